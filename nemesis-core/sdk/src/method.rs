@@ -1,0 +1,241 @@
+//! The trait that a method implements, and the values that pass between it and the host.
+
+use crate::{Error, Host, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+/// Who a method is and what it asks of the host. It crosses the border as JSON.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Descriptor {
+    /// The name in suites, tables and on the command line, in kebab case: `nemesis-pen`.
+    pub id: String,
+    /// The label of the method's columns in tables: `Nemesis-PEN`.
+    pub label: String,
+    /// The version of the plugin.
+    pub version: String,
+    /// One line that says what the method does.
+    pub summary: String,
+    /// The publication, if there is one.
+    pub paper: Option<String>,
+    /// The inputs that batches must carry.
+    pub needs: Needs,
+    /// Who optimises the parameters.
+    pub optimisation: Optimisation,
+    /// All options with their defaults.
+    pub options: Vec<OptionSchema>,
+    /// A hash over the sources the plugin was built from, which is part of every cell's id.
+    pub source: String,
+}
+
+/// The inputs that a method asks for in each batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needs {
+    /// Normalised pixels `[images, 3, side, side]`.
+    pub pixels: bool,
+    /// Global image features `[images, embed_dim]`, not normalised.
+    pub features: bool,
+    /// Dense image features `[images, places, embed_dim]`.
+    pub dense: bool,
+}
+
+/// Who optimises a method's parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Optimisation {
+    /// The host, by [`Method::loss`] or [`Method::compute_gradients`] for every batch.
+    #[default]
+    Host,
+    /// The method itself, by [`Method::fit`], once.
+    Fit,
+    /// Nobody: there is nothing to learn.
+    None,
+}
+
+/// One option of a method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OptionSchema {
+    /// The key.
+    pub name: String,
+    /// The type as a user would say it: `number`, `integer`, `true or false`, or the words allowed.
+    pub kind: String,
+    /// The value used when the option is not given.
+    pub default: serde_json::Value,
+    /// One line of documentation.
+    pub help: String,
+}
+
+/// What a method is created for: one data set, one backbone, one device.
+#[derive(Debug)]
+pub struct Task {
+    /// Class names by label, underscores already replaced by spaces.
+    pub class_names: Vec<String>,
+    /// The data set's zero-shot template, with `{}` in place of the class name.
+    pub template: String,
+    /// Width of the text transformer, which is that of a context vector.
+    pub width: i64,
+    /// Width of the shared embedding space.
+    pub embed_dim: i64,
+    /// The factor on cosine similarities.
+    pub logit_scale: f64,
+    /// Where tensors lie.
+    pub device: Device,
+    /// The type of parameters and features.
+    pub kind: Kind,
+    /// How many epochs the training has.
+    pub epochs: u64,
+}
+
+/// The inputs of one step, or of one evaluation.
+#[derive(Debug)]
+pub struct Batch {
+    /// For each row the image's index in the few-shot sample or the test split.
+    pub items: Vec<u64>,
+    /// Labels `[images]`, 64-bit integers. Empty in an evaluation.
+    pub labels: Tensor,
+    /// Global features `[images, embed_dim]` as they leave the image tower, if [`Needs::features`].
+    pub features: Option<Tensor>,
+    /// Dense features `[images, places, embed_dim]`, if [`Needs::dense`].
+    pub dense: Option<Tensor>,
+    /// Pixels `[images, 3, side, side]`, if [`Needs::pixels`].
+    pub pixels: Option<Tensor>,
+    /// The epoch, counted from zero.
+    pub epoch: u64,
+    /// How many epochs there are.
+    pub epochs: u64,
+    /// The step, counted from zero over the whole training.
+    pub step: u64,
+    /// How many steps there are in the whole training.
+    pub steps: u64,
+}
+
+impl Batch {
+    /// The global features.
+    ///
+    /// # Errors
+    ///
+    /// When the method's descriptor does not ask for them.
+    pub fn features(&self) -> Result<&Tensor> {
+        self.features
+            .as_ref()
+            .ok_or_else(|| Error::new("the batch carries no features: the descriptor must ask for them"))
+    }
+}
+
+/// Features with labels of a whole split, for methods that look at the data before training.
+#[derive(Debug)]
+pub struct FeatureSet {
+    /// Features `[images, embed_dim]`, not normalised.
+    pub features: Tensor,
+    /// Labels `[images]`.
+    pub labels: Tensor,
+}
+
+/// A tensor that is trained.
+#[derive(Debug)]
+pub struct Parameter {
+    /// The name, unique within the method.
+    pub name: String,
+    /// A leaf with `requires_grad`.
+    pub tensor: Tensor,
+    /// The group whose options it shares.
+    pub group: String,
+    /// The optimiser by name; empty for the protocol's.
+    pub optimiser: String,
+    /// Factors and replacements for the protocol's optimiser options: `lr_scale`, `weight_decay`, `momentum`.
+    pub options: std::collections::BTreeMap<String, f64>,
+}
+
+impl Parameter {
+    /// A parameter that the protocol's optimiser trains with the protocol's options.
+    pub fn new(name: &str, tensor: Tensor) -> Self {
+        Self {
+            name: name.to_owned(),
+            tensor,
+            group: "default".to_owned(),
+            optimiser: String::new(),
+            options: std::collections::BTreeMap::new(),
+        }
+    }
+}
+
+/// What is learned: tensors by name.
+pub type State = Vec<(String, Tensor)>;
+
+/// A prompt-tuning method. It knows neither paths nor the training loop: the host owns epochs, optimiser, schedule
+/// and evaluation.
+pub trait Method {
+    /// The tensors that are trained.
+    fn parameters(&self) -> Vec<Parameter>;
+
+    /// The loss of a batch, a scalar with a graph. Grad mode is on.
+    ///
+    /// # Errors
+    ///
+    /// When the loss cannot be computed; the training then ends as failed.
+    fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor>;
+
+    /// The logits `[images, classes]` of a batch. Grad mode is off.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be computed; the evaluation then ends as failed.
+    fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor>;
+
+    /// What was learned, to be stored.
+    fn state(&self) -> State;
+
+    /// Replaces what was learned by a stored state.
+    ///
+    /// # Errors
+    ///
+    /// When a tensor is missing or has another shape.
+    fn load_state(&mut self, state: &State) -> Result<()>;
+
+    /// Called once before training with the training and validation features, for methods that look at the data.
+    ///
+    /// # Errors
+    ///
+    /// When the data do not suit the method.
+    fn prepare(&mut self, train: &FeatureSet, val: Option<&FeatureSet>, host: &dyn Host) -> Result<()> {
+        let _ = (train, val, host);
+        Ok(())
+    }
+
+    /// Trains the method by itself, once, where the descriptor says [`Optimisation::Fit`].
+    ///
+    /// # Errors
+    ///
+    /// When it cannot.
+    fn fit(&mut self, train: &FeatureSet, host: &dyn Host) -> Result<()> {
+        let _ = (train, host);
+        Err(Error::new("the method has no `fit`"))
+    }
+
+    /// Fills the gradients of the parameters itself (for instance from two losses) and returns the loss to record;
+    /// `None`, the default, lets the host take [`Method::loss`] and its gradient.
+    ///
+    /// # Errors
+    ///
+    /// When the gradients cannot be computed.
+    fn compute_gradients(&mut self, batch: &Batch, host: &dyn Host) -> Result<Option<Tensor>> {
+        let _ = (batch, host);
+        Ok(None)
+    }
+}
+
+/// A method that can be created from options, and so be exported as a plugin.
+pub trait Plugin: Method + Sized + 'static {
+    /// The options, a struct whose `Default` holds the authors' values.
+    type Options: DeserializeOwned + Serialize + Default;
+
+    /// Who the method is; `source` is filled in by the export macro.
+    fn descriptor() -> Descriptor;
+
+    /// Creates the method for a task.
+    ///
+    /// # Errors
+    ///
+    /// When the options contradict each other or the task.
+    fn create(task: Task, options: Self::Options, host: &dyn Host) -> Result<Self>;
+}

@@ -1,0 +1,1 @@
+//! CLIP as OpenAI published it.

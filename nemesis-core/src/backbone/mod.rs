@@ -1,0 +1,99 @@
+//! The frozen dual encoder that methods tune prompts for.
+
+pub mod clip;
+
+use crate::Result;
+use crate::method::ClassPosition;
+use std::ops::Range;
+use tch::{Device, Kind, Tensor};
+
+/// The sizes and constants of a backbone, read off its checkpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackboneSpec {
+    /// Side of the square input image, in pixels.
+    pub image_size: i64,
+    /// Width of the shared embedding space, `D`.
+    pub embed_dim: i64,
+    /// Width of the text transformer, which is that of a context vector, `d`.
+    pub width: i64,
+    /// The longest prompt in tokens, start and end tokens included (77 for CLIP).
+    pub context_length: i64,
+    /// The factor on cosine similarities: the exponential of the checkpoint's `logit_scale`.
+    pub logit_scale: f64,
+    /// Where the weights lie.
+    pub device: Device,
+    /// The type that activations are computed in.
+    pub kind: Kind,
+    /// blake3 of the weights as they were read, in hexadecimal.
+    pub weights_hash: String,
+}
+
+/// The tokenised prompts of a list of classes, without their context vectors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassPrompts {
+    /// For each class the tokens that follow the context: class name, full stop, end token.
+    pub tokens: Vec<Vec<i64>>,
+    /// For each class how many of its tokens are the class name alone.
+    pub name_lengths: Vec<usize>,
+}
+
+impl ClassPrompts {
+    /// The number of classes.
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Whether there is no class at all.
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// The prompts of a range of classes.
+    #[must_use]
+    pub fn slice(&self, classes: Range<usize>) -> Self {
+        Self { tokens: self.tokens[classes.clone()].to_vec(), name_lengths: self.name_lengths[classes].to_vec() }
+    }
+}
+
+/// A frozen dual encoder: images to features, and prompts to features that are differentiable in their context
+/// vectors. It knows nothing of methods.
+pub trait Backbone {
+    /// Sizes, logit scale, device and type.
+    fn spec(&self) -> &BackboneSpec;
+
+    /// Features `[images, embed_dim]`, not normalised, of normalised pixels `[images, 3, image_size, image_size]`.
+    ///
+    /// # Errors
+    ///
+    /// When the shape of `pixels` does not fit.
+    fn encode_images(&self, pixels: &Tensor) -> Result<Tensor>;
+
+    /// Features `[prompts, embed_dim]`, not normalised, of whole prompts. Equal prompts are encoded once.
+    ///
+    /// # Errors
+    ///
+    /// When a prompt is longer than the context length; the message quotes it.
+    fn encode_strings(&self, prompts: &[String]) -> Result<Tensor>;
+
+    /// Token embeddings `[tokens, width]` of a text without start and end tokens, to start contexts from.
+    ///
+    /// # Errors
+    ///
+    /// When the text is longer than the context length.
+    fn embed_text(&self, text: &str) -> Result<Tensor>;
+
+    /// Tokenises class names as CoOp does: underscores become spaces, a full stop is added.
+    ///
+    /// # Errors
+    ///
+    /// When a name with `context_vectors` before it is longer than the context length; the message names the class.
+    fn class_prompts(&self, class_names: &[String], context_vectors: usize) -> Result<ClassPrompts>;
+
+    /// Features `[copies, classes, embed_dim]`, not normalised, of the prompts made of `contexts`
+    /// `[copies, 1 or classes, context vectors, width]` and the class tokens, differentiable in `contexts`.
+    ///
+    /// # Errors
+    ///
+    /// When the shape of `contexts` does not fit.
+    fn encode_contexts(&self, classes: &ClassPrompts, contexts: &Tensor, position: ClassPosition) -> Result<Tensor>;
+}

@@ -1,0 +1,1 @@
+//! Images: decoding, exact resizing, augmentation.

@@ -1,0 +1,17 @@
+//! The library behind `nemesis`: data sets, images, the CLIP backbone, methods as plugins, training, records.
+//!
+//! Three traits carry the design: [`dataset::Dataset`], [`backbone::Backbone`] and [`method::Method`].
+//! ARCHITECTURE.md at the root of the repository tells how they work together.
+
+pub mod backbone;
+pub mod dataset;
+pub mod error;
+pub mod files;
+pub mod image;
+pub mod plugin;
+pub mod record;
+pub mod train;
+
+pub use error::{Error, Result};
+/// What methods are made of: the trait, its services and the prompt learner, from the plugin SDK.
+pub use nemesis_sdk as method;

@@ -1,0 +1,1 @@
+//! The plugin boundary, host side.

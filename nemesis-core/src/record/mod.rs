@@ -1,0 +1,1 @@
+//! Records: what a cell leaves, and the statistics over them.

@@ -1,0 +1,1 @@
+//! Training: optimiser, schedule, epoch loop, features.
