@@ -1,5 +1,9 @@
 //! Data sets: class names, and the samples of their splits. Nothing here knows of tensors.
 
+mod subset;
+
+pub use subset::ClassSubset;
+
 use std::path::{Path, PathBuf};
 
 /// One image of a data set.

@@ -1,0 +1,306 @@
+//! Cells: what a run computes, and the ids that name them.
+//!
+//! A cell holds all that can change its result, and nothing that cannot. Its id is a hash over that.
+
+use super::canonical::canonical;
+use crate::dataset::ClassSubset;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::fmt;
+use std::str::FromStr;
+
+/// The name of a cell: blake3 over the canonical JSON of the cell, 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct CellId([u8; 32]);
+
+impl CellId {
+    /// The first twelve digits, enough to tell cells apart in a message.
+    pub fn short(&self) -> String {
+        self.to_string()[..12].to_owned()
+    }
+}
+
+impl fmt::Display for CellId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&blake3::Hash::from_bytes(self.0).to_hex())
+    }
+}
+
+impl fmt::Debug for CellId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CellId({self})")
+    }
+}
+
+impl FromStr for CellId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        blake3::Hash::from_hex(text)
+            .map(|hash| Self(hash.into()))
+            .map_err(|_| Error::new(format!("`{text}` is no cell id")).expected("64 hexadecimal digits"))
+    }
+}
+
+impl From<CellId> for String {
+    fn from(id: CellId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for CellId {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+/// A method as it enters an id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MethodKey {
+    /// The method's id, for instance `nemesis-pen`.
+    pub id: String,
+    /// All options with their values, those left at their defaults included.
+    pub options: Map<String, Value>,
+    /// The fingerprint of the sources that the plugin was built from.
+    pub source: String,
+}
+
+/// A backbone as it enters an id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackboneKey {
+    /// The hash of the weights.
+    pub weights: String,
+}
+
+/// One training: what it leaves is its learned state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingCell {
+    /// The data set's name in `datasets.yaml`.
+    pub dataset: String,
+    /// The hash of the data set's manifest: its classes and samples.
+    pub manifest: String,
+    /// The classes that are trained on.
+    pub classes: ClassSubset,
+    /// The method and its options.
+    pub method: MethodKey,
+    /// The backbone whose prompts are tuned.
+    pub backbone: BackboneKey,
+    /// Training images per class.
+    pub shots: u32,
+    /// The seed of the few-shot sample and of every draw of the training.
+    pub seed: u64,
+    /// The protocol: its name and every number of it.
+    pub protocol: Map<String, Value>,
+    /// The precision that is computed in: `fp32`, `fp64`, `fp16`, …
+    pub precision: String,
+    /// The fingerprint of the sources that the engine was built from.
+    pub engine: String,
+}
+
+/// Where the classifier of an evaluation comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "from", deny_unknown_fields)]
+pub enum Subject {
+    /// The learned state of a training. The whole cell is kept, so that a record explains itself.
+    Training {
+        /// The training.
+        cell: Box<TrainingCell>,
+    },
+    /// Hand-written prompts: nothing is learned.
+    ZeroShot {
+        /// The template, with `{}` in place of the class name.
+        template: String,
+    },
+    /// A learned state from elsewhere, for instance a CoOp checkpoint.
+    Imported {
+        /// blake3 of the imported state.
+        state: String,
+        /// The method that gives the state its meaning.
+        method: MethodKey,
+    },
+}
+
+impl Subject {
+    /// The training, where there is one.
+    pub fn training(&self) -> Option<&TrainingCell> {
+        match self {
+            Self::Training { cell } => Some(cell),
+            Self::ZeroShot { .. } | Self::Imported { .. } => None,
+        }
+    }
+
+    /// The method, unless the classifier is the zero-shot one.
+    pub fn method(&self) -> Option<&MethodKey> {
+        match self {
+            Self::Training { cell } => Some(&cell.method),
+            Self::Imported { method, .. } => Some(method),
+            Self::ZeroShot { .. } => None,
+        }
+    }
+}
+
+/// How a corruption changes a context vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CorruptionKind {
+    /// The vector becomes Gaussian noise; the value is its standard deviation.
+    Replace,
+    /// The vector is multiplied by the value.
+    Rescale,
+}
+
+/// One context vector corrupted before the evaluation (the paper's REPLACE and RESCALE).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Corruption {
+    /// What happens to the vector.
+    pub kind: CorruptionKind,
+    /// Which vector, counted from zero.
+    pub position: u32,
+    /// Standard deviation or factor.
+    pub value: f64,
+}
+
+/// One evaluation of a classifier on a test set. It never trains.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluationCell {
+    /// What is evaluated.
+    pub subject: Subject,
+    /// The data set of the test images, by its name in `datasets.yaml`.
+    pub dataset: String,
+    /// The hash of that data set's manifest.
+    pub manifest: String,
+    /// The classes that are told apart, and whose test images are counted.
+    pub classes: ClassSubset,
+    /// Only the first so many test images of each class, if set.
+    pub limit: Option<u32>,
+    /// The context vector that is corrupted first, if one is.
+    pub corruption: Option<Corruption>,
+    /// The backbone.
+    pub backbone: BackboneKey,
+    /// The protocol's name, and what of it an evaluation depends on.
+    pub protocol: Map<String, Value>,
+    /// The precision that is computed in.
+    pub precision: String,
+    /// The fingerprint of the sources that the engine was built from.
+    pub engine: String,
+}
+
+/// A unit of a plan: computed once, recorded once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "kind")]
+pub enum Cell {
+    /// Leaves a learned state.
+    Training(TrainingCell),
+    /// Leaves predictions and an accuracy.
+    Evaluation(EvaluationCell),
+}
+
+impl Cell {
+    /// The cell's name. Equal cells have equal ids, whatever the order of their options.
+    pub fn id(&self) -> CellId {
+        CellId(blake3::hash(canonical(self).as_bytes()).into())
+    }
+}
+
+impl TrainingCell {
+    /// The id of this cell as a [`Cell`].
+    pub fn id(&self) -> CellId {
+        Cell::Training(self.clone()).id()
+    }
+}
+
+impl EvaluationCell {
+    /// The id of this cell as a [`Cell`].
+    pub fn id(&self) -> CellId {
+        Cell::Evaluation(self.clone()).id()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn map(value: &Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    pub(crate) fn training() -> TrainingCell {
+        TrainingCell {
+            dataset: "eurosat".into(),
+            manifest: "m".into(),
+            classes: ClassSubset::All,
+            method: MethodKey {
+                id: "nemesis-pen".into(),
+                options: map(&json!({ "n_ctx": 16, "alpha": 1.0 })),
+                source: "s".into(),
+            },
+            backbone: BackboneKey { weights: "w".into() },
+            shots: 16,
+            seed: 1,
+            protocol: map(&json!({ "name": "paper", "lr": 0.002 })),
+            precision: "fp32".into(),
+            engine: "e".into(),
+        }
+    }
+
+    pub(crate) fn evaluation() -> EvaluationCell {
+        EvaluationCell {
+            subject: Subject::Training { cell: Box::new(training()) },
+            dataset: "eurosat".into(),
+            manifest: "m".into(),
+            classes: ClassSubset::All,
+            limit: None,
+            corruption: Some(Corruption { kind: CorruptionKind::Rescale, position: 3, value: 0.5 }),
+            backbone: BackboneKey { weights: "w".into() },
+            protocol: map(&json!({ "name": "paper" })),
+            precision: "fp32".into(),
+            engine: "e".into(),
+        }
+    }
+
+    /// A change of these ids would make every stored record foreign.
+    #[test]
+    fn ids_are_known() {
+        insta::assert_snapshot!(training().id(), @"ac0ac960cf6a6fa09fa03d2e261185709520a7dc6be73f8a17f9a8e747b4c2a8");
+    }
+
+    #[test]
+    fn the_id_is_the_hash_of_the_canonical_text() {
+        let text = concat!(
+            r#"{"backbone":{"weights":"w"},"classes":"all","dataset":"eurosat","engine":"e","kind":"training","#,
+            r#""manifest":"m","method":{"id":"nemesis-pen","options":{"alpha":1.0,"n_ctx":16},"source":"s"},"#,
+            r#""precision":"fp32","protocol":{"lr":0.002,"name":"paper"},"seed":1,"shots":16}"#
+        );
+        assert_eq!(training().id().to_string(), blake3::hash(text.as_bytes()).to_hex().as_str());
+    }
+
+    #[test]
+    fn the_order_of_options_does_not_matter_and_their_values_do() {
+        let mut other = training();
+        other.method.options = map(&json!({ "alpha": 1.0, "n_ctx": 16 }));
+        assert_eq!(other.id(), training().id());
+        other.method.options["alpha"] = json!(2.0);
+        assert_ne!(other.id(), training().id());
+    }
+
+    #[test]
+    fn cells_and_ids_survive_json() {
+        for cell in [Cell::Training(training()), Cell::Evaluation(evaluation())] {
+            let read: Cell = serde_json::from_str(&serde_json::to_string(&cell).unwrap()).unwrap();
+            assert_eq!(read, cell);
+            let id: CellId = serde_json::from_str(&serde_json::to_string(&cell.id()).unwrap()).unwrap();
+            assert_eq!(id, cell.id());
+        }
+        assert!("xyz".parse::<CellId>().is_err());
+    }
+}
