@@ -6,6 +6,7 @@
 mod error;
 mod host;
 mod method;
+pub mod random;
 
 pub use error::{Error, Result};
 pub use host::{ClassPosition, Host, LogLevel};
