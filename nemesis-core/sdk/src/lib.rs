@@ -3,13 +3,18 @@
 //! A plugin is a `cdylib` crate that depends on this crate, `tch` and `serde`, implements [`Method`] and
 //! [`Plugin`], and exports itself with one macro line. It never reads the disk, prints, or owns a loop.
 
+// The macros name this crate as plugins do, also in the tests of this crate.
+#[cfg(test)]
+extern crate self as nemesis_sdk;
+
 mod error;
 mod host;
 mod method;
+mod options;
 pub mod random;
 
 pub use error::{Error, Result};
 pub use host::{ClassPosition, Host, LogLevel};
-pub use method::{
-    Batch, Descriptor, FeatureSet, Method, Needs, Optimisation, OptionSchema, Parameter, Plugin, State, Task,
-};
+pub use method::{About, Batch, Descriptor, FeatureSet, Method, Needs, Optimisation, Parameter, Plugin, State, Task};
+pub use options::{OptionSchema, OptionSet, OptionValue, parse_options};
+pub use {serde, serde_json, tch};

@@ -1,7 +1,6 @@
 //! The trait that a method implements, and the values that pass between it and the host.
 
-use crate::{Error, Host, Result};
-use serde::de::DeserializeOwned;
+use crate::{Error, Host, OptionSchema, OptionSet, Result};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
@@ -28,6 +27,41 @@ pub struct Descriptor {
     pub source: String,
 }
 
+impl Descriptor {
+    /// The descriptor of a method, given the version and the source hash of the crate that holds it.
+    pub fn of<P: Plugin>(version: &str, source: &str) -> Self {
+        let About { id, label, summary, paper, needs, optimisation } = P::ABOUT;
+        Self {
+            id: id.to_owned(),
+            label: label.to_owned(),
+            version: version.to_owned(),
+            summary: summary.to_owned(),
+            paper: paper.map(str::to_owned),
+            needs,
+            optimisation,
+            options: P::Options::schema(),
+            source: source.to_owned(),
+        }
+    }
+}
+
+/// What a method says of itself: the part of its [`Descriptor`] that its author writes.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// The name in suites, tables and on the command line, in kebab case: `nemesis-pen`.
+    pub id: &'static str,
+    /// The label of the method's columns in tables: `Nemesis-PEN`.
+    pub label: &'static str,
+    /// One line that says what the method does.
+    pub summary: &'static str,
+    /// The publication, if there is one.
+    pub paper: Option<&'static str>,
+    /// The inputs that batches must carry.
+    pub needs: Needs,
+    /// Who optimises the parameters.
+    pub optimisation: Optimisation,
+}
+
 /// The inputs that a method asks for in each batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needs {
@@ -37,6 +71,11 @@ pub struct Needs {
     pub features: bool,
     /// Dense image features `[images, places, embed_dim]`.
     pub dense: bool,
+}
+
+impl Needs {
+    /// Global image features alone, which is what most prompt-tuning methods want.
+    pub const FEATURES: Self = Self { pixels: false, features: true, dense: false };
 }
 
 /// Who optimises a method's parameters.
@@ -52,21 +91,8 @@ pub enum Optimisation {
     None,
 }
 
-/// One option of a method.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OptionSchema {
-    /// The key.
-    pub name: String,
-    /// The type as a user would say it: `number`, `integer`, `true or false`, or the words allowed.
-    pub kind: String,
-    /// The value used when the option is not given.
-    pub default: serde_json::Value,
-    /// One line of documentation.
-    pub help: String,
-}
-
 /// What a method is created for: one data set, one backbone, one device.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Task {
     /// Class names by label, underscores already replaced by spaces.
     pub class_names: Vec<String>,
@@ -82,6 +108,8 @@ pub struct Task {
     pub device: Device,
     /// The type of parameters and features.
     pub kind: Kind,
+    /// The protocol's precision by name, `fp32` for instance. Autocast is off in every call, whatever it says.
+    pub precision: String,
     /// How many epochs the training has.
     pub epochs: u64,
 }
@@ -165,8 +193,12 @@ pub type State = Vec<(String, Tensor)>;
 /// A prompt-tuning method. It knows neither paths nor the training loop: the host owns epochs, optimiser, schedule
 /// and evaluation.
 pub trait Method {
-    /// The tensors that are trained.
-    fn parameters(&self) -> Vec<Parameter>;
+    /// The tensors that are trained, always the same ones.
+    ///
+    /// # Errors
+    ///
+    /// When the plugin on the other side of the border fails.
+    fn parameters(&self) -> Result<Vec<Parameter>>;
 
     /// The loss of a batch, a scalar with a graph. Grad mode is on.
     ///
@@ -183,7 +215,11 @@ pub trait Method {
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor>;
 
     /// What was learned, to be stored.
-    fn state(&self) -> State;
+    ///
+    /// # Errors
+    ///
+    /// When the plugin on the other side of the border fails.
+    fn state(&self) -> Result<State>;
 
     /// Replaces what was learned by a stored state.
     ///
@@ -226,11 +262,11 @@ pub trait Method {
 
 /// A method that can be created from options, and so be exported as a plugin.
 pub trait Plugin: Method + Sized + 'static {
-    /// The options, a struct whose `Default` holds the authors' values.
-    type Options: DeserializeOwned + Serialize + Default;
+    /// The options, declared with [`options!`](crate::options); their defaults are the authors' values.
+    type Options: OptionSet;
 
-    /// Who the method is; `source` is filled in by the export macro.
-    fn descriptor() -> Descriptor;
+    /// Who the method is.
+    const ABOUT: About;
 
     /// Creates the method for a task.
     ///
