@@ -1,0 +1,5 @@
+//! Lets the binaries and tests of this package find libtorch.
+
+fn main() {
+    nemesis_build::link_libtorch();
+}
