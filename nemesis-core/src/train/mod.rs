@@ -1,1 +1,15 @@
-//! Training: optimiser, schedule, epoch loop, features.
+//! Training and evaluating a method on given features: protocol, schedule, optimiser, epoch loop, host services.
+
+mod evaluation;
+mod optimiser;
+mod protocol;
+mod schedule;
+mod services;
+mod training;
+
+pub use evaluation::{Predictions, evaluate, zero_shot_predictions};
+pub use optimiser::Sgd;
+pub use protocol::{OptimiserKind, Precision, Protocol, ResolvedProtocol};
+pub use schedule::learning_rate;
+pub use services::{Recompute, Services};
+pub use training::{EpochRecord, TrainingInputs, train};

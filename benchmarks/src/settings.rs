@@ -1,0 +1,166 @@
+//! The settings of a run: suite ← the user's file ← `NEMESIS_*` ← the command line.
+
+use crate::suite::{Source, Suite, load_suite};
+use figment::providers::{Env, Serialized};
+use figment::{Figment, Profile};
+use nemesis_core::train::Precision;
+use nemesis_core::{Error, Result, yaml};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The user's file that is read when it lies in the working directory.
+const USER_FILE: &str = "nemesis.yaml";
+
+/// What one source says of a run. Every key may be missing; all have the names of the command line's options.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Layer {
+    /// A suite by name, or a suite file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suite: Option<String>,
+    /// The data root; without it, the mini suite's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    /// Checkpoints by the name of the backbone.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights: BTreeMap<String, PathBuf>,
+    /// The backbone, a key of `weights` or `mini`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backbone: Option<String>,
+    /// Data sets, in place of the suite's.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "list")]
+    pub datasets: Option<Vec<String>>,
+    /// Methods, in place of the suite's.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "list")]
+    pub methods: Option<Vec<String>>,
+    /// Plugin files, or folders that hold them. Their code is run.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "list")]
+    pub plugin: Option<Vec<PathBuf>>,
+    /// Options of methods, `METHOD.OPTION` to value, over the suite's.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, Value>,
+    /// Training images per class.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "list")]
+    pub shots: Option<Vec<u32>>,
+    /// Seeds.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "list")]
+    pub seeds: Option<Vec<u64>>,
+    /// A protocol by name, or a protocol file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// The precision, in place of the protocol's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
+    /// Only the first so many test images of each class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// How many workers compute at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<usize>,
+    /// `cpu` or `cuda:N`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Where records and tables go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out: Option<PathBuf>,
+    /// Seconds after which a cell is given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cell_timeout: Option<u64>,
+}
+
+/// The settings that all sources together make.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The merged layers.
+    pub layer: Layer,
+    /// The suite, with the text of its file.
+    pub suite: Source<Suite>,
+    /// The user's file, if there is one, with its text.
+    pub user_file: Option<Source<Layer>>,
+}
+
+impl Settings {
+    /// Merges all sources; `config` is the user's file given on the command line, `cli` what else it says.
+    ///
+    /// # Errors
+    ///
+    /// When a file or an environment variable holds something else than settings. Files are parsed one by one before
+    /// they are merged, so that the message names file and line.
+    pub fn gather(config: Option<&Path>, cli: &Layer) -> Result<Self> {
+        let user_file = match config {
+            Some(file) => Some(read_layer(file)?),
+            None if Path::new(USER_FILE).is_file() => Some(read_layer(Path::new(USER_FILE))?),
+            None => None,
+        };
+        let user = user_file.as_ref().map(|source| source.value.clone()).unwrap_or_default();
+        let figment = Figment::new()
+            .merge(Serialized::from(user, Profile::Default))
+            .merge(Env::prefixed("NEMESIS_").ignore(&["log"]))
+            .merge(Serialized::from(cli, Profile::Default));
+        let layer: Layer = figment.extract().map_err(|error| translate(&error))?;
+        let suite = load_suite(layer.suite.as_deref().unwrap_or("few-shot"))?;
+        Ok(Self { layer, suite, user_file })
+    }
+}
+
+fn read_layer(file: &Path) -> Result<Source<Layer>> {
+    let text = nemesis_core::files::read_text(file)?;
+    Ok(Source { value: yaml::parse(&text, file)?, file: file.to_owned(), text })
+}
+
+/// Only environment variables can still be wrong here, since the other sources are typed.
+fn translate(error: &figment::Error) -> Error {
+    let key = error.path.join(".");
+    let place = if key.is_empty() { String::new() } else { format!(" in `NEMESIS_{}`", key.to_uppercase()) };
+    Error::new(format!("{}{place}", error.kind)).help("run `nemesis run --help` for the options and their values")
+}
+
+/// A list, written as such, as one text with commas, or as a single item.
+fn list<'de, T, D>(deserializer: D) -> std::result::Result<Option<Vec<T>>, D::Error>
+where
+    T: serde::de::DeserializeOwned,
+    D: Deserializer<'de>,
+{
+    let items = match Value::deserialize(deserializer)? {
+        Value::Null => return Ok(None),
+        Value::Array(items) => items,
+        Value::String(text) => text.split(',').map(|item| scalar(item.trim())).collect(),
+        single => vec![single],
+    };
+    items
+        .into_iter()
+        .map(|item| serde_json::from_value(item).map_err(serde::de::Error::custom))
+        .collect::<std::result::Result<_, _>>()
+        .map(Some)
+}
+
+/// A number where the text is one, else the text.
+fn scalar(text: &str) -> Value {
+    text.parse::<u64>().map_or_else(|_| Value::String(text.to_owned()), Value::from)
+}
+
+/// Parses `METHOD.OPTION=VALUE`; the value is read as YAML, so that `1`, `true` and `none` are what they look like.
+///
+/// # Errors
+///
+/// When the text has another form; as a plain text, for the command line.
+pub fn parse_set(text: &str) -> std::result::Result<(String, Value), String> {
+    let (key, value) = text.split_once('=').ok_or("expected METHOD.OPTION=VALUE")?;
+    if !key.contains('.') {
+        return Err(format!("`{key}` names no method: expected METHOD.OPTION=VALUE, as in nemesis-pan.tau=0.5"));
+    }
+    let value = serde_yaml::from_str(value).map_err(|e| format!("the value of `{key}` is not YAML: {e}"))?;
+    Ok((key.to_owned(), value))
+}
+
+/// Parses `NAME=FILE` of `--weights`.
+///
+/// # Errors
+///
+/// When the text has another form; as a plain text, for the command line.
+pub fn parse_weights(text: &str) -> std::result::Result<(String, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or("expected NAME=FILE, as in RN50=weights/RN50.pt")?;
+    Ok((name.to_owned(), PathBuf::from(file)))
+}

@@ -1,0 +1,176 @@
+//! Suites and protocols: the YAML files that say what a table is made of. The project's own are embedded.
+
+use nemesis_core::train::Protocol;
+use nemesis_core::{Error, Result, error::suggest, yaml};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A suite: the data sets, methods, shots and seeds of one table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suite {
+    /// The name, which is also that of the table's files.
+    pub name: String,
+    /// The table's title.
+    pub title: String,
+    /// The kind of table.
+    pub table: TableKind,
+    /// Names of data sets in `datasets.yaml`, in the table's order.
+    pub datasets: Vec<String>,
+    /// Training images per class, one group of columns each.
+    pub shots: Vec<u32>,
+    /// Seeds, averaged over.
+    pub seeds: Vec<u64>,
+    /// Whether the zero-shot baseline is a column.
+    #[serde(default)]
+    pub zero_shot: bool,
+    /// The methods, one column each.
+    pub methods: Vec<MethodEntry>,
+    /// Sentences printed under the table.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// The kinds of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TableKind {
+    /// Data sets × (shots × methods).
+    FewShot,
+}
+
+/// A column of a suite: a method with options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MethodEntry {
+    /// The method's id.
+    pub method: String,
+    /// The column's label, where a method appears with several settings; otherwise the method's own.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// Options for all data sets.
+    #[serde(default)]
+    pub options: Map<String, Value>,
+    /// Options for single data sets, over the others.
+    #[serde(default)]
+    pub options_by_dataset: BTreeMap<String, Map<String, Value>>,
+}
+
+impl MethodEntry {
+    /// An entry of a method with all options left at their defaults.
+    pub fn plain(method: &str) -> Self {
+        Self { method: method.to_owned(), label: None, options: Map::new(), options_by_dataset: BTreeMap::new() }
+    }
+}
+
+/// The embedded suites, by name.
+const SUITES: &[(&str, &str)] = &[("few-shot", include_str!("../suites/few-shot.yaml"))];
+
+/// The embedded protocols, by name.
+const PROTOCOLS: &[(&str, &str)] =
+    &[("paper", include_str!("../protocols/paper.yaml")), ("mini", include_str!("../protocols/mini.yaml"))];
+
+/// A YAML document with the text it was read from, so that later errors can name lines.
+#[derive(Clone, Debug)]
+pub struct Source<T> {
+    /// The parsed document.
+    pub value: T,
+    /// The file, as shown in errors.
+    pub file: std::path::PathBuf,
+    /// The whole text.
+    pub text: String,
+}
+
+/// The suite of this name, or in this file when the name ends in `.yaml` or `.yml`.
+///
+/// # Errors
+///
+/// When there is no such suite, or the file does not hold one.
+pub fn load_suite(name: &str) -> Result<Source<Suite>> {
+    load("suite", "benchmarks/suites", SUITES, name)
+}
+
+/// The protocol of this name, or in this file when the name ends in `.yaml` or `.yml`.
+///
+/// # Errors
+///
+/// When there is no such protocol, or the file does not hold one, or a file of the user's bears the name of one of
+/// the project's: `paper` and `mini` mean one thing each.
+pub fn load_protocol(name: &str) -> Result<Protocol> {
+    let source: Source<Protocol> = load("protocol", "benchmarks/protocols", PROTOCOLS, name)?;
+    let own = PROTOCOLS.iter().any(|(known, _)| *known == source.value.name);
+    if own && source.value.name != name {
+        return Err(Error::new(format!("the protocol calls itself `{}`, which is one of the project's", source.value.name))
+            .at(&source.file)
+            .help("give it a name of its own: the name is shown in every table"));
+    }
+    Ok(source.value)
+}
+
+fn load<T: serde::de::DeserializeOwned>(
+    what: &str,
+    folder: &str,
+    embedded: &[(&str, &str)],
+    name: &str,
+) -> Result<Source<T>> {
+    let path = Path::new(name);
+    let is_file = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    let (file, text) = if is_file {
+        (path.to_owned(), nemesis_core::files::read_text(path)?)
+    } else if let Some((_, text)) = embedded.iter().find(|(known, _)| *known == name) {
+        (Path::new(folder).join(format!("{name}.yaml")), (*text).to_owned())
+    } else {
+        let known = embedded.iter().map(|(known, _)| *known);
+        return Err(Error::new(format!("there is no {what} `{name}`"))
+            .expected(format!("the name of a {what}, or a file that ends in `.yaml`"))
+            .help(suggest(name, known)));
+    };
+    Ok(Source { value: yaml::parse(&text, &file)?, file, text })
+}
+
+/// The line of a key inside the part of a text that begins with a line containing `after`, for errors about options
+/// that only a plugin can judge.
+pub fn line_of_key(text: &str, after: &str, key: &str) -> Option<usize> {
+    let start = text.lines().position(|line| line.contains(after))?;
+    let is_key = |line: &str| {
+        line.match_indices(key).any(|(at, _)| {
+            let before = line[..at].chars().next_back();
+            let behind = line[at + key.len()..].trim_start();
+            !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '-') && behind.starts_with(':')
+        })
+    };
+    text.lines().enumerate().skip(start).find(|(_, line)| is_key(line)).map(|(i, _)| i + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_files_are_valid() {
+        for (name, _) in SUITES {
+            assert_eq!(&load_suite(name).unwrap().value.name, name);
+        }
+        for (name, _) in PROTOCOLS {
+            assert_eq!(&load_protocol(name).unwrap().name, name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_suite_suggests_the_nearest() {
+        insta::assert_snapshot!(load_suite("fewshot").unwrap_err(), @r"
+        there is no suite `fewshot`
+          expected: the name of a suite, or a file that ends in `.yaml`
+          help: did you mean `few-shot`?
+        ");
+    }
+
+    #[test]
+    fn lines_of_option_keys_are_found() {
+        let text = "methods:\n  - method: a\n    options: {tau: 1}\n  - method: b\n    options: {my_tau: 2, tau: 1}\n";
+        assert_eq!(line_of_key(text, "method: b", "tau"), Some(5));
+        assert_eq!(line_of_key(text, "method: b", "alpha"), None);
+    }
+}

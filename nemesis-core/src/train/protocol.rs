@@ -1,0 +1,200 @@
+//! How a training is run: the numbers that are the same for every method and data set of a table.
+
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use tch::Kind;
+
+/// A named protocol, as written in `benchmarks/protocols/*.yaml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Protocol {
+    /// The name shown under every table made by it.
+    pub name: String,
+    /// What differs from the published code, one sentence each, shown with the table.
+    #[serde(default)]
+    pub deviations: Vec<String>,
+    /// The optimiser.
+    pub optimiser: OptimiserKind,
+    /// The peak learning rate.
+    pub learning_rate: f64,
+    /// The momentum of SGD.
+    pub momentum: f64,
+    /// The weight decay, added to the gradient.
+    pub weight_decay: f64,
+    /// How many first epochs run at the warm-up learning rate.
+    pub warmup_epochs: u64,
+    /// The constant learning rate of the warm-up.
+    pub warmup_learning_rate: f64,
+    /// Images a step.
+    pub batch_size: u64,
+    /// Epochs by shots: the entry of the greatest number of shots that is not above the one asked for.
+    pub epochs: BTreeMap<u32, u64>,
+    /// Epochs of data sets that have a number of their own, whatever the shots.
+    #[serde(default)]
+    pub epochs_by_dataset: BTreeMap<String, u64>,
+    /// How many augmented views of an image there are; epoch `e` uses view `e mod views`. Without it every epoch has a
+    /// view of its own, as published.
+    #[serde(default)]
+    pub views: Option<u64>,
+    /// The type that everything is computed in.
+    pub precision: Precision,
+    /// Threads of each worker; without it, all cores shared out among the workers.
+    #[serde(default)]
+    pub threads: Option<usize>,
+    /// Options given to every method that has them, before those of the suite.
+    #[serde(default)]
+    pub method_options: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The optimisers there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimiserKind {
+    /// Stochastic gradient descent with momentum, as in `PyTorch`, without dampening and Nesterov's rule.
+    Sgd,
+}
+
+/// The type that a cell is computed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Single precision.
+    Fp32,
+    /// Double precision: slow, and the same table on every machine.
+    Fp64,
+}
+
+/// A protocol with everything settled that depends on data set and shots. It is part of a training's id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResolvedProtocol {
+    /// The protocol's name.
+    pub name: String,
+    /// The optimiser.
+    pub optimiser: OptimiserKind,
+    /// The peak learning rate.
+    pub learning_rate: f64,
+    /// The momentum of SGD.
+    pub momentum: f64,
+    /// The weight decay, added to the gradient.
+    pub weight_decay: f64,
+    /// How many first epochs run at the warm-up learning rate.
+    pub warmup_epochs: u64,
+    /// The constant learning rate of the warm-up.
+    pub warmup_learning_rate: f64,
+    /// Images a step.
+    pub batch_size: u64,
+    /// The number of epochs.
+    pub epochs: u64,
+    /// The number of augmented views, at most `epochs`.
+    pub views: u64,
+}
+
+impl Protocol {
+    /// Settles what depends on the data set and the shots.
+    ///
+    /// # Errors
+    ///
+    /// When the protocol names no number of epochs for so few shots.
+    pub fn resolve(&self, dataset: &str, shots: u32) -> Result<ResolvedProtocol> {
+        let by_shots = || self.epochs.range(..=shots).next_back().map(|(_, epochs)| *epochs);
+        let epochs = self.epochs_by_dataset.get(dataset).copied().or_else(by_shots).ok_or_else(|| {
+            Error::new(format!("the protocol `{}` has no number of epochs for {shots} shots", self.name))
+                .help("add an entry to its `epochs`")
+        })?;
+        Ok(ResolvedProtocol {
+            name: self.name.clone(),
+            optimiser: self.optimiser,
+            learning_rate: self.learning_rate,
+            momentum: self.momentum,
+            weight_decay: self.weight_decay,
+            warmup_epochs: self.warmup_epochs,
+            warmup_learning_rate: self.warmup_learning_rate,
+            batch_size: self.batch_size,
+            epochs,
+            views: self.views.unwrap_or(epochs).clamp(1, epochs.max(1)),
+        })
+    }
+}
+
+impl ResolvedProtocol {
+    /// How many steps an epoch over `images` has: a last partial batch is dropped if and only if there is a whole one
+    /// (`dassl/data/data_manager.py`, `drop_last`).
+    pub fn steps_per_epoch(&self, images: u64) -> u64 {
+        if images >= self.batch_size { images / self.batch_size } else { u64::from(images > 0) }
+    }
+}
+
+impl Precision {
+    /// The tensor type of activations and parameters.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Fp32 => Kind::Float,
+            Self::Fp64 => Kind::Double,
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fp32 => "fp32",
+            Self::Fp64 => "fp64",
+        })
+    }
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "fp32" => Ok(Self::Fp32),
+            "fp64" => Ok(Self::Fp64),
+            _ => Err("expected `fp32` or `fp64`".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn protocol() -> Protocol {
+        Protocol {
+            name: "paper".to_owned(),
+            deviations: vec![],
+            optimiser: OptimiserKind::Sgd,
+            learning_rate: 0.002,
+            momentum: 0.9,
+            weight_decay: 5e-4,
+            warmup_epochs: 1,
+            warmup_learning_rate: 1e-5,
+            batch_size: 32,
+            epochs: BTreeMap::from([(1, 50), (2, 100), (8, 200)]),
+            epochs_by_dataset: BTreeMap::from([("imagenet".to_owned(), 50)]),
+            views: None,
+            precision: Precision::Fp32,
+            threads: None,
+            method_options: serde_json::Map::new(),
+        }
+    }
+
+    #[test]
+    fn epochs_depend_on_shots_and_data_set() {
+        let epochs = |dataset, shots| protocol().resolve(dataset, shots).unwrap().epochs;
+        assert_eq!([1, 2, 4, 8, 16].map(|shots| epochs("dtd", shots)), [50, 100, 100, 200, 200]);
+        assert_eq!(epochs("imagenet", 16), 50);
+    }
+
+    #[test]
+    fn the_last_partial_batch_is_dropped_only_behind_a_whole_one() {
+        let resolved = protocol().resolve("dtd", 1).unwrap();
+        // EuroSAT, OxfordPets, DTD, StanfordCars, SUN397 and ImageNet with one shot.
+        let steps = [10, 37, 47, 196, 397, 1000].map(|images| resolved.steps_per_epoch(images));
+        assert_eq!(steps, [1, 1, 1, 6, 12, 31]);
+    }
+}

@@ -1,0 +1,181 @@
+//! The epoch loop: batches in a random order, the method's loss, gradients, SGD, a history by epoch.
+
+use super::optimiser::Sgd;
+use super::protocol::ResolvedProtocol;
+use super::schedule::learning_rate;
+use super::services::Services;
+use crate::method::{Batch, FeatureSet, Host, Method, Optimisation, random};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use tch::{Device, Kind, Tensor, no_grad};
+
+/// What a training learns from.
+pub struct TrainingInputs<'a> {
+    /// Features `[images, embed_dim]` of the few-shot sample by epoch, in the order of the sample.
+    pub features: &'a mut dyn FnMut(u64) -> Result<Tensor>,
+    /// Labels of the few-shot sample, in its order.
+    pub labels: &'a [u32],
+    /// Features and labels of the few-shot validation sample, if the data set has one.
+    pub validation: Option<FeatureSet>,
+    /// The cell's seed, which decides the order of batches.
+    pub seed: u64,
+    /// Where features lie.
+    pub device: Device,
+}
+
+impl std::fmt::Debug for TrainingInputs<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrainingInputs")
+            .field("images", &self.labels.len())
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One epoch of a training's history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochRecord {
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// The loss, averaged over steps.
+    pub loss: f64,
+    /// What the method reported, averaged over steps; a vector's elements are averaged one by one.
+    pub reported: BTreeMap<String, Vec<f64>>,
+}
+
+/// Trains `method` as `protocol` says and returns its history, one record an epoch.
+///
+/// `on_epoch` is called after every epoch with the number of epochs done.
+///
+/// # Errors
+///
+/// When a loss is not a finite scalar, the method fails, or the run is cancelled.
+pub fn train(
+    method: &mut dyn Method,
+    optimisation: Optimisation,
+    protocol: &ResolvedProtocol,
+    inputs: TrainingInputs<'_>,
+    services: &Services<'_>,
+    on_epoch: &mut dyn FnMut(u64),
+) -> Result<Vec<EpochRecord>> {
+    let labels: Vec<i64> = inputs.labels.iter().map(|label| i64::from(*label)).collect();
+    let labels = Tensor::from_slice(&labels).to_device(inputs.device);
+    if optimisation == Optimisation::None {
+        return Ok(Vec::new());
+    }
+    let first = FeatureSet { features: (inputs.features)(0)?, labels: labels.shallow_clone() };
+    method.prepare(&first, inputs.validation.as_ref(), services)?;
+    if optimisation == Optimisation::Fit {
+        method.fit(&first, services)?;
+        return Ok(Vec::new());
+    }
+
+    let parameters = method.parameters();
+    services.watch(parameters.iter().map(|parameter| parameter.tensor.shallow_clone()));
+    let mut optimiser = Sgd::new(parameters, protocol)?;
+    let images = inputs.labels.len();
+    let steps_per_epoch = protocol.steps_per_epoch(images as u64);
+    let mut history = Vec::with_capacity(protocol.epochs as usize);
+    for epoch in 0..protocol.epochs {
+        let rate = learning_rate(
+            epoch,
+            protocol.learning_rate,
+            protocol.epochs,
+            protocol.warmup_epochs,
+            protocol.warmup_learning_rate,
+        );
+        let features = (inputs.features)(epoch)?;
+        let order = random::permutation(images, |n| random::draws(inputs.seed, "order", epoch, n));
+        let mut averages = Averages::default();
+        for (i, rows) in order.chunks(protocol.batch_size as usize).take(steps_per_epoch as usize).enumerate() {
+            let rows_on_device =
+                Tensor::from_slice(&rows.iter().map(|row| *row as i64).collect::<Vec<_>>()).to_device(inputs.device);
+            let batch = Batch {
+                items: rows.iter().map(|row| *row as u64).collect(),
+                labels: labels.index_select(0, &rows_on_device),
+                features: Some(features.index_select(0, &rows_on_device)),
+                dense: None,
+                pixels: None,
+                epoch,
+                epochs: protocol.epochs,
+                step: epoch * steps_per_epoch + i as u64,
+                steps: protocol.epochs * steps_per_epoch,
+            };
+            let loss = step(method, &mut optimiser, rate, &batch, services)?;
+            averages.add("loss", &[loss]);
+            for (name, values) in services.end_step() {
+                for value in values {
+                    averages.add(&name, &to_numbers(&value)?);
+                }
+            }
+        }
+        history.push(averages.into_record(rate));
+        on_epoch(epoch + 1);
+    }
+    Ok(history)
+}
+
+/// One step: loss, gradients, a move of the parameters. Returns the loss.
+fn step(
+    method: &mut dyn Method,
+    optimiser: &mut Sgd,
+    rate: f64,
+    batch: &Batch,
+    services: &Services<'_>,
+) -> Result<f64> {
+    if services.cancelled() {
+        return Err(Error::new("the run was cancelled"));
+    }
+    optimiser.zero_grad();
+    let loss = match method.compute_gradients(batch, services)? {
+        Some(loss) => loss,
+        None => {
+            let loss = method.loss(batch, services)?;
+            services.backward(&loss)?;
+            loss
+        }
+    };
+    let value = no_grad(|| f64::try_from(&loss.to_kind(Kind::Double)))
+        .map_err(|_| Error::new(format!("the loss has the shape {:?}", loss.size())).expected("a scalar"))?;
+    if !value.is_finite() {
+        let Batch { epoch, step, .. } = batch;
+        return Err(Error::new(format!("the loss became {value} in epoch {} (step {})", epoch + 1, step + 1))
+            .help("lower the learning rate or the weight of the norm loss"));
+    }
+    optimiser.step(rate);
+    Ok(value)
+}
+
+/// The elements of a scalar or vector.
+fn to_numbers(value: &Tensor) -> Result<Vec<f64>> {
+    Ok(Vec::try_from(&value.flatten(0, -1).to_device(Device::Cpu).to_kind(Kind::Double))?)
+}
+
+/// Running sums of named vectors.
+#[derive(Default)]
+struct Averages {
+    sums: BTreeMap<String, (u64, Vec<f64>)>,
+}
+
+impl Averages {
+    fn add(&mut self, name: &str, values: &[f64]) {
+        let (count, sums) = self.sums.entry(name.to_owned()).or_insert_with(|| (0, vec![0.0; values.len()]));
+        *count += 1;
+        sums.resize(values.len().max(sums.len()), 0.0);
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum += value;
+        }
+    }
+
+    fn into_record(self, learning_rate: f64) -> EpochRecord {
+        let mut reported: BTreeMap<String, Vec<f64>> = self
+            .sums
+            .into_iter()
+            .map(|(name, (count, sums))| (name, sums.into_iter().map(|sum| sum / count as f64).collect()))
+            .collect();
+        let loss = reported.remove("loss").and_then(|values| values.first().copied()).unwrap_or(f64::NAN);
+        EpochRecord { learning_rate, loss, reported }
+    }
+}
