@@ -115,6 +115,12 @@ impl From<nemesis_sdk::Error> for Error {
     }
 }
 
+impl From<Error> for nemesis_sdk::Error {
+    fn from(error: Error) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
 /// libtorch appends a C++ stack trace to its messages, which tells a user nothing.
 fn first_line(message: &str) -> &str {
     message.lines().next().unwrap_or("libtorch failed without a message")

@@ -96,8 +96,7 @@ impl<'a> Services<'a> {
                 let part = class_range(contexts, start, classes.len());
                 no_grad(|| self.backbone.encode_contexts(&classes, &part, position))
             })
-            .collect::<crate::Result<Vec<_>>>()
-            .map_err(lower)?;
+            .collect::<crate::Result<Vec<_>>>()?;
         Ok(Tensor::f_cat(&parts, 1)?)
     }
 
@@ -140,7 +139,8 @@ impl<'a> Services<'a> {
         for (start, classes) in self.chunks(cut.chunk) {
             with_grad(|| -> method::Result<()> {
                 let part = class_range(&leaf, start, classes.len());
-                let features = self.backbone.encode_contexts(&classes, &part, cut.position).map_err(lower)?;
+                let features =
+                    self.backbone.encode_contexts(&classes, &part, cut.position).map_err(method::Error::from)?;
                 let wanted = gradient.narrow(1, start as i64, classes.len() as i64);
                 Ok((features * wanted).sum(None::<tch::Kind>).f_backward()?)
             })?;
@@ -151,12 +151,12 @@ impl<'a> Services<'a> {
 
 impl Host for Services<'_> {
     fn encode_strings(&self, prompts: &[String]) -> method::Result<Tensor> {
-        no_grad(|| self.backbone.encode_strings(prompts)).map_err(lower)
+        no_grad(|| self.backbone.encode_strings(prompts)).map_err(method::Error::from)
     }
 
     fn encode_contexts(&self, contexts: &Tensor, position: ClassPosition) -> method::Result<Tensor> {
         let Recompute::Chunks(chunk) = self.recompute else {
-            return self.backbone.encode_contexts(self.classes, contexts, position).map_err(lower);
+            return self.backbone.encode_contexts(self.classes, contexts, position).map_err(method::Error::from);
         };
         let needs_graph = contexts.requires_grad() && grad_enabled();
         let features = self.encode_in_chunks(contexts, position, chunk)?.set_requires_grad(needs_graph);
@@ -168,7 +168,7 @@ impl Host for Services<'_> {
     }
 
     fn embed_text(&self, text: &str) -> method::Result<Tensor> {
-        self.backbone.embed_text(text).map_err(lower)
+        self.backbone.embed_text(text).map_err(method::Error::from)
     }
 
     fn backward(&self, loss: &Tensor) -> method::Result<()> {
@@ -226,9 +226,4 @@ fn class_range(contexts: &Tensor, start: usize, len: usize) -> Tensor {
 fn grad_enabled() -> bool {
     let probe = Tensor::from(0.0f32).set_requires_grad(true);
     (&probe + 1.0).requires_grad()
-}
-
-/// The backbone's error in the words of the method's.
-fn lower(error: crate::Error) -> method::Error {
-    method::Error::new(error.to_string())
 }

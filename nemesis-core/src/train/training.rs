@@ -56,7 +56,7 @@ pub fn train(
     method: &mut dyn Method,
     optimisation: Optimisation,
     protocol: &ResolvedProtocol,
-    inputs: TrainingInputs<'_>,
+    inputs: &mut TrainingInputs<'_>,
     services: &Services<'_>,
     on_epoch: &mut dyn FnMut(u64),
 ) -> Result<Vec<EpochRecord>> {
@@ -129,13 +129,12 @@ fn step(
         return Err(Error::new("the run was cancelled"));
     }
     optimiser.zero_grad();
-    let loss = match method.compute_gradients(batch, services)? {
-        Some(loss) => loss,
-        None => {
-            let loss = method.loss(batch, services)?;
-            services.backward(&loss)?;
-            loss
-        }
+    let loss = if let Some(loss) = method.compute_gradients(batch, services)? {
+        loss
+    } else {
+        let loss = method.loss(batch, services)?;
+        services.backward(&loss)?;
+        loss
     };
     let value = no_grad(|| f64::try_from(&loss.to_kind(Kind::Double)))
         .map_err(|_| Error::new(format!("the loss has the shape {:?}", loss.size())).expected("a scalar"))?;
