@@ -1,7 +1,239 @@
 //! CLIP as OpenAI published it: Radford et al., "Learning Transferable Visual Models From Natural Language
-//! Supervision" (2021).
+//! Supervision" (2021), after `clip/model.py` of openai/CLIP.
+//!
+//! [`Clip`] is the frozen model behind the trait [`Backbone`]. The towers alone ([`VisionTransformer`],
+//! [`ModifiedResNet`], [`TextTower`]) are made of [`Weights`], keep shallow copies of them, and are differentiable in
+//! those that require gradients: what pre-training needs.
 
+mod batches;
+mod checkpoint;
+mod layers;
+mod prompts;
+mod resnet;
+mod text;
 mod text_cleaning;
 mod tokenizer;
+mod vit;
+mod weights;
 
+pub use checkpoint::Checkpoint;
+pub use resnet::ModifiedResNet;
+pub use text::TextTower;
 pub use tokenizer::{END, START, Tokenizer};
+pub use vit::VisionTransformer;
+pub use weights::Weights;
+
+use super::{Backbone, BackboneSpec, ClassPrompts};
+use crate::method::ClassPosition;
+use crate::{Error, Result};
+use batches::in_batches;
+use prompts::Prompts;
+use std::collections::HashMap;
+use std::path::Path;
+use tch::{Device, Kind, Tensor};
+
+/// Prompts of like length are encoded in batches of at most this many, which bounds the memory of the activations.
+const PROMPTS_PER_BATCH: usize = 128;
+
+/// Either of CLIP's image towers.
+#[derive(Debug)]
+pub enum ImageTower {
+    /// ViT-B/32, ViT-B/16, ViT-L/14, ….
+    VisionTransformer(VisionTransformer),
+    /// RN50, RN101, and wider ones.
+    ModifiedResNet(ModifiedResNet),
+}
+
+impl ImageTower {
+    /// Reads whichever tower the weights `visual.*` are of.
+    ///
+    /// # Errors
+    ///
+    /// When a weight is missing or has another shape than the others ask for.
+    pub fn from_weights(weights: &Weights) -> Result<Self> {
+        if weights.contains("visual.proj") {
+            VisionTransformer::from_weights(weights).map(Self::VisionTransformer)
+        } else {
+            ModifiedResNet::from_weights(weights).map(Self::ModifiedResNet)
+        }
+    }
+
+    /// Side of the input image in pixels.
+    pub fn image_size(&self) -> i64 {
+        match self {
+            Self::VisionTransformer(tower) => tower.image_size(),
+            Self::ModifiedResNet(tower) => tower.image_size(),
+        }
+    }
+
+    /// Width of the shared embedding space.
+    pub fn embed_dim(&self) -> i64 {
+        match self {
+            Self::VisionTransformer(tower) => tower.embed_dim(),
+            Self::ModifiedResNet(tower) => tower.embed_dim(),
+        }
+    }
+
+    /// Features `[images, embed_dim]`, not normalised, of pixels `[images, 3, image_size, image_size]`.
+    pub fn forward(&self, pixels: &Tensor) -> Tensor {
+        match self {
+            Self::VisionTransformer(tower) => tower.forward(pixels),
+            Self::ModifiedResNet(tower) => tower.forward(pixels),
+        }
+    }
+}
+
+/// A frozen CLIP model.
+#[derive(Debug)]
+pub struct Clip {
+    spec: BackboneSpec,
+    image: ImageTower,
+    /// Checkpoints of an image tower alone lack it.
+    text: Option<TextTower>,
+}
+
+impl Clip {
+    /// Reads a checkpoint: safetensors, OpenAI's TorchScript `.pt`, or a state dict of `torch.save`. The shape of the
+    /// model is read off the tensors; all of them are converted to `kind`.
+    ///
+    /// # Errors
+    ///
+    /// When the file is missing, damaged, or does not hold a CLIP model.
+    pub fn load(path: &Path, device: Device, kind: Kind) -> Result<Self> {
+        let Checkpoint { tensors, hash } = Checkpoint::read(path)?;
+        Self::from_weights(&Weights::new(tensors).to(device, kind), hash, device, kind).map_err(|e| e.at(path))
+    }
+
+    fn from_weights(weights: &Weights, weights_hash: String, device: Device, kind: Kind) -> Result<Self> {
+        let _guard = tch::no_grad_guard();
+        let image = ImageTower::from_weights(weights)?;
+        let text = weights.contains("token_embedding.weight").then(|| TextTower::from_weights(weights)).transpose()?;
+        if let Some(text) = &text
+            && (text.vocabulary() <= END || text.embed_dim() != image.embed_dim())
+        {
+            let (vocabulary, embed_dim) = (text.vocabulary(), text.embed_dim());
+            return Err(Error::new(format!(
+                "the text tower knows {vocabulary} tokens and its features have {embed_dim} dimensions"
+            ))
+            .expected(format!("{} tokens, and the {} dimensions of the image tower", END + 1, image.embed_dim()))
+            .help("give a checkpoint of a CLIP model with OpenAI's vocabulary"));
+        }
+        let spec = BackboneSpec {
+            image_size: image.image_size(),
+            embed_dim: image.embed_dim(),
+            width: text.as_ref().map_or(0, TextTower::width),
+            context_length: text.as_ref().map_or(0, TextTower::context_length),
+            logit_scale: weights.get("logit_scale", &[])?.to_kind(Kind::Double).exp().double_value(&[]),
+            device,
+            kind,
+            weights_hash,
+        };
+        Ok(Self { spec, image, text })
+    }
+
+    fn text(&self) -> Result<&TextTower> {
+        self.text.as_ref().ok_or_else(|| {
+            Error::new("the checkpoint holds an image tower alone, so it cannot encode text")
+                .help("give a checkpoint of a whole CLIP model")
+        })
+    }
+
+    /// The tokens of a prompt, start and end included.
+    fn tokenize(&self, prompt: &str) -> Result<Vec<i64>> {
+        let mut tokens = vec![START];
+        tokens.extend(Tokenizer::clip().encode(prompt));
+        tokens.push(END);
+        self.check_length(tokens.len(), || format!("the prompt `{prompt}`"))?;
+        Ok(tokens)
+    }
+
+    fn check_length(&self, tokens: usize, what: impl Fn() -> String) -> Result<()> {
+        let most = self.spec.context_length as usize;
+        if tokens <= most {
+            return Ok(());
+        }
+        Err(Error::new(format!("{} is {tokens} tokens long, with start and end", what()))
+            .expected(format!("at most {most} tokens"))
+            .help("shorten it, or use fewer context vectors before a class name"))
+    }
+}
+
+impl Backbone for Clip {
+    fn spec(&self) -> &BackboneSpec {
+        &self.spec
+    }
+
+    fn encode_images(&self, pixels: &Tensor) -> Result<Tensor> {
+        let side = self.spec.image_size;
+        match pixels.size()[..] {
+            [_, 3, height, width] if height == side && width == side => {}
+            ref shape => {
+                return Err(Error::new(format!("pixels of the shape {shape:?}"))
+                    .expected(format!("the shape [images, 3, {side}, {side}]")));
+            }
+        }
+        let _guard = tch::no_grad_guard();
+        Ok(self.image.forward(&pixels.to_device(self.spec.device).to_kind(self.spec.kind)))
+    }
+
+    fn encode_strings(&self, prompts: &[String]) -> Result<Tensor> {
+        let _guard = tch::no_grad_guard();
+        let text = self.text()?;
+        // Texts that differ only in what CLIP cleans away have the same tokens, too.
+        let mut distinct: Vec<Vec<i64>> = Vec::new();
+        let mut number_of = HashMap::new();
+        let mut numbers = Vec::with_capacity(prompts.len());
+        for prompt in prompts {
+            let tokens = self.tokenize(prompt)?;
+            numbers.push(*number_of.entry(tokens).or_insert_with_key(|tokens| {
+                distinct.push(tokens.clone());
+                distinct.len() as i64 - 1
+            }));
+        }
+        let lengths: Vec<i64> = distinct.iter().map(|tokens| tokens.len() as i64).collect();
+        let features = in_batches(&lengths, PROMPTS_PER_BATCH, 0, |batch, length| {
+            let padded = batch
+                .iter()
+                .flat_map(|number| distinct[*number].iter().copied().chain(std::iter::repeat(0)).take(length as usize));
+            let tokens = text.indices(&padded.collect::<Vec<_>>());
+            text.forward_tokens(&tokens.view([batch.len() as i64, length]))
+        });
+        match features {
+            Some(features) => Ok(features.index_select(0, &text.indices(&numbers))),
+            None => Ok(Tensor::zeros([0, self.spec.embed_dim], (self.spec.kind, self.spec.device))),
+        }
+    }
+
+    fn embed_text(&self, text: &str) -> Result<Tensor> {
+        let tokens = self.tokenize(text)?;
+        let tower = self.text()?;
+        let _guard = tch::no_grad_guard();
+        Ok(tower.embed(&tower.indices(&tokens[1..tokens.len() - 1])))
+    }
+
+    fn class_prompts(&self, class_names: &[String], context_vectors: usize) -> Result<ClassPrompts> {
+        self.text()?;
+        let mut prompts = ClassPrompts { tokens: Vec::new(), name_lengths: Vec::new() };
+        for class_name in class_names {
+            let name = class_name.replace('_', " ");
+            let mut tokens = Tokenizer::clip().encode(&format!("{name}."));
+            tokens.push(END);
+            self.check_length(1 + context_vectors + tokens.len(), || {
+                format!("the prompt of the class `{class_name}` with {context_vectors} context vectors")
+            })?;
+            prompts.tokens.push(tokens);
+            prompts.name_lengths.push(Tokenizer::clip().encode(&name).len());
+        }
+        Ok(prompts)
+    }
+
+    fn encode_contexts(&self, classes: &ClassPrompts, contexts: &Tensor, position: ClassPosition) -> Result<Tensor> {
+        let tower = self.text()?;
+        let prompts = Prompts::new(tower, classes, contexts, position)?;
+        let all: Vec<usize> = (0..prompts.classes()).collect();
+        let copies = contexts.size()[0];
+        let embeddings = prompts.embed(&all, self.spec.context_length).flatten(0, 1);
+        let ends = prompts.end_rows(&all).repeat([copies]);
+        Ok(tower.forward(&embeddings, &ends).view([copies, all.len() as i64, self.spec.embed_dim]))
+    }
+}

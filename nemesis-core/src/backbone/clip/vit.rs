@@ -1,0 +1,71 @@
+//! CLIP's vision transformer, after `VisionTransformer` in `clip/model.py` of openai/CLIP.
+
+use super::layers::{Block, LayerNorm};
+use super::weights::Weights;
+use crate::{Error, Result};
+use tch::Tensor;
+
+/// A vision transformer whose class token is the image's feature.
+#[derive(Debug)]
+pub struct VisionTransformer {
+    /// `[width, 3, patch, patch]`
+    patches: Tensor,
+    class_embedding: Tensor,
+    /// `[1 + patches, width]`
+    positions: Tensor,
+    ln_pre: LayerNorm,
+    blocks: Vec<Block>,
+    ln_post: LayerNorm,
+    /// `[width, embed_dim]`
+    projection: Tensor,
+}
+
+impl VisionTransformer {
+    /// Reads the tower and its sizes off the weights `visual.*`.
+    ///
+    /// # Errors
+    ///
+    /// When a weight is missing or has another shape than the others ask for.
+    pub fn from_weights(weights: &Weights) -> Result<Self> {
+        let [width, _, patch, _] = weights.sizes("visual.conv1.weight")?;
+        let [positions, _] = weights.sizes("visual.positional_embedding")?;
+        let [_, embed_dim] = weights.sizes("visual.proj")?;
+        if (positions - 1).max(0).isqrt().pow(2) != positions - 1 {
+            return Err(Error::new(format!("the image tower has {positions} positions"))
+                .expected("the class token and a square of patches")
+                .help("give a checkpoint of a CLIP model with OpenAI's weight names"));
+        }
+        Ok(Self {
+            patches: weights.get("visual.conv1.weight", &[width, 3, patch, patch])?,
+            class_embedding: weights.get("visual.class_embedding", &[width])?,
+            positions: weights.get("visual.positional_embedding", &[positions, width])?,
+            ln_pre: LayerNorm::from_weights(weights, "visual.ln_pre", width)?,
+            blocks: Block::all_from_weights(weights, "visual.transformer.resblocks.", width)?,
+            ln_post: LayerNorm::from_weights(weights, "visual.ln_post", width)?,
+            projection: weights.get("visual.proj", &[width, embed_dim])?,
+        })
+    }
+
+    /// Side of the input image in pixels: patch size times patches a side.
+    pub fn image_size(&self) -> i64 {
+        self.patches.size()[2] * (self.positions.size()[0] - 1).isqrt()
+    }
+
+    /// Width of the shared embedding space.
+    pub fn embed_dim(&self) -> i64 {
+        self.projection.size()[1]
+    }
+
+    /// Features `[images, embed_dim]`, not normalised, of pixels `[images, 3, image_size, image_size]`.
+    pub fn forward(&self, pixels: &Tensor) -> Tensor {
+        let (images, width, patch) = (pixels.size()[0], self.class_embedding.size()[0], self.patches.size()[2]);
+        let patches = pixels.conv2d(&self.patches, None::<&Tensor>, patch, 0, 1, 1);
+        let patches = patches.flatten(2, 3).transpose(1, 2);
+        let class = self.class_embedding.expand([images, 1, width], false);
+        let mut x = self.ln_pre.forward(&(Tensor::cat(&[class, patches], 1) + &self.positions));
+        for block in &self.blocks {
+            x = block.forward(&x, false);
+        }
+        self.ln_post.forward(&x.select(1, 0)).matmul(&self.projection)
+    }
+}
