@@ -211,6 +211,18 @@ impl Cell {
     }
 }
 
+impl From<TrainingCell> for Cell {
+    fn from(cell: TrainingCell) -> Self {
+        Self::Training(cell)
+    }
+}
+
+impl From<EvaluationCell> for Cell {
+    fn from(cell: EvaluationCell) -> Self {
+        Self::Evaluation(cell)
+    }
+}
+
 impl TrainingCell {
     /// The id of this cell as a [`Cell`].
     pub fn id(&self) -> CellId {

@@ -2,7 +2,18 @@
 
 mod canonical;
 mod cell;
+mod outcome;
+mod predictions;
+mod state;
+pub mod statistics;
+mod store;
 
 pub use cell::{
     BackboneKey, Cell, CellId, Corruption, CorruptionKind, EvaluationCell, MethodKey, Subject, TrainingCell,
 };
+pub use outcome::{
+    ClassCount, EpochSummary, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record, RecordKind, Recorded,
+    TrainingOutcome, TrainingRecord, differences,
+};
+pub use state::{from_safetensors, to_safetensors};
+pub use store::Store;

@@ -1,0 +1,383 @@
+//! The store: a folder of records, learned states, predictions and failures.
+//!
+//! Everything is named by a hash and written whole, so that any number of processes may write to one store, and a
+//! kill at any moment leaves complete files only.
+
+use super::outcome::{SCHEMA, check_finite};
+use super::predictions::{pack, unpack};
+use super::state::{from_safetensors, to_safetensors};
+use super::{
+    Cell, CellId, EpochSummary, EvaluationCell, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record,
+    Recorded, TrainingCell, TrainingOutcome, TrainingRecord,
+};
+use crate::method::State;
+use crate::{Error, Result, files};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// A folder of records.
+///
+/// `records/ID.json`, beside them `predictions/ID.bin`, `states/HASH.safetensors` and `failures/ID.json`.
+#[derive(Clone, Debug)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+impl Store {
+    /// Opens the store in `folder`, which is created when it is missing.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be created.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref().to_owned();
+        fs::create_dir_all(&folder).map_err(|e| Error::io("create the folder", &folder, &e))?;
+        Ok(Self { folder })
+    }
+
+    /// The folder of the store.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether the cell is complete. No record is read.
+    pub fn contains(&self, id: &CellId) -> bool {
+        self.record_path(id).is_file()
+    }
+
+    /// The ids of all records, sorted. No record is read.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be listed.
+    pub fn ids(&self) -> Result<Vec<CellId>> {
+        let folder = self.folder.join("records");
+        let failed = |e: std::io::Error| Error::io("list the folder", &folder, &e);
+        let entries = match fs::read_dir(&folder) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed)?,
+        };
+        let mut ids = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(failed)?.file_name();
+            // Other names are what a killed writer left behind, which nothing refers to.
+            let stem = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            ids.extend(stem.and_then(|id| id.parse::<CellId>().ok()));
+        }
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// The record of a cell, if it is complete: `store.get::<EvaluationCell>(&id)`.
+    ///
+    /// # Errors
+    ///
+    /// When the record is damaged, of another format, or of the other kind; the message names the file.
+    pub fn get<C: Recorded>(&self, id: &CellId) -> Result<Option<Record<C>>> {
+        let path = self.record_path(id);
+        let Some(record) = read_json::<Record<C>>(&path)? else { return Ok(None) };
+        if record.kind != C::KIND || record.id != *id || record.cell.clone().into().id() != *id {
+            return Err(damaged("the record does not hold the cell that its name promises", &path));
+        }
+        Ok(Some(record))
+    }
+
+    /// Records a training: its learned state by content, then the record.
+    ///
+    /// # Errors
+    ///
+    /// When a value is not finite, or a file cannot be written; there is no record then.
+    pub fn put_training(
+        &self,
+        cell: &TrainingCell,
+        epochs: Vec<EpochSummary>,
+        state: &State,
+        provenance: Provenance,
+    ) -> Result<TrainingRecord> {
+        check_finite(&epochs)?;
+        let state = self.put_state(state)?;
+        self.put(cell, TrainingOutcome { state, epochs }, provenance)
+    }
+
+    /// Records an evaluation, given predicted and true labels in test order: the predictions, then the record.
+    ///
+    /// # Errors
+    ///
+    /// When the labels do not fit together, or a file cannot be written; there is no record then.
+    pub fn put_evaluation(
+        &self,
+        cell: &EvaluationCell,
+        predictions: &[u32],
+        labels: &[u32],
+        classes: usize,
+        provenance: Provenance,
+    ) -> Result<EvaluationRecord> {
+        let packed = pack(predictions);
+        let outcome = EvaluationOutcome::count(predictions, labels, classes, hash(&packed))?;
+        files::write_atomic(&self.predictions_path(&cell.id()), &packed)?;
+        self.put(cell, outcome, provenance)
+    }
+
+    /// The predicted labels of an evaluation, in test order.
+    ///
+    /// # Errors
+    ///
+    /// When the file is missing or not the one that the record tells of.
+    pub fn predictions(&self, record: &EvaluationRecord) -> Result<Vec<u32>> {
+        let path = self.predictions_path(&record.id);
+        let packed = files::read(&path)?;
+        if hash(&packed) != record.outcome.predictions {
+            let path = self.record_path(&record.id);
+            return Err(damaged("the predictions are not those that the record tells of", &path));
+        }
+        unpack(&packed).map_err(|e| e.at(&path))
+    }
+
+    /// Stores a learned state by its content and returns its hash.
+    ///
+    /// # Errors
+    ///
+    /// When the state or its file cannot be written.
+    pub fn put_state(&self, state: &State) -> Result<String> {
+        let bytes = to_safetensors(state)?;
+        let hash = hash(&bytes);
+        let path = self.state_path(&hash);
+        // What is there already is not trusted: a damaged file must not outlive a new training.
+        if fs::read(&path).ok().is_none_or(|there| there != bytes) {
+            files::write_atomic(&path, &bytes)?;
+        }
+        Ok(hash)
+    }
+
+    /// What a training learned, on the CPU.
+    ///
+    /// # Errors
+    ///
+    /// When the file is missing or its content is not what its name promises.
+    pub fn learned(&self, record: &TrainingRecord) -> Result<State> {
+        let retrain = format!("delete {}; the next run trains again", self.record_path(&record.id).display());
+        self.state(&record.outcome.state).map_err(|e| e.help(retrain))
+    }
+
+    /// The learned state with this hash, on the CPU, wherever it came from.
+    ///
+    /// # Errors
+    ///
+    /// When the file is missing or its content is not what its name promises.
+    pub fn state(&self, hash_of_state: &str) -> Result<State> {
+        let path = self.state_path(hash_of_state);
+        let bytes = files::read(&path)?;
+        if hash(&bytes) != hash_of_state {
+            return Err(Error::new("the learned state is damaged: it does not hash to its name").at(&path));
+        }
+        from_safetensors(&bytes).map_err(|e| e.at(&path))
+    }
+
+    /// Where the learned state with this hash lies.
+    pub fn state_path(&self, hash: &str) -> PathBuf {
+        self.folder.join("states").join(format!("{hash}.safetensors"))
+    }
+
+    /// Notes that a cell failed, and why. The note goes when the cell succeeds.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn put_failure(&self, cell: &Cell, reason: impl Into<String>) -> Result<()> {
+        let id = cell.id();
+        let failure = Failure { schema: SCHEMA, id, cell: cell.clone(), reason: reason.into() };
+        write_json(&self.failure_path(&id), &failure)
+    }
+
+    /// Why a cell failed, if it did.
+    ///
+    /// # Errors
+    ///
+    /// When the note is damaged; the message names the file.
+    pub fn failure(&self, id: &CellId) -> Result<Option<Failure>> {
+        read_json(&self.failure_path(id))
+    }
+
+    fn put<C: Recorded>(&self, cell: &C, outcome: C::Outcome, provenance: Provenance) -> Result<Record<C>> {
+        let id = cell.clone().into().id();
+        let record = Record { schema: SCHEMA, kind: C::KIND, id, cell: cell.clone(), outcome, provenance };
+        write_json(&self.record_path(&id), &record)?;
+        let failure = self.failure_path(&id);
+        match fs::remove_file(&failure) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io("remove the file", &failure, &e)),
+            _ => Ok(record),
+        }
+    }
+
+    fn record_path(&self, id: &CellId) -> PathBuf {
+        self.folder.join("records").join(format!("{id}.json"))
+    }
+
+    fn predictions_path(&self, id: &CellId) -> PathBuf {
+        self.folder.join("predictions").join(format!("{id}.bin"))
+    }
+
+    fn failure_path(&self, id: &CellId) -> PathBuf {
+        self.folder.join("failures").join(format!("{id}.json"))
+    }
+}
+
+fn hash(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
+
+fn damaged(what: &str, path: &Path) -> Error {
+    Error::new(what).at(path).help("delete the file; the next run computes it again")
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::new(e.to_string()).at(path))?;
+    text.push(b'\n');
+    files::write_atomic(path, &text)
+}
+
+/// The version alone, which every format keeps.
+#[derive(Deserialize)]
+struct Version {
+    schema: u32,
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let bytes = match fs::read(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        bytes => bytes.map_err(|e| Error::io("read the file", path, &e))?,
+    };
+    serde_json::from_slice(&bytes).map(Some).map_err(|e| match serde_json::from_slice(&bytes) {
+        Ok(Version { schema }) if schema != SCHEMA => {
+            Error::new(format!("the record is of format {schema}, which another version of nemesis wrote"))
+                .at(path)
+                .expected(format!("format {SCHEMA}"))
+                .help("use that version, or give another folder with `--out`")
+        }
+        _ => {
+            let message = e.to_string();
+            let what = message.split(" at line ").next().unwrap_or_default();
+            damaged(&format!("the record is damaged: {what}"), path).line(e.line())
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cell::tests::{evaluation, training};
+    use super::super::outcome::tests::provenance;
+    use super::*;
+    use std::collections::BTreeMap;
+    use tch::Tensor;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("out")).unwrap();
+        (folder, store)
+    }
+
+    fn put_evaluation(store: &Store) -> EvaluationRecord {
+        store.put_evaluation(&evaluation(), &[0, 1, 0], &[0, 1, 1], 2, provenance()).unwrap()
+    }
+
+    #[test]
+    fn what_was_put_is_got() {
+        let (_folder, store) = store();
+        let cell = training();
+        assert!(!store.contains(&cell.id()));
+        assert!(store.get::<TrainingCell>(&cell.id()).unwrap().is_none());
+
+        let values = BTreeMap::from([("context_norm".to_owned(), vec![0.45])]);
+        let epochs = vec![EpochSummary { loss: 0.1 + 0.2, learning_rate: 1e-5, values }];
+        let state = vec![("context".to_owned(), Tensor::from_slice(&[1.0_f32, 2.0]))];
+        let put = store.put_training(&cell, epochs, &state, provenance()).unwrap();
+        assert!(store.contains(&cell.id()));
+        assert_eq!(store.get::<TrainingCell>(&cell.id()).unwrap().unwrap(), put);
+        assert_eq!(store.state(&put.outcome.state).unwrap()[0].1, state[0].1);
+
+        let put = put_evaluation(&store);
+        assert_eq!(store.get::<EvaluationCell>(&put.id).unwrap().unwrap(), put);
+        assert_eq!(store.predictions(&put).unwrap(), [0, 1, 0]);
+        let mut ids = [cell.id(), put.id];
+        ids.sort();
+        assert_eq!(store.ids().unwrap(), ids);
+    }
+
+    #[test]
+    fn a_failure_goes_when_the_cell_succeeds() {
+        let (_folder, store) = store();
+        let cell = Cell::from(evaluation());
+        store.put_failure(&cell, "the plugin crashed").unwrap();
+        assert_eq!(store.failure(&cell.id()).unwrap().unwrap().reason, "the plugin crashed");
+        assert!(!store.contains(&cell.id()));
+        put_evaluation(&store);
+        assert!(store.failure(&cell.id()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_diverged_training_leaves_nothing() {
+        let (folder, store) = store();
+        let epochs = vec![EpochSummary { loss: f64::NAN, learning_rate: 1.0, values: BTreeMap::new() }];
+        let error = store.put_training(&training(), epochs, &State::new(), provenance()).unwrap_err();
+        insta::assert_snapshot!(error, @r"
+        the training diverged: a value of epoch 0 is not finite
+          help: lower the learning rate or the weight of the method's regulariser
+        ");
+        assert_eq!(fs::read_dir(folder.path().join("out")).unwrap().count(), 0);
+    }
+
+    /// Replaces `from` by `to` in the evaluation's record and tells what reading it says.
+    fn error_after(from: &str, to: &str) -> String {
+        let (_folder, store) = store();
+        let id = put_evaluation(&store).id;
+        let path = store.record_path(&id);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        let error = store.get::<EvaluationCell>(&id).unwrap_err().to_string();
+        error.replace(&path.display().to_string(), "RECORD")
+    }
+
+    #[test]
+    fn a_damaged_or_foreign_record_is_named() {
+        insta::assert_snapshot!(error_after("\"total\": 3", "\"total\": -3"), @r"
+        the record is damaged: invalid value: integer `-3`, expected u32
+          --> RECORD:54
+          help: delete the file; the next run computes it again
+        ");
+        insta::assert_snapshot!(error_after("\"seed\": 1", "\"seed\": 2"), @r"
+        the record does not hold the cell that its name promises
+          --> RECORD
+          help: delete the file; the next run computes it again
+        ");
+        insta::assert_snapshot!(error_after("\"schema\": 1,\n  \"kind\"", "\"schema\": 7,\n  \"kinds\""), @r"
+        the record is of format 7, which another version of nemesis wrote
+          --> RECORD
+          expected: format 1
+          help: use that version, or give another folder with `--out`
+        ");
+        insta::assert_snapshot!(error_after("\"kind\": \"evaluation\"", "\"kind\": \"training\""), @r"
+        the record does not hold the cell that its name promises
+          --> RECORD
+          help: delete the file; the next run computes it again
+        ");
+    }
+
+    #[test]
+    fn altered_states_and_predictions_are_noticed() {
+        let (_folder, store) = store();
+        let record = put_evaluation(&store);
+        fs::write(store.predictions_path(&record.id), pack(&[1, 1, 1])).unwrap();
+        assert!(store.predictions(&record).unwrap_err().to_string().contains("not those that the record tells of"));
+
+        let state = vec![("context".to_owned(), Tensor::from(1.0))];
+        let hash = store.put_state(&state).unwrap();
+        fs::write(store.state_path(&hash), b"rubbish").unwrap();
+        assert!(store.state(&hash).unwrap_err().to_string().contains("does not hash to its name"));
+        assert_eq!(store.put_state(&state).unwrap(), hash);
+        assert!(store.state(&hash).is_ok());
+    }
+}
