@@ -7,14 +7,18 @@
 #[cfg(test)]
 extern crate self as nemesis_sdk;
 
+pub mod border;
 mod error;
 mod host;
 mod method;
 mod options;
 pub mod random;
+pub mod versions;
 
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use host::{ClassPosition, Host, LogLevel};
 pub use method::{About, Batch, Descriptor, FeatureSet, Method, Needs, Optimisation, Parameter, Plugin, State, Task};
+/// A hash over the sources of the crate that it is called in, made when that crate is compiled.
+pub use nemesis_macros::source_fingerprint;
 pub use options::{OptionSchema, OptionSet, OptionValue, parse_options};
 pub use {serde, serde_json, tch};

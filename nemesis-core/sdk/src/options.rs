@@ -1,6 +1,6 @@
 //! Options of a method: declared once, with defaults and documentation, and read from a free map.
 
-use crate::{ClassPosition, Error, Result};
+use crate::{ClassPosition, Error, ErrorKind, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -69,10 +69,14 @@ pub fn parse_options<O: OptionSet>(given: &Map<String, Value>) -> Result<O> {
         // Read alone, so that an error is known to be this option's: serde does not tell.
         let alone = Value::Object(Map::from_iter([(key.clone(), value.clone())]));
         O::deserialize(alone).map_err(|e| {
-            Error::new(format!("option `{key}`: {e}; wanted: {}, for instance {}", option.kind, option.default))
+            Error::option(key, format_args!("{e}; wanted: {}, for instance {}", option.kind, option.default))
         })?;
     }
-    O::deserialize(Value::Object(given.clone())).map_err(|e| Error::new(format!("options: {e}")))
+    O::deserialize(Value::Object(given.clone())).map_err(|e| invalid(format!("options: {e}")))
+}
+
+fn invalid(message: String) -> Error {
+    Error::of_kind(ErrorKind::InvalidOptions, message)
 }
 
 fn unknown(key: &str, schema: &[OptionSchema]) -> Error {
@@ -81,7 +85,7 @@ fn unknown(key: &str, schema: &[OptionSchema]) -> Error {
         .map(|name| (strsim::damerau_levenshtein(key, name), name))
         .filter(|(distance, name)| *distance <= (name.chars().count() / 3).max(2))
         .min();
-    Error::new(match nearest {
+    invalid(match nearest {
         Some((_, name)) => format!("option `{key}` is unknown; did you mean `{name}`?"),
         None if schema.is_empty() => format!("option `{key}` is unknown; the method has no options"),
         None => format!("option `{key}` is unknown; known are: {}", names().collect::<Vec<_>>().join(", ")),
@@ -90,7 +94,7 @@ fn unknown(key: &str, schema: &[OptionSchema]) -> Error {
 
 /// Declares a method's options as a serde struct whose defaults and documentation are part of the descriptor.
 ///
-/// ```
+/// ```no_run
 /// nemesis_sdk::options! {
 ///     /// The options of a method.
 ///     pub struct Options {

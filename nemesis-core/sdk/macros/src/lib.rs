@@ -1,1 +1,48 @@
-//! To be written.
+//! One macro: a hash over the sources of the crate that calls it, so that a result can name the code that made it.
+
+mod fingerprint;
+
+use fingerprint::Fingerprint;
+use proc_macro::{TokenStream, TokenTree};
+use std::path::Path;
+
+/// A hash over the sources of the calling crate, as 32 hexadecimal digits in a string literal.
+///
+/// It covers `src/**`, `Cargo.toml` and the nearest `Cargo.lock` in the crate's folder or above it. Further files and
+/// folders can be named by string arguments, relative to the crate's folder: `source_fingerprint!("../other/src")`.
+/// The same sources give the same hash wherever they lie. The crate is compiled anew when one of the files changes.
+#[proc_macro]
+pub fn source_fingerprint(arguments: TokenStream) -> TokenStream {
+    let expanded = paths(arguments).and_then(|extra| {
+        let root = std::env::var("CARGO_MANIFEST_DIR").map_err(|_| "CARGO_MANIFEST_DIR is not set".to_owned())?;
+        Fingerprint::of(Path::new(&root), &extra)
+    });
+    let code = match expanded {
+        Ok(fingerprint) => expression(&fingerprint),
+        Err(message) => format!("::core::compile_error!({message:?})"),
+    };
+    code.parse().unwrap_or_default()
+}
+
+/// The hash as an expression. The constants within tell cargo which files it depends on, and leave no trace in the
+/// binary.
+fn expression(fingerprint: &Fingerprint) -> String {
+    let track = |code, file| format!("{code} const _: &[u8] = ::core::include_bytes!({file:?});");
+    let tracked = fingerprint.files.iter().fold(String::new(), track);
+    format!("{{ {tracked} {:?} }}", fingerprint.hash)
+}
+
+/// The arguments, which are string literals separated by commas.
+fn paths(arguments: TokenStream) -> Result<Vec<String>, String> {
+    arguments
+        .into_iter()
+        .filter(|token| !matches!(token, TokenTree::Punct(comma) if comma.as_char() == ','))
+        .map(|token| {
+            let text = token.to_string();
+            text.strip_prefix('"')
+                .and_then(|text| text.strip_suffix('"'))
+                .map(str::to_owned)
+                .ok_or_else(|| format!("source_fingerprint!: expected a path in quotes, found `{text}`"))
+        })
+        .collect()
+}

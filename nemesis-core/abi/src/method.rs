@@ -1,0 +1,59 @@
+//! The functions of a method.
+
+use crate::{Batch, FeatureSet, Host, ParameterSink, Status, Tensor, TensorList, TensorSink};
+use core::ffi::c_void;
+
+/// The table of a method's functions, static in the plugin and shared by all its methods.
+///
+/// The first argument of every function is what [`create`](crate::Entry::create) wrote. All calls to one method come on
+/// the thread that created it, one at a time. A function that is marked optional may be null.
+#[repr(C)]
+#[derive(Debug)]
+pub struct MethodTable {
+    /// The size of this struct in bytes.
+    pub struct_size: usize,
+
+    /// Frees the method. It is called once, last. Grad mode is off.
+    pub destroy: Option<unsafe extern "C" fn(method: *mut c_void)>,
+
+    /// Pushes the tensors that are trained into `sink`: the same ones, in the same order, in every call. Grad mode is
+    /// off.
+    pub parameters: Option<unsafe extern "C" fn(method: *mut c_void, sink: *const ParameterSink) -> Status>,
+
+    /// Writes the loss of a batch, a scalar with a graph, to `out`. Grad mode is on.
+    pub loss: Option<
+        unsafe extern "C" fn(method: *mut c_void, batch: *const Batch, host: *const Host, out: *mut Tensor) -> Status,
+    >,
+
+    /// Writes the logits `[images, classes]` of a batch to `out`. Grad mode is off.
+    pub logits: Option<
+        unsafe extern "C" fn(method: *mut c_void, batch: *const Batch, host: *const Host, out: *mut Tensor) -> Status,
+    >,
+
+    /// Pushes what was learned into `sink`, to be stored. Grad mode is off.
+    pub save: Option<unsafe extern "C" fn(method: *mut c_void, sink: *const TensorSink) -> Status>,
+
+    /// Replaces what was learned by a stored state, in the storage of the parameters. Fails when a tensor is missing
+    /// or has another shape. Grad mode is off.
+    pub load: Option<unsafe extern "C" fn(method: *mut c_void, state: *const TensorList) -> Status>,
+
+    /// Optional: called once before training with the training and, unless null, the validation features, for methods
+    /// that look at the data. Grad mode is off.
+    pub prepare: Option<
+        unsafe extern "C" fn(
+            method: *mut c_void,
+            train: *const FeatureSet,
+            val: *const FeatureSet,
+            host: *const Host,
+        ) -> Status,
+    >,
+
+    /// Optional: trains the method by itself, once, where the descriptor says `fit`. Grad mode is on.
+    pub fit: Option<unsafe extern "C" fn(method: *mut c_void, train: *const FeatureSet, host: *const Host) -> Status>,
+
+    /// Optional: fills the gradients of the parameters itself and writes the loss to record to `out`, or writes null
+    /// to let the host take `loss` and its gradient. Grad mode is on.
+    pub compute_gradients: Option<
+        unsafe extern "C" fn(method: *mut c_void, batch: *const Batch, host: *const Host, out: *mut Tensor) -> Status,
+    >,
+}

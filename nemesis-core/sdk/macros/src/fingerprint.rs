@@ -1,0 +1,92 @@
+//! The hash itself: over relative paths and contents, in the order of the paths.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The hash over a crate's sources, and the files that went into it.
+pub(crate) struct Fingerprint {
+    /// 32 hexadecimal digits.
+    pub(crate) hash: String,
+    /// Absolute paths of the files.
+    pub(crate) files: Vec<String>,
+}
+
+impl Fingerprint {
+    /// Hashes the sources of the crate in the folder `root`, and the files and folders `extra` relative to it.
+    pub(crate) fn of(root: &Path, extra: &[String]) -> Result<Self, String> {
+        // The name that is hashed for each file does not depend on where the crate lies.
+        let mut files = BTreeMap::new();
+        for name in ["src", "Cargo.toml"].into_iter().chain(extra.iter().map(String::as_str)) {
+            collect(&root.join(name), name, &mut files)?;
+        }
+        if let Some(lock) = root.ancestors().map(|folder| folder.join("Cargo.lock")).find(|lock| lock.is_file()) {
+            files.insert("Cargo.lock".to_owned(), lock);
+        }
+        let mut hasher = blake3::Hasher::new();
+        for (name, path) in &files {
+            let content = fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+            // Lengths keep names and contents apart.
+            for part in [name.as_bytes(), &content] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part);
+            }
+        }
+        let hash = hasher.finalize().to_hex()[..32].to_owned();
+        let files = files.into_values().map(|path| path.display().to_string()).collect();
+        Ok(Self { hash, files })
+    }
+}
+
+/// Adds a file, or all files below a folder, by names that begin with `name`.
+fn collect(path: &Path, name: &str, files: &mut BTreeMap<String, PathBuf>) -> Result<(), String> {
+    let failed = |e: std::io::Error| format!("cannot read {}: {e}", path.display());
+    if !fs::metadata(path).map_err(failed)?.is_dir() {
+        files.insert(name.to_owned(), path.to_owned());
+        return Ok(());
+    }
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let file_name = entry.file_name();
+        let file_name = file_name.to_str().ok_or_else(|| format!("{} is not UTF-8", entry.path().display()))?;
+        collect(&entry.path(), &format!("{name}/{file_name}"), files)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A crate in a folder of its own, with a lock file one level above it.
+    fn write(folder: &Path, main: &str) -> PathBuf {
+        let root = folder.join("crate");
+        fs::create_dir_all(root.join("src/deep")).unwrap();
+        fs::write(folder.join("Cargo.lock"), "lock").unwrap();
+        fs::write(root.join("Cargo.toml"), "toml").unwrap();
+        fs::write(root.join("src/lib.rs"), main).unwrap();
+        fs::write(root.join("src/deep/a.rs"), "a").unwrap();
+        root
+    }
+
+    #[test]
+    fn the_place_does_not_matter_and_the_sources_do() {
+        let folder = std::env::temp_dir().join(format!("nemesis-fingerprint-{}", std::process::id()));
+        let hash = |place: &str, main: &str, extra: &[String]| {
+            let root = write(&folder.join(place), main);
+            Fingerprint::of(&root, extra).unwrap().hash
+        };
+        let one = hash("one", "main", &[]);
+        assert_eq!(one.len(), 32);
+        assert_eq!(one, hash("elsewhere/two", "main", &[]));
+        assert_ne!(one, hash("three", "other", &[]));
+        assert_ne!(one, hash("four", "main", &["../Cargo.lock".to_owned()]));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_missing_path_is_named() {
+        let error = Fingerprint::of(Path::new("/nonexistent"), &[]).err().unwrap();
+        assert!(error.contains("/nonexistent/src"), "{error}");
+    }
+}

@@ -1,0 +1,82 @@
+//! Panics become errors before they reach the border.
+
+use crate::{Error, ErrorKind, Result};
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
+
+thread_local! {
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Runs `body`, and makes an error with the panic's message and place of a panic in it.
+///
+/// # Errors
+///
+/// What `body` returns, or [`ErrorKind::Panicked`].
+pub fn catch<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    let outer = INSIDE.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(body));
+    INSIDE.set(outer);
+    result.unwrap_or_else(|payload| {
+        let message = message(&*payload).to_owned();
+        // The payload may be anything, also something that panics when it is dropped.
+        std::mem::forget(payload);
+        let place = PLACE.take().map_or(String::new(), |place| format!(" at {place}"));
+        Err(Error::of_kind(ErrorKind::Panicked, format!("panicked{place}: {message}")))
+    })
+}
+
+/// From now on a panic inside [`catch`] prints nothing, but leaves its place for the error that it becomes.
+///
+/// A plugin has its own copy of the standard library, whose panic hook the host cannot reach.
+pub fn report_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let previous = take_hook();
+        set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
+            if INSIDE.get() {
+                PLACE.set(info.location().map(ToString::to_string));
+            } else {
+                previous(info);
+            }
+        }));
+    });
+}
+
+fn message(payload: &(dyn Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        // `TchError` panics carry libtorch's C++ stack trace after the first line.
+        .map_or("a value that is no text", |text| text.lines().next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_that_tells_where() {
+        report_panics();
+        let error = catch::<()>(|| panic!("no {}", "way")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Panicked);
+        assert!(error.to_string().starts_with("panicked at nemesis-core/sdk/src/border/panic.rs:"), "{error}");
+        assert!(error.to_string().ends_with(": no way"), "{error}");
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_dropped_stays_inside() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("dropped");
+            }
+        }
+        let error = catch::<()>(|| std::panic::panic_any(Bomb)).unwrap_err();
+        assert!(error.to_string().ends_with("a value that is no text"), "{error}");
+    }
+}
