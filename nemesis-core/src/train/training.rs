@@ -72,7 +72,7 @@ pub fn train(
         return Ok(Vec::new());
     }
 
-    let parameters = method.parameters();
+    let parameters = method.parameters()?;
     services.watch(parameters.iter().map(|parameter| parameter.tensor.shallow_clone()));
     let mut optimiser = Sgd::new(parameters, protocol)?;
     let images = inputs.labels.len();
