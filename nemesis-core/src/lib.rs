@@ -8,9 +8,11 @@ pub mod dataset;
 pub mod error;
 pub mod files;
 pub mod image;
+pub mod json;
 pub mod plugin;
 pub mod record;
 pub mod train;
+pub mod yaml;
 
 pub use error::{Error, Result};
 /// What methods are made of: the trait, its services and the prompt learner, from the plugin SDK.
