@@ -1,7 +1,18 @@
 //! Data sets: class names, and the samples of their splits. Nothing here knows of tensors.
 
+pub mod fewshot;
+mod layouts;
+mod listed;
+mod manifest;
+pub mod python_random;
+mod registry;
 mod subset;
 
+pub use fewshot::{FewShot, few_shot};
+pub use layouts::{Layout, RelativePath};
+pub use listed::{Contents, Listed};
+pub use manifest::{manifest_hash, missing_images};
+pub use registry::{Entry, Registry, SplitSizes, Template};
 pub use subset::ClassSubset;
 
 use std::path::{Path, PathBuf};
@@ -26,16 +37,26 @@ pub enum Split {
     Test,
 }
 
+impl Split {
+    /// The three, in the order in which CoOp reads and draws from them.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
+}
+
 /// A source of labelled images: class names, and the samples of train, val and test, in the published order.
-pub trait Dataset {
+pub trait Dataset: Send + Sync {
     /// The name in `datasets.yaml`, for instance `eurosat`.
     fn name(&self) -> &str;
     /// The folder that sample paths are relative to.
     fn folder(&self) -> &Path;
-    /// Class names by label, spelled as the data set spells them (underscores are kept).
+    /// Class names by label, spelled as the data set spells them (underscores are kept). Two may be equal: ImageNet
+    /// has two kinds of `missile`.
     fn class_names(&self) -> &[String];
     /// The samples of one split, in the order of the split file, which the few-shot sampling depends on.
     fn samples(&self, split: Split) -> &[Sample];
     /// The zero-shot template, with `{}` in place of the class name.
     fn template(&self) -> &str;
+    /// Whether the validation samples are the test samples, as in ImageNet; none are drawn then.
+    fn val_is_test(&self) -> bool {
+        false
+    }
 }

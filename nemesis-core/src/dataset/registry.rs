@@ -1,0 +1,187 @@
+//! `datasets.yaml`: what data sets there are, and where and how they lie under a data root.
+
+use super::layouts::RelativePath;
+use super::{Dataset, Layout, Listed};
+use crate::error::suggest;
+use crate::{Error, Result, files, yaml};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// The registry that is built in, and the name of the file that replaces it in a data root.
+const BUILT_IN: &str = include_str!("../../../datasets.yaml");
+const FILE_NAME: &str = "datasets.yaml";
+
+/// The known data sets, in the order of their file, which is that of tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registry {
+    entries: Vec<Entry>,
+}
+
+/// One data set of the registry.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// The name that suites and the command line use, for instance `eurosat`.
+    pub name: String,
+    /// The name in tables, for instance `EuroSAT`.
+    pub title: String,
+    /// The folder under the data root.
+    pub folder: RelativePath,
+    /// How it is laid out.
+    #[serde(with = "serde_yaml::with::singleton_map")]
+    pub layout: Layout,
+    /// The number of classes.
+    pub classes: usize,
+    /// The number of samples in each split.
+    pub samples: SplitSizes,
+    /// The zero-shot template, with `{}` in place of the class name.
+    pub template: Template,
+    /// The licence of the images.
+    pub licence: String,
+    /// Where it is described and can be had.
+    pub home: String,
+}
+
+/// The number of samples in each split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitSizes {
+    /// Training samples.
+    pub train: usize,
+    /// Validation samples.
+    pub val: usize,
+    /// Test samples.
+    pub test: usize,
+}
+
+/// A prompt with exactly one `{}`, which stands for the class name.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Template(String);
+
+impl TryFrom<String> for Template {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.matches("{}").count() {
+            1 => Ok(Self(text)),
+            n => Err(format!("the template `{text}` has {n} places for the class name, expected exactly one `{{}}`")),
+        }
+    }
+}
+
+impl AsRef<str> for Template {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Registry {
+    /// The registry of a data root: its own `datasets.yaml` if it carries one, else the built-in one.
+    ///
+    /// # Errors
+    ///
+    /// When there is no folder `root`, or its `datasets.yaml` cannot be read or is not a registry.
+    pub fn load(root: &Path) -> Result<Self> {
+        if !root.is_dir() {
+            return Err(Error::new("the data root is not a folder")
+                .at(root)
+                .expected("a folder that holds a folder for each data set")
+                .help("give the right one with --data"));
+        }
+        let file = root.join(FILE_NAME);
+        if file.exists() { Self::parse(&files::read_text(&file)?, &file) } else { Self::built_in() }
+    }
+
+    /// The built-in registry: the paper's eleven data sets.
+    ///
+    /// # Errors
+    ///
+    /// When the file that was built in is not a registry, which the tests rule out.
+    pub fn built_in() -> Result<Self> {
+        Self::parse(BUILT_IN, Path::new(FILE_NAME))
+    }
+
+    /// Parses a registry; `file` is named in errors.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not a registry, or names a data set twice.
+    pub fn parse(text: &str, file: &Path) -> Result<Self> {
+        let entries: Vec<Entry> = yaml::parse(text, file)?;
+        for (i, entry) in entries.iter().enumerate() {
+            if entries[..i].iter().any(|earlier| earlier.name == entry.name) {
+                return Err(Error::new(format!("the data set `{}` is described twice", entry.name)).at(file));
+            }
+        }
+        Ok(Self { entries })
+    }
+
+    /// The entries, in order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.entries.iter().map(|entry| entry.name.as_str())
+    }
+
+    /// The data set of this name.
+    ///
+    /// # Errors
+    ///
+    /// When there is none; the nearest name is suggested.
+    pub fn get(&self, name: &str) -> Result<&Entry> {
+        self.entries
+            .iter()
+            .find(|entry| entry.name == name)
+            .ok_or_else(|| Error::new(format!("there is no data set `{name}`")).help(suggest(name, self.names())))
+    }
+}
+
+impl Entry {
+    /// The data set's folder under a data root.
+    pub fn path(&self, root: &Path) -> PathBuf {
+        root.join(&self.folder)
+    }
+
+    /// Reads class names and samples from under a data root. Of a data set with split files or lists no image needs to
+    /// be there.
+    ///
+    /// # Errors
+    ///
+    /// When the folder or a file of the layout is missing or wrong; the message names it and says what belongs there.
+    pub fn open(&self, root: &Path) -> Result<Box<dyn Dataset>> {
+        let folder = self.path(root);
+        if !folder.is_dir() {
+            return Err(Error::new(format!("the data set `{}` is not in the data root", self.name))
+                .at(&folder)
+                .expected(format!("a folder with {}", self.layout.describe()))
+                .help(self.obtain()));
+        }
+        let contents = self.layout.read(&folder).map_err(|error| {
+            let missing = error.file().is_some_and(|file| !file.exists());
+            let error = error.context(format_args!("cannot open the data set `{}`", self.name));
+            if missing {
+                let expected = format!("in `{}`: {}", folder.display(), self.layout.describe());
+                error.expected(expected).help(self.obtain())
+            } else {
+                error
+            }
+        })?;
+        if contents.class_names.len() != self.classes {
+            let found = contents.class_names.len();
+            return Err(Error::new(format!("the data set `{}` has {found} classes", self.name))
+                .at(&folder)
+                .expected(format!("{} classes", self.classes))
+                .help(format!("is this {}, complete? {}", self.title, self.obtain())));
+        }
+        let template = self.template.as_ref().to_owned();
+        Ok(Box::new(Listed { name: self.name.clone(), folder, template, contents }))
+    }
+
+    fn obtain(&self) -> String {
+        format!("see {}", self.home)
+    }
+}

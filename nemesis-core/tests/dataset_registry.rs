@@ -1,0 +1,202 @@
+//! The registry: what is built in, what a data root brings, and what is said when something is missing or wrong.
+
+use nemesis_core::dataset::{Registry, Split, manifest_hash, missing_images};
+use std::fs;
+use std::path::Path;
+
+/// A registry of one small data set, `toy`.
+const TOY: &str = r"
+- name: toy
+  title: Toy
+  folder: toys
+  layout: {split_file: {file: split.json, images: pictures}}
+  classes: 2
+  samples: {train: 2, val: 1, test: 1}
+  template: a photo of a {}.
+  licence: none
+  home: https://example.org
+";
+const SPLIT: &str = r#"{"train": [["b/1.jpg", 1, "bear"], ["a/1.jpg", 0, "ant"]],
+ "val": [["a/2.jpg", 0, "ant"]],
+ "test": [["b/2.jpg", 1, "bear"]]}"#;
+
+/// A data root that carries [`TOY`] and the files given.
+fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("datasets.yaml"), TOY).unwrap();
+    for (path, text) in files {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    root
+}
+
+/// The message of `error`, with the data root's random name replaced.
+fn told(error: &nemesis_core::Error, root: &Path) -> String {
+    error.to_string().replace(root.to_str().unwrap(), "ROOT")
+}
+
+fn failure(root: &Path) -> String {
+    let registry = Registry::load(root).unwrap();
+    told(&registry.get("toy").unwrap().open(root).err().unwrap(), root)
+}
+
+#[test]
+fn the_papers_eleven_are_built_in_in_its_order() {
+    let registry = Registry::built_in().unwrap();
+    let sizes = |name| {
+        let entry = registry.get(name).unwrap();
+        (entry.classes, entry.samples.train, entry.samples.val, entry.samples.test)
+    };
+    assert_eq!(
+        registry.names().collect::<Vec<_>>(),
+        [
+            "imagenet",
+            "caltech101",
+            "oxford_pets",
+            "stanford_cars",
+            "oxford_flowers",
+            "food101",
+            "fgvc_aircraft",
+            "sun397",
+            "dtd",
+            "eurosat",
+            "ucf101"
+        ]
+    );
+    assert_eq!(sizes("eurosat"), (10, 13_500, 5_400, 8_100));
+    assert_eq!(sizes("stanford_cars"), (196, 6_509, 1_635, 8_041));
+    for entry in registry.entries() {
+        assert_eq!(entry.template.as_ref().matches("{}").count(), 1, "{}", entry.name);
+    }
+}
+
+#[test]
+fn an_unknown_name_suggests_the_nearest() {
+    insta::assert_snapshot!(Registry::built_in().unwrap().get("eurosta").unwrap_err(), @r"
+    there is no data set `eurosta`
+      help: did you mean `eurosat`?
+    ");
+}
+
+#[test]
+fn a_data_root_brings_its_own_registry() {
+    let root = root(&[("toys/split.json", SPLIT)]);
+    let registry = Registry::load(root.path()).unwrap();
+    assert_eq!(registry.names().collect::<Vec<_>>(), ["toy"]);
+    let toy = registry.get("toy").unwrap().open(root.path()).unwrap();
+    // Names come by label, although label 1 is listed first; no image is needed.
+    assert_eq!(toy.class_names(), ["ant", "bear"]);
+    assert_eq!(toy.samples(Split::Train)[0].path, Path::new("pictures/b/1.jpg"));
+    assert_eq!(toy.samples(Split::Train)[0].label, 1);
+    assert_eq!((toy.name(), toy.template()), ("toy", "a photo of a {}."));
+    assert!(!toy.val_is_test());
+    assert_eq!(Registry::load(tempfile::tempdir().unwrap().path()).unwrap(), Registry::built_in().unwrap());
+}
+
+#[test]
+fn missing_images_are_listed_in_order() {
+    let root = root(&[("toys/split.json", SPLIT), ("toys/pictures/a/1.jpg", "")]);
+    let toy = Registry::load(root.path()).unwrap().get("toy").unwrap().open(root.path()).unwrap();
+    let missing = missing_images(toy.folder(), toy.samples(Split::Train));
+    assert_eq!(missing, [&toy.samples(Split::Train)[0]]);
+}
+
+#[test]
+fn the_manifest_covers_names_template_and_every_sample() {
+    let hash = |registry: &str, split: &str| {
+        let root = root(&[("toys/split.json", split), ("datasets.yaml", registry)]);
+        let registry = Registry::load(root.path()).unwrap();
+        manifest_hash(&*registry.entries()[0].open(root.path()).unwrap())
+    };
+    let reference = hash(TOY, SPLIT);
+    assert_eq!(reference, hash(TOY, SPLIT), "the place of the data root does not matter");
+    for changed in [
+        hash(&TOY.replace("name: toy", "name: toys"), SPLIT),
+        hash(&TOY.replace("a photo of", "a picture of"), SPLIT),
+        hash(&TOY.replace("pictures", "photos"), SPLIT),
+        hash(TOY, &SPLIT.replace("bear", "bee")),
+        hash(TOY, &SPLIT.replace("b/2.jpg", "b/3.jpg")),
+        hash(TOY, &SPLIT.replace(r#""test": [["b/2.jpg", 1, "bear"]"#, r#""test": [["b/2.jpg", 0, "ant"]"#)),
+        hash(
+            TOY,
+            r#"{"train": [["a/1.jpg", 0, "ant"], ["b/1.jpg", 1, "bear"]],
+            "val": [["a/2.jpg", 0, "ant"]], "test": [["b/2.jpg", 1, "bear"]]}"#,
+        ),
+    ] {
+        assert_ne!(reference, changed);
+    }
+}
+
+#[test]
+fn a_missing_root_folder_or_split_file_says_what_belongs_there() {
+    let root = root(&[]);
+    let nowhere = root.path().join("nowhere");
+    insta::assert_snapshot!(told(&Registry::load(&nowhere).unwrap_err(), root.path()), @r"
+    the data root is not a folder
+      --> ROOT/nowhere
+      expected: a folder that holds a folder for each data set
+      help: give the right one with --data
+    ");
+    insta::assert_snapshot!(failure(root.path()), @r"
+    the data set `toy` is not in the data root
+      --> ROOT/toys
+      expected: a folder with `split.json` and the images in `pictures`
+      help: see https://example.org
+    ");
+    fs::create_dir(root.path().join("toys")).unwrap();
+    insta::assert_snapshot!(failure(root.path()), @r"
+    cannot open the data set `toy`: cannot read the file: No such file or directory (os error 2)
+      --> ROOT/toys/split.json
+      expected: in `ROOT/toys`: `split.json` and the images in `pictures`
+      help: see https://example.org
+    ");
+}
+
+#[test]
+fn another_data_sets_files_are_refused() {
+    let split = SPLIT.replace(r#"["a/1.jpg", 0, "ant"]"#, r#"["a/1.jpg", 0, "ant"], ["c/1.jpg", 2, "cat"]"#);
+    insta::assert_snapshot!(failure(root(&[("toys/split.json", &split)]).path()), @r"
+    the data set `toy` has 3 classes
+      --> ROOT/toys
+      expected: 2 classes
+      help: is this Toy, complete? see https://example.org
+    ");
+}
+
+#[test]
+fn a_wrong_registry_is_placed() {
+    let told = |text: &str| Registry::parse(text, Path::new("datasets.yaml")).unwrap_err().to_string();
+    insta::assert_snapshot!(told(&TOY.replace("classes:", "clases:")), @r"
+    unknown key `clases` in `[0]`
+      --> datasets.yaml:6
+      expected: one of name, title, folder, layout, classes, samples, template, licence, home
+      help: did you mean `classes`?
+    ");
+    insta::assert_snapshot!(told(&TOY.replace("split_file:", "split_fil:")), @r"
+    unknown value `split_fil` in `[0].layout`
+      --> datasets.yaml:5
+      expected: one of split_file, variant_lists, class_folders
+      help: did you mean `split_file`?
+    ");
+    insta::assert_snapshot!(told(&TOY.replace("images: pictures", "images: ../pictures")), @r"
+    [0].layout.split_file: `../pictures` leads out of the data set's folder or nowhere
+      --> datasets.yaml:5
+      expected: a relative path without `..`
+    ");
+    insta::assert_snapshot!(told(&TOY.replace("a photo of a {}.", "a photo")), @r"
+    [0]: the template `a photo` has 0 places for the class name
+      --> datasets.yaml:2
+      expected: exactly one `{}`
+    ");
+    insta::assert_snapshot!(told(&TOY.replace("train: 2", "train: -2")), @r"
+    [0].samples.train: invalid type: integer `-2`
+      --> datasets.yaml:7
+      expected: a whole number from 0 on
+    ");
+    insta::assert_snapshot!(told(&format!("{TOY}{TOY}")), @r"
+    the data set `toy` is described twice
+      --> datasets.yaml
+    ");
+}
