@@ -1,6 +1,8 @@
 //! Reading the weights of a checkpoint file, whatever format it has.
 
+mod pickle;
 mod safetensors;
+mod torch;
 
 use crate::{Error, Result, files};
 use std::collections::BTreeMap;
@@ -26,6 +28,9 @@ impl Checkpoint {
         let bytes = files::read(path)?;
         let tensors = match &bytes[..] {
             [] => Err(Error::new("the checkpoint is empty").help("download it again")),
+            [b'P', b'K', 3, 4, ..] => torch::read(&bytes),
+            // A pickle that begins with a long integer, the magic number of the old format.
+            [0x80, _, 0x8a, ..] => Err(torch::refuse_legacy()),
             _ => safetensors::read(&bytes),
         };
         Ok(Self { tensors: tensors.map_err(|e| e.at(path))?, hash: blake3::hash(&bytes).to_hex().to_string() })

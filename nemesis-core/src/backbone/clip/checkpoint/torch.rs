@@ -1,0 +1,225 @@
+//! Checkpoints of `torch.save` and TorchScript: a zip archive of a pickle (`data.pkl`) and the bytes of its storages.
+
+use super::pickle::{Id, Pickle, Value};
+use crate::{Error, Result};
+use std::collections::{BTreeMap, HashMap};
+use std::io::{Cursor, Read};
+use tch::{Kind, Tensor};
+use zip::ZipArchive;
+
+/// Names nest about eight deep in CLIP; a damaged or hostile pickle may nest, or contain itself, without end.
+const DEEPEST: usize = 32;
+
+/// More values than this are not visited, since shared values can make a small pickle describe a huge tree.
+const MOST_VALUES: usize = 1_000_000;
+
+/// All tensors of an archive, under their dotted names.
+///
+/// Modules of TorchScript and nested dictionaries are followed, other objects are passed over. State dicts that lie
+/// under a key `state_dict`, or whose names all begin with `module.`, are taken out of these.
+pub(super) fn read(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
+    let mut archive = Archive::open(bytes)?;
+    let pickle = Pickle::parse(&archive.file("data.pkl")?)?;
+    let root = pickle.entry(pickle.root(), "state_dict").unwrap_or(pickle.root());
+    let mut reader =
+        Reader { archive, pickle: &pickle, storages: HashMap::new(), tensors: BTreeMap::new(), visited: 0 };
+    reader.visit(root, "", 0)?;
+    let tensors = reader.tensors;
+    if tensors.keys().all(|name| name.starts_with("module.")) {
+        return Ok(tensors.into_iter().map(|(name, t)| (name["module.".len()..].to_owned(), t)).collect());
+    }
+    Ok(tensors)
+}
+
+/// Says what to do about a file by `torch.save` of PyTorch before 1.6, which is no archive.
+pub(super) fn refuse_legacy() -> Error {
+    Error::new("the checkpoint is in the format that `torch.save` had before PyTorch 1.6")
+        .expected("a zip archive, as `torch.save` writes it today")
+        .help("convert it: torch.save(torch.load(OLD, map_location=\"cpu\"), NEW)")
+}
+
+fn damaged(why: impl std::fmt::Display) -> Error {
+    Error::new(format!("the checkpoint is damaged or cut short: {why}")).help("download it again")
+}
+
+/// The zip archive, in which all files lie in one folder of any name.
+struct Archive<'a> {
+    zip: ZipArchive<Cursor<&'a [u8]>>,
+    folder: String,
+    /// Its length in bytes.
+    length: u64,
+}
+
+impl<'a> Archive<'a> {
+    fn open(bytes: &'a [u8]) -> Result<Self> {
+        let zip = ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
+        let names = zip.file_names().filter_map(|name| Some(name.ok()?.into_owned()));
+        let pickles = names.filter(|name| name == "data.pkl" || name.ends_with("/data.pkl"));
+        let folder = pickles.map(|name| name.trim_end_matches("data.pkl").to_owned()).min_by_key(String::len);
+        let folder = folder.ok_or_else(|| {
+            Error::new("the checkpoint is a zip archive without the file `data.pkl`")
+                .expected("an archive written by `torch.save` or TorchScript")
+        })?;
+        let mut archive = Self { zip, folder, length: bytes.len() as u64 };
+        if archive.zip.index_for_name(&format!("{}byteorder", archive.folder)).is_some()
+            && archive.file("byteorder")? != b"little"
+        {
+            return Err(Error::new("the checkpoint was written on a big-endian machine")
+                .help("save it again on a little-endian one"));
+        }
+        Ok(archive)
+    }
+
+    fn file(&mut self, name: &str) -> Result<Vec<u8>> {
+        let most = self.length;
+        let mut file = self.zip.by_name(&format!("{}{name}", self.folder)).map_err(damaged)?;
+        // PyTorch does not compress, so no file in an archive is larger than the archive.
+        if file.size() > most {
+            return Err(damaged(format!("`{name}` is larger than the archive that it lies in")));
+        }
+        let mut bytes = Vec::with_capacity(file.size() as usize);
+        file.by_ref().take(most).read_to_end(&mut bytes).map_err(damaged)?;
+        Ok(bytes)
+    }
+}
+
+struct Reader<'a> {
+    archive: Archive<'a>,
+    pickle: &'a Pickle,
+    /// Storages as flat tensors, since several tensors may share one.
+    storages: HashMap<Id, Tensor>,
+    tensors: BTreeMap<String, Tensor>,
+    visited: usize,
+}
+
+impl Reader<'_> {
+    /// Collects the tensors under a value into `self.tensors`.
+    fn visit(&mut self, id: Id, name: &str, depth: usize) -> Result<()> {
+        self.visited += 1;
+        if depth > DEEPEST || self.visited > MOST_VALUES {
+            return Err(damaged("its weights are nested without end"));
+        }
+        match self.pickle.value(id) {
+            Value::Dict(entries) => {
+                for (key, value) in entries {
+                    let key = match self.pickle.value(*key) {
+                        Value::Text(text) => text.clone(),
+                        Value::Int(int) => int.to_string(),
+                        _ => continue,
+                    };
+                    let name = if name.is_empty() { key } else { format!("{name}.{key}") };
+                    self.visit(*value, &name, depth + 1)?;
+                }
+            }
+            Value::Object { callable, arguments, state } => {
+                let arguments = self.pickle.sequence(*arguments).unwrap_or_default();
+                match (self.pickle.global(*callable), arguments, state) {
+                    (Some("torch._utils._rebuild_tensor_v2"), arguments, _) => {
+                        let tensor = self.tensor(arguments).map_err(|e| e.context(format!("weight `{name}`")))?;
+                        self.tensors.insert(name.to_owned(), tensor);
+                    }
+                    (Some("torch._utils._rebuild_parameter"), [tensor, ..], _) => {
+                        self.visit(*tensor, name, depth + 1)?;
+                    }
+                    (Some(class), _, Some(state)) if class.starts_with("__torch__.") => {
+                        self.visit(*state, name, depth + 1)?;
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A tensor from the arguments of `_rebuild_tensor_v2`: storage, offset, sizes, strides, and two that do not matter.
+    fn tensor(&mut self, arguments: &[Id]) -> Result<Tensor> {
+        let &[storage, offset, sizes, strides, ..] = arguments else { return Err(damaged("a tensor lacks its shape")) };
+        let storage = self.storage(storage)?;
+        let ints = |id| self.pickle.sequence(id)?.iter().map(|int| self.pickle.int(*int).filter(|i| *i >= 0)).collect();
+        let (Some(offset), Some(sizes), Some(strides)) = (self.pickle.int(offset), ints(sizes), ints(strides)) else {
+            return Err(damaged("a tensor has no valid shape"));
+        };
+        let (sizes, strides): (Vec<i64>, Vec<i64>) = (sizes, strides);
+        if offset < 0 || !fits(offset, &sizes, &strides, storage.size()[0]) {
+            return Err(damaged(format!("a tensor of the shape {sizes:?} lies outside of its storage")));
+        }
+        Ok(storage.f_as_strided(&sizes, &strides, offset)?.f_contiguous()?)
+    }
+
+    /// The storage behind a persistent id `("storage", class, file, device, elements)`, as a flat tensor.
+    fn storage(&mut self, id: Id) -> Result<Tensor> {
+        if let Some(storage) = self.storages.get(&id) {
+            return Ok(storage.shallow_clone());
+        }
+        let pickle = self.pickle;
+        let Value::Persistent(name) = pickle.value(id) else { return Err(damaged("a tensor has no storage")) };
+        let Some(&[_, class, file, _, elements]) = pickle.sequence(*name) else {
+            return Err(damaged("a storage has no name"));
+        };
+        let (Some(class), Some(file), Some(elements)) = (pickle.global(class), pickle.text(file), pickle.int(elements))
+        else {
+            return Err(damaged("a storage has no name"));
+        };
+        let kind = kind(class).ok_or_else(|| {
+            Error::new(format!("it is stored as `{class}`"))
+                .help("store it as a floating-point type with at least 16 bits")
+        })?;
+        let bytes = self.archive.file(&format!("data/{file}"))?;
+        if elements < 0 || Some(bytes.len()) != (elements as usize).checked_mul(kind.elt_size_in_bytes()) {
+            return Err(damaged(format!("a storage has {} bytes for {elements} elements", bytes.len())));
+        }
+        let storage = Tensor::f_from_data_size(&bytes, &[elements], kind)?;
+        self.storages.insert(id, storage.shallow_clone());
+        Ok(storage)
+    }
+}
+
+/// Whether a strided view lies within a storage, and has no more elements than it.
+fn fits(offset: i64, sizes: &[i64], strides: &[i64], elements: i64) -> bool {
+    let count = sizes.iter().try_fold(1_i64, |count, size| count.checked_mul(*size));
+    let last = sizes
+        .iter()
+        .zip(strides)
+        .try_fold(offset, |last, (size, stride)| last.checked_add((size - 1).max(0).checked_mul(*stride)?));
+    match (count, last) {
+        _ if sizes.len() != strides.len() => false,
+        (Some(0), Some(_)) => true,
+        (Some(count), Some(last)) => count <= elements && last < elements,
+        _ => false,
+    }
+}
+
+fn kind(class: &str) -> Option<Kind> {
+    Some(match class.strip_prefix("torch.")? {
+        "HalfStorage" => Kind::Half,
+        "BFloat16Storage" => Kind::BFloat16,
+        "FloatStorage" => Kind::Float,
+        "DoubleStorage" => Kind::Double,
+        "BoolStorage" => Kind::Bool,
+        "ByteStorage" => Kind::Uint8,
+        "CharStorage" => Kind::Int8,
+        "ShortStorage" => Kind::Int16,
+        "IntStorage" => Kind::Int,
+        "LongStorage" => Kind::Int64,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn views_must_lie_within_their_storage() {
+        assert!(fits(2, &[2, 3], &[3, 1], 8));
+        assert!(fits(0, &[3, 2], &[1, 3], 6));
+        assert!(fits(0, &[], &[], 1));
+        assert!(fits(0, &[0, 9], &[9, 1], 0));
+        assert!(!fits(3, &[2, 3], &[3, 1], 8));
+        assert!(!fits(0, &[2, 3], &[3], 8));
+        assert!(!fits(0, &[1 << 40, 1 << 40], &[0, 0], 8));
+        assert!(!fits(0, &[3], &[i64::MAX], 8));
+        assert!(!fits(0, &[100], &[0], 8), "a repeated element would make it larger than the file");
+    }
+}
