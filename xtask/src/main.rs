@@ -1,2 +1,75 @@
-//! placeholder
-fn main() {}
+//! `cargo xtask`: what is done with the workspace as a whole. One file a command.
+//!
+//! It links no libtorch, so that it works before there is one.
+
+mod failure;
+mod parity;
+mod reproduce;
+mod setup;
+mod test;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Builds, runs and tests the harness
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Find libtorch in LIBTORCH or in Python's torch, or download it
+    Setup(setup::Options),
+    /// Train, evaluate and print a table: setup, a release build, then `nemesis run ARGS`
+    Reproduce {
+        /// Arguments of `nemesis run`; none reproduces the mini suite
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        arguments: Vec<OsString>,
+    },
+    /// Build everything and pass every test: setup, formatting, clippy, documentation, tests
+    Test,
+    /// Compare every part with golden values: setup, a release build, then `nemesis parity`
+    Parity {
+        /// The folder of golden values
+        #[arg(long, value_name = "DIR")]
+        fixtures: PathBuf,
+        /// Further arguments of `nemesis parity`
+        #[arg(last = true, value_name = "ARGS")]
+        arguments: Vec<OsString>,
+    },
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask reproduce
+      The few-shot table of the mini suite, in minutes, with nothing prepared
+  cargo xtask reproduce --suite few-shot --data ~/DATA --weights RN50=RN50.pt --datasets eurosat --shots 16
+      Real images through a real CLIP
+  cargo xtask test
+      Everything that has to pass before a change lands
+  LIBTORCH=/opt/libtorch cargo xtask setup
+      Use a libtorch of your own
+
+Exit codes: 0 done, 1 finished with failures, 2 could not run.";
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Setup(options) => setup::run(options).map(|_| 0),
+        Command::Reproduce { arguments } => reproduce::run(arguments),
+        Command::Test => test::run(),
+        Command::Parity { fixtures, arguments } => parity::run(fixtures, arguments),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Where the workspace lies, and how its programs are started.
+
+use crate::failure::{Failure, Result};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+/// The root of the workspace that this `xtask` belongs to.
+pub(crate) fn root() -> PathBuf {
+    // Cargo sets the variable at run time too, which stays right when the workspace was moved after the build.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let mut root = PathBuf::from(package);
+    root.pop();
+    root
+}
+
+/// Where Cargo puts what it builds, by its own account: it may be configured anywhere.
+pub(crate) fn target_folder() -> Result<PathBuf> {
+    let mut command = cargo("metadata");
+    command.args(["--format-version", "1", "--no-deps", "--offline"]);
+    let output = command.output().map_err(|error| cannot_start(&command, &error))?;
+    serde_json::from_slice::<serde_json::Value>(&output.stdout)
+        .ok()
+        .and_then(|metadata| Some(PathBuf::from(metadata.get("target_directory")?.as_str()?)))
+        .ok_or_else(|| Failure::new("`cargo metadata` does not tell the target directory"))
+}
+
+/// A Cargo command in the root of the workspace.
+pub(crate) fn cargo(command: &str) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.arg(command).current_dir(root());
+    cargo
+}
+
+/// Runs a command to its end, showing it and what it prints.
+pub(crate) fn run(command: &mut Command) -> Result<ExitStatus> {
+    eprintln!("$ {}", shown(command));
+    command.status().map_err(|error| cannot_start(command, &error))
+}
+
+/// Builds `nemesis` and all method plugins in release mode, against this libtorch.
+pub(crate) fn build_release(libtorch: &Path) -> Result<()> {
+    let mut command = cargo("build");
+    command.args(["--release", "--workspace", "--exclude", "xtask"]).env("LIBTORCH", libtorch);
+    if run(&mut command)?.success() {
+        return Ok(());
+    }
+    Err(Failure::new("the build failed; its messages stand above"))
+}
+
+/// Runs the release build of `nemesis` where the user stands, and passes on its exit code.
+pub(crate) fn nemesis(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
+    let program = target_folder()?.join("release").join(format!("nemesis{}", std::env::consts::EXE_SUFFIX));
+    let mut command = Command::new(program);
+    let status = run(command.args(arguments))?;
+    // A process ended by a signal has no code: it could not run to its end.
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(2))
+}
+
+/// The command line as a user would type it.
+pub(crate) fn shown(command: &Command) -> String {
+    let program = PathBuf::from(command.get_program());
+    let name = program.file_name().unwrap_or(command.get_program()).to_string_lossy().into_owned();
+    let words = command.get_args().map(|argument| {
+        let word = argument.to_string_lossy();
+        if word.is_empty() || word.contains([' ', '"', '*', '$']) { format!("'{word}'") } else { word.into_owned() }
+    });
+    std::iter::once(name).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+fn cannot_start(command: &Command, error: &std::io::Error) -> Failure {
+    Failure::new(format!("cannot start {}: {error}", command.get_program().display()))
+}
