@@ -1,2 +1,3 @@
-//! placeholder
+//! The command `nemesis`.
+
 fn main() {}

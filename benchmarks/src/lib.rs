@@ -1,0 +1,3 @@
+//! The bench behind the command `nemesis`: suites, plans, runs and tables.
+
+pub mod tables;

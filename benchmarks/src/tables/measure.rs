@@ -1,0 +1,150 @@
+//! From runs to the value of a table's cell, with the footnotes that an honest reader wants.
+
+use super::table::{Measure, Run, Value, shown};
+use nemesis_core::Result;
+use nemesis_core::record::statistics::{COLLAPSE_FRACTION, COLLAPSE_POINTS, Summary, collapsed};
+use nemesis_core::record::{Cell, EvaluationCell, EvaluationRecord, Store, Subject};
+
+/// What is known of one evaluation of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It is complete.
+    Done(Box<EvaluationRecord>),
+    /// It, or the training that it needs, failed for this reason.
+    Failed(String),
+    /// It was not computed.
+    Missing,
+}
+
+impl Outcome {
+    /// Looks the evaluation up in a store.
+    ///
+    /// # Errors
+    ///
+    /// When a record is damaged; the message names the file.
+    pub fn of(cell: &EvaluationCell, store: &Store) -> Result<Self> {
+        let id = cell.id();
+        if let Some(record) = store.get::<EvaluationCell>(&id)? {
+            return Ok(Self::Done(Box::new(record)));
+        }
+        if let Some(failure) = store.failure(&id)? {
+            return Ok(Self::Failed(failure.reason));
+        }
+        let training = match &cell.subject {
+            Subject::Training { cell } => store.failure(&Cell::Training((**cell).clone()).id())?,
+            Subject::ZeroShot { .. } | Subject::Imported { .. } => None,
+        };
+        Ok(training.map_or(Self::Missing, |failure| Self::Failed(failure.reason)))
+    }
+
+    /// The accuracy in percent, if the evaluation is complete.
+    pub fn accuracy(&self) -> Option<f64> {
+        match self {
+            Self::Done(record) => Some(record.outcome.accuracy),
+            Self::Failed(_) | Self::Missing => None,
+        }
+    }
+}
+
+/// The footnotes of a table, each text once.
+#[derive(Debug, Default)]
+pub(super) struct Footnotes(Vec<String>);
+
+impl Footnotes {
+    /// The number of the footnote with this text, which is added when it is new.
+    pub(super) fn mark(&mut self, text: String) -> usize {
+        let place = self.0.iter().position(|known| *known == text).unwrap_or_else(|| {
+            self.0.push(text);
+            self.0.len() - 1
+        });
+        place + 1
+    }
+
+    pub(super) fn into_texts(self) -> Vec<String> {
+        self.0
+    }
+}
+
+/// The value of a cell of a table: the mean of its runs, one of each planned seed.
+pub(super) fn value_of(runs: &[(Option<u64>, &Outcome)], footnotes: &mut Footnotes) -> Value {
+    let mut marks = failures(runs, footnotes);
+    let done: Vec<Run> =
+        runs.iter().filter_map(|(seed, outcome)| Some(Run { seed: *seed, accuracy: outcome.accuracy()? })).collect();
+    let Some(mut measure) = measure_of(done, runs.len()) else {
+        return if marks.is_empty() { Value::Missing { footnotes: marks } } else { Value::Failed { footnotes: marks } };
+    };
+    let count = measure.runs.len();
+    if count < runs.len() {
+        marks.push(footnotes.mark(format!("{count} of {} seeds", runs.len())));
+    }
+    let accuracies: Vec<f64> = measure.runs.iter().map(|run| run.accuracy).collect();
+    for (run, _) in measure.runs.iter().zip(collapsed(&accuracies)).filter(|(_, collapsed)| *collapsed) {
+        let seed = run.seed.map_or_else(String::new, |seed| format!(" of seed {seed}"));
+        marks.push(footnotes.mark(format!(
+            "the run{seed} collapsed to {:.1} %, more than {COLLAPSE_POINTS} points and below {:.0} % of the best seed; it \
+             is part of the mean",
+            run.accuracy,
+            100.0 * COLLAPSE_FRACTION
+        )));
+    }
+    measure.footnotes = marks;
+    Value::Done(measure)
+}
+
+/// Footnotes for the failed ones among `runs`, one for each reason.
+fn failures(runs: &[(Option<u64>, &Outcome)], footnotes: &mut Footnotes) -> Vec<usize> {
+    let mut seeds_by_reason: Vec<(&str, Vec<Option<u64>>)> = Vec::new();
+    for (seed, outcome) in runs {
+        let Outcome::Failed(reason) = outcome else { continue };
+        match seeds_by_reason.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, seeds)) => seeds.push(*seed),
+            None => seeds_by_reason.push((reason, vec![*seed])),
+        }
+    }
+    let mark = |(reason, seeds): (&str, Vec<Option<u64>>)| {
+        let reason = one_line(reason);
+        let all = seeds.len() == runs.len();
+        let seeds: Vec<String> = seeds.iter().flatten().map(u64::to_string).collect();
+        footnotes.mark(match seeds.as_slice() {
+            _ if all => reason,
+            [seed] => format!("seed {seed} failed: {reason}"),
+            seeds => format!("seeds {} failed: {reason}", seeds.join(", ")),
+        })
+    };
+    seeds_by_reason.into_iter().map(mark).collect()
+}
+
+/// The mean and spread of runs; none when there is none.
+pub(super) fn measure_of(runs: Vec<Run>, planned: usize) -> Option<Measure> {
+    let accuracies: Vec<f64> = runs.iter().map(|run| run.accuracy).collect();
+    let summary = Summary::of(&accuracies)?;
+    Some(Measure {
+        mean: summary.mean,
+        deviation: summary.deviation,
+        half_interval: summary.half_interval(0.95),
+        population_deviation: summary.deviation.map(|_| summary.population_deviation()),
+        runs,
+        planned,
+        best: false,
+        footnotes: Vec::new(),
+    })
+}
+
+/// Marks the best values of a group of columns, if there is something to compare.
+pub(super) fn mark_best(values: &mut [Value]) {
+    let means: Vec<f64> = values.iter().filter_map(Value::measure).map(|measure| measure.mean).collect();
+    if means.len() < 2 {
+        return;
+    }
+    let best = shown(means.into_iter().fold(f64::NEG_INFINITY, f64::max));
+    for value in values {
+        if let Value::Done(measure) = value {
+            measure.best = shown(measure.mean) == best;
+        }
+    }
+}
+
+/// A message of several lines as one.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,23 @@
+//! Tables: pure functions of records, and the formats they are shown in.
+//!
+//! Building a table computes and knows no format; showing one knows no record and computes nothing.
+
+mod csv;
+mod export;
+mod few_shot;
+mod json;
+mod markdown;
+mod measure;
+mod table;
+mod terminal;
+#[cfg(test)]
+mod tests;
+
+pub use csv::Csv;
+pub use export::{EXPORTERS, Exporter, write_all};
+pub use few_shot::{Entry, FewShot, Place};
+pub use json::Json;
+pub use markdown::Markdown;
+pub use measure::Outcome;
+pub use table::{Axes, Group, Measure, Row, Run, Table, Value};
+pub use terminal::Terminal;

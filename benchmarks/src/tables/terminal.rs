@@ -1,0 +1,226 @@
+//! Tables for a person at a terminal: aligned, broken into blocks that fit its width.
+
+use super::markdown::capitalised;
+use super::table::{Table, Value};
+use anstyle::Style;
+use std::io::IsTerminal;
+
+/// How wide a table may be where there is no terminal to ask.
+const DEFAULT_WIDTH: usize = 100;
+const BETWEEN_COLUMNS: &str = "  ";
+const BETWEEN_GROUPS: &str = " │ ";
+
+/// How a terminal shows tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terminal {
+    /// Columns of text.
+    pub width: usize,
+    /// Whether the best values are bold, and failures red.
+    pub styled: bool,
+}
+
+impl Terminal {
+    /// Fits standard output: its width and style when it is a terminal, plain text of a fixed width when it is not.
+    pub fn of_stdout() -> Self {
+        let styled =
+            std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0 as usize);
+        Self { width: width.unwrap_or(DEFAULT_WIDTH), styled }
+    }
+
+    /// The table as lines of text.
+    pub fn render(&self, table: &Table) -> String {
+        let layout = Layout::of(table);
+        let mut text = format!("{}\n", self.painted(Style::new().bold(), &table.title));
+        for block in table.blocks(|groups| layout.width(groups) <= self.width) {
+            text.push('\n');
+            text += &self.block(table, &layout, &block);
+        }
+        for remark in &table.remarks {
+            text.push('\n');
+            text += &wrap(remark, "", self.width);
+        }
+        if !table.footnotes.is_empty() {
+            text.push('\n');
+        }
+        for (i, footnote) in table.footnotes.iter().enumerate() {
+            text += &wrap(footnote, &format!("[{}] ", i + 1), self.width);
+        }
+        text
+    }
+
+    fn block(&self, table: &Table, layout: &Layout, block: &[usize]) -> String {
+        let mut lines = Vec::new();
+        if block.iter().any(|group| !table.groups[*group].heading.is_empty()) {
+            let heading = |group: &usize| centred(&table.groups[*group].heading, layout.group_width(*group));
+            lines.push(join(&padded("", layout.label), block.iter().map(heading)));
+        }
+        let names = |group: &usize| {
+            let columns = table.groups[*group].columns.iter().zip(&layout.groups[*group]);
+            columns.map(|(name, column)| column.heading(name)).collect::<Vec<_>>().join(BETWEEN_COLUMNS)
+        };
+        lines.push(join(&padded(&capitalised(&table.axes.row), layout.label), block.iter().map(names)));
+        let rule = || {
+            let parts = block.iter().map(|group| "─".repeat(layout.group_width(*group)));
+            std::iter::once("─".repeat(layout.label)).chain(parts).collect::<Vec<_>>().join("─┼─")
+        };
+        lines.push(rule());
+        for (i, row) in table.rows.iter().enumerate() {
+            if row.summary && i > 0 {
+                lines.push(rule());
+            }
+            let values = |group: &usize| {
+                let columns = row.values[*group].iter().zip(&layout.groups[*group]);
+                columns.map(|(value, column)| self.value(value, column)).collect::<Vec<_>>().join(BETWEEN_COLUMNS)
+            };
+            lines.push(join(&padded(&row.label, layout.label), block.iter().map(values)));
+        }
+        let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+        lines.join("\n") + "\n"
+    }
+
+    fn value(&self, value: &Value, column: &Column) -> String {
+        let text = column.aligned(value);
+        let style = match value {
+            Value::Done(measure) if measure.best => Style::new().bold(),
+            Value::Failed { .. } => anstyle::AnsiColor::Red.on_default(),
+            _ => Style::new(),
+        };
+        // Blanks stay outside, so that no escape sequence ends a line.
+        let bare = text.trim();
+        let start = text.len() - text.trim_start().len();
+        format!("{}{}{}", &text[..start], self.painted(style, bare), &text[start + bare.len()..])
+    }
+
+    fn painted(&self, style: Style, text: &str) -> String {
+        if self.styled { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+/// The widths of all parts of a table.
+struct Layout {
+    label: usize,
+    groups: Vec<Vec<Column>>,
+}
+
+/// The widths of a column's parts: everything but the footnotes is aligned right, those are aligned left.
+struct Column {
+    mean: usize,
+    deviation: usize,
+    body: usize,
+    marks: usize,
+}
+
+impl Layout {
+    fn of(table: &Table) -> Self {
+        let labels = table.rows.iter().map(|row| width(&row.label));
+        let label = labels.chain([width(&table.axes.row)]).max().unwrap_or(0);
+        let groups = table.groups.iter().enumerate().map(|(g, group)| {
+            let mut columns: Vec<Column> = (group.columns.iter().enumerate())
+                .map(|(c, name)| Column::of(name, table.rows.iter().map(|row| &row.values[g][c])))
+                .collect();
+            // A heading that is wider than its columns widens the first.
+            let wide = total(&columns);
+            if let Some(first) = columns.first_mut() {
+                first.body += width(&group.heading).saturating_sub(wide);
+            }
+            columns
+        });
+        Self { label, groups: groups.collect() }
+    }
+
+    fn group_width(&self, group: usize) -> usize {
+        total(&self.groups[group])
+    }
+
+    fn width(&self, groups: &[usize]) -> usize {
+        self.label + groups.iter().map(|group| width(BETWEEN_GROUPS) + self.group_width(*group)).sum::<usize>()
+    }
+}
+
+fn total(columns: &[Column]) -> usize {
+    let gaps = columns.len().saturating_sub(1) * width(BETWEEN_COLUMNS);
+    columns.iter().map(|column| column.body + column.marks).sum::<usize>() + gaps
+}
+
+impl Column {
+    fn of<'a>(name: &str, values: impl Iterator<Item = &'a Value>) -> Self {
+        let mut column = Self { mean: 0, deviation: 0, body: width(name), marks: 0 };
+        let mut texts = 0;
+        for value in values {
+            column.marks = column.marks.max(width(&value.marks()));
+            let text = value.text();
+            match text.split_once(" ± ") {
+                Some((mean, deviation)) => {
+                    column.mean = column.mean.max(width(mean));
+                    column.deviation = column.deviation.max(width(deviation));
+                }
+                None if value.measure().is_some() => column.mean = column.mean.max(width(&text)),
+                None => texts = texts.max(width(&text)),
+            }
+        }
+        let spread = if column.deviation > 0 { column.deviation + width(" ± ") } else { 0 };
+        column.body = column.body.max(column.mean + spread).max(texts);
+        column
+    }
+
+    fn heading(&self, name: &str) -> String {
+        format!("{}{}", right(name, self.body), " ".repeat(self.marks))
+    }
+
+    fn aligned(&self, value: &Value) -> String {
+        let text = value.text();
+        let text = match text.split_once(" ± ") {
+            Some((mean, deviation)) => {
+                format!("{} ± {}", right(mean, self.mean), right(deviation, self.deviation))
+            }
+            None if value.measure().is_some() && self.deviation > 0 => {
+                format!("{text}{}", " ".repeat(self.deviation + width(" ± ")))
+            }
+            None => text,
+        };
+        format!("{}{}", right(&text, self.body), padded(&value.marks(), self.marks))
+    }
+}
+
+fn join(label: &str, groups: impl Iterator<Item = String>) -> String {
+    std::iter::once(label.to_owned()).chain(groups).collect::<Vec<_>>().join(BETWEEN_GROUPS)
+}
+
+fn width(text: &str) -> usize {
+    unicode_width::UnicodeWidthStr::width(text)
+}
+
+fn padded(text: &str, to: usize) -> String {
+    format!("{text}{}", " ".repeat(to.saturating_sub(width(text))))
+}
+
+fn right(text: &str, to: usize) -> String {
+    format!("{}{text}", " ".repeat(to.saturating_sub(width(text))))
+}
+
+fn centred(text: &str, to: usize) -> String {
+    let room = to.saturating_sub(width(text));
+    padded(&format!("{}{text}", " ".repeat(room / 2)), to)
+}
+
+/// The text in lines of at most `to` columns, `head` before the first and as many blanks before the others.
+fn wrap(text: &str, head: &str, to: usize) -> String {
+    let mut wrapped = String::new();
+    let mut line = head.to_owned();
+    let mut is_empty = true;
+    for word in text.split_whitespace() {
+        if !is_empty && width(&line) + 1 + width(word) > to {
+            wrapped += &line;
+            wrapped.push('\n');
+            line = " ".repeat(width(head));
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line += word;
+        is_empty = false;
+    }
+    wrapped + &line + "\n"
+}

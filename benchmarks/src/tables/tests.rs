@@ -1,0 +1,503 @@
+//! Snapshots of one made-up table in every format: a failed run, a missing one, a collapsed one, mixed provenance.
+
+use super::*;
+use nemesis_core::dataset::ClassSubset;
+use nemesis_core::record::{BackboneKey, Cell, EvaluationCell, MethodKey, Provenance, Store, Subject, TrainingCell};
+use serde_json::{Map, json};
+use std::collections::BTreeMap;
+
+fn few_shot() -> FewShot {
+    FewShot {
+        title: "Few-shot classification".into(),
+        datasets: vec![("eurosat".into(), "EuroSAT".into()), ("dtd".into(), "DTD".into())],
+        methods: vec!["CoOp".into(), "Nemesis-PEN".into()],
+        shots: vec![1, 16],
+        seeds: vec![1, 2, 3],
+        zero_shot: Some("Zero-shot".into()),
+        remarks: vec!["Alpha is 1, which the authors' code leaves open.".into()],
+    }
+}
+
+fn protocol() -> Map<String, serde_json::Value> {
+    json!({ "name": "mini" }).as_object().unwrap().clone()
+}
+
+fn training(dataset: &str, method: &str, shots: u32, seed: u64) -> TrainingCell {
+    TrainingCell {
+        dataset: dataset.into(),
+        manifest: "m".into(),
+        classes: ClassSubset::All,
+        method: MethodKey { id: method.into(), options: Map::new(), source: "s".into() },
+        backbone: BackboneKey { weights: "w".into() },
+        shots,
+        seed,
+        protocol: protocol(),
+        precision: "fp64".into(),
+        engine: "e".into(),
+    }
+}
+
+fn evaluation(dataset: &str, place: &Place) -> EvaluationCell {
+    let subject = match place {
+        Place::ZeroShot => Subject::ZeroShot { template: "a {}".into() },
+        Place::Trained { method, shots, seed } => {
+            Subject::Training { cell: Box::new(training(dataset, method, *shots, *seed)) }
+        }
+    };
+    EvaluationCell {
+        subject,
+        dataset: dataset.into(),
+        manifest: "m".into(),
+        classes: ClassSubset::All,
+        limit: None,
+        corruption: None,
+        backbone: BackboneKey { weights: "w".into() },
+        protocol: protocol(),
+        precision: "fp64".into(),
+        engine: "e".into(),
+    }
+}
+
+fn provenance(processor: &str) -> Provenance {
+    Provenance {
+        nemesis: "0.1.0".into(),
+        libtorch: "2.11.0".into(),
+        processor: processor.into(),
+        device: "cpu".into(),
+        threads: 1,
+        files: BTreeMap::new(),
+        seconds: 1.0,
+    }
+}
+
+/// Puts an evaluation with `correct` of a thousand test images into the store.
+fn put(store: &Store, dataset: &str, place: &Place, correct: usize, processor: &str) {
+    let labels = vec![0; 1000];
+    let mut predictions = vec![0; correct];
+    predictions.resize(1000, 1);
+    store.put_evaluation(&evaluation(dataset, place), &predictions, &labels, 2, provenance(processor)).unwrap();
+}
+
+fn place(method: &str, shots: u32, seed: u64) -> Place {
+    Place::Trained { method: method.into(), shots, seed }
+}
+
+/// Every planned cell, looked up in a store in which `fill` has put what it likes.
+fn table(few_shot: &FewShot, fill: impl Fn(&Store)) -> Table {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    fill(&store);
+    let mut entries = Vec::new();
+    for (dataset, _) in &few_shot.datasets {
+        let mut places = vec![Place::ZeroShot];
+        for method in &few_shot.methods {
+            for shots in &few_shot.shots {
+                places.extend(few_shot.seeds.iter().map(|seed| place(method, *shots, *seed)));
+            }
+        }
+        for place in places {
+            let outcome = Outcome::of(&evaluation(dataset, &place), &store).unwrap();
+            entries.push(Entry { dataset: dataset.clone(), place, outcome });
+        }
+    }
+    few_shot.table(&entries)
+}
+
+fn troubled(store: &Store) {
+    for (dataset, zero) in [("eurosat", 375), ("dtd", 423)] {
+        put(store, dataset, &Place::ZeroShot, zero, "A");
+        for seed in 1..=3 {
+            for (shots, gain) in [(1, 60), (16, 300)] {
+                let correct = zero + gain + 7 * seed as usize;
+                put(store, dataset, &place("CoOp", shots, seed), correct, "A");
+                if (dataset, shots) != ("dtd", 1) && (shots, seed) != (16, 3) {
+                    put(store, dataset, &place("Nemesis-PEN", shots, seed), correct + 11, "A");
+                }
+            }
+        }
+        put(store, "eurosat", &place("CoOp", 16, 2), 100, "B");
+    }
+    for seed in 1..=3 {
+        let cell = Cell::from(training("dtd", "Nemesis-PEN", 1, seed));
+        store.put_failure(&cell, "the plugin crashed (signal 11)\n  help: ask its author").unwrap();
+    }
+    store.put_failure(&Cell::from(evaluation("eurosat", &place("Nemesis-PEN", 16, 3))), "took too long").unwrap();
+}
+
+#[test]
+fn terminal() {
+    let table = table(&few_shot(), troubled);
+    insta::assert_snapshot!(Terminal { width: 100, styled: false }.render(&table), @r"
+    Few-shot classification
+
+             │           │           1 shot            │              16 shots
+    Data set │ Zero-shot │       CoOp  Nemesis-PEN     │        CoOp      Nemesis-PEN
+    ─────────┼───────────┼─────────────────────────────┼────────────────────────────────────
+    EuroSAT  │      37.5 │ 44.9 ± 0.7   46.0 ± 0.7     │ 49.3 ± 34.0 [1]   69.7 ± 0.5 [2][3]
+    DTD      │      42.3 │ 49.7 ± 0.7       failed [4] │ 73.7 ±  0.7       74.4 ± 0.5 [3]
+    ─────────┼───────────┼─────────────────────────────┼────────────────────────────────────
+    Average  │      39.9 │ 47.3 ± 0.7            –     │ 61.5 ± 17.0       72.0 ± 0.5 [3]
+
+    Top-1 accuracy in percent on all test images; protocol `mini`, fp64; mean ± sample deviation over
+    seeds 1, 2, 3.
+
+    Alpha is 1, which the authors' code leaves open.
+
+    Mixed provenance: not all results were computed alike (processor: A and B).
+
+    [1] the run of seed 2 collapsed to 10.0 %, more than 15 points and below 75 % of the best seed; it
+        is part of the mean
+    [2] seed 3 failed: took too long
+    [3] 2 of 3 seeds
+    [4] the plugin crashed (signal 11) help: ask its author
+    ");
+}
+
+#[test]
+fn narrow_terminal() {
+    let table = table(&few_shot(), troubled);
+    insta::assert_snapshot!(Terminal { width: 72, styled: false }.render(&table), @r"
+    Few-shot classification
+
+             │           │           1 shot
+    Data set │ Zero-shot │       CoOp  Nemesis-PEN
+    ─────────┼───────────┼────────────────────────────
+    EuroSAT  │      37.5 │ 44.9 ± 0.7   46.0 ± 0.7
+    DTD      │      42.3 │ 49.7 ± 0.7       failed [4]
+    ─────────┼───────────┼────────────────────────────
+    Average  │      39.9 │ 47.3 ± 0.7            –
+
+             │           │              16 shots
+    Data set │ Zero-shot │        CoOp      Nemesis-PEN
+    ─────────┼───────────┼────────────────────────────────────
+    EuroSAT  │      37.5 │ 49.3 ± 34.0 [1]   69.7 ± 0.5 [2][3]
+    DTD      │      42.3 │ 73.7 ±  0.7       74.4 ± 0.5 [3]
+    ─────────┼───────────┼────────────────────────────────────
+    Average  │      39.9 │ 61.5 ± 17.0       72.0 ± 0.5 [3]
+
+    Top-1 accuracy in percent on all test images; protocol `mini`, fp64;
+    mean ± sample deviation over seeds 1, 2, 3.
+
+    Alpha is 1, which the authors' code leaves open.
+
+    Mixed provenance: not all results were computed alike (processor: A and
+    B).
+
+    [1] the run of seed 2 collapsed to 10.0 %, more than 15 points and below
+        75 % of the best seed; it is part of the mean
+    [2] seed 3 failed: took too long
+    [3] 2 of 3 seeds
+    [4] the plugin crashed (signal 11) help: ask its author
+    ");
+}
+
+#[test]
+fn styles_add_escapes_and_nothing_else() {
+    let table = table(&few_shot(), troubled);
+    let styled = Terminal { width: 100, styled: true }.render(&table);
+    let plain = Terminal { width: 100, styled: false }.render(&table);
+    assert!(styled.contains("\u{1b}[1m"));
+    let mut rest = String::new();
+    let mut parts = styled.split('\u{1b}');
+    rest += parts.next().unwrap();
+    parts.for_each(|part| rest += part.split_once('m').unwrap().1);
+    assert_eq!(rest, plain);
+}
+
+#[test]
+fn markdown() {
+    insta::assert_snapshot!(Markdown.export(&table(&few_shot(), troubled)), @r"
+    ## Few-shot classification
+
+    ### 1 shot
+
+    | Data set | Zero-shot | CoOp | Nemesis-PEN |
+    | --- | --: | --: | --: |
+    | EuroSAT | 37.5 | 44.9 ± 0.7 | **46.0 ± 0.7** |
+    | DTD | 42.3 | 49.7 ± 0.7 | failed [4] |
+    | **Average** | 39.9 | 47.3 ± 0.7 | – |
+
+    ### 16 shots
+
+    | Data set | Zero-shot | CoOp | Nemesis-PEN |
+    | --- | --: | --: | --: |
+    | EuroSAT | 37.5 | 49.3 ± 34.0 [1] | **69.7 ± 0.5** [2][3] |
+    | DTD | 42.3 | 73.7 ± 0.7 | **74.4 ± 0.5** [3] |
+    | **Average** | 39.9 | 61.5 ± 17.0 | **72.0 ± 0.5** [3] |
+
+    Top-1 accuracy in percent on all test images; protocol `mini`, fp64; mean ± sample deviation over seeds 1, 2, 3.
+
+    Alpha is 1, which the authors' code leaves open.
+
+    Mixed provenance: not all results were computed alike (processor: A and B).
+
+    - [1] the run of seed 2 collapsed to 10.0 %, more than 15 points and below 75 % of the best seed; it is part of the mean
+    - [2] seed 3 failed: took too long
+    - [3] 2 of 3 seeds
+    - [4] the plugin crashed (signal 11) help: ask its author
+    ");
+}
+
+#[test]
+fn csv() {
+    insta::assert_snapshot!(Csv.export(&table(&few_shot(), troubled)), @r#"
+    data_set,shots,method,status,mean,deviation,half_interval_95,population_deviation,runs,planned,notes
+    EuroSAT,0,Zero-shot,done,37.5000,,,,1,1,
+    EuroSAT,1,CoOp,done,44.9000,0.7000,1.7389,0.5715,3,3,
+    EuroSAT,1,Nemesis-PEN,done,46.0000,0.7000,1.7389,0.5715,3,3,
+    EuroSAT,16,CoOp,done,49.2667,34.0131,84.4933,27.7716,3,3,"the run of seed 2 collapsed to 10.0 %, more than 15 points and below 75 % of the best seed; it is part of the mean"
+    EuroSAT,16,Nemesis-PEN,done,69.6500,0.4950,4.4472,0.3500,2,3,seed 3 failed: took too long; 2 of 3 seeds
+    DTD,0,Zero-shot,done,42.3000,,,,1,1,
+    DTD,1,CoOp,done,49.7000,0.7000,1.7389,0.5715,3,3,
+    DTD,1,Nemesis-PEN,failed,,,,,,,the plugin crashed (signal 11) help: ask its author
+    DTD,16,CoOp,done,73.7000,0.7000,1.7389,0.5715,3,3,
+    DTD,16,Nemesis-PEN,done,74.4500,0.4950,4.4472,0.3500,2,3,2 of 3 seeds
+    Average,0,Zero-shot,done,39.9000,,,,1,1,
+    Average,1,CoOp,done,47.3000,0.7000,1.7389,0.5715,3,3,
+    Average,1,Nemesis-PEN,missing,,,,,,,
+    Average,16,CoOp,done,61.4833,17.0174,42.2735,13.8946,3,3,
+    Average,16,Nemesis-PEN,done,72.0500,0.4950,4.4472,0.3500,2,3,2 of 3 seeds
+    "#);
+}
+
+#[test]
+fn json() {
+    let small = FewShot { methods: vec!["CoOp".into()], shots: vec![16], ..few_shot() };
+    insta::assert_snapshot!(Json.export(&table(&small, troubled)), @r#"
+    {
+      "title": "Few-shot classification",
+      "axes": {
+        "row": "data set",
+        "group": "shots",
+        "column": "method"
+      },
+      "groups": [
+        {
+          "key": "0",
+          "heading": "",
+          "columns": [
+            "Zero-shot"
+          ],
+          "baseline": true
+        },
+        {
+          "key": "16",
+          "heading": "16 shots",
+          "columns": [
+            "CoOp"
+          ],
+          "baseline": false
+        }
+      ],
+      "rows": [
+        {
+          "label": "EuroSAT",
+          "summary": false,
+          "values": [
+            [
+              {
+                "status": "done",
+                "mean": 37.5,
+                "deviation": null,
+                "half_interval": null,
+                "population_deviation": null,
+                "runs": [
+                  {
+                    "seed": null,
+                    "accuracy": 37.5
+                  }
+                ],
+                "planned": 1,
+                "best": false,
+                "footnotes": []
+              }
+            ],
+            [
+              {
+                "status": "done",
+                "mean": 49.2667,
+                "deviation": 34.0131,
+                "half_interval": 84.4933,
+                "population_deviation": 27.7716,
+                "runs": [
+                  {
+                    "seed": 1,
+                    "accuracy": 68.2
+                  },
+                  {
+                    "seed": 2,
+                    "accuracy": 10.0
+                  },
+                  {
+                    "seed": 3,
+                    "accuracy": 69.6
+                  }
+                ],
+                "planned": 3,
+                "best": false,
+                "footnotes": [
+                  1
+                ]
+              }
+            ]
+          ]
+        },
+        {
+          "label": "DTD",
+          "summary": false,
+          "values": [
+            [
+              {
+                "status": "done",
+                "mean": 42.3,
+                "deviation": null,
+                "half_interval": null,
+                "population_deviation": null,
+                "runs": [
+                  {
+                    "seed": null,
+                    "accuracy": 42.3
+                  }
+                ],
+                "planned": 1,
+                "best": false,
+                "footnotes": []
+              }
+            ],
+            [
+              {
+                "status": "done",
+                "mean": 73.7,
+                "deviation": 0.7,
+                "half_interval": 1.7389,
+                "population_deviation": 0.5715,
+                "runs": [
+                  {
+                    "seed": 1,
+                    "accuracy": 73.0
+                  },
+                  {
+                    "seed": 2,
+                    "accuracy": 73.7
+                  },
+                  {
+                    "seed": 3,
+                    "accuracy": 74.4
+                  }
+                ],
+                "planned": 3,
+                "best": false,
+                "footnotes": []
+              }
+            ]
+          ]
+        },
+        {
+          "label": "Average",
+          "summary": true,
+          "values": [
+            [
+              {
+                "status": "done",
+                "mean": 39.9,
+                "deviation": null,
+                "half_interval": null,
+                "population_deviation": null,
+                "runs": [
+                  {
+                    "seed": null,
+                    "accuracy": 39.9
+                  }
+                ],
+                "planned": 1,
+                "best": false,
+                "footnotes": []
+              }
+            ],
+            [
+              {
+                "status": "done",
+                "mean": 61.4833,
+                "deviation": 17.0174,
+                "half_interval": 42.2735,
+                "population_deviation": 13.8946,
+                "runs": [
+                  {
+                    "seed": 1,
+                    "accuracy": 70.6
+                  },
+                  {
+                    "seed": 2,
+                    "accuracy": 41.85
+                  },
+                  {
+                    "seed": 3,
+                    "accuracy": 72.0
+                  }
+                ],
+                "planned": 3,
+                "best": false,
+                "footnotes": []
+              }
+            ]
+          ]
+        }
+      ],
+      "remarks": [
+        "Top-1 accuracy in percent on all test images; protocol `mini`, fp64; mean ± sample deviation over seeds 1, 2, 3.",
+        "Alpha is 1, which the authors' code leaves open.",
+        "Mixed provenance: not all results were computed alike (processor: A and B)."
+      ],
+      "footnotes": [
+        "the run of seed 2 collapsed to 10.0 %, more than 15 points and below 75 % of the best seed; it is part of the mean"
+      ]
+    }
+    "#);
+}
+
+#[test]
+fn nothing_computed_yet() {
+    insta::assert_snapshot!(Terminal { width: 100, styled: false }.render(&table(&few_shot(), |_| ())), @r"
+    Few-shot classification
+
+             │           │      1 shot       │     16 shots
+    Data set │ Zero-shot │ CoOp  Nemesis-PEN │ CoOp  Nemesis-PEN
+    ─────────┼───────────┼───────────────────┼──────────────────
+    EuroSAT  │         – │    –            – │    –            –
+    DTD      │         – │    –            – │    –            –
+    ─────────┼───────────┼───────────────────┼──────────────────
+    Average  │         – │    –            – │    –            –
+
+    Top-1 accuracy in percent; mean ± sample deviation over seeds 1, 2, 3.
+
+    Alpha is 1, which the authors' code leaves open.
+    ");
+}
+
+#[test]
+fn one_seed_has_no_spread() {
+    let one = FewShot { seeds: vec![1], datasets: vec![("dtd".into(), "DTD".into())], ..few_shot() };
+    insta::assert_snapshot!(Terminal { width: 100, styled: false }.render(&table(&one, troubled)), @r"
+    Few-shot classification
+
+             │           │        1 shot         │     16 shots
+    Data set │ Zero-shot │ CoOp  Nemesis-PEN     │ CoOp  Nemesis-PEN
+    ─────────┼───────────┼───────────────────────┼──────────────────
+    DTD      │      42.3 │ 49.0       failed [1] │ 73.0         74.1
+
+    Top-1 accuracy in percent on all test images; protocol `mini`, fp64; seed 1.
+
+    Alpha is 1, which the authors' code leaves open.
+
+    [1] the plugin crashed (signal 11) help: ask its author
+    ");
+}
+
+#[test]
+fn files_are_written_beside_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = write_all(&table(&few_shot(), troubled), folder.path(), "table").unwrap();
+    let names: Vec<_> = paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["table.md", "table.csv", "table.json"]);
+    assert!(paths.iter().all(|path| path.is_file()));
+}
