@@ -1,1 +1,82 @@
-//! placeholder
+//! Nemesis with its position-uniform norm loss: cross-entropy plus the mean norm of all context vectors (Fu et al.,
+//! "Nemesis: Normalizing the Soft-prompt Vectors of Vision-Language Models", ICLR 2024; `trainers/coop_nemesis.py` of
+//! its code with `BETA` 1). The paper calls it PUN, and PEN when it was submitted.
+
+use nemesis_sdk::norm::{NormKind, at_least_zero, norm_loss, position_norms, report_context_norm};
+use nemesis_sdk::omega::Omega;
+use nemesis_sdk::prompt::{PromptLearner, cross_entropy};
+use nemesis_sdk::tch::Tensor;
+use nemesis_sdk::{About, Batch, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task};
+
+nemesis_sdk::prompt_options! {
+    /// The options of Nemesis-PEN, with the authors' defaults where they have one.
+    pub struct Options {
+        /// Weight of the norm loss; the authors leave it open, 1 is our choice.
+        pub alpha: f64 = 1.0,
+        /// Which norm of a context vector is meant.
+        pub norm: NormKind = NormKind::Two,
+        /// How the weight of the norm loss changes by epoch; the authors use none for Food101 and OxfordPets.
+        pub omega: Omega = Omega::Logistic,
+    }
+}
+
+/// A context learned by cross-entropy and the norm of every vector.
+#[derive(Debug)]
+pub struct NemesisPen {
+    prompt: PromptLearner,
+    /// The same coefficient for every position.
+    alpha: Tensor,
+    norm: NormKind,
+    omega: Omega,
+}
+
+impl Plugin for NemesisPen {
+    type Options = Options;
+
+    const ABOUT: About = About {
+        id: "nemesis-pen",
+        label: "Nemesis-PEN",
+        summary: "CoOp plus the mean norm of all context vectors (PUN in the paper)",
+        paper: Some("Fu et al., Nemesis: Normalizing the Soft-prompt Vectors of Vision-Language Models, ICLR 2024"),
+        needs: Needs::FEATURES,
+        optimisation: Optimisation::Host,
+    };
+
+    fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
+        let prompt = PromptLearner::new(&task, &options.prompt(), host)?;
+        let alpha = at_least_zero("alpha", options.alpha)?;
+        let alpha = Tensor::full([prompt.vectors() as i64], alpha, (task.kind, task.device));
+        Ok(Self { prompt, alpha, norm: options.norm, omega: options.omega })
+    }
+}
+
+impl Method for NemesisPen {
+    fn parameters(&self) -> Result<Vec<Parameter>> {
+        Ok(vec![self.prompt.parameter()])
+    }
+
+    fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+        let logits = self.prompt.logits(batch.features()?, host)?;
+        let cross_entropy = cross_entropy(&logits, &batch.labels, host)?;
+        let norm_loss = norm_loss(&self.alpha, &position_norms(self.prompt.context(), self.norm))?;
+        let omega = self.omega.weight(batch.epoch, batch.epochs);
+        host.report("norm_loss", &norm_loss);
+        host.report("omega", &Tensor::from(omega));
+        report_context_norm(self.prompt.context(), host);
+        Ok(cross_entropy + norm_loss * omega)
+    }
+
+    fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+        self.prompt.evaluate(batch.features()?, host)
+    }
+
+    fn state(&self) -> Result<State> {
+        Ok(self.prompt.state())
+    }
+
+    fn load_state(&mut self, state: &State) -> Result<()> {
+        self.prompt.load_state(state)
+    }
+}
+
+nemesis_sdk::export_method!(NemesisPen);

@@ -45,4 +45,8 @@ pub struct Entry {
 
 // SAFETY: the pointers lead to static data that is never written to.
 #[expect(unsafe_code, reason = "a table of static data is a static itself")]
+unsafe impl Send for Entry {}
+
+// SAFETY: as above.
+#[expect(unsafe_code, reason = "a table of static data is a static itself")]
 unsafe impl Sync for Entry {}

@@ -8,11 +8,16 @@
 extern crate self as nemesis_sdk;
 
 pub mod border;
+pub mod corruption;
 mod error;
 mod host;
 mod method;
+pub mod norm;
+pub mod omega;
 mod options;
+pub mod prompt;
 pub mod random;
+pub mod testing;
 pub mod versions;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,296 @@
+//! The prompt learner of CoOp: context vectors before, around or behind each class name (Zhou et al., "Learning to Prompt
+//! for Vision-Language Models", IJCV 2022; `trainers/coop.py` of its code).
+
+use crate::random::normals;
+use crate::{ClassPosition, Error, Host, Parameter, Result, State, Task};
+use tch::{Kind, Reduction, Tensor, no_grad};
+
+/// How a prompt learner starts and what shape its context has.
+#[derive(Clone, Debug)]
+pub struct PromptOptions {
+    /// The number of context vectors, unless `ctx_init` says it.
+    pub n_ctx: usize,
+    /// The text that the context starts from; empty for random vectors.
+    pub ctx_init: String,
+    /// Whether each class has a context of its own.
+    pub csc: bool,
+    /// Where the class name stands.
+    pub class_position: ClassPosition,
+}
+
+/// [Options](crate::options) that begin with those of a prompt learner: `n_ctx`, `ctx_init`, `csc`, `class_position`.
+///
+/// The struct has a function `prompt` that returns them as [`PromptOptions`].
+#[macro_export]
+macro_rules! prompt_options {
+    ($(#[$attribute:meta])* $visibility:vis struct $Options:ident { $($fields:tt)* }) => {
+        $crate::options! {
+            $(#[$attribute])*
+            $visibility struct $Options {
+                /// Number of context vectors; with `ctx_init` it is that text's number of tokens.
+                pub n_ctx: usize = 16,
+                /// Text whose token embeddings the context starts from, such as "a photo of a"; without it the context
+                /// is drawn from a normal distribution of deviation 0.02.
+                pub ctx_init: String = String::new(),
+                /// Whether each class has a context of its own.
+                pub csc: bool = false,
+                /// Where the class name stands among the context vectors.
+                pub class_position: $crate::ClassPosition = $crate::ClassPosition::End,
+                $($fields)*
+            }
+        }
+
+        impl $Options {
+            /// The options of the prompt learner.
+            $visibility fn prompt(&self) -> $crate::prompt::PromptOptions {
+                $crate::prompt::PromptOptions {
+                    n_ctx: self.n_ctx,
+                    ctx_init: self.ctx_init.clone(),
+                    csc: self.csc,
+                    class_position: self.class_position,
+                }
+            }
+        }
+    };
+}
+
+/// The context vectors, and what follows from them: text features and logits.
+#[derive(Debug)]
+pub struct PromptLearner {
+    context: Tensor,
+    class_position: ClassPosition,
+    logit_scale: f64,
+    /// The last context of an evaluation and its text features, which serve until the context changes.
+    evaluated: Option<(Tensor, Tensor)>,
+}
+
+/// The name of the context among parameters and in the state, which is that in CoOp's checkpoints.
+const CONTEXT: &str = "ctx";
+
+/// The standard deviation of random context vectors (`nn.init.normal_(ctx_vectors, std=0.02)`).
+const DEVIATION: f64 = 0.02;
+
+impl PromptLearner {
+    /// A new context: random, or the token embeddings of a text, which class-specific contexts all start from.
+    ///
+    /// # Errors
+    ///
+    /// When there would be no context vector, or the text is too long.
+    pub fn new(task: &Task, options: &PromptOptions, host: &dyn Host) -> Result<Self> {
+        let text = options.ctx_init.replace('_', " ");
+        let classes = task.class_names.len() as i64;
+        let context = if text.trim().is_empty() {
+            let (vectors, width) = (options.n_ctx as i64, task.width);
+            let shape = if options.csc { vec![classes, vectors, width] } else { vec![vectors, width] };
+            random_context(&shape, host)
+        } else {
+            let embedded = host.embed_text(text.trim())?;
+            if options.csc { embedded.unsqueeze(0).repeat([classes, 1, 1]) } else { embedded }
+        };
+        if context.numel() == 0 {
+            return Err(Error::option("n_ctx", "there must be at least one context vector"));
+        }
+        Ok(Self {
+            context: context.detach().to_device(task.device).to_kind(task.kind).copy().set_requires_grad(true),
+            class_position: options.class_position,
+            logit_scale: task.logit_scale,
+            evaluated: None,
+        })
+    }
+
+    /// The context, a leaf: `[vectors, width]`, or `[classes, vectors, width]` where it is class-specific.
+    pub fn context(&self) -> &Tensor {
+        &self.context
+    }
+
+    /// The number of context vectors.
+    pub fn vectors(&self) -> usize {
+        let size = self.context.size();
+        size[size.len() - 2] as usize
+    }
+
+    /// The context as a parameter that the protocol's optimiser trains.
+    pub fn parameter(&self) -> Parameter {
+        Parameter::new(CONTEXT, self.context.shallow_clone())
+    }
+
+    /// Logits `[images, classes]` of image features `[images, embed_dim]`, differentiable in the context: the factor
+    /// of the backbone times the cosine of image and text.
+    ///
+    /// # Errors
+    ///
+    /// When the host cannot encode the context, or the features have another width.
+    pub fn logits(&self, features: &Tensor, host: &dyn Host) -> Result<Tensor> {
+        Ok(self.logits_of(&self.context.unsqueeze(0), features, host)?.squeeze_dim(0))
+    }
+
+    /// Logits `[copies, images, classes]` of several contexts `[copies, vectors, width]` or `[copies, classes, vectors,
+    /// width]` at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::logits`].
+    pub fn logits_of(&self, contexts: &Tensor, features: &Tensor, host: &dyn Host) -> Result<Tensor> {
+        self.compare(features, &self.text_features(contexts, host)?)
+    }
+
+    /// Logits `[images, classes]` without gradient, for evaluation. Text features are kept while the context stays
+    /// the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::logits`].
+    pub fn evaluate(&mut self, features: &Tensor, host: &dyn Host) -> Result<Tensor> {
+        no_grad(|| {
+            // Compared by value: whoever changed the context, and however, is noticed.
+            let kept = self.evaluated.take().filter(|(context, _)| *context == self.context);
+            let (context, text) = match kept {
+                Some(kept) => kept,
+                None => (self.context.copy(), self.text_features(&self.context.unsqueeze(0), host)?),
+            };
+            let logits = self.compare(features, &text)?.squeeze_dim(0);
+            self.evaluated = Some((context, text));
+            Ok(logits)
+        })
+    }
+
+    /// What was learned.
+    pub fn state(&self) -> State {
+        vec![(CONTEXT.to_owned(), self.context.detach())]
+    }
+
+    /// Replaces the context by a stored one.
+    ///
+    /// # Errors
+    ///
+    /// When the state holds none, or one of another shape.
+    pub fn load_state(&mut self, state: &State) -> Result<()> {
+        let stored = state.iter().find(|(name, _)| name == CONTEXT).map(|(_, tensor)| tensor);
+        let stored = stored.ok_or_else(|| Error::new(format!("the state lacks the tensor `{CONTEXT}`")))?;
+        if stored.size() != self.context.size() {
+            let (stored, own) = (stored.size(), self.context.size());
+            return Err(Error::new(format!(
+                "the stored `{CONTEXT}` has the shape {stored:?}, the method's is {own:?}"
+            )));
+        }
+        no_grad(|| self.context.copy_(stored));
+        Ok(())
+    }
+
+    /// Text features `[copies, classes, embed_dim]` of length one.
+    fn text_features(&self, contexts: &Tensor, host: &dyn Host) -> Result<Tensor> {
+        let contexts = if contexts.dim() == 3 { contexts.unsqueeze(1) } else { contexts.shallow_clone() };
+        Ok(unit(&host.encode_contexts(&contexts, self.class_position)?))
+    }
+
+    fn compare(&self, features: &Tensor, text: &Tensor) -> Result<Tensor> {
+        Ok(unit(features).f_matmul(&text.transpose(-2, -1))? * self.logit_scale)
+    }
+}
+
+/// The cross-entropy of logits `[images, classes]`, averaged over images and reported as `cross_entropy`.
+///
+/// # Errors
+///
+/// When there are not as many labels as images, or one is no class.
+pub fn cross_entropy(logits: &Tensor, labels: &Tensor, host: &dyn Host) -> Result<Tensor> {
+    let loss = logits.f_cross_entropy_loss::<Tensor>(labels, None, Reduction::Mean, -100, 0.0)?;
+    host.report("cross_entropy", &loss);
+    Ok(loss)
+}
+
+/// Vectors divided by their 2-norm.
+fn unit(vectors: &Tensor) -> Tensor {
+    vectors / vectors.norm_scalaropt_dim(2.0, [-1i64].as_slice(), true)
+}
+
+fn random_context(shape: &[i64], host: &dyn Host) -> Tensor {
+    let count = shape.iter().product::<i64>() as usize;
+    let draws = normals(count, |bits| host.random("context", 0, bits));
+    (Tensor::from_slice(&draws) * DEVIATION).view(shape).to_kind(Kind::Double)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::ToyHost;
+
+    fn options(class_specific: bool) -> PromptOptions {
+        PromptOptions { n_ctx: 3, ctx_init: String::new(), csc: class_specific, class_position: ClassPosition::Middle }
+    }
+
+    fn learner(host: &ToyHost, class_specific: bool) -> PromptLearner {
+        PromptLearner::new(&host.task(), &options(class_specific), host).unwrap()
+    }
+
+    #[test]
+    fn a_random_context_has_the_published_deviation_and_follows_the_seed() {
+        let long = PromptOptions { n_ctx: 70, ..options(true) };
+        let learner = |host: ToyHost| PromptLearner::new(&host.task(), &long, &host).unwrap();
+        let (one, two) = (learner(ToyHost::new(8)), learner(ToyHost::new(8).seeded(2)));
+        assert_eq!(one.context().size(), [8, 70, 6]);
+        assert!((f64::try_from(one.context().std(false)).unwrap() - 0.02).abs() < 0.001);
+        assert_eq!(one.context(), learner(ToyHost::new(8)).context());
+        assert_ne!(one.context(), two.context());
+    }
+
+    #[test]
+    fn a_text_decides_the_number_of_vectors() {
+        let host = ToyHost::new(2);
+        let from_text = |class_specific| {
+            let options = PromptOptions { ctx_init: "a_photo of a".to_owned(), ..options(class_specific) };
+            PromptLearner::new(&host.task(), &options, &host).unwrap()
+        };
+        assert_eq!(from_text(false).context(), &host.embed_text("a photo of a").unwrap());
+        assert_eq!((from_text(true).context().size(), from_text(true).vectors()), (vec![2, 4, 6], 4));
+    }
+
+    #[test]
+    fn no_context_vector_is_an_error_that_names_the_option() {
+        let host = ToyHost::new(2);
+        let error = PromptLearner::new(&host.task(), &PromptOptions { n_ctx: 0, ..options(false) }, &host).unwrap_err();
+        assert_eq!(error.to_string(), "option `n_ctx`: there must be at least one context vector");
+    }
+
+    #[test]
+    fn logits_are_scaled_cosines_and_reach_the_context() {
+        let host = ToyHost::new(4);
+        let batch = host.batch(3, 0);
+        for class_specific in [false, true] {
+            let learner = learner(&host, class_specific);
+            let logits = learner.logits(batch.features().unwrap(), &host).unwrap();
+            assert_eq!(logits.size(), [3, 4]);
+            assert!(f64::try_from(logits.abs().max()).unwrap() <= 10.0);
+            logits.sum(Kind::Double).backward();
+            assert!(f64::try_from(learner.context().grad().abs().min()).unwrap() > 0.0);
+        }
+    }
+
+    #[test]
+    fn evaluation_notices_every_change_of_the_context() {
+        let host = ToyHost::new(4);
+        let batch = host.batch(3, 0);
+        let features = batch.features().unwrap();
+        let mut learner = learner(&host, false);
+        for _ in 0..2 {
+            for _ in 0..2 {
+                let fresh = no_grad(|| learner.logits(features, &host).unwrap());
+                assert_eq!(learner.evaluate(features, &host).unwrap(), fresh);
+            }
+            // As an optimiser does it, and in a way that autograd does not count as a change.
+            let mut data = learner.context().data();
+            let _ = data.g_mul_scalar_(3.0);
+        }
+    }
+
+    #[test]
+    fn a_state_of_another_shape_is_refused() {
+        let host = ToyHost::new(4);
+        let state = learner(&host, true).state();
+        let mut generic = learner(&host, false);
+        let error = generic.load_state(&state).unwrap_err();
+        assert_eq!(error.to_string(), "the stored `ctx` has the shape [4, 3, 6], the method's is [3, 6]");
+        let error = generic.load_state(&Vec::new()).unwrap_err();
+        assert_eq!(error.to_string(), "the state lacks the tensor `ctx`");
+    }
+}
