@@ -38,6 +38,17 @@ pub fn link_libtorch() {
     }
 }
 
+/// Hides what the libraries inside a plugin would export beside its entry: `tch` and others have functions for C code
+/// of their own, and two plugins in one process should not see each other's.
+///
+/// Called from a plugin's build script.
+pub fn export_entry_only() {
+    println!("cargo::rerun-if-changed=build.rs");
+    if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
+        println!("cargo::rustc-cdylib-link-arg=-Wl,--exclude-libs,ALL");
+    }
+}
+
 /// The linker arguments of [`link_libtorch`] on the operating system `os`, as Cargo calls it.
 pub fn link_arguments(libtorch: &Path, os: &str) -> Vec<String> {
     // The path is not resolved: where it is a link, binaries follow it when `cargo xtask setup` points it elsewhere.
