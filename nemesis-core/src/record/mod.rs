@@ -12,7 +12,7 @@ pub use cell::{
     BackboneKey, Cell, CellId, Corruption, CorruptionKind, EvaluationCell, MethodKey, Subject, TrainingCell,
 };
 pub use outcome::{
-    ClassCount, EpochSummary, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record, RecordKind, Recorded,
+    ClassCount, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record, RecordKind, Recorded,
     TrainingOutcome, TrainingRecord, differences,
 };
 pub use state::{from_safetensors, to_safetensors};

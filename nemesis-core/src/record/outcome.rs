@@ -1,6 +1,7 @@
 //! What a record holds: the cell, what came out of it, and where it was computed.
 
 use super::{Cell, CellId, EvaluationCell, TrainingCell};
+use crate::train::EpochRecord;
 use crate::{Error, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -67,35 +68,18 @@ pub struct TrainingOutcome {
     /// blake3 of the learned state, which the store keeps by this name.
     pub state: String,
     /// What happened in each epoch.
-    pub epochs: Vec<EpochSummary>,
-}
-
-/// One epoch of a training.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EpochSummary {
-    /// The mean loss over the epoch's steps.
-    pub loss: f64,
-    /// The learning rate.
-    pub learning_rate: f64,
-    /// What the method reported by name (for instance `context_norm`), averaged over the steps; scalars have one
-    /// element.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub values: BTreeMap<String, Vec<f64>>,
-}
-
-impl EpochSummary {
-    fn is_finite(&self) -> bool {
-        let values = self.values.values().flatten();
-        [self.loss, self.learning_rate].iter().chain(values).all(|value| value.is_finite())
-    }
+    pub epochs: Vec<EpochRecord>,
 }
 
 /// JSON has no word for infinity, and a loss that is not a number is no result.
-pub(super) fn check_finite(epochs: &[EpochSummary]) -> Result<()> {
-    match epochs.iter().position(|epoch| !epoch.is_finite()) {
+pub(super) fn check_finite(epochs: &[EpochRecord]) -> Result<()> {
+    let is_finite = |epoch: &EpochRecord| {
+        let reported = epoch.reported.values().flatten();
+        [epoch.loss, epoch.learning_rate].iter().chain(reported).all(|value| value.is_finite())
+    };
+    match epochs.iter().position(|epoch| !is_finite(epoch)) {
         None => Ok(()),
-        Some(epoch) => Err(Error::new(format!("the training diverged: a value of epoch {epoch} is not finite"))
+        Some(epoch) => Err(Error::new(format!("the training diverged: a value of epoch {} is not finite", epoch + 1))
             .help("lower the learning rate or the weight of the method's regulariser")),
     }
 }

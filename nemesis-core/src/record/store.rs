@@ -7,10 +7,11 @@ use super::outcome::{SCHEMA, check_finite};
 use super::predictions::{pack, unpack};
 use super::state::{from_safetensors, to_safetensors};
 use super::{
-    Cell, CellId, EpochSummary, EvaluationCell, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record,
-    Recorded, TrainingCell, TrainingOutcome, TrainingRecord,
+    Cell, CellId, EvaluationCell, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record, Recorded,
+    TrainingCell, TrainingOutcome, TrainingRecord,
 };
 use crate::method::State;
+use crate::train::EpochRecord;
 use crate::{Error, Result, files};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -93,7 +94,7 @@ impl Store {
     pub fn put_training(
         &self,
         cell: &TrainingCell,
-        epochs: Vec<EpochSummary>,
+        epochs: Vec<EpochRecord>,
         state: &State,
         provenance: Provenance,
     ) -> Result<TrainingRecord> {
@@ -290,8 +291,8 @@ mod tests {
         assert!(!store.contains(&cell.id()));
         assert!(store.get::<TrainingCell>(&cell.id()).unwrap().is_none());
 
-        let values = BTreeMap::from([("context_norm".to_owned(), vec![0.45])]);
-        let epochs = vec![EpochSummary { loss: 0.1 + 0.2, learning_rate: 1e-5, values }];
+        let reported = BTreeMap::from([("context_norm".to_owned(), vec![0.45])]);
+        let epochs = vec![EpochRecord { loss: 0.1 + 0.2, learning_rate: 1e-5, reported }];
         let state = vec![("context".to_owned(), Tensor::from_slice(&[1.0_f32, 2.0]))];
         let put = store.put_training(&cell, epochs, &state, provenance()).unwrap();
         assert!(store.contains(&cell.id()));
@@ -320,10 +321,10 @@ mod tests {
     #[test]
     fn a_diverged_training_leaves_nothing() {
         let (folder, store) = store();
-        let epochs = vec![EpochSummary { loss: f64::NAN, learning_rate: 1.0, values: BTreeMap::new() }];
+        let epochs = vec![EpochRecord { loss: f64::NAN, learning_rate: 1.0, reported: BTreeMap::new() }];
         let error = store.put_training(&training(), epochs, &State::new(), provenance()).unwrap_err();
         insta::assert_snapshot!(error, @r"
-        the training diverged: a value of epoch 0 is not finite
+        the training diverged: a value of epoch 1 is not finite
           help: lower the learning rate or the weight of the method's regulariser
         ");
         assert_eq!(fs::read_dir(folder.path().join("out")).unwrap().count(), 0);

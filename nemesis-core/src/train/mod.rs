@@ -12,4 +12,4 @@ pub use optimiser::Sgd;
 pub use protocol::{OptimiserKind, Precision, Protocol, ResolvedProtocol};
 pub use schedule::learning_rate;
 pub use services::{Recompute, Services};
-pub use training::{EpochRecord, TrainingInputs, train};
+pub use training::{EpochRecord, TrainingInputs, step, train};

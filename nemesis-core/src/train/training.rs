@@ -117,8 +117,14 @@ pub fn train(
     Ok(history)
 }
 
-/// One step: loss, gradients, a move of the parameters. Returns the loss.
-fn step(
+/// One step: loss, gradients, a move of the parameters at the learning rate `rate`. Returns the loss.
+///
+/// What the method reported stays with `services` until [`Services::end_step`].
+///
+/// # Errors
+///
+/// When the loss is not a finite scalar, the method fails, or the run is cancelled.
+pub fn step(
     method: &mut dyn Method,
     optimiser: &mut Sgd,
     rate: f64,
