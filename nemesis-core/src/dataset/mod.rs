@@ -1,6 +1,6 @@
 //! Data sets: class names, and the samples of their splits. Nothing here knows of tensors.
 
-pub mod fewshot;
+pub mod few_shot;
 mod layouts;
 mod listed;
 mod manifest;
@@ -8,7 +8,7 @@ pub mod python_random;
 mod registry;
 mod subset;
 
-pub use fewshot::{FewShot, few_shot};
+pub use few_shot::{FewShot, few_shot};
 pub use layouts::{Layout, RelativePath};
 pub use listed::{Contents, Listed};
 pub use manifest::{manifest_hash, missing_images};

@@ -1,8 +1,8 @@
 //! Few-shot sampling and splitting draw exactly what CPython draws.
 
-use nemesis_core::dataset::fewshot::split_trainval;
+use nemesis_core::dataset::few_shot::split_trainval;
 use nemesis_core::dataset::python_random::PythonRandom;
-use nemesis_core::dataset::{ClassSubset, Contents, Dataset, Listed, Sample, Split, few_shot, fewshot};
+use nemesis_core::dataset::{ClassSubset, Contents, Dataset, Listed, Sample, Split, few_shot};
 use serde_json::Value;
 
 /// Samples whose paths are their indices.
@@ -65,14 +65,14 @@ fn listed(val: Option<Vec<Sample>>) -> Listed {
 #[test]
 fn no_validation_sample_is_drawn_where_they_are_the_test_samples() {
     let imagenet_like = listed(None);
-    let drawn = fewshot::draw(&imagenet_like, 16, 1);
+    let drawn = few_shot::draw(&imagenet_like, 16, 1);
     assert_eq!((drawn.train.len(), drawn.val.len()), (48, 0));
     assert_eq!(imagenet_like.samples(Split::Val), imagenet_like.samples(Split::Test));
-    assert_eq!(fewshot::draw(&listed(Some(samples((0..30).map(|i| i / 10)))), 16, 1).val.len(), 12);
+    assert_eq!(few_shot::draw(&listed(Some(samples((0..30).map(|i| i / 10)))), 16, 1).val.len(), 12);
 }
 
 #[test]
 fn the_shots_of_the_base_classes_are_those_of_a_run_on_all_classes() {
-    let drawn = fewshot::draw(&listed(None), 2, 3).train;
+    let drawn = few_shot::draw(&listed(None), 2, 3).train;
     assert_eq!(ClassSubset::Base.samples(&drawn, 3), drawn[..4]);
 }
