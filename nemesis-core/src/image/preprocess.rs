@@ -1,0 +1,75 @@
+//! What is done to an image before it is encoded, in training and in test.
+
+use super::{Decoded, Rect, Rgb8, augment, resize};
+use crate::image::decode::divide_by_255;
+
+/// The side and the normalisation that a backbone's images need.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preprocess {
+    /// Side of the square image, in pixels.
+    pub size: usize,
+    /// Mean of red, green and blue, in units of 0 to 1.
+    pub mean: [f64; 3],
+    /// Standard deviation of red, green and blue.
+    pub std: [f64; 3],
+}
+
+impl Preprocess {
+    /// CLIP's normalisation, at a side of `size` pixels.
+    pub fn clip(size: usize) -> Self {
+        Self { size, mean: [0.481_454_66, 0.457_827_5, 0.408_210_73], std: [0.268_629_54, 0.261_302_58, 0.275_777_11] }
+    }
+
+    /// A text that names all that the pixels depend on besides the file, for keys of stored features.
+    pub fn id(&self) -> String {
+        let Self { size, mean, std } = self;
+        format!("pillow-13-bicubic size={size} mean={mean:?} std={std:?}")
+    }
+
+    /// The test image: shorter side resized, middle cut out (torchvision's `Resize` and `CenterCrop`).
+    pub fn eval(&self, image: &Rgb8) -> Rgb8 {
+        let (width, height, window) = self.resize_and_center_crop(image);
+        resize::resize_window(image, Rect::of(image), width, height, window)
+    }
+
+    /// The training image of an epoch: random resized crop, and a flip for every second one.
+    ///
+    /// `item` is the image's index in the few-shot sample.
+    pub fn train(&self, image: &Rgb8, seed: u64, epoch: u32, item: u32) -> Rgb8 {
+        let crop = augment::crop_box(image.width, image.height, seed, epoch, item);
+        let mut out = resize::resize_crop(image, crop, self.size);
+        if augment::is_flipped(seed, epoch, item) {
+            augment::flip_horizontally(&mut out);
+        }
+        out
+    }
+
+    /// The test image in the order of OpenAI's own transform, which resizes before it converts to colour, so that
+    /// Pillow weighs colours by their opacity. CoOp's loader, and [`Preprocess::eval`], convert first. The two differ
+    /// by a few units for images with an alpha channel, and not at all for others in grey or colour.
+    pub fn eval_before_conversion(&self, image: &Decoded) -> Rgb8 {
+        let Some(alpha) = &image.alpha else { return self.eval(&image.rgb) };
+        let same_size = |data| Rgb8 { width: image.rgb.width, height: image.rgb.height, data };
+        let weighed = image.rgb.data.as_chunks::<3>().0.iter().zip(alpha);
+        let weighed = weighed.flat_map(|(rgb, &a)| rgb.map(|v| divide_by_255(u32::from(v) * u32::from(a))));
+        let mut out = self.eval(&same_size(weighed.collect()));
+        let alpha = self.eval(&same_size(alpha.iter().flat_map(|&a| [a; 3]).collect()));
+        for (value, &a) in out.data.iter_mut().zip(&alpha.data) {
+            if a != 0 && a != 255 {
+                *value = (255 * u32::from(*value) / u32::from(a)).min(255) as u8;
+            }
+        }
+        out
+    }
+
+    /// Width and height of the resized image, and the middle of it that is kept.
+    fn resize_and_center_crop(&self, image: &Rgb8) -> (usize, usize, Rect) {
+        let side = self.size;
+        let (short, long) = (image.width.min(image.height), image.width.max(image.height));
+        let long = side * long / short;
+        let (width, height) = if image.width <= image.height { (side, long) } else { (long, side) };
+        // Python rounds a half to the even neighbour.
+        let middle = |length: usize| ((length - side) as f64 / 2.0).round_ties_even() as usize;
+        (width, height, Rect { top: middle(height), left: middle(width), height: side, width: side })
+    }
+}
