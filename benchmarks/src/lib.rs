@@ -1,3 +1,4 @@
 //! The bench behind the command `nemesis`: suites, plans, runs and tables.
 
+pub mod mini;
 pub mod tables;

@@ -1,0 +1,14 @@
+//! The mini suite's material: eleven small procedural data sets, and the pre-training of the small CLIP.
+
+mod captions;
+mod data;
+mod encode;
+mod paint;
+mod pretrain;
+mod random;
+mod recipe;
+mod sets;
+
+pub use data::ensure_data_root;
+pub use pretrain::pretrain;
+pub use recipe::Recipe;
