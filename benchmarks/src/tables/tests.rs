@@ -262,7 +262,8 @@ fn csv() {
 
 #[test]
 fn json() {
-    let small = FewShot { methods: vec!["CoOp".into()], shots: vec![16], ..few_shot() };
+    let datasets = vec![("eurosat".into(), "EuroSAT".into())];
+    let small = FewShot { datasets, methods: vec!["CoOp".into()], shots: vec![16], ..few_shot() };
     insta::assert_snapshot!(Json.export(&table(&small, troubled)), @r#"
     {
       "title": "Few-shot classification",
@@ -338,106 +339,6 @@ fn json() {
                 "footnotes": [
                   1
                 ]
-              }
-            ]
-          ]
-        },
-        {
-          "label": "DTD",
-          "summary": false,
-          "values": [
-            [
-              {
-                "status": "done",
-                "mean": 42.3,
-                "deviation": null,
-                "half_interval": null,
-                "population_deviation": null,
-                "runs": [
-                  {
-                    "seed": null,
-                    "accuracy": 42.3
-                  }
-                ],
-                "planned": 1,
-                "best": false,
-                "footnotes": []
-              }
-            ],
-            [
-              {
-                "status": "done",
-                "mean": 73.7,
-                "deviation": 0.7,
-                "half_interval": 1.7389,
-                "population_deviation": 0.5715,
-                "runs": [
-                  {
-                    "seed": 1,
-                    "accuracy": 73.0
-                  },
-                  {
-                    "seed": 2,
-                    "accuracy": 73.7
-                  },
-                  {
-                    "seed": 3,
-                    "accuracy": 74.4
-                  }
-                ],
-                "planned": 3,
-                "best": false,
-                "footnotes": []
-              }
-            ]
-          ]
-        },
-        {
-          "label": "Average",
-          "summary": true,
-          "values": [
-            [
-              {
-                "status": "done",
-                "mean": 39.9,
-                "deviation": null,
-                "half_interval": null,
-                "population_deviation": null,
-                "runs": [
-                  {
-                    "seed": null,
-                    "accuracy": 39.9
-                  }
-                ],
-                "planned": 1,
-                "best": false,
-                "footnotes": []
-              }
-            ],
-            [
-              {
-                "status": "done",
-                "mean": 61.4833,
-                "deviation": 17.0174,
-                "half_interval": 42.2735,
-                "population_deviation": 13.8946,
-                "runs": [
-                  {
-                    "seed": 1,
-                    "accuracy": 70.6
-                  },
-                  {
-                    "seed": 2,
-                    "accuracy": 41.85
-                  },
-                  {
-                    "seed": 3,
-                    "accuracy": 72.0
-                  }
-                ],
-                "planned": 3,
-                "best": false,
-                "footnotes": []
               }
             ]
           ]
