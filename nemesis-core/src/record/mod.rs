@@ -15,5 +15,6 @@ pub use outcome::{
     ClassCount, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record, RecordKind, Recorded,
     TrainingOutcome, TrainingRecord, differences,
 };
+pub(crate) use state::{dtype_of, kind_of};
 pub use state::{from_safetensors, to_safetensors};
 pub use store::Store;

@@ -61,14 +61,14 @@ const KINDS: [(Kind, Dtype); 10] = [
     (Kind::Double, Dtype::F64),
 ];
 
-fn dtype_of(kind: Kind) -> Result<Dtype> {
+pub(crate) fn dtype_of(kind: Kind) -> Result<Dtype> {
     let found = KINDS.iter().find(|(known, _)| *known == kind);
     found
         .map(|(_, dtype)| *dtype)
         .ok_or_else(|| Error::new(format!("safetensors cannot hold tensors of type {kind:?}")))
 }
 
-fn kind_of(dtype: Dtype) -> Result<Kind> {
+pub(crate) fn kind_of(dtype: Dtype) -> Result<Kind> {
     let found = KINDS.iter().find(|(_, known)| *known == dtype);
     found.map(|(kind, _)| *kind).ok_or_else(|| Error::new(format!("libtorch cannot hold tensors of type {dtype}")))
 }

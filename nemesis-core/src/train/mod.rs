@@ -2,6 +2,7 @@
 
 mod evaluation;
 mod optimiser;
+pub mod pool;
 mod protocol;
 mod schedule;
 mod services;

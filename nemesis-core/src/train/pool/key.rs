@@ -1,0 +1,71 @@
+//! What features depend on.
+
+use crate::{Error, Result};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::path::Path;
+
+/// All that the features of a list of images depend on: equal keys stand for equal features.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PartKey {
+    /// The images' bytes, in order: [`hash_files`].
+    pub images: String,
+    /// The backbone's weights: `BackboneSpec::weights_hash`.
+    pub weights: String,
+    /// What is done to an image before it is encoded: `Preprocess::id`.
+    pub preprocess: String,
+    /// The type that features are computed in.
+    pub precision: String,
+    /// A fingerprint of the code that computes features, so that a corrected encoder does not meet old ones.
+    pub code: String,
+    /// Which pixels of the images are seen.
+    pub view: View,
+}
+
+/// Which pixels of the images are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum View {
+    /// The middle of each image, as in test.
+    Test,
+    /// The random crops of an epoch.
+    Train {
+        /// The seed of the crops.
+        seed: u64,
+        /// The epoch, or the number of the view where several epochs share one.
+        epoch: u64,
+    },
+}
+
+impl PartKey {
+    /// The hash that names the part's file, in hexadecimal.
+    pub fn id(&self) -> String {
+        blake3::hash(self.to_json().as_bytes()).to_hex().to_string()
+    }
+
+    /// The same text for equal keys.
+    pub(super) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a struct of texts and numbers is JSON")
+    }
+}
+
+/// blake3, in hexadecimal, of the bytes of `files`, in order.
+///
+/// # Errors
+///
+/// When a file cannot be read; of several the first in order is named.
+pub fn hash_files<P: AsRef<Path> + Sync>(files: &[P]) -> Result<String> {
+    let hash = |file: &P| {
+        let mut hasher = blake3::Hasher::new();
+        let read = File::open(file).and_then(|open| hasher.update_reader(open).map(|_| ()));
+        read.map_err(|e| Error::io("read the file", file, &e))?;
+        Ok(hasher.finalize())
+    };
+    let hashes: Vec<Result<blake3::Hash>> = files.par_iter().map(hash).collect();
+    let mut all = blake3::Hasher::new();
+    for hash in hashes {
+        all.update(hash?.as_bytes());
+    }
+    Ok(all.finalize().to_hex().to_string())
+}

@@ -1,0 +1,209 @@
+//! The feature pool: image features on the disk, computed once and shared by every method, option and process.
+//!
+//! Frozen features depend on none of what a sweep varies, and crops are a pure function of (seed, epoch, image). So
+//! each part, the features of one list of images in one view, is a file named by the hash of what it depends on
+//! ([`PartKey`]) and is read through a memory map. Any number of processes may share a folder:
+//!
+//! - A part is written under another name and renamed, and holds a checksum. A file that is cut off or was altered
+//!   counts as missing and is replaced.
+//! - Whoever computes a part holds its lock, which the kernel releases when the process dies. Others wait and read.
+//! - [`Pool::open`] takes a budget in bytes. To make room, parts that were not used since then are removed, the
+//!   longest unused first. If that is not enough, a new part is not stored: a loop over more parts than fit then
+//!   still finds those that did, where replacing them would leave it none.
+
+mod key;
+mod lock;
+mod part;
+
+pub use key::{PartKey, View, hash_files};
+
+use crate::{Error, Result};
+use lock::Lock;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+use tch::{Device, Tensor};
+
+/// A folder of features with a budget.
+#[derive(Debug)]
+pub struct Pool {
+    folder: PathBuf,
+    budget: u64,
+    opened: SystemTime,
+}
+
+/// A stored part, as `nemesis pool list` shows it.
+#[derive(Clone, Debug)]
+pub struct PartInfo {
+    /// What the features belong to; `None` when the file is damaged.
+    pub key: Option<PartKey>,
+    /// The size of the file.
+    pub bytes: u64,
+    /// When the part was read or written last; the beginning of time for one that was released.
+    pub used: SystemTime,
+    path: PathBuf,
+}
+
+/// What [`Pool::prune`] removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// How many parts.
+    pub parts: u64,
+    /// Their size on the disk.
+    pub bytes: u64,
+}
+
+impl Pool {
+    /// Opens the pool in `folder`, which is created when it is missing. Its parts may take up to `budget` bytes.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be created, or has a name that libtorch cannot open.
+    pub fn open(folder: &Path, budget: u64) -> Result<Self> {
+        fs::create_dir_all(folder).map_err(|e| Error::io("create the folder of the feature pool", folder, &e))?;
+        if folder.to_str().is_none() {
+            return Err(Error::new("the feature pool's folder has a name that is not UTF-8").at(folder));
+        }
+        Ok(Self { folder: folder.to_owned(), budget, opened: SystemTime::now() })
+    }
+
+    /// The features of `key`, on the CPU and without gradient: from the pool, or by `compute`, which is then called
+    /// once whatever the number of threads and processes that ask.
+    ///
+    /// `compute` may ask for other parts if they never ask for this one.
+    ///
+    /// # Errors
+    ///
+    /// Those of `compute`, and when the pool's folder cannot be read or written.
+    pub fn get_or_compute(&self, key: &PartKey, compute: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
+        let path = self.path(key);
+        if let Some(features) = read(&path, key)? {
+            return Ok(features);
+        }
+        let _lock = Lock::acquire(&path.with_extension(LOCK))?;
+        // Somebody may have computed it while we waited.
+        if let Some(features) = read(&path, key)? {
+            return Ok(features);
+        }
+        let features = compute()?.detach().to_device(Device::Cpu).contiguous();
+        self.store(&path, key, &features)?;
+        Ok(features)
+    }
+
+    /// Says that no planned cell needs the part any more: it is the first to go when room is needed.
+    ///
+    /// # Errors
+    ///
+    /// When the file is there and cannot be marked.
+    pub fn release(&self, key: &PartKey) -> Result<()> {
+        let path = self.path(key);
+        match set_used(&path, SystemTime::UNIX_EPOCH) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io("mark the part as released", &path, &e)),
+            _ => Ok(()),
+        }
+    }
+
+    /// All parts, the longest unused first.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read.
+    pub fn list(&self) -> Result<Vec<PartInfo>> {
+        let mut parts = self.files(PART)?;
+        for part in &mut parts {
+            part.key = part::read_key(&part.path);
+        }
+        Ok(parts)
+    }
+
+    /// Removes the longest unused parts until the rest takes at most `budget` bytes, and what killed processes left.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read, or a file cannot be removed.
+    pub fn prune(&self, budget: u64) -> Result<Pruned> {
+        for lock in self.files(LOCK)? {
+            Lock::remove_if_free(&lock.path)?;
+        }
+        let long_ago = SystemTime::now() - ABANDONED;
+        for file in self.files(part::TEMPORARY)?.iter().filter(|file| file.used < long_ago) {
+            remove(&file.path)?;
+        }
+        let (_, pruned) = self.make_room(budget, |_| true)?;
+        Ok(pruned)
+    }
+
+    fn path(&self, key: &PartKey) -> PathBuf {
+        self.folder.join(key.id()).with_extension(PART)
+    }
+
+    fn store(&self, path: &Path, key: &PartKey, features: &Tensor) -> Result<()> {
+        let bytes = part::to_bytes(key, features)?;
+        let Some(room) = self.budget.checked_sub(bytes.len() as u64) else { return Ok(()) };
+        let (taken, _) = self.make_room(room, |part| part.used < self.opened)?;
+        if taken <= room { part::write(path, &bytes) } else { Ok(()) }
+    }
+
+    /// Removes parts, the longest unused first, that `may_go` until at most `budget` bytes are left; says how many are
+    /// left, and what was removed.
+    fn make_room(&self, budget: u64, may_go: impl Fn(&PartInfo) -> bool) -> Result<(u64, Pruned)> {
+        let parts = self.files(PART)?;
+        let mut taken: u64 = parts.iter().map(|part| part.bytes).sum();
+        let mut pruned = Pruned::default();
+        for part in parts.iter().filter(|part| may_go(part)) {
+            if taken <= budget {
+                break;
+            }
+            remove(&part.path)?;
+            taken -= part.bytes;
+            pruned = Pruned { parts: pruned.parts + 1, bytes: pruned.bytes + part.bytes };
+        }
+        Ok((taken, pruned))
+    }
+
+    /// The files with this extension, the longest unused first.
+    fn files(&self, extension: &str) -> Result<Vec<PartInfo>> {
+        let failed = |e| Error::io("read the folder of the feature pool", &self.folder, &e);
+        let mut files = vec![];
+        for entry in fs::read_dir(&self.folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let path = entry.path();
+            if path.extension().is_some_and(|other| other == extension) {
+                // Another process may have removed it by now.
+                let Ok(metadata) = entry.metadata() else { continue };
+                let used = metadata.modified().map_err(failed)?;
+                files.push(PartInfo { key: None, bytes: metadata.len(), used, path });
+            }
+        }
+        files.sort_by(|a, b| (a.used, &a.path).cmp(&(b.used, &b.path)));
+        Ok(files)
+    }
+}
+
+const PART: &str = "safetensors";
+const LOCK: &str = "lock";
+
+/// No write takes that long: an older temporary file belongs to a process that was killed.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+fn read(path: &Path, key: &PartKey) -> Result<Option<Tensor>> {
+    let features = part::read(path, key)?;
+    if features.is_some() {
+        // In a pool that is read-only for us the order of use does not matter to us either.
+        let _ = set_used(path, SystemTime::now());
+    }
+    Ok(features)
+}
+
+fn set_used(path: &Path, time: SystemTime) -> std::io::Result<()> {
+    File::options().append(true).open(path)?.set_modified(time)
+}
+
+/// Removes a file that others may remove at the same time.
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io("remove the file", path, &e)),
+        _ => Ok(()),
+    }
+}
