@@ -183,3 +183,29 @@ impl Scene {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn captions_name_every_class_and_every_look() {
+        let captions: Vec<String> = (0..8_000).map(|number| pair(1, number, 8).caption).collect();
+        for class in sets::ALL.iter().flat_map(|set| set.classes) {
+            let name = class.name.replace('_', " ");
+            assert!(captions.iter().any(|caption| caption.contains(&name)), "no picture of `{name}`");
+        }
+        for look in ["dark photo", "drawing", "negative", "tilted photo"] {
+            assert!(captions.iter().any(|caption| caption.contains(look)), "no {look}");
+        }
+        assert!(captions.iter().collect::<BTreeSet<_>>().len() > 2_500);
+    }
+
+    #[test]
+    fn a_pair_is_a_function_of_seed_and_number() {
+        let [one, again, other, seed] = [(1, 5), (1, 5), (1, 6), (2, 5)].map(|(seed, number)| pair(seed, number, 16));
+        assert_eq!((one.picture.bytes(), &one.caption), (again.picture.bytes(), &again.caption));
+        assert!(one.picture.bytes() != other.picture.bytes() && one.picture.bytes() != seed.picture.bytes());
+    }
+}

@@ -3,6 +3,7 @@
 mod captions;
 mod data;
 mod encode;
+mod initial;
 mod paint;
 mod pretrain;
 mod random;

@@ -3,25 +3,27 @@
 //! Radford et al., "Learning Transferable Visual Models From Natural Language Supervision" (2021), section 2.3 and
 //! figure 3: the symmetric cross-entropy over the cosine similarities of a batch.
 
-use super::captions::pair;
+use super::captions::{Pair, pair};
+use super::initial::initial_weights;
 use super::recipe::Recipe;
 use nemesis_core::backbone::clip::{END, START, TextTower, Tokenizer, VisionTransformer, Weights};
-const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
-use nemesis_core::method::random;
+use nemesis_core::image::{Preprocess, Rgb8};
+use nemesis_core::method::{State, random};
 use nemesis_core::{Error, Result};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tch::nn::{self, OptimizerConfig};
 use tch::{Device, Kind, Tensor};
 
 /// The number that CLIP's factor on cosine similarities may not exceed.
 const MOST_LOGIT_SCALE: f64 = 100.0;
 
+/// After how many steps progress is told.
+const REPORT_STEPS: usize = 10;
+
 /// What all pairs of a pre-training are, drawn once.
 struct Pairs {
-    /// Normalised pixels `[pairs, 3, side, side]`.
-    pixels: Tensor,
+    images: Vec<Rgb8>,
     /// For each pair its caption's tokens, as rows of the compact embedding.
     tokens: Vec<Vec<i64>>,
     /// The token of each row of the compact embedding: those that occur in captions, sorted.
@@ -35,8 +37,8 @@ struct Pairs {
 /// # Errors
 ///
 /// When sizes of the recipe do not fit one another.
-pub fn pretrain(recipe: &Recipe, mut progress: impl FnMut(usize, usize, f64)) -> Result<BTreeMap<String, Tensor>> {
-    let pairs = draw_pairs(recipe);
+pub fn pretrain(recipe: &Recipe, mut progress: impl FnMut(usize, usize, f64)) -> Result<State> {
+    let pairs = draw_pairs(recipe)?;
     let mut all = initial_weights(recipe);
     let whole = all.remove("token_embedding.weight").ok_or_else(|| Error::new("no token embedding"))?;
     // Only the rows of tokens that occur are trained; the others keep their initial values.
@@ -68,7 +70,7 @@ pub fn pretrain(recipe: &Recipe, mut progress: impl FnMut(usize, usize, f64)) ->
         let order = random::permutation(recipe.pairs, |n| random::draws(recipe.seed, "order", epoch as u64, n));
         for batch in order.chunks_exact(recipe.batch_size) {
             optimizer.set_lr(learning_rate(recipe, step, steps));
-            let loss = loss(&pairs, batch, &image, &text, &logit_scale);
+            let loss = loss(&pairs, batch, &image, &text, &logit_scale)?;
             optimizer.backward_step(&loss);
             tch::no_grad(|| {
                 let _ = logit_scale.shallow_clone().clamp_max_(MOST_LOGIT_SCALE.ln());
@@ -76,7 +78,7 @@ pub fn pretrain(recipe: &Recipe, mut progress: impl FnMut(usize, usize, f64)) ->
             step += 1;
             sum += loss.double_value(&[]);
             count += 1;
-            if step % 50 == 0 || step == steps {
+            if step.is_multiple_of(REPORT_STEPS) || step == steps {
                 progress(step, steps, sum / f64::from(count));
                 (sum, count) = (0.0, 0);
             }
@@ -84,10 +86,11 @@ pub fn pretrain(recipe: &Recipe, mut progress: impl FnMut(usize, usize, f64)) ->
     }
     let _guard = tch::no_grad_guard();
     let embedding = whole.index_copy(0, &rows, &trained["token_embedding.weight"]);
-    let mut result: BTreeMap<String, Tensor> =
-        trained.into_iter().map(|(name, tensor)| (name, tensor.detach().to_kind(Kind::Half))).collect();
-    result.insert("token_embedding.weight".into(), embedding.to_kind(Kind::Half));
-    Ok(result)
+    let result = trained.into_iter().map(|(name, tensor)| {
+        let tensor = if name == "token_embedding.weight" { embedding.shallow_clone() } else { tensor.detach() };
+        (name, tensor.to_kind(Kind::Half))
+    });
+    Ok(result.collect())
 }
 
 /// Warm-up and cosine.
@@ -100,9 +103,15 @@ fn learning_rate(recipe: &Recipe, step: usize, steps: usize) -> f64 {
 }
 
 /// The symmetric cross-entropy of a batch.
-fn loss(pairs: &Pairs, batch: &[usize], image: &VisionTransformer, text: &TextTower, logit_scale: &Tensor) -> Tensor {
-    let index: Vec<i64> = batch.iter().map(|&i| i as i64).collect();
-    let pixels = pairs.pixels.index_select(0, &Tensor::from_slice(&index));
+fn loss(
+    pairs: &Pairs,
+    batch: &[usize],
+    image: &VisionTransformer,
+    text: &TextTower,
+    logit_scale: &Tensor,
+) -> Result<Tensor> {
+    let images: Vec<Rgb8> = batch.iter().map(|&i| pairs.images[i].clone()).collect();
+    let pixels = Preprocess::clip(images[0].width()).tensor(&images, Kind::Float)?;
     let longest = batch.iter().map(|&i| pairs.tokens[i].len()).max().unwrap_or(0);
     let padded = batch.iter().flat_map(|&i| pairs.tokens[i].iter().copied().chain(std::iter::repeat(0)).take(longest));
     let tokens = Tensor::from_slice(&padded.collect::<Vec<i64>>()).view([batch.len() as i64, longest as i64]);
@@ -111,92 +120,70 @@ fn loss(pairs: &Pairs, batch: &[usize], image: &VisionTransformer, text: &TextTo
     let unit = |x: &Tensor| x / x.norm_scalaropt_dim(2.0, [-1], true);
     let logits = unit(&image.forward(&pixels)).matmul(&unit(&texts).tr()) * logit_scale.exp();
     let targets = Tensor::arange(batch.len() as i64, (Kind::Int64, Device::Cpu));
-    (logits.cross_entropy_for_logits(&targets) + logits.tr().cross_entropy_for_logits(&targets)) / 2.0
+    Ok((logits.cross_entropy_for_logits(&targets) + logits.tr().cross_entropy_for_logits(&targets)) / 2.0)
 }
 
-fn draw_pairs(recipe: &Recipe) -> Pairs {
-    let side = recipe.image.side;
-    let drawn: Vec<(Vec<f32>, Vec<i64>)> = (0..recipe.pairs as u64)
+fn draw_pairs(recipe: &Recipe) -> Result<Pairs> {
+    let drawn: Vec<(Rgb8, Vec<i64>)> = (0..recipe.pairs as u64)
         .into_par_iter()
         .map(|number| {
-            let pair = pair(recipe.seed, number, side as usize);
-            let bytes = pair.picture.bytes();
-            let plane =
-                |c: usize| bytes.iter().skip(c).step_by(3).map(move |&b| (f32::from(b) / 255.0 - MEAN[c]) / STD[c]);
+            let Pair { picture, caption } = pair(recipe.seed, number, recipe.image.side as usize);
             let mut tokens = vec![START];
-            tokens.extend(Tokenizer::clip().encode(&pair.caption));
+            tokens.extend(Tokenizer::clip().encode(&caption));
             tokens.push(END);
-            ((0..3).flat_map(plane).collect(), tokens)
+            Ok((Rgb8::new(picture.width, picture.height, picture.bytes())?, tokens))
         })
-        .collect();
-    let mut rows: Vec<i64> = drawn.iter().flat_map(|(_, tokens)| tokens.iter().copied()).collect();
-    rows.sort_unstable();
-    rows.dedup();
-    let pixels: Vec<f32> = drawn.iter().flat_map(|(pixels, _)| pixels.iter().copied()).collect();
+        .collect::<Result<_>>()?;
+    let (images, tokens): (Vec<_>, Vec<_>) = drawn.into_iter().unzip();
+    let rows: BTreeSet<i64> = tokens.iter().flatten().copied().collect();
+    let rows: Vec<i64> = rows.into_iter().collect();
     let row = |token: &i64| rows.partition_point(|r| r < token) as i64;
-    Pairs {
-        pixels: Tensor::from_slice(&pixels).view([recipe.pairs as i64, 3, side, side]),
-        tokens: drawn.iter().map(|(_, tokens)| tokens.iter().map(row).collect()).collect(),
-        rows,
-    }
+    let tokens = tokens.iter().map(|tokens| tokens.iter().map(row).collect()).collect();
+    Ok(Pairs { images, tokens, rows })
 }
 
-/// The initial weights, after `CLIP.initialize_parameters` of openai/CLIP.
-fn initial_weights(recipe: &Recipe) -> BTreeMap<String, Tensor> {
-    let mut weights = BTreeMap::new();
-    let mut index = 0;
-    let mut normal = |shape: &[i64], deviation: f64| {
-        index += 1;
-        let count = shape.iter().product::<i64>() as usize;
-        let numbers = random::normals(count, |n| random::draws(recipe.seed, "weights", index, n));
-        (Tensor::from_slice(&numbers) * deviation).to_kind(Kind::Float).view(shape)
-    };
-    let (image, text) = (&recipe.image, &recipe.text);
-    let root = |width: i64| (width as f64).powf(-0.5);
-    let mut named: Vec<(String, Tensor)> = Vec::new();
-    for (prefix, width, layers) in
-        [("visual.transformer", image.width, image.layers), ("transformer", text.width, text.layers)]
-    {
-        let residual = root(width) * root(2 * layers);
-        for layer in 0..layers {
-            for (name, shape, deviation) in [
-                ("attn.in_proj", [3 * width, width], root(width)),
-                ("attn.out_proj", [width, width], residual),
-                ("mlp.c_fc", [4 * width, width], root(2 * width)),
-                ("mlp.c_proj", [width, 4 * width], residual),
-            ] {
-                let separator = if name == "attn.in_proj" { '_' } else { '.' };
-                let name = format!("{prefix}.resblocks.{layer}.{name}{separator}");
-                named.push((format!("{name}bias"), Tensor::zeros([shape[0]], (Kind::Float, Device::Cpu))));
-                named.push((format!("{name}weight"), normal(&shape, deviation)));
-            }
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nemesis_core::backbone::Backbone;
+    use nemesis_core::backbone::clip::Clip;
+    use nemesis_core::{files, record};
+
+    const TINY: &str = "
+        seed: 1
+        pairs: 64
+        epochs: 8
+        batch_size: 16
+        learning_rate: 0.003
+        warmup_steps: 4
+        weight_decay: 0.01
+        image: {side: 16, patch: 8, width: 64, layers: 1}
+        text: {vocabulary: 49408, context_length: 77, width: 64, layers: 1}
+        embed_dim: 16";
+
+    #[test]
+    fn pretraining_learns_and_gives_a_checkpoint_of_clip() {
+        let recipe: Recipe = serde_yaml::from_str(TINY).unwrap();
+        let mut losses = Vec::new();
+        let weights = pretrain(&recipe, |step, steps, loss| {
+            assert_eq!(steps, 32);
+            losses.push((step, loss));
+        })
+        .unwrap();
+        assert!(losses[0].1 > losses[losses.len() - 1].1 + 0.1, "{losses:?}");
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tiny.safetensors");
+        files::write_atomic(&path, &record::to_safetensors(&weights).unwrap()).unwrap();
+        let clip = Clip::load(&path, Device::Cpu, Kind::Float).unwrap();
+        assert_eq!((clip.spec().image_size, clip.spec().width, clip.spec().embed_dim), (16, 64, 16));
+        let initial = &initial_weights(&recipe)["token_embedding.weight"];
+        let embedding = clip.embed_text("photo of a xylophone").unwrap();
+        let moved = |word: &str, row: i64| {
+            let token = Tokenizer::clip().encode(word)[0];
+            let before = initial.get(token).to_kind(Kind::Half).to_kind(Kind::Float);
+            (embedding.get(row) - before).abs().max().double_value(&[]) > 1e-3
+        };
+        assert!(moved("photo", 0) && !moved("xylophone", 3), "words of captions alone are trained");
     }
-    let mut norm = |name: String, width: i64| {
-        named.push((format!("{name}.weight"), Tensor::ones([width], (Kind::Float, Device::Cpu))));
-        named.push((format!("{name}.bias"), Tensor::zeros([width], (Kind::Float, Device::Cpu))));
-    };
-    for ln in ["ln_1", "ln_2"] {
-        (0..image.layers).for_each(|i| norm(format!("visual.transformer.resblocks.{i}.{ln}"), image.width));
-        (0..text.layers).for_each(|i| norm(format!("transformer.resblocks.{i}.{ln}"), text.width));
-    }
-    norm("visual.ln_pre".into(), image.width);
-    norm("visual.ln_post".into(), image.width);
-    norm("ln_final".into(), text.width);
-    let positions = 1 + (image.side / image.patch).pow(2);
-    let patch = [image.width, 3, image.patch, image.patch];
-    weights.extend(named);
-    for (name, shape, deviation) in [
-        ("visual.conv1.weight", &patch[..], root(3 * image.patch.pow(2))),
-        ("visual.class_embedding", &[image.width], root(image.width)),
-        ("visual.positional_embedding", &[positions, image.width], root(image.width)),
-        ("visual.proj", &[image.width, recipe.embed_dim], root(image.width)),
-        ("token_embedding.weight", &[text.vocabulary, text.width], 0.02),
-        ("positional_embedding", &[text.context_length, text.width], 0.01),
-        ("text_projection", &[text.width, recipe.embed_dim], root(text.width)),
-    ] {
-        weights.insert(name.to_owned(), normal(shape, deviation));
-    }
-    weights.insert("logit_scale".to_owned(), Tensor::from((1.0f64 / 0.07).ln()).to_kind(Kind::Float));
-    weights
 }

@@ -21,3 +21,17 @@ pub(crate) fn hsv(hue: f32, saturation: f32, value: f32) -> Rgb {
         value * (1.0 - saturation + saturation * ramp.clamp(0.0, 1.0))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hues_are_turns() {
+        for (hue, expected) in [(0.0, 0xff_00_00), (1.0 / 3.0, 0x00_ff_00), (2.0 / 3.0, 0x00_00_ff), (1.5, 0x00_ff_ff)]
+        {
+            let (is, expected) = (hsv(hue, 1.0, 1.0), rgb(expected));
+            assert!((0..3).all(|c| (is[c] - expected[c]).abs() < 1e-5), "{hue}: {is:?}");
+        }
+    }
+}

@@ -159,3 +159,40 @@ fn to_segment([x, y]: [f32; 2], from: [f32; 2], to: [f32; 2]) -> f32 {
     let along = along.clamp(0.0, 1.0);
     length(x - from[0] - along * dx, y - from[1] - along * dy)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_negative_inside_and_grow_outwards() {
+        let shapes = [
+            circle(0.1, 0.0, 0.5),
+            ellipse(0.0, 0.0, 0.6, 0.4),
+            rect(0.0, 0.0, 0.5, 0.3),
+            line([-0.5, 0.0], [0.5, 0.0], 0.4),
+            regular(0.0, 0.0, 0.6, 5),
+            star(0.0, 0.0, 0.7, 0.4, 5),
+        ];
+        for shape in shapes {
+            assert!(shape.distance([0.0, 0.0]) < 0.0, "{shape:?}");
+            assert!(shape.distance([1.0, 0.0]) > 0.0, "{shape:?}");
+            assert!(shape.distance([2.0, 0.0]) > shape.distance([1.0, 0.0]), "{shape:?}");
+            // The bounds hold all that is inside.
+            let [low, high] = shape.bounds();
+            for (x, y) in (-20..=20).flat_map(|x| (-20..=20).map(move |y| (x as f32 / 20.0, y as f32 / 20.0))) {
+                let within = (low[0]..=high[0]).contains(&x) && (low[1]..=high[1]).contains(&y);
+                assert!(within || shape.distance([x, y]) >= 0.0, "{shape:?} at {x}, {y}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_arc_is_there_between_its_angles_alone() {
+        let quarter = arc(0.0, 0.0, 1.0, 0.2, 0.0, 0.25);
+        let half = 0.5f32.sqrt();
+        assert!(quarter.distance([half, half]) < 0.0 && quarter.distance([-half, half]) > 0.5);
+        let sector = fan(0.0, 0.0, 1.0, 0.0, 0.25);
+        assert!(sector.distance([0.3, 0.3]) < 0.0 && sector.distance([-0.3, 0.3]) > 0.0);
+    }
+}
