@@ -3,6 +3,7 @@
 //! It links no libtorch, so that it works before there is one.
 
 mod failure;
+mod new_method;
 mod parity;
 mod reproduce;
 mod setup;
@@ -43,6 +44,11 @@ enum Command {
         #[arg(last = true, value_name = "ARGS")]
         arguments: Vec<OsString>,
     },
+    /// Make a crate with a working method in methods/, which appears in tables with no further edit
+    NewMethod {
+        /// Its name: words of small letters and digits joined by hyphens
+        name: String,
+    },
 }
 
 const EXAMPLES: &str = "\
@@ -53,6 +59,8 @@ Examples:
       Real images through a real CLIP
   cargo xtask test
       Everything that has to pass before a change lands
+  cargo xtask new-method my-idea && cargo xtask reproduce --methods coop,my-idea
+      A method of your own beside CoOp
   LIBTORCH=/opt/libtorch cargo xtask setup
       Use a libtorch of your own
 
@@ -63,6 +71,7 @@ fn main() -> ExitCode {
         Command::Setup(options) => setup::run(options).map(|_| 0),
         Command::Reproduce { arguments } => reproduce::run(arguments),
         Command::Test => test::run(),
+        Command::NewMethod { name } => new_method::run(&name),
         Command::Parity { fixtures, arguments } => parity::run(fixtures, arguments),
     };
     match outcome {

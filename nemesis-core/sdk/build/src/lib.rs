@@ -29,7 +29,7 @@ pub fn link_libtorch() {
     // Noticed when `cargo xtask setup` puts a libtorch here, or another one.
     println!("cargo::rerun-if-changed={}", libtorch.join(VERSION_HEADER).display());
     if let Err(problem) = check_libtorch(&libtorch) {
-        println!("cargo::error={problem}. Run `cargo xtask setup` first.");
+        println!("cargo::error={problem}. Run `cargo xtask setup`, or set LIBTORCH to what `nemesis env` prints.");
         return;
     }
     let os = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();

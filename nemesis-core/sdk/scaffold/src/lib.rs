@@ -1,0 +1,236 @@
+//! Makes the crate of a new method from the template, for `cargo xtask new-method` and `nemesis plugin new`.
+//!
+//! The template is a crate of the workspace, `nemesis-core/sdk/template`, so that it is compiled, linted and tested as
+//! it is; a new method is a copy of it with its name in place of `sparse-prompt`. It depends on nothing, as `xtask`
+//! does.
+
+mod name;
+
+pub use name::Name;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where the crate of a new method lives.
+#[derive(Clone, Debug)]
+pub enum Home {
+    /// In `methods/` of nemesis's own workspace.
+    Workspace,
+    /// In a repository of its own.
+    Alone {
+        /// Where its build finds the SDK.
+        sdk: Sdk,
+        /// The libtorch that it is built with on this machine.
+        libtorch: PathBuf,
+    },
+}
+
+/// Where the SDK comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sdk {
+    /// From this folder.
+    Folder(PathBuf),
+    /// From nemesis's repository at this address.
+    Git(String),
+}
+
+impl Sdk {
+    /// What a user writes: an address that git can clone, or a folder.
+    ///
+    /// # Errors
+    ///
+    /// When it is neither: the folder is not there or holds no SDK.
+    pub fn parse(given: &str) -> Result<Self, String> {
+        if given.contains("://") || given.starts_with("git@") {
+            return Ok(Self::Git(given.to_owned()));
+        }
+        // A user may name the repository as well as the SDK's folder in it.
+        let folder = [Path::new(given).to_owned(), Path::new(given).join("nemesis-core/sdk")]
+            .into_iter()
+            .find(|folder| folder.join("build/Cargo.toml").is_file())
+            .ok_or_else(|| {
+                format!("there is no SDK in {given}, which should be a folder of nemesis or a git address")
+            })?;
+        fs::canonicalize(&folder).map(Self::Folder).map_err(|error| format!("cannot resolve {given}: {error}"))
+    }
+
+    /// The dependency on the SDK's crate in `folder` of it (`.` for itself), as it stands in a manifest.
+    fn dependency(&self, folder: &str) -> String {
+        match self {
+            Self::Folder(sdk) => {
+                let path: PathBuf = sdk.join(folder).components().collect();
+                format!("{{ path = {} }}", quoted(&path.display().to_string()))
+            }
+            Self::Git(address) => format!("{{ git = {} }}", quoted(address)),
+        }
+    }
+}
+
+/// One file of a new crate.
+#[derive(Clone, Copy)]
+struct Template {
+    path: &'static str,
+    text: &'static str,
+}
+
+const fn file(path: &'static str, text: &'static str) -> Template {
+    Template { path, text }
+}
+
+/// What every method has.
+const METHOD: &[Template] = &[
+    file("build.rs", include_str!("../../template/build.rs")),
+    file("src/lib.rs", include_str!("../../template/src/lib.rs")),
+];
+
+/// What a method in the workspace has besides.
+const IN_WORKSPACE: &[Template] = &[
+    file("Cargo.toml", include_str!("../../template/Cargo.toml")),
+    file("README.md", include_str!("../../template/README.md")),
+    file("ci.sh", include_str!("../../template/ci.sh")),
+];
+
+/// What a method in a repository of its own has besides.
+const ALONE: &[Template] = &[
+    file("Cargo.toml", include_str!("../standalone/Cargo.toml")),
+    file("README.md", include_str!("../standalone/README.md")),
+    file("ci.sh", include_str!("../standalone/ci.sh")),
+    file("rustfmt.toml", include_str!("../../../../rustfmt.toml")),
+    file(".cargo/config.toml", include_str!("../standalone/cargo-config.toml")),
+    file(".github/workflows/ci.yml", include_str!("../standalone/ci.yml")),
+    file(".gitignore", include_str!("../standalone/gitignore")),
+];
+
+/// Writes the crate of a new method into a folder that must not exist yet; returns its files.
+///
+/// # Errors
+///
+/// When the folder exists or cannot be written; then nothing of it stays.
+pub fn create(name: &Name, folder: &Path, home: &Home) -> io::Result<Vec<PathBuf>> {
+    fs::create_dir_all(folder.parent().unwrap_or(folder))?;
+    fs::create_dir(folder)?;
+    let templates = match home {
+        Home::Workspace => [METHOD, IN_WORKSPACE].concat(),
+        Home::Alone { .. } => [METHOD, ALONE].concat(),
+    };
+    let written: io::Result<Vec<_>> = templates.iter().map(|template| template.write(name, folder, home)).collect();
+    if written.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_dir_all(folder);
+    }
+    written
+}
+
+impl Template {
+    fn write(self, name: &Name, folder: &Path, home: &Home) -> io::Result<PathBuf> {
+        let mut text = name.put_into(self.text);
+        if let Home::Alone { sdk, libtorch } = home {
+            let repository = match sdk {
+                Sdk::Git(address) => address,
+                Sdk::Folder(_) => "set this to the address of nemesis's repository",
+            };
+            for (place, value) in [
+                ("{{nemesis-sdk}}", sdk.dependency(".")),
+                ("{{nemesis-build}}", sdk.dependency("build")),
+                ("{{libtorch}}", quoted(&libtorch.display().to_string())),
+                ("{{repository}}", quoted(repository)),
+            ] {
+                text = text.replace(place, &value);
+            }
+        }
+        let path = folder.join(self.path);
+        fs::create_dir_all(path.parent().unwrap_or(folder))?;
+        fs::write(&path, &text)?;
+        if text.starts_with("#!") {
+            make_executable(&path)?;
+        }
+        Ok(path)
+    }
+}
+
+/// A text as a string of TOML and of YAML.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(unix)]
+fn make_executable(file: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+fn make_executable(_file: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn created(home: &Home) -> Vec<(String, String)> {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("methods/my-idea");
+        let files = create(&Name::parse("my-idea").unwrap(), &folder, home).unwrap();
+        let relative = |file: &PathBuf| file.strip_prefix(&folder).unwrap().display().to_string();
+        files.iter().map(|file| (relative(file), fs::read_to_string(file).unwrap())).collect()
+    }
+
+    fn alone(sdk: Sdk) -> Home {
+        Home::Alone { sdk, libtorch: PathBuf::from("/opt/\"lib\"torch") }
+    }
+
+    #[test]
+    fn no_trace_of_the_template_is_left() {
+        for home in [Home::Workspace, alone(Sdk::Folder("/opt/sdk".into())), alone(Sdk::Git("ssh://host/x".into()))] {
+            for (file, text) in created(&home) {
+                for trace in ["sparse-prompt", "sparse_prompt", "SparsePrompt", "{{nemesis", "{{lib", "{{rep"] {
+                    assert!(!text.contains(trace), "{trace} in {file} of {home:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_crate_in_the_workspace_takes_what_the_workspace_says() {
+        let files = created(&Home::Workspace);
+        let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["build.rs", "src/lib.rs", "Cargo.toml", "README.md", "ci.sh"]);
+        assert!(files[1].1.contains("impl Plugin for MyIdea {") && files[1].1.contains("id: \"my-idea\""));
+        assert!(files[2].1.starts_with("[package]\nname = \"nemesis-method-my-idea\"\nversion.workspace = true"));
+    }
+
+    #[test]
+    fn a_crate_alone_names_its_sdk_and_libtorch() {
+        let text = |home: &Home, file: &str| created(home).into_iter().find(|(name, _)| name == file).unwrap().1;
+        let folder = alone(Sdk::Folder("/opt/sdk".into()));
+        let manifest = text(&folder, "Cargo.toml");
+        assert!(manifest.contains("nemesis-sdk = { path = \"/opt/sdk\" }"), "{manifest}");
+        assert!(manifest.contains("nemesis-build = { path = \"/opt/sdk/build\" }"), "{manifest}");
+        assert!(text(&folder, ".cargo/config.toml").contains(r#"LIBTORCH = "/opt/\"lib\"torch""#));
+        let git = alone(Sdk::Git("ssh://host/x".into()));
+        assert!(text(&git, "Cargo.toml").contains("nemesis-sdk = { git = \"ssh://host/x\" }"));
+        assert!(text(&git, ".github/workflows/ci.yml").contains("NEMESIS_REPOSITORY: \"ssh://host/x\""));
+    }
+
+    #[test]
+    fn what_is_there_already_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = Name::parse("my-idea").unwrap();
+        let error = create(&name, folder.path(), &Home::Workspace).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert!(folder.path().is_dir());
+    }
+
+    #[test]
+    fn the_sdk_is_found_in_the_repository_or_by_itself() {
+        let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let root = sdk.parent().and_then(Path::parent).unwrap();
+        for folder in [sdk, root] {
+            assert_eq!(Sdk::parse(folder.to_str().unwrap()), Ok(Sdk::Folder(fs::canonicalize(sdk).unwrap())));
+        }
+        assert!(matches!(Sdk::parse("https://host/nemesis"), Ok(Sdk::Git(_))));
+        assert!(Sdk::parse("no/such/folder").unwrap_err().starts_with("there is no SDK in no/such/folder"));
+    }
+}

@@ -1,0 +1,117 @@
+//! The name of a method, in the three ways that its sources write it.
+
+/// What the sources of the template are named.
+const TEMPLATE: &str = "sparse-prompt";
+
+/// The longest name, so that no line of the sources becomes too long for the formatter.
+const LONGEST: usize = 40;
+
+/// What the template's sources mean by these words would be hidden by a type of that name.
+const TAKEN: &[&str] = &[
+    "About",
+    "Batch",
+    "Clone",
+    "Debug",
+    "Default",
+    "Err",
+    "Error",
+    "Host",
+    "Kind",
+    "Method",
+    "Needs",
+    "Ok",
+    "Optimisation",
+    "Option",
+    "Options",
+    "Parameter",
+    "Plugin",
+    "PromptLearner",
+    "Result",
+    "Self",
+    "Some",
+    "State",
+    "Task",
+    "Tensor",
+    "ToyHost",
+    "Vec",
+];
+
+/// The name of a new method, as it stands in suites and tables: lower-case words with hyphens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name(String);
+
+impl Name {
+    /// Checks a name: small letters and digits in words joined by single hyphens, beginning with a letter.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what is wrong with it, and what would do where that is clear.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let word = |word: &str| {
+            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        };
+        let name = Self(text.to_owned());
+        if !text.split('-').all(word) || !text.starts_with(|first: char| first.is_ascii_lowercase()) {
+            let expected = "should be words of small letters and digits joined by hyphens, such as `my-idea`";
+            return Err(format!("the name `{text}` {expected}"));
+        }
+        if text.len() > LONGEST {
+            return Err(format!("the name `{text}` has more than {LONGEST} letters"));
+        }
+        if text == TEMPLATE || TAKEN.contains(&name.type_name().as_str()) {
+            return Err(format!("the name `{text}` is taken by the template's own sources; add a word to it"));
+        }
+        Ok(name)
+    }
+
+    /// As in suites and tables: `my-idea`.
+    pub fn kebab(&self) -> &str {
+        &self.0
+    }
+
+    /// As in file names of libraries: `my_idea`.
+    pub fn snake(&self) -> String {
+        self.0.replace('-', "_")
+    }
+
+    /// As a type of Rust: `MyIdea`.
+    pub fn type_name(&self) -> String {
+        let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+        self.0.split('-').map(capital).collect()
+    }
+
+    /// A text of the template with this name in the place of the template's, in all three ways.
+    pub(crate) fn put_into(&self, text: &str) -> String {
+        let template = Self(TEMPLATE.to_owned());
+        text.replace(template.kebab(), self.kebab())
+            .replace(&template.snake(), &self.snake())
+            .replace(&template.type_name(), &self.type_name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_written_in_three_ways() {
+        let name = Name::parse("kg-coop2").unwrap();
+        assert_eq!(
+            (name.kebab(), name.snake().as_str(), name.type_name().as_str()),
+            ("kg-coop2", "kg_coop2", "KgCoop2")
+        );
+        assert_eq!(name.put_into("sparse-prompt sparse_prompt SparsePrompt"), "kg-coop2 kg_coop2 KgCoop2");
+    }
+
+    #[test]
+    fn names_that_would_not_build_are_refused() {
+        let long = "a".repeat(41);
+        for refused in ["", "MyIdea", "my_idea", "2-fold", "a--b", "-a", "a-", "../x", "é", "method", "self", &long] {
+            assert!(Name::parse(refused).is_err(), "{refused}");
+        }
+        assert_eq!(
+            Name::parse("My Idea").unwrap_err(),
+            "the name `My Idea` should be words of small letters and digits joined by hyphens, such as `my-idea`"
+        );
+    }
+}
