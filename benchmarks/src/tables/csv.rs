@@ -20,7 +20,7 @@ impl Exporter for Csv {
         for row in &table.rows {
             for (group, values) in table.groups.iter().zip(&row.values) {
                 for (column, value) in group.columns.iter().zip(values) {
-                    let place = [row.label.clone(), group.key.clone(), column.clone(), status(value).to_owned()];
+                    let place = [&row.heading.key, &group.key, &column.label, status(value)].map(str::to_owned);
                     let notes: Vec<&str> = value.footnotes().iter().map(|n| table.footnotes[n - 1].as_str()).collect();
                     text += &line(place.into_iter().chain(numbers_of(value.measure())).chain([notes.join("; ")]));
                 }

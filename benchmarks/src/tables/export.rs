@@ -2,6 +2,7 @@
 
 use super::csv::Csv;
 use super::json::Json;
+use super::latex::Latex;
 use super::markdown::Markdown;
 use super::table::Table;
 use nemesis_core::{Result, files};
@@ -17,7 +18,7 @@ pub trait Exporter {
 }
 
 /// Every format that is written to disk.
-pub const EXPORTERS: [&dyn Exporter; 3] = [&Markdown, &Csv, &Json];
+pub const EXPORTERS: [&dyn Exporter; 4] = [&Markdown, &Csv, &Latex, &Json];
 
 /// Writes the table in every format to `folder/STEM.EXTENSION` and returns the paths.
 ///

@@ -19,12 +19,17 @@ impl Exporter for Markdown {
             for group in groups().filter(|group| !group.heading.is_empty()) {
                 lines.extend([String::new(), format!("### {}", escape(&group.heading))]);
             }
-            let columns: Vec<_> = groups().flat_map(|group| &group.columns).map(|column| escape(column)).collect();
+            let columns: Vec<_> =
+                groups().flat_map(|group| &group.columns).map(|column| escape(&column.label)).collect();
             lines.push(String::new());
             lines.push(line([capitalised(&table.axes.row)].into_iter().chain(columns.iter().cloned())));
             lines.push(line(["---"].into_iter().chain(columns.iter().map(|_| "--:"))));
             for row in &table.rows {
-                let label = if row.summary { format!("**{}**", escape(&row.label)) } else { escape(&row.label) };
+                let label = if row.summary {
+                    format!("**{}**", escape(&row.heading.label))
+                } else {
+                    escape(&row.heading.label)
+                };
                 let values = block.iter().flat_map(|group| &row.values[*group]).map(cell);
                 lines.push(line([label].into_iter().chain(values)));
             }

@@ -37,12 +37,17 @@ impl Outcome {
         Ok(training.map_or(Self::Missing, |failure| Self::Failed(failure.reason)))
     }
 
-    /// The accuracy in percent, if the evaluation is complete.
-    pub fn accuracy(&self) -> Option<f64> {
+    /// The record, if the evaluation is complete.
+    pub(super) fn record(&self) -> Option<&EvaluationRecord> {
         match self {
-            Self::Done(record) => Some(record.outcome.accuracy),
+            Self::Done(record) => Some(record),
             Self::Failed(_) | Self::Missing => None,
         }
+    }
+
+    /// The accuracy in percent, if the evaluation is complete.
+    pub fn accuracy(&self) -> Option<f64> {
+        self.record().map(|record| record.outcome.accuracy)
     }
 }
 

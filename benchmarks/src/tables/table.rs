@@ -37,17 +37,37 @@ pub struct Group {
     pub key: String,
     /// The heading: `16 shots`.
     pub heading: String,
-    /// The headings of the columns.
-    pub columns: Vec<String>,
+    /// The columns.
+    pub columns: Vec<Column>,
     /// Whether other groups are compared with this one, so that it is shown again when a table is broken up.
     pub baseline: bool,
+}
+
+/// One column of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Column {
+    /// The column as a value of its axis, the same in every group.
+    pub key: String,
+    /// The heading.
+    pub label: String,
+    /// Whether its values are averages over seeds.
+    pub seeded: bool,
+}
+
+/// A name for the program and one for the reader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Heading {
+    /// The value of the axis: `eurosat`.
+    pub key: String,
+    /// What is shown: `EuroSAT`.
+    pub label: String,
 }
 
 /// A row: one value for each column of each group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// The heading of the row.
-    pub label: String,
+    /// What stands before the row.
+    pub heading: Heading,
     /// Whether the row sums up the others and is set apart from them.
     pub summary: bool,
     /// The values, group after group.
@@ -100,6 +120,20 @@ pub struct Run {
     pub seed: Option<u64>,
     /// The accuracy in percent.
     pub accuracy: f64,
+}
+
+impl Axes {
+    /// Axes of these names.
+    pub fn new(row: &str, group: &str, column: &str) -> Self {
+        Self { row: row.to_owned(), group: group.to_owned(), column: column.to_owned() }
+    }
+}
+
+impl Heading {
+    /// A heading of this key and label.
+    pub fn new(key: &str, label: &str) -> Self {
+        Self { key: key.to_owned(), label: label.to_owned() }
+    }
 }
 
 impl Value {

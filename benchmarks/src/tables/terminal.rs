@@ -57,7 +57,7 @@ impl Terminal {
         }
         let names = |group: &usize| {
             let columns = table.groups[*group].columns.iter().zip(&layout.groups[*group]);
-            columns.map(|(name, column)| column.heading(name)).collect::<Vec<_>>().join(BETWEEN_COLUMNS)
+            columns.map(|(column, widths)| widths.heading(&column.label)).collect::<Vec<_>>().join(BETWEEN_COLUMNS)
         };
         lines.push(join(&padded(&capitalised(&table.axes.row), layout.label), block.iter().map(names)));
         let rule = || {
@@ -71,16 +71,16 @@ impl Terminal {
             }
             let values = |group: &usize| {
                 let columns = row.values[*group].iter().zip(&layout.groups[*group]);
-                columns.map(|(value, column)| self.value(value, column)).collect::<Vec<_>>().join(BETWEEN_COLUMNS)
+                columns.map(|(value, widths)| self.value(value, widths)).collect::<Vec<_>>().join(BETWEEN_COLUMNS)
             };
-            lines.push(join(&padded(&row.label, layout.label), block.iter().map(values)));
+            lines.push(join(&padded(&row.heading.label, layout.label), block.iter().map(values)));
         }
         let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
         lines.join("\n") + "\n"
     }
 
-    fn value(&self, value: &Value, column: &Column) -> String {
-        let text = column.aligned(value);
+    fn value(&self, value: &Value, widths: &Widths) -> String {
+        let text = widths.aligned(value);
         let style = match value {
             Value::Done(measure) if measure.best => Style::new().bold(),
             Value::Failed { .. } => anstyle::AnsiColor::Red.on_default(),
@@ -100,11 +100,11 @@ impl Terminal {
 /// The widths of all parts of a table.
 struct Layout {
     label: usize,
-    groups: Vec<Vec<Column>>,
+    groups: Vec<Vec<Widths>>,
 }
 
 /// The widths of a column's parts: everything but the footnotes is aligned right, those are aligned left.
-struct Column {
+struct Widths {
     mean: usize,
     deviation: usize,
     body: usize,
@@ -113,11 +113,11 @@ struct Column {
 
 impl Layout {
     fn of(table: &Table) -> Self {
-        let labels = table.rows.iter().map(|row| width(&row.label));
+        let labels = table.rows.iter().map(|row| width(&row.heading.label));
         let label = labels.chain([width(&table.axes.row)]).max().unwrap_or(0);
         let groups = table.groups.iter().enumerate().map(|(g, group)| {
-            let mut columns: Vec<Column> = (group.columns.iter().enumerate())
-                .map(|(c, name)| Column::of(name, table.rows.iter().map(|row| &row.values[g][c])))
+            let mut columns: Vec<Widths> = (group.columns.iter().enumerate())
+                .map(|(c, column)| Widths::of(&column.label, table.rows.iter().map(|row| &row.values[g][c])))
                 .collect();
             // A heading that is wider than its columns widens the first.
             let wide = total(&columns);
@@ -138,12 +138,12 @@ impl Layout {
     }
 }
 
-fn total(columns: &[Column]) -> usize {
+fn total(columns: &[Widths]) -> usize {
     let gaps = columns.len().saturating_sub(1) * width(BETWEEN_COLUMNS);
     columns.iter().map(|column| column.body + column.marks).sum::<usize>() + gaps
 }
 
-impl Column {
+impl Widths {
     fn of<'a>(name: &str, values: impl Iterator<Item = &'a Value>) -> Self {
         let mut column = Self { mean: 0, deviation: 0, body: width(name), marks: 0 };
         let mut texts = 0;

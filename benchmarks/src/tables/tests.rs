@@ -242,22 +242,65 @@ fn markdown() {
 fn csv() {
     insta::assert_snapshot!(Csv.export(&table(&few_shot(), troubled)), @r#"
     data_set,shots,method,status,mean,deviation,half_interval_95,population_deviation,runs,planned,notes
-    EuroSAT,0,Zero-shot,done,37.5000,,,,1,1,
-    EuroSAT,1,CoOp,done,44.9000,0.7000,1.7389,0.5715,3,3,
-    EuroSAT,1,Nemesis-PEN,done,46.0000,0.7000,1.7389,0.5715,3,3,
-    EuroSAT,16,CoOp,done,49.2667,34.0131,84.4933,27.7716,3,3,"the run of seed 2 collapsed to 10.0 %, more than 15 points and below 75 % of the best seed; it is part of the mean"
-    EuroSAT,16,Nemesis-PEN,done,69.6500,0.4950,4.4472,0.3500,2,3,seed 3 failed: took too long; 2 of 3 seeds
-    DTD,0,Zero-shot,done,42.3000,,,,1,1,
-    DTD,1,CoOp,done,49.7000,0.7000,1.7389,0.5715,3,3,
-    DTD,1,Nemesis-PEN,failed,,,,,,,the plugin crashed (signal 11) help: ask its author
-    DTD,16,CoOp,done,73.7000,0.7000,1.7389,0.5715,3,3,
-    DTD,16,Nemesis-PEN,done,74.4500,0.4950,4.4472,0.3500,2,3,2 of 3 seeds
-    Average,0,Zero-shot,done,39.9000,,,,1,1,
-    Average,1,CoOp,done,47.3000,0.7000,1.7389,0.5715,3,3,
-    Average,1,Nemesis-PEN,missing,,,,,,,
-    Average,16,CoOp,done,61.4833,17.0174,42.2735,13.8946,3,3,
-    Average,16,Nemesis-PEN,done,72.0500,0.4950,4.4472,0.3500,2,3,2 of 3 seeds
+    eurosat,0,Zero-shot,done,37.5000,,,,1,1,
+    eurosat,1,CoOp,done,44.9000,0.7000,1.7389,0.5715,3,3,
+    eurosat,1,Nemesis-PEN,done,46.0000,0.7000,1.7389,0.5715,3,3,
+    eurosat,16,CoOp,done,49.2667,34.0131,84.4933,27.7716,3,3,"the run of seed 2 collapsed to 10.0 %, more than 15 points and below 75 % of the best seed; it is part of the mean"
+    eurosat,16,Nemesis-PEN,done,69.6500,0.4950,4.4472,0.3500,2,3,seed 3 failed: took too long; 2 of 3 seeds
+    dtd,0,Zero-shot,done,42.3000,,,,1,1,
+    dtd,1,CoOp,done,49.7000,0.7000,1.7389,0.5715,3,3,
+    dtd,1,Nemesis-PEN,failed,,,,,,,the plugin crashed (signal 11) help: ask its author
+    dtd,16,CoOp,done,73.7000,0.7000,1.7389,0.5715,3,3,
+    dtd,16,Nemesis-PEN,done,74.4500,0.4950,4.4472,0.3500,2,3,2 of 3 seeds
+    average,0,Zero-shot,done,39.9000,,,,1,1,
+    average,1,CoOp,done,47.3000,0.7000,1.7389,0.5715,3,3,
+    average,1,Nemesis-PEN,missing,,,,,,,
+    average,16,CoOp,done,61.4833,17.0174,42.2735,13.8946,3,3,
+    average,16,Nemesis-PEN,done,72.0500,0.4950,4.4472,0.3500,2,3,2 of 3 seeds
     "#);
+}
+
+#[test]
+fn latex() {
+    insta::assert_snapshot!(Latex.export(&table(&few_shot(), troubled)), @r"
+    \begin{table}
+    \centering
+    \caption{Few-shot classification}
+    \begin{tabular}{lrrr}
+    \toprule
+     & \multicolumn{1}{c}{} & \multicolumn{2}{c}{1 shot} \\
+    \cmidrule(lr){3-4}
+    Data set & Zero-shot & CoOp & Nemesis-PEN \\
+    \midrule
+    EuroSAT & 37.5 & 44.9 $\pm$ 0.7 & \textbf{46.0 $\pm$ 0.7} \\
+    DTD & 42.3 & 49.7 $\pm$ 0.7 & failed\textsuperscript{4} \\
+    \midrule
+    Average & 39.9 & 47.3 $\pm$ 0.7 & -- \\
+    \bottomrule
+    \end{tabular}
+    \par\medskip
+    \begin{tabular}{lrrr}
+    \toprule
+     & \multicolumn{1}{c}{} & \multicolumn{2}{c}{16 shots} \\
+    \cmidrule(lr){3-4}
+    Data set & Zero-shot & CoOp & Nemesis-PEN \\
+    \midrule
+    EuroSAT & 37.5 & 49.3 $\pm$ 34.0\textsuperscript{1} & \textbf{69.7 $\pm$ 0.5}\textsuperscript{2,3} \\
+    DTD & 42.3 & 73.7 $\pm$ 0.7 & \textbf{74.4 $\pm$ 0.5}\textsuperscript{3} \\
+    \midrule
+    Average & 39.9 & 61.5 $\pm$ 17.0 & \textbf{72.0 $\pm$ 0.5}\textsuperscript{3} \\
+    \bottomrule
+    \end{tabular}
+    \par\smallskip\raggedright\footnotesize
+    Top-1 accuracy in percent on all test images; protocol \texttt{mini}, fp64; mean $\pm$ sample deviation over seeds 1, 2, 3.\par
+    Alpha is 1, which the authors' code leaves open.\par
+    Mixed provenance: not all results were computed alike (processor: A and B).\par
+    \textsuperscript{1}~the run of seed 2 collapsed to 10.0 \%, more than 15 points and below 75 \% of the best seed; it is part of the mean\par
+    \textsuperscript{2}~seed 3 failed: took too long\par
+    \textsuperscript{3}~2 of 3 seeds\par
+    \textsuperscript{4}~the plugin crashed (signal 11) help: ask its author
+    \end{table}
+    ");
 }
 
 #[test]
@@ -277,7 +320,11 @@ fn json() {
           "key": "0",
           "heading": "",
           "columns": [
-            "Zero-shot"
+            {
+              "key": "zero-shot",
+              "label": "Zero-shot",
+              "seeded": false
+            }
           ],
           "baseline": true
         },
@@ -285,14 +332,21 @@ fn json() {
           "key": "16",
           "heading": "16 shots",
           "columns": [
-            "CoOp"
+            {
+              "key": "CoOp",
+              "label": "CoOp",
+              "seeded": true
+            }
           ],
           "baseline": false
         }
       ],
       "rows": [
         {
-          "label": "EuroSAT",
+          "heading": {
+            "key": "eurosat",
+            "label": "EuroSAT"
+          },
           "summary": false,
           "values": [
             [
@@ -399,6 +453,6 @@ fn files_are_written_beside_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let paths = write_all(&table(&few_shot(), troubled), folder.path(), "table").unwrap();
     let names: Vec<_> = paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
-    assert_eq!(names, ["table.md", "table.csv", "table.json"]);
+    assert_eq!(names, ["table.md", "table.csv", "table.tex", "table.json"]);
     assert!(paths.iter().all(|path| path.is_file()));
 }
