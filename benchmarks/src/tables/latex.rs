@@ -92,7 +92,7 @@ fn escape(text: &str) -> String {
     let mut escaped = String::new();
     // Backquotes come in pairs around code, or are none.
     let mut quotes =
-        if text.matches('`').count() % 2 == 0 { [r"\texttt{", "}"] } else { ["'", "'"] }.into_iter().cycle();
+        if text.matches('`').count().is_multiple_of(2) { [r"\texttt{", "}"] } else { ["'", "'"] }.into_iter().cycle();
     for letter in text.chars() {
         match letter {
             '&' | '%' | '$' | '#' | '_' | '{' | '}' => escaped.extend(['\\', letter]),
