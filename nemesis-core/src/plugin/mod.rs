@@ -1,1 +1,16 @@
-//! The plugin boundary, host side.
+//! Methods as plugins, host side: finding them, reading what their files say, loading them, and calling them over the C
+//! interface of [`nemesis_abi`] so that a loaded method is a [`Method`](crate::method::Method) like any other.
+//!
+//! Loading a plugin is running its code: only files that the user named, or that lie in folders the user configured,
+//! are loaded. What a file is and whether it can be used is read from the file itself, without running anything.
+#![expect(unsafe_code, reason = "the C interface is made of pointers")]
+
+mod file;
+mod find;
+mod load;
+mod method;
+mod services;
+
+pub use file::{Metadata, PluginFile};
+pub use find::{Candidate, Registry};
+pub use load::Plugin;

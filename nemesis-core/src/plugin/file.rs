@@ -1,0 +1,200 @@
+//! What a plugin's file says of itself, read without loading it.
+
+use crate::{Error, Result, files};
+use nemesis_abi as abi;
+use nemesis_sdk::versions;
+use object::{Object, ObjectKind, ObjectSection};
+use std::path::{Path, PathBuf};
+
+/// What the [section](abi::SECTION) of a plugin's file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// The version of the C interface, `MAJOR.MINOR`.
+    pub abi: String,
+    /// The version of libtorch.
+    pub libtorch: String,
+    /// The value of `_GLIBCXX_USE_CXX11_ABI`, `1` or `0`.
+    pub cxx11_abi: String,
+    /// What the plugin was made with.
+    pub sdk: String,
+    /// The method's id.
+    pub id: String,
+    /// The version of the plugin.
+    pub version: String,
+    /// A hash over the plugin's sources.
+    pub source: String,
+}
+
+/// A plugin's file: where it is, what it holds, and what it says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginFile {
+    path: PathBuf,
+    hash: String,
+    metadata: Metadata,
+}
+
+impl PluginFile {
+    /// Reads what the file says of itself. None of its code runs.
+    ///
+    /// # Errors
+    ///
+    /// When it is unreadable, no shared library, or no plugin.
+    pub fn inspect(path: &Path) -> Result<Self> {
+        let bytes = files::read(path)?;
+        let metadata = Metadata::of_library(&bytes).map_err(|error| error.at(path))?;
+        Ok(Self { path: path.to_owned(), hash: blake3::hash(&bytes).to_hex().to_string(), metadata })
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// blake3 of the file, in hexadecimal.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// What it says of itself.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Whether this program can load it: the C interface and libtorch must fit.
+    ///
+    /// # Errors
+    ///
+    /// When they do not; the message tells both sides.
+    pub fn compatible(&self) -> Result<()> {
+        self.metadata.compatible().map_err(|error| error.at(&self.path))
+    }
+}
+
+impl Metadata {
+    /// Reads the metadata from the bytes of a shared library.
+    fn of_library(bytes: &[u8]) -> Result<Self> {
+        let help = "give the path of a built plugin, such as target/release/libnemesis_method_coop.so";
+        let no_library = |why: &str| Error::new(format!("this is no shared library: {why}")).help(help);
+        let library = object::File::parse(bytes).map_err(|e| no_library(&e.to_string()))?;
+        if library.kind() != ObjectKind::Dynamic {
+            return Err(no_library("it is another kind of object file"));
+        }
+        let section = library.section_by_name(abi::SECTION).ok_or_else(|| {
+            Error::new("this shared library is no plugin of nemesis")
+                .expected(format!("a section `{}`, which `export_method!` makes", abi::SECTION))
+        })?;
+        let content = section.data().map_err(|e| no_library(&e.to_string()))?;
+        let broken = |what: &str| Error::new(format!("the section `{}` {what}", abi::SECTION));
+        let text = std::str::from_utf8(content).map_err(|_| broken("is not UTF-8"))?;
+        Self::parse(text.trim_end_matches('\0')).map_err(|what| broken(&what))
+    }
+
+    /// Parses lines `key=value`; unknown keys are for later versions.
+    fn parse(text: &str) -> Result<Self, String> {
+        let value = |key: &str| {
+            let lines = text.lines().filter_map(|line| line.split_once('='));
+            let value = lines.filter(|(name, _)| *name == key).map(|(_, value)| value.to_owned()).next();
+            value.filter(|value| !value.is_empty()).ok_or_else(|| format!("lacks `{key}`"))
+        };
+        let metadata = Self {
+            abi: value("abi")?,
+            libtorch: value("libtorch")?,
+            cxx11_abi: value("cxx11_abi")?,
+            sdk: value("sdk")?,
+            id: value("id")?,
+            version: value("version")?,
+            source: value("source")?,
+        };
+        // Ids stand in file names and on the command line.
+        let kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if !metadata.id.chars().all(kebab) || !metadata.id.starts_with(|c: char| c.is_ascii_lowercase()) {
+            return Err(format!("has the id `{}`, which is not in kebab case", metadata.id));
+        }
+        Ok(metadata)
+    }
+
+    /// Whether a host of this program's versions can load it.
+    pub(super) fn compatible(&self) -> Result<()> {
+        let refused = |theirs: &str, ours: &str, help: &str| {
+            Error::new(format!("the plugin `{}` was made for {theirs}", self.id)).expected(ours).help(help)
+        };
+        let numbers = self.abi.split_once('.');
+        let numbers = numbers.and_then(|(major, minor)| Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?)));
+        let fits = |(major, minor)| major == abi::ABI_MAJOR && (0..=abi::ABI_MINOR).contains(&minor);
+        if !numbers.is_some_and(fits) {
+            return Err(refused(
+                &format!("version {} of the plugin interface", self.abi),
+                &format!("version {}, which this nemesis has", abi::ABI_VERSION),
+                "build the plugin with the SDK of this nemesis, or use the nemesis that it was built for",
+            ));
+        }
+        let rebuild = format!("build the plugin against libtorch {}: `nemesis env` prints how", versions::LIBTORCH);
+        if self.libtorch != versions::LIBTORCH {
+            return Err(refused(
+                &format!("libtorch {}", self.libtorch),
+                &format!("libtorch {}, which this nemesis uses", versions::LIBTORCH),
+                &rebuild,
+            ));
+        }
+        if self.cxx11_abi != versions::CXX11_ABI {
+            return Err(refused(
+                &format!("a libtorch with _GLIBCXX_USE_CXX11_ABI={}", self.cxx11_abi),
+                &format!("_GLIBCXX_USE_CXX11_ABI={}, which this nemesis uses", versions::CXX11_ABI),
+                &rebuild,
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "abi=1.0\nlibtorch=2.11.0\ncxx11_abi=1\nsdk=s\nid=coop\nversion=0.1.0\nsource=ab\nnew=key\n";
+
+    fn parse(from: &str, to: &str) -> Result<Metadata, String> {
+        assert!(TEXT.contains(from));
+        Metadata::parse(&TEXT.replace(from, to))
+    }
+
+    #[test]
+    fn a_missing_key_and_a_bad_id_are_told() {
+        assert_eq!(parse("libtorch=2.11.0\n", "").unwrap_err(), "lacks `libtorch`");
+        assert_eq!(parse("id=coop", "id=").unwrap_err(), "lacks `id`");
+        assert_eq!(parse("id=coop", "id=../x").unwrap_err(), "has the id `../x`, which is not in kebab case");
+    }
+
+    #[test]
+    fn both_sides_are_told_when_they_differ() {
+        assert_eq!(parse("abi", "abi").unwrap().compatible(), Ok(()));
+        let refused = |from, to| parse(from, to).unwrap().compatible().unwrap_err();
+        insta::assert_snapshot!(refused("abi=1.0", "abi=2.0"), @r"
+        the plugin `coop` was made for version 2.0 of the plugin interface
+          expected: version 1.0, which this nemesis has
+          help: build the plugin with the SDK of this nemesis, or use the nemesis that it was built for
+        ");
+        insta::assert_snapshot!(refused("2.11.0", "2.13.0"), @r"
+        the plugin `coop` was made for libtorch 2.13.0
+          expected: libtorch 2.11.0, which this nemesis uses
+          help: build the plugin against libtorch 2.11.0: `nemesis env` prints how
+        ");
+        insta::assert_snapshot!(refused("abi=1\n", "abi=0\n"), @r"
+        the plugin `coop` was made for a libtorch with _GLIBCXX_USE_CXX11_ABI=0
+          expected: _GLIBCXX_USE_CXX11_ABI=1, which this nemesis uses
+          help: build the plugin against libtorch 2.11.0: `nemesis env` prints how
+        ");
+    }
+
+    #[test]
+    fn a_newer_minor_version_and_nonsense_are_refused() {
+        for abi in ["1.1", "0.9", "1", "x.y", "1.0.0"] {
+            assert!(parse("abi=1.0", &format!("abi={abi}")).unwrap().compatible().is_err(), "{abi}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_library_is_told() {
+        assert!(Metadata::of_library(b"#!/bin/sh").unwrap_err().to_string().starts_with("this is no shared library"));
+    }
+}

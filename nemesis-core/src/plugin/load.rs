@@ -1,0 +1,206 @@
+//! Loading a plugin: the versions are compared twice, before its code is in the process and before a tensor crosses.
+
+use super::method::LoadedMethod;
+use super::services::with_table;
+use super::{Metadata, PluginFile};
+use crate::error::suggest;
+use crate::method::border::{BorrowedTask, abi, borrowed, required, result, sized, text};
+use crate::method::{Descriptor, ErrorKind, Host, Method, Task};
+use crate::{Error, Result, method};
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use nemesis_sdk::versions;
+use serde_json::{Map, Value};
+use std::path::Path;
+use std::ptr;
+use tch::no_grad;
+
+/// A plugin whose code is in this process, where it stays until the process ends.
+#[derive(Debug)]
+pub struct Plugin {
+    file: PluginFile,
+    descriptor: Descriptor,
+    entry: &'static abi::Entry,
+    table: &'static abi::MethodTable,
+}
+
+impl Plugin {
+    /// Loads the plugin in a file, which runs its code.
+    ///
+    /// # Errors
+    ///
+    /// When the file is no plugin, was made for another nemesis or libtorch, needs what this libtorch lacks, or
+    /// contradicts itself.
+    pub fn load(path: &Path) -> Result<Self> {
+        let file = PluginFile::inspect(path)?;
+        file.compatible()?;
+        // A path without a slash would be looked for in the system's folders.
+        let absolute = std::path::absolute(path).map_err(|e| Error::io("find the plugin", path, &e))?;
+        // SAFETY: loading runs the initialisers of the library, which is what the user asked for by naming the file.
+        let library = unsafe { Library::open(Some(&absolute), RTLD_NOW | RTLD_LOCAL) }
+            .map_err(|e| cannot_load(&file, &e.to_string()))?;
+        // Never unloaded: threads and thread-local values of the plugin may outlive every use of it.
+        let library: &'static Library = Box::leak(Box::new(library));
+        // SAFETY: the symbol is a function of this type in every plugin, and its table is static.
+        let entry = unsafe {
+            library
+                .get::<abi::EntryFn>(abi::ENTRY_SYMBOL.as_bytes())
+                .map_err(|e| Error::new(format!("the plugin has no entry: {e}")).at(path))?()
+        };
+        let faulty = |error: method::Error| Error::new(format!("the plugin is faulty: {error}")).at(path);
+        // SAFETY: the entry and all that it points to are static in a library that is never unloaded.
+        unsafe {
+            check_versions(entry, file.metadata()).map_err(|error| error.at(path))?;
+            let entry: &'static abi::Entry = sized(entry, "entry").map_err(faulty)?;
+            let table: &'static abi::MethodTable = sized(entry.method, "method table").map_err(faulty)?;
+            check_functions(entry, table).map_err(faulty)?;
+            let descriptor = read_descriptor(entry, file.metadata()).map_err(faulty)?;
+            Ok(Self { file, descriptor, entry, table })
+        }
+    }
+
+    /// The file it was loaded from.
+    pub fn file(&self) -> &PluginFile {
+        &self.file
+    }
+
+    /// Who the method is and what it asks of the host.
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    /// Checks that the method has all these options, without creating it.
+    ///
+    /// # Errors
+    ///
+    /// When one is unknown; the message names the nearest known one.
+    pub fn check_options<'a>(&self, options: impl IntoIterator<Item = &'a String>) -> Result<()> {
+        let known = || self.descriptor.options.iter().map(|option| option.name.as_str());
+        match options.into_iter().find(|option| !known().any(|name| name == option.as_str())) {
+            None => Ok(()),
+            Some(unknown) => {
+                let known: Vec<_> = known().collect();
+                Err(Error::new(format!("the method `{}` has no option `{unknown}`", self.descriptor.id))
+                    .help(suggest(unknown, known)))
+            }
+        }
+    }
+
+    /// Creates a method for a task; options that are not given have their defaults.
+    ///
+    /// # Errors
+    ///
+    /// When an option is unknown or ill-typed, or the options contradict each other or the task.
+    pub fn create(&self, task: &Task, options: &Map<String, Value>, host: &dyn Host) -> Result<Box<dyn Method>> {
+        let id = &self.descriptor.id;
+        self.create_method(task, options, host).map_err(|error| {
+            let named = Error::new(format!("method `{id}`: {error}"));
+            if error.kind() == ErrorKind::InvalidOptions {
+                named.help(format!("`nemesis plugin describe {id}` lists its options"))
+            } else {
+                named
+            }
+        })
+    }
+
+    fn create_method(
+        &self,
+        task: &Task,
+        options: &Map<String, Value>,
+        host: &dyn Host,
+    ) -> method::Result<Box<dyn Method>> {
+        let create = required(self.entry.create, "create")?;
+        let task = BorrowedTask::new(task)?;
+        let options = serde_json::to_string(options).map_err(|e| method::Error::new(e.to_string()))?;
+        let mut instance = ptr::null_mut();
+        // SAFETY: the function belongs to the table, its arguments outlive the call, and after OK the instance is ours.
+        unsafe {
+            let call = |host| result(create(host, task.as_ptr(), borrowed(&options), &raw mut instance));
+            no_grad(|| with_table(host, call))?;
+            Ok(Box::new(LoadedMethod::new(instance, self.table)))
+        }
+    }
+}
+
+/// Why the dynamic linker refused: mostly a symbol that another libtorch has.
+fn cannot_load(file: &PluginFile, reason: &str) -> Error {
+    let Metadata { id, libtorch, .. } = file.metadata();
+    let error = Error::new(format!("the plugin `{id}` cannot be loaded: {reason}")).at(file.path());
+    if reason.contains("undefined symbol") {
+        error
+            .expected(format!(
+                "symbols of libtorch {}; the plugin says that it was built against {libtorch}",
+                versions::LIBTORCH
+            ))
+            .help("build the plugin against the libtorch of this nemesis: `nemesis env` prints how")
+    } else {
+        error
+    }
+}
+
+/// Compares the versions in the entry with this side's, and with those in the file.
+///
+/// # Safety
+///
+/// `entry` is null or leads to an entry of any version of the interface.
+unsafe fn check_versions(entry: *const abi::Entry, metadata: &Metadata) -> Result<()> {
+    if entry.is_null() {
+        return Err(Error::new("the plugin could not describe itself: its entry is a null pointer"));
+    }
+    // SAFETY: size and version stand at the beginning of the entry in all versions of the interface.
+    let (size, major, minor) = unsafe {
+        let size = (&raw const (*entry).struct_size).read();
+        (size, (&raw const (*entry).abi_major).read(), (&raw const (*entry).abi_minor).read())
+    };
+    let loaded = Metadata { abi: format!("{major}.{minor}"), ..metadata.clone() };
+    loaded.compatible()?;
+    if size < size_of::<abi::Entry>() {
+        let wanted = size_of::<abi::Entry>();
+        return Err(
+            Error::new(format!("the plugin's entry has {size} bytes")).expected(format!("at least {wanted} bytes"))
+        );
+    }
+    // SAFETY: the entry is as large as this side knows it, and its texts are static.
+    let (libtorch, cxx11_abi) = unsafe { (text((*entry).libtorch)?, text((*entry).cxx11_abi)?) };
+    let loaded = Metadata { libtorch: libtorch.to_owned(), cxx11_abi: cxx11_abi.to_owned(), ..loaded };
+    loaded.compatible()?;
+    if loaded != *metadata {
+        return Err(Error::new("the plugin's file and its entry tell different versions")
+            .expected(format!("abi {} and libtorch {}, as the file says", metadata.abi, metadata.libtorch)));
+    }
+    Ok(())
+}
+
+/// All functions that are not optional must be there.
+fn check_functions(entry: &abi::Entry, table: &abi::MethodTable) -> method::Result<()> {
+    required(entry.create, "create")?;
+    required(table.destroy, "destroy")?;
+    required(table.parameters, "parameters")?;
+    required(table.loss, "loss")?;
+    required(table.logits, "logits")?;
+    required(table.save, "save")?;
+    required(table.load, "load")?;
+    Ok(())
+}
+
+/// The descriptor in the entry, which must agree with the file's own words.
+///
+/// # Safety
+///
+/// The entry's texts are static.
+unsafe fn read_descriptor(entry: &abi::Entry, metadata: &Metadata) -> method::Result<Descriptor> {
+    // SAFETY: the caller vouches for it.
+    let json = unsafe { text(entry.descriptor) }?;
+    let descriptor: Descriptor =
+        serde_json::from_str(json).map_err(|e| method::Error::new(format!("its descriptor cannot be read: {e}")))?;
+    for (what, in_entry, in_file) in [
+        ("id", &descriptor.id, &metadata.id),
+        ("version", &descriptor.version, &metadata.version),
+        ("source", &descriptor.source, &metadata.source),
+    ] {
+        if in_entry != in_file {
+            let message = format!("its descriptor has the {what} `{in_entry}`, its file says `{in_file}`");
+            return Err(method::Error::new(message));
+        }
+    }
+    Ok(descriptor)
+}
