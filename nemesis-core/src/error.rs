@@ -136,12 +136,19 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// How many candidates [`suggest`] lists: more would bury the message.
+const MAX_LISTED: usize = 20;
+
 /// ` did you mean …?` for [`Error::help`], or the list of all candidates when none is near.
 pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    nearest(name, candidates.clone()).map_or_else(
-        || format!("known are: {}", candidates.into_iter().collect::<Vec<_>>().join(", ")),
-        |candidate| format!("did you mean `{candidate}`?"),
-    )
+    if let Some(candidate) = nearest(name, candidates.clone()) {
+        return format!("did you mean `{candidate}`?");
+    }
+    let mut all: Vec<&str> = candidates.into_iter().collect();
+    let more = all.len().saturating_sub(MAX_LISTED);
+    all.truncate(MAX_LISTED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("known are: {}{more}", all.join(", "))
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ fn a_wrong_split_file_is_refused_and_the_line_told() {
       help: it may be a download that broke off: get it again
     ");
     insta::assert_snapshot!(refused(r#"{"train": [], "val": [], "test": []}"#), @r"
-    cannot open the data set `toy`: the split file lists no training image
+    cannot open the data set `toy`: no training image is listed
       --> ROOT/toy/split.json
     ");
     insta::assert_snapshot!(refused(r#"{"train": [], "val": []}"#), @r"

@@ -1,6 +1,6 @@
 //! Few-shot sampling and splitting draw exactly what CPython draws.
 
-use nemesis_core::dataset::few_shot::split_trainval;
+use nemesis_core::dataset::division::split_trainval;
 use nemesis_core::dataset::python_random::PythonRandom;
 use nemesis_core::dataset::{ClassSubset, Contents, Dataset, Listed, Sample, Split, few_shot};
 use serde_json::Value;

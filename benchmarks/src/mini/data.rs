@@ -146,7 +146,9 @@ fn items(set: &MiniSet) -> Vec<Item> {
 /// Where the picture lies in the data set's folder.
 fn image_path(layout: &Layout, item: &Item) -> PathBuf {
     match layout {
-        Layout::SplitFile { images, .. } => Path::new(images.as_ref()).join(&item.path),
+        Layout::SplitFile { images, .. } | Layout::TestFolders { images, .. } => {
+            Path::new(images.as_ref()).join(&item.path)
+        }
         Layout::VariantLists { images } => Path::new(images.as_ref()).join(format!("{}.jpg", item.path)),
         Layout::ClassFolders { train, test, .. } => {
             Path::new(if item.split == 2 { test.as_ref() } else { train.as_ref() }).join(&item.path)
@@ -181,7 +183,7 @@ fn lists(set: &MiniSet, layout: &Layout, items: &[Item]) -> Vec<DataFile> {
             });
             std::iter::once((PathBuf::from("variants.txt"), lines(&variants))).chain(lists).collect()
         }
-        Layout::ClassFolders { class_names, .. } => {
+        Layout::ClassFolders { class_names, .. } | Layout::TestFolders { class_names, .. } => {
             let names: Vec<String> =
                 set.classes.iter().map(|class| format!("{} {}", class.folder, class.name)).collect();
             vec![(Path::new(class_names.as_ref()).to_owned(), lines(&names))]
@@ -193,6 +195,9 @@ fn lines<T: AsRef<str>>(lines: &[T]) -> Vec<u8> {
     lines.iter().flat_map(|line| [line.as_ref(), "\n"]).collect::<String>().into_bytes()
 }
 
+/// What of a real data set's entry is about its files alone, and does not hold for its mini one.
+const DROPPED: [&str; 3] = ["raw", "published", "fetch"];
+
 /// The root's own `datasets.yaml`: that of the real data sets, with the mini ones' numbers.
 fn registry_text() -> Result<String> {
     let failed = |e| Error::new(format!("cannot describe the mini data sets: {e}"));
@@ -201,6 +206,7 @@ fn registry_text() -> Result<String> {
     entries.retain(|entry| sets::ALL.iter().any(|set| entry["name"] == *set.name));
     for entry in &mut entries {
         let Some(set) = sets::ALL.iter().find(|set| entry["name"] == *set.name) else { continue };
+        entry.retain(|key, _| key.as_str().is_none_or(|key| !DROPPED.contains(&key)));
         let classes = set.classes.len();
         let [train, val, test] = SPLITS.map(|(_, count)| count * classes);
         // ImageNet is validated on its test pictures, and has no others.
@@ -234,7 +240,7 @@ mod tests {
         assert_eq!(registry.entries().len(), 11);
         for entry in registry.entries() {
             let data = entry.open(&root).unwrap();
-            let declared = [entry.samples.train, entry.samples.val, entry.samples.test];
+            let declared = entry.samples.map(|samples| [samples.train, samples.val, samples.test]).unwrap();
             for (split, declared) in Split::ALL.into_iter().zip(declared) {
                 let samples = data.samples(split);
                 assert_eq!(samples.len(), declared, "{} {split:?}", entry.name);

@@ -2,9 +2,9 @@
 
 use super::check::{Check, differing};
 use super::fixtures::Fixtures;
-use nemesis_core::dataset::Sample;
-use nemesis_core::dataset::few_shot::{VAL_SHARE, few_shot, split_trainval};
+use nemesis_core::dataset::division::{VAL_SHARE, split_trainval};
 use nemesis_core::dataset::python_random::PythonRandom;
+use nemesis_core::dataset::{Sample, few_shot};
 use nemesis_core::{Error, Result};
 use serde::Deserialize;
 

@@ -1,14 +1,12 @@
-//! Few-shot sampling and splitting, exactly as CoOp and Dassl draw them.
+//! Few-shot sampling, exactly as CoOp and Dassl draw it.
 
+use super::division::Labelled;
 use super::python_random::PythonRandom;
 use super::{Dataset, Sample, Split};
 use std::collections::HashMap;
 
 /// The most validation samples that CoOp draws per class, whatever the number of shots.
 const MAX_VAL_SHOTS: usize = 4;
-
-/// The part of validation images among those that are divided into train and val (CoOp's `split_trainval`).
-pub const VAL_SHARE: f64 = 0.2;
 
 /// What a few-shot training sees: some samples of train, and of val, class by class in the order drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,26 +41,12 @@ fn per_class(samples: &[Sample], shots: usize, random: &mut PythonRandom) -> Vec
     by_class(samples).iter().flat_map(|members| random.sample(members, shots)).cloned().collect()
 }
 
-/// Divides samples into train and val as CoOp does where only train and test are published (`split_trainval` of its
-/// `datasets/oxford_pets.py`): class by class, shuffled, the first [`VAL_SHARE`] of them to val.
-pub fn split_trainval(samples: &[Sample], random: &mut PythonRandom) -> (Vec<Sample>, Vec<Sample>) {
-    let (mut train, mut val) = (Vec::new(), Vec::new());
-    for mut members in by_class(samples) {
-        random.shuffle(&mut members);
-        // Python rounds halves to even.
-        let val_count = (members.len() as f64 * VAL_SHARE).round_ties_even() as usize;
-        val.extend(members[..val_count].iter().copied().cloned());
-        train.extend(members[val_count..].iter().copied().cloned());
-    }
-    (train, val)
-}
-
 /// The samples of each class, classes in the order of their first appearance.
-fn by_class(samples: &[Sample]) -> Vec<Vec<&Sample>> {
-    let mut classes: Vec<Vec<&Sample>> = Vec::new();
+pub(super) fn by_class<T: Labelled>(samples: &[T]) -> Vec<Vec<&T>> {
+    let mut classes: Vec<Vec<&T>> = Vec::new();
     let mut places: HashMap<u32, usize> = HashMap::new();
     for sample in samples {
-        let place = *places.entry(sample.label).or_insert(classes.len());
+        let place = *places.entry(sample.label()).or_insert(classes.len());
         if place == classes.len() {
             classes.push(Vec::new());
         }
@@ -107,15 +91,6 @@ mod tests {
         ) {
             let all = samples(&labels);
             prop_assert_eq!(few_shot(&all, &[], shots, seed).train, few_shot(&all, &all, shots, seed).train);
-        }
-
-        #[test]
-        fn train_and_val_divide_every_class(labels in prop::collection::vec(0_u32..5, 0..90), seed: u64) {
-            let all = samples(&labels);
-            let (train, val) = split_trainval(&all, &mut PythonRandom::new(seed));
-            let mut both: Vec<_> = train.iter().chain(&val).collect();
-            both.sort_by_key(|s| s.path.to_str().unwrap().parse::<usize>().unwrap());
-            prop_assert!(both.into_iter().eq(all.iter()));
         }
     }
 }

@@ -1,10 +1,16 @@
 //! Data sets: class names, and the samples of their splits. Nothing here knows of tensors.
 
+pub mod division;
 pub mod few_shot;
+mod labels;
 mod layouts;
 mod listed;
+mod listing;
 mod manifest;
+mod matlab;
+mod prepare;
 pub mod python_random;
+mod raw;
 mod registry;
 mod subset;
 
@@ -12,6 +18,8 @@ pub use few_shot::{FewShot, few_shot};
 pub use layouts::{Layout, RelativePath};
 pub use listed::{Contents, Listed};
 pub use manifest::{manifest_hash, missing_images};
+pub use prepare::{Prepared, prepare};
+pub use raw::Raw;
 pub use registry::{Entry, Registry, SplitSizes, Template};
 pub use subset::ClassSubset;
 

@@ -1,7 +1,7 @@
 //! `datasets.yaml`: what data sets there are, and where and how they lie under a data root.
 
 use super::layouts::RelativePath;
-use super::{Dataset, Layout, Listed};
+use super::{Contents, Dataset, Layout, Listed, Raw};
 use crate::error::suggest;
 use crate::{Error, Result, files, yaml};
 use serde::Deserialize;
@@ -30,10 +30,13 @@ pub struct Entry {
     /// How it is laid out.
     #[serde(with = "serde_yaml::with::singleton_map")]
     pub layout: Layout,
+    /// How its official archive labels images, where a split file has to be made when the published one is absent.
+    #[serde(default, with = "serde_yaml::with::singleton_map")]
+    pub raw: Option<Raw>,
     /// The number of classes.
     pub classes: usize,
-    /// The number of samples in each split.
-    pub samples: SplitSizes,
+    /// The number of samples in each split, where it is known.
+    pub samples: Option<SplitSizes>,
     /// The zero-shot template, with `{}` in place of the class name.
     pub template: Template,
     /// The licence of the images.
@@ -46,9 +49,11 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitSizes {
-    /// Training samples.
+    /// Training samples; none in a data set for testing alone.
+    #[serde(default)]
     pub train: usize,
     /// Validation samples.
+    #[serde(default)]
     pub val: usize,
     /// Test samples.
     pub test: usize,
@@ -93,7 +98,7 @@ impl Registry {
         if file.exists() { Self::parse(&files::read_text(&file)?, &file) } else { Self::built_in() }
     }
 
-    /// The built-in registry: the paper's eleven data sets.
+    /// The built-in registry: the paper's eleven data sets, and four shifted copies of ImageNet.
     ///
     /// # Errors
     ///
@@ -153,35 +158,50 @@ impl Entry {
     ///
     /// When the folder or a file of the layout is missing or wrong; the message names it and says what belongs there.
     pub fn open(&self, root: &Path) -> Result<Box<dyn Dataset>> {
-        let folder = self.path(root);
-        if !folder.is_dir() {
-            return Err(Error::new(format!("the data set `{}` is not in the data root", self.name))
-                .at(&folder)
-                .expected(format!("a folder with {}", self.layout.describe()))
-                .help(self.obtain()));
-        }
+        let folder = self.present(root)?;
         let contents = self.layout.read(&folder).map_err(|error| {
             let missing = error.file().is_some_and(|file| !file.exists());
             let error = error.context(format_args!("cannot open the data set `{}`", self.name));
             if missing {
                 let expected = format!("in `{}`: {}", folder.display(), self.layout.describe());
-                error.expected(expected).help(self.obtain())
+                let help = match self.raw {
+                    Some(_) => format!("{}, or let `nemesis data prepare {}` make a split", self.see_home(), self.name),
+                    None => self.see_home(),
+                };
+                error.expected(expected).help(help)
             } else {
                 error
             }
         })?;
-        if contents.class_names.len() != self.classes {
-            let found = contents.class_names.len();
-            return Err(Error::new(format!("the data set `{}` has {found} classes", self.name))
-                .at(&folder)
-                .expected(format!("{} classes", self.classes))
-                .help(format!("is this {}, complete? {}", self.title, self.obtain())));
-        }
+        self.check_classes(&contents).map_err(|e| e.at(&folder))?;
         let template = self.template.as_ref().to_owned();
         Ok(Box::new(Listed { name: self.name.clone(), folder, template, contents }))
     }
 
-    fn obtain(&self) -> String {
+    /// The data set's folder under a data root, if there is one.
+    pub(super) fn present(&self, root: &Path) -> Result<PathBuf> {
+        let folder = self.path(root);
+        if folder.is_dir() {
+            return Ok(folder);
+        }
+        Err(Error::new(format!("the data set `{}` is not in the data root", self.name))
+            .at(&folder)
+            .expected(format!("a folder with {}", self.layout.describe()))
+            .help(self.see_home()))
+    }
+
+    /// Whether there are as many classes as there should be.
+    pub(super) fn check_classes(&self, contents: &Contents) -> Result<()> {
+        let found = contents.class_names.len();
+        if found == self.classes {
+            return Ok(());
+        }
+        Err(Error::new(format!("the data set `{}` has {found} classes", self.name))
+            .expected(format!("{} classes", self.classes))
+            .help(format!("is this {}, complete? {}", self.title, self.see_home())))
+    }
+
+    fn see_home(&self) -> String {
         format!("see {}", self.home)
     }
 }

@@ -1,14 +1,21 @@
 //! How data sets are laid out on the disk: one file for each layout.
 
 mod class_folders;
+mod class_names;
 mod split_file;
+mod test_folders;
 mod variant_lists;
+
+pub(super) use split_file::{Row, Rows};
 
 use super::listed::Contents;
 use crate::{Error, Result};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
+
+/// The split file that `prepare` writes, read where the published one is absent.
+pub(super) const PREPARED: &str = "split_prepared.json";
 
 /// A layout and its places, as `datasets.yaml` gives them. All paths are relative to the data set's folder.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -35,16 +42,36 @@ pub enum Layout {
         /// Lines of a class folder and its class's name.
         class_names: RelativePath,
     },
+    /// A copy of ImageNet for testing alone.
+    TestFolders {
+        /// The folder of the class folders.
+        images: RelativePath,
+        /// Lines of a class folder and its class's name, as for ImageNet.
+        class_names: RelativePath,
+        /// Whether class folders are named by label, and names stand in the order of labels (ImageNetV2).
+        #[serde(default)]
+        numbered: bool,
+    },
 }
 
 impl Layout {
     /// Reads class names and samples from the data set's folder. No image is opened.
     pub(super) fn read(&self, folder: &Path) -> Result<Contents> {
         match self {
-            Self::SplitFile { file, images } => split_file::read(&folder.join(file), images.as_ref()),
+            Self::SplitFile { file, images } => {
+                let (published, prepared) = (folder.join(file), folder.join(PREPARED));
+                let file = if !published.exists() && prepared.exists() { prepared } else { published };
+                split_file::read(&file, images.as_ref())
+            }
             Self::VariantLists { images } => variant_lists::read(folder, images.as_ref()),
             Self::ClassFolders { train, test, class_names } => {
                 class_folders::read(folder, train.as_ref(), test.as_ref(), class_names.as_ref())
+            }
+            Self::TestFolders { images, class_names, numbered: false } => {
+                test_folders::read(folder, images.as_ref(), class_names.as_ref())
+            }
+            Self::TestFolders { images, class_names, numbered: true } => {
+                test_folders::read_numbered(folder, images.as_ref(), class_names.as_ref())
             }
         }
     }
@@ -59,6 +86,9 @@ impl Layout {
             }
             Self::ClassFolders { train, test, class_names } => {
                 format!("`{class_names}` and a folder for each class in `{train}` and `{test}`")
+            }
+            Self::TestFolders { images, class_names, .. } => {
+                format!("ImageNet's `{class_names}` and a folder for each class in `{images}`")
             }
         }
     }

@@ -2,89 +2,71 @@
 
 use super::{Listings, RelativePath};
 use crate::dataset::Sample;
+use crate::dataset::labels::{LabelNames, conflict};
 use crate::dataset::listed::Contents;
 use crate::{Error, Result, files, json};
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-type Row = (String, u32, String);
+/// An image, relative to the folder of images, its label and its class name.
+pub(in crate::dataset) type Row = (String, u32, String);
 
-#[derive(Deserialize)]
-struct SplitFile {
-    train: Vec<Row>,
-    val: Vec<Row>,
-    test: Vec<Row>,
+/// What a split file lists.
+#[derive(Serialize, Deserialize)]
+pub(in crate::dataset) struct Rows {
+    pub(in crate::dataset) train: Vec<Row>,
+    pub(in crate::dataset) val: Vec<Row>,
+    pub(in crate::dataset) test: Vec<Row>,
 }
 
 /// Reads the file; sample paths begin with `images`.
 pub(super) fn read(file: &Path, images: &Path) -> Result<Contents> {
-    parse(&files::read_text(file)?, file, images)
+    let text = files::read_text(file)?;
+    let rows: Rows = json::parse(&text, file)?;
+    rows.contents(images).map_err(|(error, row)| place(error.at(file), &text, row))
 }
 
-fn parse(text: &str, file: &Path, images: &Path) -> Result<Contents> {
-    let rows: SplitFile = json::parse(text, file)?;
-    let class_names = class_names(&rows.train).map_err(|(error, row)| place(error, file, text, row))?;
-    let mut listings = Listings::default();
-    let mut samples = |rows: &[Row], split| -> Result<Vec<Sample>> {
-        let sample = |row| sample(row, &class_names, images, split, &mut listings);
-        rows.iter().map(sample).zip(rows).map(|(s, row)| s.map_err(|e| place(e, file, text, Some(row)))).collect()
-    };
-    let train = samples(&rows.train, "train")?;
-    let val = samples(&rows.val, "val")?;
-    let test = samples(&rows.test, "test")?;
-    Ok(Contents { class_names, train, val: Some(val), test })
-}
-
-/// Class names by label, taken from the training split as Dassl does (`get_lab2cname` of its `base_dataset.py`),
-/// whatever the order in which labels appear.
-fn class_names(train: &[Row]) -> Result<Vec<String>, (Error, Option<&Row>)> {
-    let mut names: BTreeMap<u32, &str> = BTreeMap::new();
-    for row @ (_, label, name) in train {
-        let known = *names.entry(*label).or_insert(name);
-        if known != name {
-            return Err((conflict(*label, known, name), Some(row)));
+impl Rows {
+    /// Class names and samples, or what is wrong, and in which row.
+    ///
+    /// Class names are taken from the training split, by label, as Dassl does (`get_lab2cname` of its
+    /// `base_dataset.py`), whatever the order in which labels appear.
+    pub(in crate::dataset) fn contents(&self, images: &Path) -> Result<Contents, (Error, Option<&Row>)> {
+        let mut names = LabelNames::default();
+        for row @ (_, label, name) in &self.train {
+            names.note(*label, name).map_err(|error| (error, Some(row)))?;
         }
+        let class_names = names.finish().map_err(|error| (error, None))?;
+        let mut listings = Listings::default();
+        let mut samples = |rows| samples(rows, &class_names, images, &mut listings);
+        let train = samples(("train", &self.train))?;
+        let val = samples(("val", &self.val))?;
+        let test = samples(("test", &self.test))?;
+        Ok(Contents { class_names, train, val: Some(val), test })
     }
-    if names.is_empty() {
-        return Err((Error::new("the split file lists no training image"), None));
-    }
-    for (expected, label) in names.keys().enumerate() {
-        if expected as u32 != *label {
-            return Err((
-                Error::new(format!("no training image has the label {expected}, but one has {label}"))
-                    .expected("labels from 0 on without a gap"),
-                None,
-            ));
-        }
-    }
-    Ok(names.into_values().map(str::to_owned).collect())
 }
 
-fn sample(
-    (path, label, name): &Row,
+fn samples<'a>(
+    (split, rows): (&'static str, &'a [Row]),
     class_names: &[String],
     images: &Path,
-    split: &'static str,
     listings: &mut Listings,
-) -> Result<Sample> {
-    match class_names.get(*label as usize) {
-        None => return Err(Error::new(format!("the label {label} of {split} does not occur in train"))),
-        Some(known) if known != name => return Err(conflict(*label, known, name)),
-        Some(_) => {}
-    }
-    let path = images.join(RelativePath::file(path)?);
-    listings.add(&path, split)?;
-    Ok(Sample { path, label: *label })
-}
-
-fn conflict(label: u32, known: &str, name: &str) -> Error {
-    Error::new(format!("the label {label} has two class names: `{known}` and `{name}`"))
+) -> Result<Vec<Sample>, (Error, Option<&'a Row>)> {
+    let mut sample = |(path, label, name): &Row| {
+        match class_names.get(*label as usize) {
+            None => return Err(Error::new(format!("the label {label} of {split} does not occur in train"))),
+            Some(known) if known != name => return Err(conflict(*label, known, name)),
+            Some(_) => {}
+        }
+        let path = images.join(RelativePath::file(path)?);
+        listings.add(&path, split)?;
+        Ok(Sample { path, label: *label })
+    };
+    rows.iter().map(|row| sample(row).map_err(|error| (error, Some(row)))).collect()
 }
 
 /// Names the line on which a row's path is last listed: rows carry no positions of their own.
-fn place(error: Error, file: &Path, text: &str, row: Option<&Row>) -> Error {
-    let error = error.at(file);
+fn place(error: Error, text: &str, row: Option<&Row>) -> Error {
     let line = row.and_then(|(path, ..)| {
         let quoted = serde_json::to_string(path).ok()?;
         let at = text.rfind(&quoted)?;
