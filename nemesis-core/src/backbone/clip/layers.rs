@@ -5,7 +5,7 @@ use crate::{Error, Result};
 use tch::{Kind, Tensor};
 
 /// The width of one attention head in all of OpenAI's models.
-const HEAD_WIDTH: i64 = 64;
+pub(super) const HEAD_WIDTH: i64 = 64;
 
 /// A linear map `x Wᵀ + b`.
 #[derive(Debug)]
@@ -21,6 +21,10 @@ impl Linear {
 
     fn named(weights: &Weights, weight: &str, bias: &str, from: i64, to: i64) -> Result<Self> {
         Ok(Self { weight: weights.get(weight, &[to, from])?, bias: weights.get(bias, &[to])? })
+    }
+
+    pub(super) fn shallow_clone(&self) -> Self {
+        Self { weight: self.weight.shallow_clone(), bias: self.bias.shallow_clone() }
     }
 
     /// `[…, from]` to `[…, to]`.
@@ -43,6 +47,10 @@ impl LayerNorm {
     pub(super) fn from_weights(weights: &Weights, name: &str, width: i64) -> Result<Self> {
         let weight = weights.get(&format!("{name}.weight"), &[width])?;
         Ok(Self { weight, bias: weights.get(&format!("{name}.bias"), &[width])? })
+    }
+
+    pub(super) fn shallow_clone(&self) -> Self {
+        Self { weight: self.weight.shallow_clone(), bias: self.bias.shallow_clone() }
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Tensor {

@@ -7,12 +7,14 @@
 
 mod batches;
 mod checkpoint;
+mod frozen;
 mod layers;
 mod prompts;
 mod resnet;
 mod text;
 mod text_cleaning;
 mod tokenizer;
+mod tree;
 mod vit;
 mod weights;
 
@@ -26,14 +28,24 @@ pub use weights::Weights;
 use super::{Backbone, BackboneSpec, ClassPrompts};
 use crate::method::ClassPosition;
 use crate::{Error, Result};
-use batches::in_batches;
+use frozen::FrozenText;
 use prompts::Prompts;
 use std::collections::HashMap;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
 
-/// Prompts of like length are encoded in batches of at most this many, which bounds the memory of the activations.
-const PROMPTS_PER_BATCH: usize = 128;
+/// How prompts go through the text tower. All ways give the same features and gradients, up to rounding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TextPath {
+    /// Prompts padded to the context length, as OpenAI and CoOp compute them: the reference for the others.
+    Plain,
+    /// Prompts cut at their end tokens, after which nothing matters; those of like length in one batch.
+    Cut,
+    /// What prompts begin with is computed once: start token and common context, and tokens that class names share.
+    /// Prompts without a common context (one for each class, or a class name before its end) are cut instead.
+    #[default]
+    Shared,
+}
 
 /// Either of CLIP's image towers.
 #[derive(Debug)]
@@ -89,7 +101,8 @@ pub struct Clip {
     spec: BackboneSpec,
     image: ImageTower,
     /// Checkpoints of an image tower alone lack it.
-    text: Option<TextTower>,
+    text: Option<FrozenText>,
+    path: TextPath,
 }
 
 impl Clip {
@@ -128,14 +141,27 @@ impl Clip {
             kind,
             weights_hash,
         };
-        Ok(Self { spec, image, text })
+        Ok(Self { spec, image, text: text.map(FrozenText::new), path: TextPath::default() })
     }
 
-    fn text(&self) -> Result<&TextTower> {
+    /// The same model with prompts going another way through the text tower.
+    #[must_use]
+    pub fn with_text_path(self, path: TextPath) -> Self {
+        Self { path, ..self }
+    }
+
+    fn text(&self) -> Result<&FrozenText> {
         self.text.as_ref().ok_or_else(|| {
             Error::new("the checkpoint holds an image tower alone, so it cannot encode text")
                 .help("give a checkpoint of a whole CLIP model")
         })
+    }
+
+    /// Tokens `[prompts, context_length]`, padded as CLIP does with the token zero.
+    fn padded(&self, tower: &TextTower, prompts: &[Vec<i64>]) -> Tensor {
+        let length = self.spec.context_length;
+        let padded = |tokens: &Vec<i64>| tokens.clone().into_iter().chain(std::iter::repeat(0)).take(length as usize);
+        tower.indices(&prompts.iter().flat_map(padded).collect::<Vec<_>>()).view([-1, length])
     }
 
     /// The tokens of a prompt, start and end included.
@@ -184,29 +210,31 @@ impl Backbone for Clip {
         let mut number_of = HashMap::new();
         let mut numbers = Vec::with_capacity(prompts.len());
         for prompt in prompts {
-            let tokens = self.tokenize(prompt)?;
+            let mut tokens = self.tokenize(prompt)?;
+            // A prompt may spell out the end token, and CLIP reads the first one.
+            tokens.truncate(1 + tokens.iter().position(|token| *token == END).unwrap_or(0));
             numbers.push(*number_of.entry(tokens).or_insert_with_key(|tokens| {
                 distinct.push(tokens.clone());
                 distinct.len() as i64 - 1
             }));
         }
-        let lengths: Vec<i64> = distinct.iter().map(|tokens| tokens.len() as i64).collect();
-        let features = in_batches(&lengths, PROMPTS_PER_BATCH, 0, |batch, length| {
-            let padded = batch
-                .iter()
-                .flat_map(|number| distinct[*number].iter().copied().chain(std::iter::repeat(0)).take(length as usize));
-            let tokens = text.indices(&padded.collect::<Vec<_>>());
-            text.forward_tokens(&tokens.view([batch.len() as i64, length]))
-        });
-        match features {
-            Some(features) => Ok(features.index_select(0, &text.indices(&numbers))),
-            None => Ok(Tensor::zeros([0, self.spec.embed_dim], (self.spec.kind, self.spec.device))),
+        if distinct.is_empty() {
+            return Ok(Tensor::zeros([0, self.spec.embed_dim], (self.spec.kind, self.spec.device)));
         }
+        let features = match self.path {
+            TextPath::Plain => text.tower.forward_tokens(&self.padded(&text.tower, &distinct)),
+            TextPath::Cut | TextPath::Shared => {
+                let start = text.tower.embed(&text.tower.indices(&[START])).unsqueeze(0);
+                let after_start: Vec<&[i64]> = distinct.iter().map(|tokens| &tokens[1..]).collect();
+                text.encode_tree(&start, &after_start).squeeze_dim(0)
+            }
+        };
+        Ok(features.index_select(0, &text.tower.indices(&numbers)))
     }
 
     fn embed_text(&self, text: &str) -> Result<Tensor> {
         let tokens = self.tokenize(text)?;
-        let tower = self.text()?;
+        let tower = &self.text()?.tower;
         let _guard = tch::no_grad_guard();
         Ok(tower.embed(&tower.indices(&tokens[1..tokens.len() - 1])))
     }
@@ -217,6 +245,10 @@ impl Backbone for Clip {
         for class_name in class_names {
             let name = class_name.replace('_', " ");
             let mut tokens = Tokenizer::clip().encode(&format!("{name}."));
+            if tokens.contains(&END) {
+                return Err(Error::new(format!("the class name `{class_name}` contains the end token"))
+                    .help("rename the class"));
+            }
             tokens.push(END);
             self.check_length(1 + context_vectors + tokens.len(), || {
                 format!("the prompt of the class `{class_name}` with {context_vectors} context vectors")
@@ -228,12 +260,17 @@ impl Backbone for Clip {
     }
 
     fn encode_contexts(&self, classes: &ClassPrompts, contexts: &Tensor, position: ClassPosition) -> Result<Tensor> {
-        let tower = self.text()?;
-        let prompts = Prompts::new(tower, classes, contexts, position)?;
-        let all: Vec<usize> = (0..prompts.classes()).collect();
-        let copies = contexts.size()[0];
-        let embeddings = prompts.embed(&all, self.spec.context_length).flatten(0, 1);
-        let ends = prompts.end_rows(&all).repeat([copies]);
-        Ok(tower.forward(&embeddings, &ends).view([copies, all.len() as i64, self.spec.embed_dim]))
+        let text = self.text()?;
+        let prompts = Prompts::new(&text.tower, classes, contexts, position)?;
+        Ok(match (self.path, prompts.common_prefix()) {
+            (TextPath::Plain, _) => {
+                let all: Vec<usize> = (0..prompts.classes()).collect();
+                let embeddings = prompts.embed(&all, self.spec.context_length).flatten(0, 1);
+                let ends = prompts.end_rows(&all).repeat([prompts.copies()]);
+                text.tower.forward(&embeddings, &ends).view([prompts.copies(), all.len() as i64, -1])
+            }
+            (TextPath::Shared, Some(prefix)) => text.encode_tree(&prefix, &prompts.class_tokens()),
+            _ => text.encode_cut(&prompts),
+        })
     }
 }

@@ -64,6 +64,24 @@ impl<'a> Prompts<'a> {
         self.ends.len()
     }
 
+    /// The number of copies of every prompt, which differ in their context vectors.
+    pub(super) fn copies(&self) -> i64 {
+        self.contexts.size()[0]
+    }
+
+    /// What all prompts begin with, when they do: embeddings `[copies, 1 + context vectors, width]` of start token and
+    /// context vectors, without positions.
+    pub(super) fn common_prefix(&self) -> Option<Tensor> {
+        let (copies, sets, _, width) = self.contexts.size4().expect("`new` has checked the shape");
+        let start = self.tower.embed(&self.tower.indices(&[START])).expand([copies, 1, width], false);
+        (sets == 1 && self.position == ClassPosition::End).then(|| Tensor::cat(&[start, self.contexts.select(1, 0)], 1))
+    }
+
+    /// The tokens of each class up to its end token.
+    pub(super) fn class_tokens(&self) -> Vec<&[i64]> {
+        self.classes.tokens.iter().zip(&self.ends).map(|(tokens, end)| &tokens[..=*end]).collect()
+    }
+
     /// The length of a class's prompt, from start token to end token.
     pub(super) fn length(&self, class: usize) -> i64 {
         1 + self.vectors() + self.ends[class] as i64 + 1

@@ -13,9 +13,9 @@ pub struct TextTower {
     /// `[context_length, width]`
     positions: Tensor,
     pub(super) blocks: Vec<Block>,
-    pub(super) ln_final: LayerNorm,
+    ln_final: LayerNorm,
     /// `[width, embed_dim]`
-    pub(super) projection: Tensor,
+    projection: Tensor,
 }
 
 impl TextTower {
@@ -72,6 +72,16 @@ impl TextTower {
         Tensor::from_slice(indices).to_device(self.device())
     }
 
+    /// The embeddings `[count, width]` of some places in a prompt, from `start` on.
+    pub(super) fn positions(&self, start: i64, count: i64) -> Tensor {
+        self.positions.narrow(0, start, count)
+    }
+
+    /// The embeddings `[…, width]` of places `[…]` in a prompt.
+    pub(super) fn positions_at(&self, places: &Tensor) -> Tensor {
+        Tensor::embedding(&self.positions, places, -1, false, false)
+    }
+
     /// Embeddings `[…, width]` of tokens `[…]`, without positions.
     pub fn embed(&self, tokens: &Tensor) -> Tensor {
         Tensor::embedding(&self.token_embedding, tokens, -1, false, false)
@@ -87,7 +97,7 @@ impl TextTower {
     /// positions; `ends` `[prompts]` is the row of each prompt's end token.
     pub fn forward(&self, embeddings: &Tensor, ends: &Tensor) -> Tensor {
         let tokens = embeddings.size()[1];
-        let mut x = embeddings + self.positions.narrow(0, 0, tokens);
+        let mut x = embeddings + self.positions(0, tokens);
         for block in &self.blocks {
             x = block.forward(&x, true);
         }
