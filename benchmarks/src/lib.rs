@@ -1,5 +1,14 @@
-//! The bench behind the command `nemesis`: suites, plans, runs and tables.
+//! The benchmark: suites, plans, runs, tables and the command line of `nemesis`.
 
+pub mod cli;
+pub mod estimate;
 pub mod mini;
 pub mod parity;
+pub mod plan;
+pub mod plugins;
+pub mod progress;
+pub mod report;
+pub mod run;
+pub mod settings;
+pub mod suite;
 pub mod tables;

@@ -1,3 +1,7 @@
-//! The command `nemesis`.
+//! The `nemesis` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    nemesis_bench::cli::main()
+}

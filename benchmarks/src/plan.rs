@@ -1,17 +1,17 @@
 //! The plan: every cell of a table, worked out before anything is computed.
 
-use crate::plugins::Plugins;
+use crate::mini;
+use crate::plugins::{Plugins, complete_options, names_option};
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, line_of_key, load_protocol};
-use crate::{ENGINE, mini};
-use nemesis_core::dataset::{ClassSubset, Dataset, Registry, few_shot, manifest_hash};
+use nemesis_core::dataset::{ClassSubset, Dataset, Registry, few_shot, limited_test, manifest_hash, missing_images};
 use nemesis_core::method::Descriptor;
 use nemesis_core::record::{BackboneKey, Cell, CellId, EvaluationCell, MethodKey, Subject, TrainingCell};
-use nemesis_core::train::{Precision, Protocol};
-use nemesis_core::{Error, Result, files};
+use nemesis_core::train::Protocol;
+use nemesis_core::{Error, Result, engine, files};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Everything a run is about to do.
@@ -114,7 +114,7 @@ impl Plan {
         let out = settings.out();
         let data = match &layer.data {
             Some(root) => existing_folder(root)?,
-            None => mini::ensure_data(&out.join("mini"))?,
+            None => mini_root(&out)?,
         };
         let backbone = choose_backbone(settings, &out)?;
         let mut protocol = load_protocol(layer.protocol.as_deref().unwrap_or(if is_mini { "mini" } else { "paper" }))?;
@@ -123,13 +123,8 @@ impl Plan {
         let registry = Registry::load(&data)?;
         let datasets = choose_datasets(settings, &registry)?;
         let entries = choose_methods(settings, plugins)?;
-        let mut cells = Cells {
-            settings,
-            plugins,
-            protocol: &protocol,
-            weights: hash_file(&backbone.1)?,
-            planned: Vec::new(),
-        };
+        let mut cells =
+            Cells { settings, plugins, protocol: &protocol, weights: files::hash(&backbone.1)?, planned: Vec::new() };
         let shots = layer.shots.clone().unwrap_or_else(|| suite.shots.clone());
         let seeds = layer.seeds.clone().unwrap_or_else(|| suite.seeds.clone());
         for name in &datasets {
@@ -216,7 +211,7 @@ impl Cells<'_> {
                     seed,
                     protocol: to_map(&resolved),
                     precision: self.protocol.precision.to_string(),
-                    engine: ENGINE.to_owned(),
+                    engine: engine::FINGERPRINT.to_owned(),
                 };
                 self.planned.push(PlannedCell {
                     id: training.id(),
@@ -251,7 +246,7 @@ impl Cells<'_> {
             // Nothing of the protocol changes an evaluation but its precision, which has a field of its own.
             protocol: Map::new(),
             precision: self.protocol.precision.to_string(),
-            engine: ENGINE.to_owned(),
+            engine: engine::FINGERPRINT.to_owned(),
         };
         let cell = Cell::Evaluation(evaluation);
         self.planned.push(PlannedCell { id: cell.id(), cell, column, images, steps: 0 });
@@ -267,8 +262,7 @@ impl Cells<'_> {
         given.extend(entry.options.iter().map(clone_pair));
         given.extend(entry.options_by_dataset.get(dataset).into_iter().flatten().map(clone_pair));
         given.extend(self.settings.overrides(&entry.method));
-        let options = plugin
-            .complete_options(&given)
+        let options = complete_options(plugin, &given)
             .map_err(|error| self.place_option_error(error, &entry.method, &descriptor, &given))?;
         Ok(MethodKey { id: entry.method.clone(), options, source: descriptor.source })
     }
@@ -281,10 +275,8 @@ impl Cells<'_> {
         descriptor: &Descriptor,
         given: &Map<String, Value>,
     ) -> Error {
-        let message = error.to_string();
-        let Some(option) = given.keys().find(|option| message.contains(&format!("`{option}`"))) else { return error };
+        let Some(option) = given.keys().find(|option| names_option(&error, option)) else { return error };
         let known: Vec<&str> = descriptor.options.iter().map(|schema| schema.name.as_str()).collect();
-        let error = error.context(format!("method `{method}`"));
         if self.settings.layer.set.contains_key(&format!("{method}.{option}")) {
             let from_file = self.settings.user_file.as_ref().and_then(|source| {
                 line_of_key(&source.text, "set", &format!("{method}.{option}")).map(|line| (source.file.clone(), line))
@@ -299,19 +291,6 @@ impl Cells<'_> {
             None => error,
         }
     }
-}
-
-/// The test samples that are evaluated: all, or the first `limit` of each class in the order of the split.
-pub fn limited_test(dataset: &dyn Dataset, limit: Option<u32>) -> Vec<nemesis_core::dataset::Sample> {
-    let samples = dataset.samples(nemesis_core::dataset::Split::Test);
-    let Some(limit) = limit else { return samples.to_vec() };
-    let mut seen: BTreeMap<u32, u32> = BTreeMap::new();
-    let mut within = |label: u32| {
-        let count = seen.entry(label).or_default();
-        *count += 1;
-        *count <= limit
-    };
-    samples.iter().filter(|sample| within(sample.label)).cloned().collect()
 }
 
 fn choose_backbone(settings: &Settings, out: &Path) -> Result<(String, PathBuf)> {
@@ -331,7 +310,7 @@ fn choose_backbone(settings: &Settings, out: &Path) -> Result<(String, PathBuf)>
         Some(file) => Err(Error::new(format!("there is no checkpoint for the backbone `{name}`"))
             .at(file)
             .expected("OpenAI's checkpoint, as .pt or .safetensors")),
-        None if name == "mini" => Ok((name, mini::ensure_weights(&out.join("mini"))?)),
+        None if name == "mini" => Ok((name, mini::ensure_weights(out)?)),
         None => Err(Error::new(format!("no checkpoint is given for the backbone `{name}`"))
             .help(format!("give it with `--weights {name}=FILE`"))),
     }
@@ -360,7 +339,8 @@ fn choose_methods(settings: &Settings, plugins: &mut Plugins) -> Result<Vec<Meth
     let mut entries = Vec::new();
     for id in asked {
         let before = entries.len();
-        entries.extend(of_suite.iter().filter(|entry| entry.method == *id || entry.label.as_ref() == Some(id)).cloned());
+        entries
+            .extend(of_suite.iter().filter(|entry| entry.method == *id || entry.label.as_ref() == Some(id)).cloned());
         if entries.len() == before {
             plugins.get(id)?;
             entries.push(MethodEntry::plain(id));
@@ -372,7 +352,18 @@ fn choose_methods(settings: &Settings, plugins: &mut Plugins) -> Result<Vec<Meth
 fn column(entry: &MethodEntry, plugins: &mut Plugins) -> Result<Column> {
     let plugin = plugins.get(&entry.method)?;
     let label = entry.label.clone().unwrap_or_else(|| plugin.descriptor().label.clone());
-    Ok(Column { method: entry.method.clone(), label, plugin: plugin.path().to_owned() })
+    Ok(Column { method: entry.method.clone(), label, plugin: plugin.file().path().to_owned() })
+}
+
+/// The mini suite's data root, made in the folder of the records if it is not there.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn mini_root(out: &Path) -> Result<PathBuf> {
+    let root = out.join("mini");
+    mini::ensure_data_root(&root)?;
+    Ok(root)
 }
 
 fn existing_folder(root: &Path) -> Result<PathBuf> {
@@ -383,13 +374,6 @@ fn existing_folder(root: &Path) -> Result<PathBuf> {
         .at(root)
         .expected("a folder that holds the data sets' folders")
         .help("give it with `--data ROOT`, or leave the option out to run the mini suite"))
-}
-
-/// blake3 of a file, in hexadecimal.
-pub fn hash_file(file: &Path) -> Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&files::read(file)?);
-    Ok(hasher.finalize().to_hex().to_string())
 }
 
 fn to_map<T: Serialize>(value: &T) -> Map<String, Value> {
@@ -403,10 +387,120 @@ fn clone_pair((key, value): (&String, &Value)) -> (String, Value) {
     (key.clone(), value.clone())
 }
 
-/// The precision that the plan computes in.
+/// What the plan leaves beside the records, so that its tables can be printed again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedPlan {
+    /// The table's title.
+    pub title: String,
+    /// Sentences for under the table.
+    pub notes: Vec<String>,
+    /// The protocol's name.
+    pub protocol: String,
+    /// The backbone's name.
+    pub backbone: String,
+    /// The columns' labels, in order.
+    pub columns: Vec<String>,
+    /// The rows' data sets, in order, by name and title.
+    pub datasets: Vec<(String, String)>,
+    /// Shots, in order.
+    pub shots: Vec<u32>,
+    /// Seeds.
+    pub seeds: Vec<u64>,
+    /// Whether the zero-shot baseline is shown.
+    pub zero_shot: bool,
+    /// The evaluations that make the table.
+    pub cells: Vec<SavedCell>,
+}
+
+/// An evaluation's place in a table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedCell {
+    /// The id of the evaluation.
+    pub id: CellId,
+    /// The row.
+    pub dataset: String,
+    /// The column; none for zero-shot.
+    pub column: Option<String>,
+    /// Shots and seed; none for zero-shot.
+    pub sample: Option<(u32, u64)>,
+}
+
 impl Plan {
-    /// The precision that cells are computed in.
-    pub fn precision(&self) -> Precision {
-        self.protocol.precision
+    /// The part of the plan that its table is made of.
+    pub fn saved(&self) -> SavedPlan {
+        let cells = self.cells.iter().filter(|cell| matches!(cell.cell, Cell::Evaluation(_)));
+        let deviations = self.protocol.deviations.iter().cloned();
+        SavedPlan {
+            title: self.title.clone(),
+            notes: self.notes.iter().cloned().chain(deviations).collect(),
+            protocol: self.protocol.name.clone(),
+            backbone: self.backbone.0.clone(),
+            columns: self.methods.iter().map(|column| column.label.clone()).collect(),
+            datasets: self.datasets.clone(),
+            shots: self.shots.clone(),
+            seeds: self.seeds.clone(),
+            zero_shot: self.zero_shot,
+            cells: cells
+                .map(|cell| SavedCell {
+                    id: cell.id,
+                    dataset: cell.dataset().to_owned(),
+                    column: cell.column.clone(),
+                    sample: cell.sample(),
+                })
+                .collect(),
+        }
+    }
+
+    /// Writes [`Plan::saved`] to `plans/SUITE.json` in the folder of the records.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn save(&self, out: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(&self.saved())
+            .map_err(|e| Error::new(format!("the plan cannot be written as JSON: {e}")))?;
+        files::write_atomic(&out.join("plans").join(format!("{}.json", self.suite)), text.as_bytes())
+    }
+
+    /// The images that the plan needs and that are not on disk, by data set; data sets that lack none are left out.
+    ///
+    /// # Errors
+    ///
+    /// When a data set cannot be read.
+    pub fn missing_images(&self) -> Result<Vec<(String, Vec<PathBuf>)>> {
+        let registry = Registry::load(&self.data)?;
+        let mut missing = Vec::new();
+        for (name, _) in &self.datasets {
+            let dataset = registry.get(name)?.open(&self.data)?;
+            let mut needed: BTreeSet<PathBuf> = BTreeSet::new();
+            for cell in self.cells.iter().filter(|cell| cell.dataset() == name) {
+                let samples = match &cell.cell {
+                    Cell::Training(cell) => few_shot::draw(&*dataset, cell.shots as usize, cell.seed).train,
+                    Cell::Evaluation(cell) => limited_test(&*dataset, cell.limit),
+                };
+                needed.extend(missing_images(dataset.folder(), &samples).into_iter().map(|sample| sample.path.clone()));
+            }
+            if !needed.is_empty() {
+                missing.push((name.clone(), needed.into_iter().collect()));
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Refuses to begin a run that would fail for want of images.
+    ///
+    /// # Errors
+    ///
+    /// When images are missing; the message names the first and counts the others.
+    pub fn refuse_missing_images(&self) -> Result<()> {
+        let missing = self.missing_images()?;
+        let Some((dataset, images)) = missing.first() else { return Ok(()) };
+        let count: usize = missing.iter().map(|(_, images)| images.len()).sum();
+        let folder = Registry::load(&self.data)?.get(dataset)?.path(&self.data);
+        Err(Error::new(format!("{count} images that the run needs are missing; the first is of `{dataset}`"))
+            .at(folder.join(&images[0]))
+            .help("`nemesis plan` with the same options counts them by data set; `--limit N` needs fewer test images"))
     }
 }

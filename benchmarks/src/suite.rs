@@ -102,9 +102,12 @@ pub fn load_protocol(name: &str) -> Result<Protocol> {
     let source: Source<Protocol> = load("protocol", "benchmarks/protocols", PROTOCOLS, name)?;
     let own = PROTOCOLS.iter().any(|(known, _)| *known == source.value.name);
     if own && source.value.name != name {
-        return Err(Error::new(format!("the protocol calls itself `{}`, which is one of the project's", source.value.name))
-            .at(&source.file)
-            .help("give it a name of its own: the name is shown in every table"));
+        return Err(Error::new(format!(
+            "the protocol calls itself `{}`, which is one of the project's",
+            source.value.name
+        ))
+        .at(&source.file)
+        .help("give it a name of its own: the name is shown in every table"));
     }
     Ok(source.value)
 }

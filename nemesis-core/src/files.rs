@@ -46,6 +46,18 @@ pub fn read_text(path: &Path) -> Result<String> {
     })
 }
 
+/// blake3 of a file's content, in hexadecimal.
+///
+/// # Errors
+///
+/// When the file is missing or unreadable; the message names it.
+pub fn hash(path: &Path) -> Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    let mut file = File::open(path).map_err(|e| Error::io("read the file", path, &e))?;
+    hasher.update_reader(&mut file).map_err(|e| Error::io("read the file", path, &e))?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

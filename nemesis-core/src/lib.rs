@@ -5,6 +5,7 @@
 
 pub mod backbone;
 pub mod dataset;
+pub mod engine;
 pub mod error;
 pub mod files;
 pub mod image;

@@ -9,7 +9,9 @@ mod pretrain;
 mod random;
 mod recipe;
 mod sets;
+mod weights;
 
 pub use data::ensure_data_root;
 pub use pretrain::pretrain;
 pub use recipe::Recipe;
+pub use weights::ensure_weights;

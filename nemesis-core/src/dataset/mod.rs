@@ -23,6 +23,7 @@ pub use raw::Raw;
 pub use registry::{Entry, Registry, SplitSizes, Template};
 pub use subset::ClassSubset;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// One image of a data set.
@@ -67,4 +68,17 @@ pub trait Dataset: Send + Sync {
     fn val_is_test(&self) -> bool {
         false
     }
+}
+
+/// The test samples that are evaluated: all, or the first `limit` of each class in the order of the split.
+pub fn limited_test(dataset: &dyn Dataset, limit: Option<u32>) -> Vec<Sample> {
+    let samples = dataset.samples(Split::Test);
+    let Some(limit) = limit else { return samples.to_vec() };
+    let mut seen: BTreeMap<u32, u32> = BTreeMap::new();
+    let mut within = |label: u32| {
+        let count = seen.entry(label).or_default();
+        *count += 1;
+        *count <= limit
+    };
+    samples.iter().filter(|sample| within(sample.label)).cloned().collect()
 }

@@ -1,6 +1,7 @@
 //! Training and evaluating a method on given features: protocol, schedule, optimiser, epoch loop, host services.
 
 mod evaluation;
+mod features;
 mod optimiser;
 pub mod pool;
 mod protocol;
@@ -9,6 +10,7 @@ mod services;
 mod training;
 
 pub use evaluation::{Predictions, evaluate, zero_shot_predictions};
+pub use features::{Features, encode_images};
 pub use optimiser::Sgd;
 pub use protocol::{OptimiserKind, Precision, Protocol, ResolvedProtocol};
 pub use schedule::learning_rate;

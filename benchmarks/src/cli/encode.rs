@@ -1,0 +1,85 @@
+//! `nemesis encode`: images or texts to features.
+
+use super::{Ending, images};
+use crate::mini;
+use clap::Args;
+use nemesis_core::backbone::{Backbone, clip::Clip};
+use nemesis_core::engine::parse_device;
+use nemesis_core::train::{Precision, encode_images};
+use nemesis_core::{Error, Result, files};
+use safetensors::tensor::{Dtype, TensorView, serialize};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use tch::{Device, Kind, Tensor, no_grad};
+
+/// Encodes images or texts to features, written as safetensors: `features` [rows, width], not normalised, with the
+/// rows' names in the file's metadata under `names`, as a JSON list.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Encode {
+    /// Images, or folders of images (test preprocessing: resize and centre crop)
+    #[arg(value_name = "IMAGES", required_unless_present = "texts", conflicts_with = "texts")]
+    images: Vec<PathBuf>,
+    /// A file with one text a line
+    #[arg(long, value_name = "FILE")]
+    texts: Option<PathBuf>,
+    /// The checkpoint [default: the mini suite's small CLIP]
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Where the features go
+    #[arg(long, short, value_name = "FILE", default_value = "features.safetensors")]
+    output: PathBuf,
+    /// fp32 or fp64
+    #[arg(long, default_value = "fp32")]
+    precision: Precision,
+    /// cpu, or cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nemesis encode photos/ --weights ViT-B-16.pt -o photos.safetensors
+  nemesis encode --texts prompts.txt --weights ViT-B-16.pt -o prompts.safetensors";
+
+impl Encode {
+    pub(super) fn run(&self) -> Result<Ending> {
+        let weights = match &self.weights {
+            Some(file) => file.clone(),
+            None => mini::ensure_weights(&std::env::temp_dir().join("nemesis"))?,
+        };
+        let clip = Clip::load(&weights, parse_device(&self.device)?, self.precision.kind())?;
+        let (names, features) = if let Some(file) = &self.texts {
+            let texts: Vec<String> = files::read_text(file)?.lines().map(str::to_owned).collect();
+            if texts.is_empty() {
+                return Err(Error::new("the file holds no text").at(file).expected("one text a line"));
+            }
+            let features = no_grad(|| clip.encode_strings(&texts)).map_err(|e| e.at(file))?;
+            (texts, features)
+        } else {
+            let paths = images::collect(&self.images)?;
+            let features = encode_images(&clip, &paths)?;
+            (paths.iter().map(|path| path.display().to_string()).collect(), features)
+        };
+        let shape = features.size();
+        files::write_atomic(&self.output, &to_safetensors(&names, &features)?)?;
+        println!("{} rows of {} numbers in {}", shape[0], shape[1], self.output.display());
+        Ok(Ending::Done)
+    }
+}
+
+fn to_safetensors(names: &[String], features: &Tensor) -> Result<Vec<u8>> {
+    let shape: Vec<usize> = features.size().iter().map(|n| *n as usize).collect();
+    let features = features.to_device(Device::Cpu).contiguous().flatten(0, -1);
+    let (dtype, bytes) = if features.kind() == Kind::Double {
+        (Dtype::F64, Vec::<f64>::try_from(&features)?.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())
+    } else {
+        let numbers = Vec::<f32>::try_from(&features.to_kind(Kind::Float))?;
+        (Dtype::F32, numbers.iter().flat_map(|x| x.to_le_bytes()).collect())
+    };
+    let failed = |e: &dyn std::fmt::Display| Error::new(format!("cannot write the features: {e}"));
+    let view = TensorView::new(dtype, shape, &bytes).map_err(|e| failed(&e))?;
+    let names = serde_json::to_string(names).expect("a list of texts is JSON");
+    let metadata = HashMap::from([("names".to_owned(), names)]);
+    serialize([("features", view)], Some(metadata)).map_err(|e| failed(&e))
+}

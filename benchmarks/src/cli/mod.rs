@@ -1,0 +1,94 @@
+//! The command line: one file a command.
+
+mod encode;
+mod images;
+mod options;
+mod parity;
+mod plan;
+mod predict;
+mod report;
+mod run;
+mod worker;
+
+use clap::{Parser, Subcommand};
+use nemesis_core::Error;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+/// Reproduces prompt-tuning papers: trains methods on few images, evaluates them, prints the tables.
+#[derive(Debug, Parser)]
+#[command(name = "nemesis", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nemesis run                                     the whole few-shot table of the mini suite
+  nemesis plan --data ROOT --weights RN50=RN50.pt what a run on real images would do, and how long
+  nemesis run --data ROOT --weights RN50=RN50.pt --datasets eurosat,dtd --shots 1,16
+  nemesis run --plugin libmy_method.so --set my-method.alpha=2
+  nemesis report --out out                        the tables again, from the records
+
+Exit codes: 0 done, 1 finished with failures, 2 could not run.";
+
+/// How a command ended, where it could run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All went well.
+    Done,
+    /// The command finished, with failures or differences, which it has told.
+    WithFailures,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compute what a suite's table needs, and print it.
+    Run(run::Run),
+    /// Show what a run would compute, what is done already and what is missing.
+    Plan(plan::Plan),
+    /// Print the tables of a folder of records again.
+    Report(report::Report),
+    /// Encode images or texts to features.
+    Encode(encode::Encode),
+    /// Label images with a context that was learned.
+    Predict(predict::Predict),
+    /// Compare this build with golden values.
+    Parity(parity::Parity),
+    /// Compute cells for a coordinator.
+    #[command(hide = true)]
+    Worker,
+}
+
+/// Runs the command line and returns the exit code: 0 done, 1 finished with failures, 2 could not run.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Run(command) => command.run(),
+        Command::Plan(command) => command.run(),
+        Command::Report(command) => command.run(),
+        Command::Encode(command) => command.run(),
+        Command::Predict(command) => command.run(),
+        Command::Parity(command) => command.run(),
+        Command::Worker => worker::run(),
+    };
+    match result {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::WithFailures) => ExitCode::from(1),
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Prints an error, with its prefix in red on a terminal.
+fn complain(error: &Error) {
+    if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        let red = anstyle::AnsiColor::Red.on_default().bold();
+        eprintln!("{red}error{red:#}: {error}");
+    } else {
+        eprintln!("error: {error}");
+    }
+}

@@ -1,0 +1,94 @@
+//! The options that `run` and `plan` share.
+
+use crate::settings::{Layer, Settings, parse_set, parse_weights};
+use clap::Args;
+use nemesis_core::Result;
+use nemesis_core::train::Precision;
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// What is to be run. All of it can stand in `nemesis.yaml` or in `NEMESIS_…` variables, too.
+#[derive(Clone, Debug, Args)]
+pub(super) struct RunOptions {
+    /// The suite: a name (few-shot), or a suite file
+    #[arg(long, value_name = "NAME|FILE")]
+    suite: Option<String>,
+    /// The folder that holds the data sets' folders; without it, the mini suite's data are made
+    #[arg(long, value_name = "ROOT")]
+    data: Option<PathBuf>,
+    /// A checkpoint of CLIP: OpenAI's .pt, a torch.save state dict or .safetensors
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_weights)]
+    weights: Vec<(String, PathBuf)>,
+    /// The backbone, one of the names given with --weights
+    #[arg(long, value_name = "NAME")]
+    backbone: Option<String>,
+    /// Data sets, in place of the suite's
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    datasets: Option<Vec<String>>,
+    /// Methods, in place of the suite's
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    methods: Option<Vec<String>>,
+    /// A plugin, or a folder of plugins; its methods join the suite's. Their code is run
+    #[arg(long, value_name = "FILE|DIR")]
+    plugin: Option<Vec<PathBuf>>,
+    /// An option of a method
+    #[arg(long, value_name = "METHOD.OPTION=VALUE", value_parser = parse_set)]
+    set: Vec<(String, Value)>,
+    /// Training images per class
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    shots: Option<Vec<u32>>,
+    /// Seeds
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    seeds: Option<Vec<u64>>,
+    /// The protocol: paper, mini, or a protocol file [default: paper with --data, else mini]
+    #[arg(long, value_name = "NAME|FILE")]
+    protocol: Option<String>,
+    /// fp32 or fp64 [default: the protocol's]
+    #[arg(long)]
+    precision: Option<Precision>,
+    /// Evaluate only the first N test images of each class, in the order of the split
+    #[arg(long, value_name = "N")]
+    limit: Option<u32>,
+    /// Workers at a time [default: as many as fit the cores]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// cpu, or cuda:N [default: cpu]
+    #[arg(long)]
+    device: Option<String>,
+    /// Where records and tables go [default: out]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Give a cell up after this many seconds
+    #[arg(long, value_name = "SECONDS")]
+    cell_timeout: Option<u64>,
+    /// A file with any of these options as keys [default: nemesis.yaml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl RunOptions {
+    /// The settings of all sources, with these options on top.
+    pub(super) fn settings(&self) -> Result<Settings> {
+        let this = self.clone();
+        let layer = Layer {
+            suite: this.suite,
+            data: this.data,
+            weights: this.weights.into_iter().collect(),
+            backbone: this.backbone,
+            datasets: this.datasets,
+            methods: this.methods,
+            plugin: this.plugin,
+            set: this.set.into_iter().collect(),
+            shots: this.shots,
+            seeds: this.seeds,
+            protocol: this.protocol,
+            precision: this.precision,
+            limit: this.limit,
+            jobs: this.jobs,
+            device: this.device,
+            out: this.out,
+            cell_timeout: this.cell_timeout,
+        };
+        Settings::gather(self.config.as_deref(), &layer)
+    }
+}

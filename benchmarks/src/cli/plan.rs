@@ -1,0 +1,89 @@
+//! `nemesis plan`: shows what a run would do, without doing it.
+
+use super::Ending;
+use super::options::RunOptions;
+use super::run::worker_options;
+use crate::estimate::Estimate;
+use crate::plugins::Plugins;
+use clap::Args;
+use nemesis_core::Result;
+use nemesis_core::record::{Cell, Store};
+use std::collections::BTreeSet;
+
+/// Shows the cells of a run, what is done already, what is missing on disk, and how long the rest would take.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    options: RunOptions,
+    /// Print the cells and their ids as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nemesis plan
+  nemesis plan --data ROOT --weights RN50=RN50.pt --datasets eurosat --shots 16
+  nemesis plan --json";
+
+impl Plan {
+    pub(super) fn run(&self) -> Result<Ending> {
+        let settings = self.options.settings()?;
+        let mut plugins = Plugins::find(settings.layer.plugin.as_deref().unwrap_or_default())?;
+        let plan = crate::plan::Plan::new(&settings, &mut plugins)?;
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&plan.cells).expect("cells have string keys"));
+            return Ok(Ending::Done);
+        }
+        let store = Store::open(settings.out())?;
+        let options = worker_options(&settings, &plan);
+        print_head(&plan, &options);
+        print_methods(&plan);
+        let (trainings, evaluations) =
+            plan.cells.iter().partition::<Vec<_>, _>(|c| matches!(c.cell, Cell::Training(_)));
+        for (what, cells) in [("trainings", trainings), ("evaluations", evaluations)] {
+            let done = cells.iter().filter(|cell| store.contains(&cell.id)).count();
+            println!("{what:12} {:5} in all, {done} done", cells.len());
+        }
+        let missing = plan.missing_images()?;
+        for (dataset, images) in &missing {
+            println!("missing      {} images of {dataset}, the first is {}", images.len(), images[0].display());
+        }
+        println!("{}", Estimate::measure(&plan, &store, &options)?);
+        Ok(if missing.is_empty() { Ending::Done } else { Ending::WithFailures })
+    }
+}
+
+fn print_head(plan: &crate::plan::Plan, options: &crate::run::Options) {
+    println!("{}", plan.title);
+    println!("data         {}", plan.data.display());
+    println!("backbone     {} ({})", plan.backbone.0, plan.backbone.1.display());
+    println!("protocol     {}, {}", plan.protocol.name, plan.protocol.precision);
+    println!("workers      {} with {} threads each, on {}", options.jobs, options.threads, options.device);
+    println!("data sets    {}", plan.datasets.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "));
+    println!("shots        {}", list(&plan.shots));
+    println!("seeds        {}", list(&plan.seeds));
+}
+
+/// The options of each method, and where single data sets have others.
+fn print_methods(plan: &crate::plan::Plan) {
+    for column in &plan.methods {
+        let mut seen = BTreeSet::new();
+        for cell in &plan.cells {
+            let Cell::Training(training) = &cell.cell else { continue };
+            if cell.column.as_ref() != Some(&column.label) {
+                continue;
+            }
+            let options = serde_json::to_string(&training.method.options).expect("options have string keys");
+            if seen.insert(options.clone()) {
+                let on = if seen.len() == 1 { String::new() } else { format!(" on {}", training.dataset) };
+                println!("{:12} {options}{on}", column.label);
+            }
+        }
+    }
+}
+
+fn list<T: std::fmt::Display>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,120 @@
+//! `nemesis predict`: labels images with a context that was learned.
+
+use super::{Ending, images};
+use crate::mini;
+use crate::plan::mini_root;
+use crate::plugins::Plugins;
+use clap::Args;
+use nemesis_core::backbone::{Backbone, clip::Clip};
+use nemesis_core::dataset::Registry;
+use nemesis_core::engine::{clean_names, parse_device, task};
+use nemesis_core::method::Batch;
+use nemesis_core::record::{Store, TrainingCell, TrainingRecord};
+use nemesis_core::train::{Precision, Recompute, Services, encode_images};
+use nemesis_core::{Error, Result, files};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use tch::{Kind, Tensor, no_grad};
+
+/// Labels images with a context that a run has learned: one line an image, with the file, the class and its
+/// probability, separated by tabs.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Predict {
+    /// Images, or folders of images
+    #[arg(value_name = "IMAGES", required = true)]
+    images: Vec<PathBuf>,
+    /// The training's id, or its first digits, as `nemesis plan --json` prints it
+    #[arg(long, value_name = "ID")]
+    training: String,
+    /// The folder of the records
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+    /// The data root that the classes' names come from [default: the mini suite's]
+    #[arg(long, value_name = "ROOT")]
+    data: Option<PathBuf>,
+    /// The checkpoint that the context was learned with [default: the mini suite's]
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// A plugin, or a folder of plugins
+    #[arg(long, value_name = "FILE|DIR")]
+    plugin: Vec<PathBuf>,
+    /// cpu, or cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nemesis predict photos/ --training 3f9a0c --out out
+  nemesis predict photo.jpg --training 3f9a0c --data ROOT --weights RN50.pt";
+
+impl Predict {
+    pub(super) fn run(&self) -> Result<Ending> {
+        let paths = images::collect(&self.images)?;
+        let store = Store::open(&self.out)?;
+        let record = self.find_record(&store)?;
+        let cell = &record.cell;
+        let data = match &self.data {
+            Some(root) => root.clone(),
+            None => mini_root(&self.out)?,
+        };
+        let weights = match &self.weights {
+            Some(file) => file.clone(),
+            None => mini::ensure_weights(&self.out)?,
+        };
+        let precision: Precision = cell.precision.parse().map_err(Error::new)?;
+        let clip = Clip::load(&weights, parse_device(&self.device)?, precision.kind())?;
+        if files::hash(&weights)? != cell.backbone.weights {
+            return Err(Error::new("the context was learned with another checkpoint")
+                .at(&weights)
+                .help("give the checkpoint of that run with `--weights FILE`"));
+        }
+        let dataset = Registry::load(&data)?.get(&cell.dataset)?.open(&data)?;
+        let names = cell.classes.class_names(dataset.class_names());
+        let prompts = clip.class_prompts(names, 0)?;
+        let cancelled = AtomicBool::new(false);
+        let services = Services::new(&clip, &prompts, cell.seed, Recompute::Never, &cancelled);
+        let mut plugins = Plugins::find(&self.plugin)?;
+        let task = task(clip.spec(), clean_names(names), dataset.template(), 0, precision);
+        let mut method = plugins.get(&cell.method.id)?.create(&task, &cell.method.options, &services)?;
+        method.load_state(&store.learned(&record)?)?;
+
+        let features = encode_images(&clip, &paths)?;
+        let batch = Batch {
+            items: (0..paths.len() as u64).collect(),
+            labels: Tensor::zeros([0], (Kind::Int64, clip.spec().device)),
+            features: Some(features),
+            dense: None,
+            pixels: None,
+            epoch: 0,
+            epochs: 0,
+            step: 0,
+            steps: 0,
+        };
+        let odds = no_grad(|| method.logits(&batch, &services))?.softmax(-1, Kind::Double);
+        let (best, classes) = odds.max_dim(-1, false);
+        let (best, classes) = (Vec::<f64>::try_from(&best)?, Vec::<i64>::try_from(&classes)?);
+        for ((path, odds), class) in paths.iter().zip(best).zip(classes) {
+            println!("{}\t{}\t{odds:.3}", path.display(), names[class as usize]);
+        }
+        Ok(Ending::Done)
+    }
+
+    fn find_record(&self, store: &Store) -> Result<TrainingRecord> {
+        let fitting: Vec<_> =
+            store.ids()?.into_iter().filter(|id| id.to_string().starts_with(&self.training)).collect();
+        let wrong = |what: String| {
+            Error::new(what)
+                .at(&self.out)
+                .help("`nemesis plan --json` with the run's options prints the ids of its trainings")
+        };
+        match fitting.as_slice() {
+            [] => Err(wrong(format!("there is no record whose id begins with `{}`", self.training))),
+            [id] => {
+                store.get::<TrainingCell>(id)?.ok_or_else(|| wrong(format!("there is no training `{}`", self.training)))
+            }
+            several => Err(wrong(format!("{} records have an id that begins with `{}`", several.len(), self.training))),
+        }
+    }
+}

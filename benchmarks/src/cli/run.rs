@@ -1,0 +1,89 @@
+//! `nemesis run`: computes what a suite's table needs, and prints it.
+
+use super::Ending;
+use super::options::RunOptions;
+use crate::plan::Plan;
+use crate::plugins::Plugins;
+use crate::progress::{Progress, duration};
+use crate::run::{Options, Outcome, run};
+use crate::settings::Settings;
+use clap::Args;
+use nemesis_core::record::Store;
+use nemesis_core::{Error, Result};
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Computes what a suite's table needs and prints it. What has a record already is not computed again, so a run that
+/// was stopped goes on where it was.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Run {
+    #[command(flatten)]
+    options: RunOptions,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nemesis run
+  nemesis run --data ROOT --weights RN50=RN50.pt --datasets eurosat,dtd --shots 1,16 --seeds 1
+  nemesis run --data ROOT --weights RN50=RN50.pt --weights B16=ViT-B-16.pt --backbone B16
+  nemesis run --plugin libmy_method.so --set my-method.alpha=2 --methods coop,my-method
+  NEMESIS_SHOTS=16 nemesis run --out out/sixteen";
+
+impl Run {
+    pub(super) fn run(&self) -> Result<Ending> {
+        let settings = self.options.settings()?;
+        let out = settings.out();
+        let _lock = lock(&out)?;
+        let mut plugins = Plugins::find(settings.layer.plugin.as_deref().unwrap_or_default())?;
+        let plan = Plan::new(&settings, &mut plugins)?;
+        plan.refuse_missing_images()?;
+        let store = Store::open(&out)?;
+        plan.save(&out)?;
+        let outcome = compute(&plan, &store, &worker_options(&settings, &plan))?;
+        print!("{}", crate::report::write_and_render(&plan.suite, &plan.saved(), &store, &out)?);
+        Ok(if outcome.failed == 0 { Ending::Done } else { Ending::WithFailures })
+    }
+}
+
+/// Runs the plan with progress, and says at the end what was done.
+fn compute(plan: &Plan, store: &Store, options: &Options) -> Result<Outcome> {
+    let started = Instant::now();
+    let mut progress = Progress::new(plan, store);
+    let outcome = run(plan, store, options, &mut |event| progress.on(&event));
+    progress.end();
+    let outcome = outcome?;
+    let Outcome { reused, computed, failed } = outcome;
+    let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+    eprintln!("{computed} cells computed, {reused} reused{failed}, in {}", duration(started.elapsed()));
+    eprintln!();
+    Ok(outcome)
+}
+
+/// Workers and threads: a protocol with a fixed number of threads gets as many workers as fit the cores, since the
+/// last digits of a result depend on the threads of a worker but not on how many workers there are.
+pub(super) fn worker_options(settings: &Settings, plan: &Plan) -> Options {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = plan.protocol.threads.unwrap_or(cores).max(1);
+    Options {
+        jobs: settings.layer.jobs.unwrap_or((cores / threads).max(1)),
+        threads,
+        device: settings.layer.device.clone().unwrap_or_else(|| "cpu".to_owned()),
+        cell_timeout: settings.layer.cell_timeout.map(Duration::from_secs),
+    }
+}
+
+/// Two runs must not write to one folder. The lock goes with the process, however that ends.
+fn lock(out: &Path) -> Result<File> {
+    std::fs::create_dir_all(out).map_err(|e| Error::io("create the folder", out, &e))?;
+    let path = out.join("lock");
+    let file = File::create(&path).map_err(|e| Error::io("create the file", &path, &e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::new("another run is writing to this folder")
+            .at(out)
+            .help("wait for it, or choose another folder with `--out DIR`")),
+        Err(TryLockError::Error(e)) => Err(Error::io("lock the file", &path, &e)),
+    }
+}

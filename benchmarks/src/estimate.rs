@@ -1,0 +1,123 @@
+//! How long a plan takes and what it needs, from a short measurement on this machine.
+
+use crate::plan::Plan;
+use crate::progress::duration;
+use crate::run::Options;
+use nemesis_core::Result;
+use nemesis_core::backbone::{Backbone, clip::Clip};
+use nemesis_core::dataset::Registry;
+use nemesis_core::engine::parse_device;
+use nemesis_core::method::ClassPosition;
+use nemesis_core::record::{Cell, Store};
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::time::{Duration, Instant};
+use tch::{Kind, Tensor, no_grad};
+
+/// Images encoded for the measurement.
+const IMAGES: i64 = 8;
+
+/// The most classes encoded for the measurement; the time of more is in proportion.
+const CLASSES: usize = 50;
+
+/// What the cells without a record will take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// Time with all workers at work.
+    pub time: Duration,
+    /// Memory of all workers, in bytes: the backbone, and the features of the largest few-shot sample and test set.
+    pub memory: u64,
+    /// Disk for records, states and predictions, in bytes.
+    pub disk: u64,
+}
+
+impl Estimate {
+    /// Measures how fast this machine encodes images and prompts, and counts what the plan still has to do.
+    ///
+    /// # Errors
+    ///
+    /// When the checkpoint or a data set cannot be read.
+    pub fn measure(plan: &Plan, store: &Store, options: &Options) -> Result<Self> {
+        let kind = plan.protocol.precision.kind();
+        tch::set_num_threads(options.threads as i32);
+        let backbone = Clip::load(&plan.backbone.1, parse_device(&options.device)?, kind)?;
+        let image = seconds_per_image(&backbone)?;
+        let class = seconds_per_class(&backbone)?;
+        let registry = Registry::load(&plan.data)?;
+        let classes: BTreeMap<&str, usize> = plan
+            .datasets
+            .iter()
+            .map(|(name, _)| Ok((name.as_str(), registry.get(name)?.open(&plan.data)?.class_names().len())))
+            .collect::<Result<_>>()?;
+
+        let (mut seconds, mut disk, mut largest) = (0.0, 0, 0);
+        // Features are encoded once for all cells that share them.
+        let mut encoded = HashSet::new();
+        for cell in plan.cells.iter().filter(|cell| !store.contains(&cell.id)) {
+            let sample = match cell.cell {
+                Cell::Training(_) => cell.sample(),
+                Cell::Evaluation(_) => None,
+            };
+            if encoded.insert((cell.dataset().to_owned(), sample)) {
+                seconds += cell.images as f64 * image;
+            }
+            seconds += cell.steps as f64 * class * classes[cell.dataset()] as f64;
+            largest = largest.max(cell.images);
+            // A record takes some kilobytes, a packed prediction two bytes.
+            disk += 4096 + 2 * cell.images * u64::from(cell.steps == 0);
+        }
+        let workers = options.jobs as u64;
+        let bytes = if kind == Kind::Double { 8 } else { 4 };
+        let features = 2 * largest * backbone.spec().embed_dim as u64 * bytes;
+        let weights = std::fs::metadata(&plan.backbone.1).map_or(0, |file| file.len()) * bytes / 2;
+        Ok(Self {
+            time: Duration::from_secs_f64(seconds / workers as f64),
+            memory: workers * (features + weights + LIBTORCH),
+            disk,
+        })
+    }
+}
+
+/// What a process with libtorch takes before it does anything, in bytes.
+const LIBTORCH: u64 = 400 << 20;
+
+fn seconds_per_image(backbone: &Clip) -> Result<f64> {
+    let spec = backbone.spec();
+    let pixels = Tensor::zeros([IMAGES, 3, spec.image_size, spec.image_size], (spec.kind, spec.device));
+    // The first call allocates; the second counts.
+    let mut seconds = 0.0;
+    for _ in 0..2 {
+        let started = Instant::now();
+        drop(no_grad(|| backbone.encode_images(&pixels))?);
+        seconds = started.elapsed().as_secs_f64();
+    }
+    Ok(seconds / IMAGES as f64)
+}
+
+/// The time of a step by class: the text tower forward and backward.
+fn seconds_per_class(backbone: &Clip) -> Result<f64> {
+    let spec = backbone.spec();
+    let names: Vec<String> = (0..CLASSES).map(|i| format!("class number {i}")).collect();
+    let prompts = backbone.class_prompts(&names, 16)?;
+    let contexts = (Tensor::ones([1, 1, 16, spec.width], (spec.kind, spec.device)) * 0.02).set_requires_grad(true);
+    let mut seconds = 0.0;
+    for _ in 0..2 {
+        let started = Instant::now();
+        backbone.encode_contexts(&prompts, &contexts, ClassPosition::End)?.sum(None::<Kind>).backward();
+        seconds = started.elapsed().as_secs_f64();
+    }
+    Ok(seconds / CLASSES as f64)
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let megabytes = |bytes: u64| bytes.div_ceil(1 << 20);
+        write!(
+            f,
+            "the rest     about {} (encoding and steps; decoding images comes on top), {} MB of memory, {} MB of disk",
+            duration(self.time),
+            megabytes(self.memory),
+            megabytes(self.disk)
+        )
+    }
+}

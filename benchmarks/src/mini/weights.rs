@@ -1,0 +1,21 @@
+//! The small CLIP's weights, which the program carries with it.
+
+use nemesis_core::{Result, files};
+use std::path::{Path, PathBuf};
+
+/// Made by `nemesis mini pretrain` from the recipe that lies beside it.
+const WEIGHTS: &[u8] = include_bytes!("../../mini/mini-clip.safetensors");
+
+/// Makes sure that the small CLIP's checkpoint lies in `folder`, and returns its path.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub fn ensure_weights(folder: &Path) -> Result<PathBuf> {
+    let path = folder.join("mini-clip.safetensors");
+    let wanted = blake3::hash(WEIGHTS).to_hex().to_string();
+    if !path.is_file() || files::hash(&path)? != wanted {
+        files::write_atomic(&path, WEIGHTS)?;
+    }
+    Ok(path)
+}

@@ -1,0 +1,128 @@
+//! Progress on standard error: a bar on a terminal, plain lines elsewhere.
+
+use crate::plan::{Plan, PlannedCell};
+use crate::run::Event;
+use indicatif::{ProgressBar, ProgressStyle};
+use nemesis_core::record::Store;
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// Follows a run and tells how far it is.
+#[derive(Debug)]
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    started: Instant,
+    /// The work of all cells to be computed, and of those done, in units of [`weight`].
+    total: f64,
+    done: f64,
+    /// Parts of the cells that are at work now.
+    partly: HashMap<String, f64>,
+    cells: u64,
+    cells_done: u64,
+    /// The next tenth to print a line at.
+    next_line: f64,
+}
+
+impl Progress {
+    /// Progress of the cells of `plan` that have no record in `store`.
+    pub fn new(plan: &Plan, store: &Store) -> Self {
+        let todo: Vec<&PlannedCell> = plan.cells.iter().filter(|cell| !store.contains(&cell.id)).collect();
+        let style = ProgressStyle::with_template("{bar:30.cyan/dim} {pos}/{len} cells  {prefix}  {wide_msg:.dim}");
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(todo.len() as u64);
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        Self {
+            bar,
+            started: Instant::now(),
+            total: todo.iter().map(|cell| weight(cell)).sum(),
+            done: 0.0,
+            partly: HashMap::new(),
+            cells: todo.len() as u64,
+            cells_done: 0,
+            next_line: 0.1,
+        }
+    }
+
+    /// Takes note of an event.
+    pub fn on(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Started(cell) => {
+                if let Some(bar) = &self.bar {
+                    bar.set_message(cell.title());
+                }
+            }
+            Event::Progress(cell, part) => {
+                self.partly.insert(cell.id.to_string(), part * weight(cell));
+            }
+            Event::Done(cell) => self.finish(cell),
+            Event::Failed(cell, reason) => {
+                self.say(&format!("failed: {}\n  {}", cell.title(), reason.replace('\n', "\n  ")));
+                self.finish(cell);
+            }
+            Event::Warning(text) => self.say(&format!("warning: {text}")),
+        }
+        self.show();
+    }
+
+    /// Takes the bar away.
+    pub fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn finish(&mut self, cell: &PlannedCell) {
+        self.partly.remove(&cell.id.to_string());
+        self.done += weight(cell);
+        self.cells_done += 1;
+    }
+
+    fn show(&mut self) {
+        let part = (self.done + self.partly.values().sum::<f64>()) / self.total.max(1.0);
+        if let Some(bar) = &self.bar {
+            bar.set_position(self.cells_done);
+            bar.set_prefix(self.estimate(part));
+        } else if part >= self.next_line || self.cells_done == self.cells {
+            eprintln!("{:3.0} %  {} of {} cells  {}", 100.0 * part, self.cells_done, self.cells, self.estimate(part));
+            self.next_line = (10.0 * part).floor() / 10.0 + 0.1;
+        }
+    }
+
+    /// Elapsed time, and an estimate of the rest once there is enough to judge by.
+    fn estimate(&self, part: f64) -> String {
+        let elapsed = self.started.elapsed();
+        if part < 0.03 {
+            return duration(elapsed);
+        }
+        if self.cells_done == self.cells {
+            return format!("done in {}", duration(elapsed));
+        }
+        let rest = elapsed.mul_f64((1.0 - part).max(0.0) / part);
+        format!("{}, about {} left", duration(elapsed), duration(rest))
+    }
+
+    fn say(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+}
+
+/// The work of a cell, to weigh cells against each other: a step costs about as much as encoding eight images.
+fn weight(cell: &PlannedCell) -> f64 {
+    (cell.images + 8 * cell.steps) as f64
+}
+
+/// A duration as a person says it: `45 s`, `3 min`, `2 h 10 min`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", (seconds + 30) / 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}

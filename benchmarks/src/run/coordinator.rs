@@ -1,0 +1,313 @@
+//! The coordinator: starts workers, hands out jobs, replaces workers that die, and tells how it goes.
+
+use super::message::{Assignment, FromWorker, ToWorker};
+use super::queue::Queue;
+use crate::plan::{Plan, PlannedCell};
+use nemesis_core::engine::Setup;
+use nemesis_core::record::{Cell, CellId, Store};
+use nemesis_core::{Error, Result};
+use std::collections::{BTreeMap, HashSet};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+/// How a plan is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Worker processes at a time.
+    pub jobs: usize,
+    /// Threads of each worker.
+    pub threads: usize,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// How long a cell may take.
+    pub cell_timeout: Option<Duration>,
+}
+
+/// What happened, for whoever shows progress.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// A cell is begun.
+    Started(&'a PlannedCell),
+    /// A part, between 0 and 1, of a cell is done.
+    Progress(&'a PlannedCell, f64),
+    /// A cell is complete.
+    Done(&'a PlannedCell),
+    /// A cell failed, with the reason.
+    Failed(&'a PlannedCell, &'a str),
+    /// Something to know.
+    Warning(&'a str),
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Cells whose records were there before.
+    pub reused: usize,
+    /// Cells computed now.
+    pub computed: usize,
+    /// Cells that failed.
+    pub failed: usize,
+}
+
+/// Computes all cells of the plan that have no record yet.
+///
+/// # Errors
+///
+/// When no worker can be started. A cell that fails is counted, and the others go on.
+pub fn run(plan: &Plan, store: &Store, options: &Options, on_event: &mut dyn FnMut(Event<'_>)) -> Result<Outcome> {
+    let (done, todo): (Vec<_>, Vec<_>) = plan.cells.iter().cloned().partition(|cell| store.contains(&cell.id));
+    let mut run = Run {
+        setup: setup(plan, store, options)?,
+        store,
+        options,
+        outcome: Outcome { reused: done.len(), ..Outcome::default() },
+        failed: HashSet::new(),
+        queue: Queue::new(todo.clone()),
+        workers: BTreeMap::new(),
+        started: 0,
+    };
+    if todo.is_empty() {
+        return Ok(run.outcome);
+    }
+    let (sender, receiver) = mpsc::channel();
+    for _ in 0..options.jobs.max(1) {
+        run.start_worker(&sender, Vec::new())?;
+    }
+    run.attend(&sender, &receiver, on_event)?;
+    Ok(run.outcome)
+}
+
+fn setup(plan: &Plan, store: &Store, options: &Options) -> Result<Setup> {
+    // Workers may be started from elsewhere, so they get absolute paths.
+    let absolute = |path: &std::path::Path| path.canonicalize().map_err(|e| Error::io("find", path, &e));
+    let plugins = plan.methods.iter().map(|column| Ok((column.method.clone(), absolute(&column.plugin)?)));
+    Ok(Setup {
+        data: absolute(&plan.data)?,
+        weights: absolute(&plan.backbone.1)?,
+        plugins: plugins.collect::<Result<_>>()?,
+        store: absolute(store.folder())?,
+        device: options.device.clone(),
+        precision: plan.protocol.precision,
+        threads: options.threads,
+    })
+}
+
+/// The state of a run.
+struct Run<'a> {
+    setup: Setup,
+    store: &'a Store,
+    options: &'a Options,
+    outcome: Outcome,
+    /// Failed trainings, whose evaluations need not be tried.
+    failed: HashSet<CellId>,
+    queue: Queue,
+    workers: BTreeMap<usize, Worker>,
+    started: usize,
+}
+
+/// A worker process with what it is at.
+struct Worker {
+    child: Child,
+    input: ChildStdin,
+    /// The data set of its last job.
+    dataset: Option<String>,
+    /// Cells of its job that are not finished, the current one first.
+    pending: Vec<PlannedCell>,
+    current: Option<Instant>,
+}
+
+/// A line from a worker, or its end.
+enum Line {
+    Message(FromWorker),
+    Ended,
+}
+
+impl Run<'_> {
+    /// Starts a worker, and gives it what its predecessor left undone, if that died.
+    fn start_worker(&mut self, sender: &Sender<(usize, Line)>, pending: Vec<PlannedCell>) -> Result<()> {
+        let failed = |e: &std::io::Error| Error::new(format!("cannot start a worker: {e}"));
+        let program = std::env::current_exe().map_err(|e| failed(&e))?;
+        let mut child = Command::new(program)
+            .arg("worker")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|e| failed(&e))?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            unreachable!("both were asked for as pipes");
+        };
+        let number = self.started;
+        self.started += 1;
+        listen(number, output, sender.clone());
+        let mut worker = Worker { child, input, dataset: None, pending: Vec::new(), current: None };
+        worker.send(&ToWorker::Setup(self.setup.clone()));
+        self.workers.insert(number, worker);
+        self.assign(number, pending);
+        Ok(())
+    }
+
+    /// Gives a worker its next job, or lets it end.
+    fn assign(&mut self, number: usize, pending: Vec<PlannedCell>) {
+        let Some(worker) = self.workers.get_mut(&number) else { return };
+        let job = if pending.is_empty() { self.queue.next(worker.dataset.as_deref()) } else { Some(pending) };
+        let Some(job) = job else {
+            // An idle worker has nothing to lose: dropping it ends it.
+            self.workers.remove(&number);
+            return;
+        };
+        worker.dataset = Some(job[0].dataset().to_owned());
+        worker.send(&ToWorker::Job(job.iter().map(|c| Assignment { id: c.id, cell: c.cell.clone() }).collect()));
+        worker.pending = job;
+        worker.current = None;
+    }
+
+    /// Follows the workers until all have ended.
+    fn attend(
+        &mut self,
+        sender: &Sender<(usize, Line)>,
+        receiver: &Receiver<(usize, Line)>,
+        on_event: &mut dyn FnMut(Event<'_>),
+    ) -> Result<()> {
+        while !self.workers.is_empty() {
+            match receiver.recv_timeout(Duration::from_millis(200)) {
+                Ok((number, Line::Message(message))) => self.hear(number, message, on_event),
+                Ok((number, Line::Ended)) => self.bury(number, sender, on_event)?,
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            self.stop_the_overdue();
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, number: usize, message: FromWorker, on_event: &mut dyn FnMut(Event<'_>)) {
+        let Some(worker) = self.workers.get_mut(&number) else { return };
+        match message {
+            FromWorker::Started(id) => {
+                worker.current = Some(Instant::now());
+                worker.pending.retain({
+                    // What stands before it is finished, even if its report was lost.
+                    let mut met = false;
+                    move |cell| {
+                        met |= cell.id == id;
+                        met
+                    }
+                });
+                if let Some(cell) = worker.pending.first() {
+                    on_event(Event::Started(cell));
+                }
+            }
+            FromWorker::Progress(part) => {
+                if let Some(cell) = worker.pending.first() {
+                    on_event(Event::Progress(cell, part));
+                }
+            }
+            FromWorker::Done(_) => {
+                if let Some(cell) = worker.finish() {
+                    self.outcome.computed += 1;
+                    on_event(Event::Done(&cell));
+                }
+            }
+            FromWorker::Failed(_, reason) => {
+                if let Some(cell) = worker.finish() {
+                    self.note_failure(&cell, &reason, on_event);
+                }
+            }
+            FromWorker::Warning(text) => on_event(Event::Warning(&text)),
+            FromWorker::Finished => self.assign(number, Vec::new()),
+        }
+    }
+
+    fn note_failure(&mut self, cell: &PlannedCell, reason: &str, on_event: &mut dyn FnMut(Event<'_>)) {
+        self.outcome.failed += 1;
+        self.failed.insert(cell.id);
+        on_event(Event::Failed(cell, reason));
+    }
+
+    /// A worker ended without being asked to: its current cell is lost, the others go to a successor.
+    fn bury(
+        &mut self,
+        number: usize,
+        sender: &Sender<(usize, Line)>,
+        on_event: &mut dyn FnMut(Event<'_>),
+    ) -> Result<()> {
+        let Some(mut worker) = self.workers.remove(&number) else { return Ok(()) };
+        let status = worker.child.wait();
+        if worker.pending.is_empty() {
+            return Ok(());
+        }
+        let Some(since) = worker.current else {
+            return Err(Error::new("a worker ended before it began to work").help("its message stands above"));
+        };
+        let lost = worker.pending.remove(0);
+        let reason = match (self.options.cell_timeout, status) {
+            (Some(limit), _) if since.elapsed() >= limit => {
+                format!("it took longer than {} s and was stopped", limit.as_secs())
+            }
+            (_, Ok(status)) => format!("its worker process ended: {status}"),
+            (_, Err(e)) => format!("its worker process ended: {e}"),
+        };
+        self.store.put_failure(&lost.cell, &reason)?;
+        self.note_failure(&lost, &reason, on_event);
+        // The evaluations of a training that is lost cannot be had either.
+        let (hopeless, pending): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut worker.pending).into_iter().partition(|cell| self.needs_failed(cell));
+        for cell in hopeless {
+            let reason = "its training failed";
+            self.store.put_failure(&cell.cell, reason)?;
+            self.note_failure(&cell, reason, on_event);
+        }
+        self.start_worker(sender, pending)
+    }
+
+    fn needs_failed(&self, cell: &PlannedCell) -> bool {
+        let Cell::Evaluation(evaluation) = &cell.cell else { return false };
+        evaluation.subject.training().is_some_and(|training| self.failed.contains(&training.id()))
+    }
+
+    fn stop_the_overdue(&mut self) {
+        let Some(limit) = self.options.cell_timeout else { return };
+        for worker in self.workers.values_mut() {
+            if worker.current.is_some_and(|since| since.elapsed() > limit) {
+                let _ = worker.child.kill();
+            }
+        }
+    }
+}
+
+/// Whatever ends the coordinator, even an error, no worker outlives it.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Worker {
+    fn send(&mut self, message: &ToWorker) {
+        let mut line = serde_json::to_vec(message).expect("messages have string keys");
+        line.push(b'\n');
+        // A worker that is gone is noticed by the end of its output.
+        let _ = self.input.write_all(&line);
+    }
+
+    fn finish(&mut self) -> Option<PlannedCell> {
+        self.current = None;
+        (!self.pending.is_empty()).then(|| self.pending.remove(0))
+    }
+}
+
+/// Passes on what a worker says, from a thread of its own.
+fn listen(number: usize, output: impl std::io::Read + Send + 'static, sender: Sender<(usize, Line)>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines() {
+            let message = line.ok().and_then(|line| serde_json::from_str(&line).ok());
+            let Some(message) = message else { break };
+            if sender.send((number, Line::Message(message))).is_err() {
+                return;
+            }
+        }
+        let _ = sender.send((number, Line::Ended));
+    });
+}

@@ -1,0 +1,9 @@
+//! Running a plan: a coordinator hands cells to worker processes, which leave records.
+
+mod coordinator;
+mod message;
+mod queue;
+mod worker;
+
+pub use coordinator::{Event, Options, Outcome, run};
+pub use worker::work;

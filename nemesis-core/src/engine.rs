@@ -1,0 +1,295 @@
+//! The engine: computes one cell after the other, and keeps between cells what they share.
+
+use crate::backbone::{Backbone, BackboneSpec, clip::Clip};
+use crate::dataset::{Dataset, Registry, Sample, few_shot, limited_test, manifest_hash};
+use crate::method::{self, Task};
+use crate::plugin::Plugin;
+use crate::record::{Cell, EvaluationCell, MethodKey, Provenance, Store, Subject, TrainingCell};
+use crate::train::{
+    Features, Precision, Predictions, Recompute, ResolvedProtocol, Services, TrainingInputs, evaluate, train,
+    zero_shot_predictions,
+};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+use tch::Device;
+
+/// The fingerprint of the sources that cells are computed by: a part of every cell's id.
+pub const FINGERPRINT: &str = nemesis_macros::source_fingerprint!("sdk/src", "abi/src");
+
+/// Where an engine finds what its cells are about.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setup {
+    /// The data root.
+    pub data: PathBuf,
+    /// The checkpoint.
+    pub weights: PathBuf,
+    /// Plugin files by the method's id.
+    pub plugins: BTreeMap<String, PathBuf>,
+    /// The folder of the records.
+    pub store: PathBuf,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// The precision that everything is computed in.
+    pub precision: Precision,
+    /// Threads of this process.
+    pub threads: usize,
+}
+
+/// What an engine tells while it computes a cell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Notice<'a> {
+    /// A part, between 0 and 1, of the cell is done.
+    Progress(f64),
+    /// Something that the user should see.
+    Warning(&'a str),
+}
+
+/// Store, backbone, plugins, the opened data set and its features.
+pub struct Engine {
+    setup: Setup,
+    store: Store,
+    backbone: Clip,
+    weights_hash: String,
+    plugins: BTreeMap<String, Plugin>,
+    registry: Registry,
+    /// The data set of the last cell; cells come grouped by data set.
+    dataset: Option<Box<dyn Dataset>>,
+    features: Features,
+    cancelled: AtomicBool,
+}
+
+impl Engine {
+    /// Opens everything that the setup names but the data sets.
+    ///
+    /// # Errors
+    ///
+    /// When the checkpoint, a plugin or the store cannot be opened.
+    pub fn open(setup: Setup) -> Result<Self> {
+        tch::set_num_threads(setup.threads as i32);
+        let device = parse_device(&setup.device)?;
+        let backbone = Clip::load(&setup.weights, device, setup.precision.kind())?;
+        let mut plugins = BTreeMap::new();
+        for (id, file) in &setup.plugins {
+            plugins.insert(id.clone(), Plugin::load(file)?);
+        }
+        Ok(Self {
+            store: Store::open(&setup.store)?,
+            weights_hash: backbone.spec().weights_hash.clone(),
+            registry: Registry::load(&setup.data)?,
+            features: Features::new(backbone.spec()),
+            dataset: None,
+            cancelled: AtomicBool::new(false),
+            backbone,
+            plugins,
+            setup,
+        })
+    }
+
+    /// The store that records go to.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Computes a cell and writes its record, unless it is there already.
+    ///
+    /// # Errors
+    ///
+    /// When the cell fails; its record is not written then.
+    pub fn compute(&mut self, cell: &Cell, tell: &mut dyn FnMut(Notice<'_>)) -> Result<()> {
+        if self.store.contains(&cell.id()) {
+            return Ok(());
+        }
+        match cell {
+            Cell::Training(cell) => self.train(cell, tell),
+            Cell::Evaluation(cell) => self.evaluate(cell, tell),
+        }
+    }
+
+    fn train(&mut self, cell: &TrainingCell, tell: &mut dyn FnMut(Notice<'_>)) -> Result<()> {
+        let started = Instant::now();
+        self.open_dataset(&cell.dataset, &cell.manifest)?;
+        let dataset = opened(self.dataset.as_deref());
+        let protocol: ResolvedProtocol = serde_json::from_value(Value::Object(cell.protocol.clone()))
+            .map_err(|e| Error::new(format!("the cell's protocol is of another version: {e}")))?;
+        let classes = dataset.class_names().len();
+        let sample = cell.classes.samples(&few_shot::draw(dataset, cell.shots as usize, cell.seed).train, classes);
+        let names = clean_names(cell.classes.class_names(dataset.class_names()));
+        let plugin = plugin_of(&self.plugins, &cell.method)?;
+        let prompts = self.backbone.class_prompts(&names, 0)?;
+        let services = Services::new(&self.backbone, &prompts, cell.seed, Recompute::Never, &self.cancelled);
+        let task = task(self.backbone.spec(), names, dataset.template(), protocol.epochs, self.setup.precision);
+        let mut method = plugin.create(&task, &cell.method.options, &services)?;
+
+        let folder = dataset.folder();
+        let features = &mut self.features;
+        let backbone = &self.backbone;
+        let mut of_epoch = |epoch: u64| {
+            let view = epoch % protocol.views;
+            features.training(backbone, folder, &sample, cell.seed, view)
+        };
+        let labels: Vec<u32> = sample.iter().map(|sample| sample.label).collect();
+        let mut inputs = TrainingInputs {
+            features: &mut of_epoch,
+            labels: &labels,
+            validation: None,
+            seed: cell.seed,
+            device: self.backbone.spec().device,
+        };
+        let optimisation = plugin.descriptor().optimisation;
+        let history = train(&mut *method, optimisation, &protocol, &mut inputs, &services, &mut |done| {
+            tell(Notice::Progress(done as f64 / protocol.epochs as f64));
+        })?;
+        pass_on_warnings(&services, tell);
+        let provenance = self.provenance(Some(&cell.method), started)?;
+        self.store.put_training(cell, history, &method.state()?, provenance)?;
+        Ok(())
+    }
+
+    fn evaluate(&mut self, cell: &EvaluationCell, tell: &mut dyn FnMut(Notice<'_>)) -> Result<()> {
+        let started = Instant::now();
+        self.open_dataset(&cell.dataset, &cell.manifest)?;
+        let dataset = opened(self.dataset.as_deref());
+        let classes = dataset.class_names().len();
+        let test: Vec<Sample> = cell.classes.samples(&limited_test(dataset, cell.limit), classes);
+        let labels: Vec<u32> = test.iter().map(|sample| sample.label).collect();
+        let names = clean_names(cell.classes.class_names(dataset.class_names()));
+        let features = self.features.test(&self.backbone, dataset.folder(), &test)?;
+        let predictions: Predictions = match &cell.subject {
+            Subject::ZeroShot { template } => {
+                zero_shot_predictions(&self.backbone, &features, &labels, &names, template)?
+            }
+            Subject::Training { cell: training } => {
+                let record = self
+                    .store
+                    .get::<TrainingCell>(&training.id())?
+                    .ok_or_else(|| Error::new("the training that is to be evaluated failed"))?;
+                let plugin = plugin_of(&self.plugins, &training.method)?;
+                let prompts = self.backbone.class_prompts(&names, 0)?;
+                let services =
+                    Services::new(&self.backbone, &prompts, training.seed, Recompute::Never, &self.cancelled);
+                let task = task(self.backbone.spec(), names.clone(), dataset.template(), 0, self.setup.precision);
+                let mut method = plugin.create(&task, &training.method.options, &services)?;
+                method.load_state(&self.store.learned(&record)?)?;
+                let predictions = evaluate(&mut *method, &features, &labels, names.len(), &services)?;
+                pass_on_warnings(&services, tell);
+                predictions
+            }
+            Subject::Imported { .. } => {
+                return Err(Error::new("an imported context is evaluated by `nemesis predict`"));
+            }
+        };
+        let provenance = self.provenance(cell.subject.method(), started)?;
+        self.store.put_evaluation(cell, &predictions.predicted, &labels, names.len(), provenance)?;
+        Ok(())
+    }
+
+    /// Opens a data set unless it is open, and checks that it still is what the plan was made of.
+    fn open_dataset(&mut self, name: &str, manifest: &str) -> Result<()> {
+        if self.dataset.as_ref().is_some_and(|dataset| dataset.name() == name) {
+            return Ok(());
+        }
+        let dataset = self.registry.get(name)?.open(&self.setup.data)?;
+        if manifest_hash(&*dataset) != manifest {
+            return Err(Error::new(format!("the data set `{name}` changed while the run was going on"))
+                .at(dataset.folder())
+                .help("start the run again"));
+        }
+        self.features.forget();
+        self.dataset = Some(dataset);
+        Ok(())
+    }
+
+    fn provenance(&self, method: Option<&MethodKey>, started: Instant) -> Result<Provenance> {
+        let mut files = BTreeMap::from([("weights".to_owned(), self.weights_hash.clone())]);
+        if let Some(method) = method {
+            files.insert(format!("plugin {}", method.id), plugin_of(&self.plugins, method)?.file().hash().to_owned());
+        }
+        Ok(Provenance {
+            nemesis: env!("CARGO_PKG_VERSION").to_owned(),
+            libtorch: method::versions::LIBTORCH.to_owned(),
+            processor: processor(),
+            device: self.setup.device.clone(),
+            threads: self.setup.threads as u32,
+            files,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("setup", &self.setup).finish_non_exhaustive()
+    }
+}
+
+fn plugin_of<'a>(plugins: &'a BTreeMap<String, Plugin>, method: &MethodKey) -> Result<&'a Plugin> {
+    plugins.get(&method.id).ok_or_else(|| Error::new(format!("no plugin offers the method `{}`", method.id)))
+}
+
+fn pass_on_warnings(services: &Services<'_>, tell: &mut dyn FnMut(Notice<'_>)) {
+    for warning in services.take_warnings() {
+        tell(Notice::Warning(&warning));
+    }
+}
+
+/// The open data set. [`Engine::open_dataset`] has just put it there.
+fn opened(dataset: Option<&dyn Dataset>) -> &dyn Dataset {
+    dataset.expect("the data set was opened before")
+}
+
+/// What a method is created for.
+pub fn task(spec: &BackboneSpec, class_names: Vec<String>, template: &str, epochs: u64, precision: Precision) -> Task {
+    Task {
+        class_names,
+        template: template.to_owned(),
+        width: spec.width,
+        embed_dim: spec.embed_dim,
+        logit_scale: spec.logit_scale,
+        device: spec.device,
+        kind: spec.kind,
+        precision: precision.to_string(),
+        epochs,
+    }
+}
+
+/// Class names as prompts have them: underscores become spaces.
+pub fn clean_names(names: &[String]) -> Vec<String> {
+    names.iter().map(|name| name.replace('_', " ")).collect()
+}
+
+/// Parses `cpu` or `cuda:N`.
+///
+/// # Errors
+///
+/// When the text is neither, or there is no such device.
+pub fn parse_device(text: &str) -> Result<Device> {
+    let wrong = || Error::new(format!("there is no device `{text}`")).expected("`cpu` or `cuda:N`");
+    if text == "cpu" {
+        return Ok(Device::Cpu);
+    }
+    let index = match text.strip_prefix("cuda") {
+        Some("") => 0,
+        Some(rest) => rest.strip_prefix(':').and_then(|index| index.parse().ok()).ok_or_else(wrong)?,
+        None => return Err(wrong()),
+    };
+    let there = tch::Cuda::device_count();
+    if index as i64 >= there {
+        return Err(wrong().help(format!(
+            "libtorch sees {there} CUDA devices; `cargo xtask setup --cuda` fetches the CUDA libraries"
+        )));
+    }
+    Ok(Device::Cuda(index))
+}
+
+/// The processor's name, as far as the system tells.
+fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+}
