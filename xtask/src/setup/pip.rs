@@ -100,7 +100,7 @@ fn explain(python: &Path, output: &Output) -> Failure {
     }
     if said.contains("No space left on device") {
         return Failure::new(format!("no room on the disk to download libtorch {LIBTORCH_VERSION}"))
-            .help("free 1.2 GB (with --cuda: 8 GB) and run the command again");
+            .help("free 1.2 GB (with --cuda: 7 GB) and run the command again");
     }
     let error = said.lines().find(|line| line.starts_with("ERROR:")).map(|line| line.trim_start_matches("ERROR: "));
     let error = error.map_or_else(|| last_line(&output.stderr), str::to_owned);

@@ -202,7 +202,7 @@ fn failures_of_pip_say_what_to_do_and_leave_nothing() {
     error: pip could not download libtorch 2.11.0: No matching distribution found for torch==2.11.0
       help: check the network and pip's index and proxy (`…/python -m pip config list`), then run the command again; or set LIBTORCH to a folder that holds libtorch's `include` and `lib`
     error: no room on the disk to download libtorch 2.11.0
-      help: free 1.2 GB (with --cuda: 8 GB) and run the command again
+      help: free 1.2 GB (with --cuda: 7 GB) and run the command again
     error: pip reports success, but downloaded no torch-2.11.0-*.whl
     error: cannot start no-such-python: No such file or directory (os error 2)
       help: install Python 3 with pip, or set LIBTORCH to a folder that holds libtorch's `include` and `lib`
