@@ -121,7 +121,7 @@ impl PromptLearner {
     ///
     /// When the host cannot encode the context, or the features have another width.
     pub fn logits(&self, features: &Tensor, host: &dyn Host) -> Result<Tensor> {
-        Ok(self.logits_of(&self.context.unsqueeze(0), features, host)?.squeeze_dim(0))
+        self.compare(features, &self.text_features(host)?)
     }
 
     /// Logits `[copies, images, classes]` of several contexts `[copies, vectors, width]` or `[copies, classes, vectors,
@@ -131,7 +131,7 @@ impl PromptLearner {
     ///
     /// As [`Self::logits`].
     pub fn logits_of(&self, contexts: &Tensor, features: &Tensor, host: &dyn Host) -> Result<Tensor> {
-        self.compare(features, &self.text_features(contexts, host)?)
+        self.compare(features, &self.text_features_of(contexts, host)?)
     }
 
     /// Logits `[images, classes]` without gradient, for evaluation. Text features are kept while the context stays
@@ -146,9 +146,9 @@ impl PromptLearner {
             let kept = self.evaluated.take().filter(|(context, _)| *context == self.context);
             let (context, text) = match kept {
                 Some(kept) => kept,
-                None => (self.context.copy(), self.text_features(&self.context.unsqueeze(0), host)?),
+                None => (self.context.copy(), self.text_features(host)?),
             };
-            let logits = self.compare(features, &text)?.squeeze_dim(0);
+            let logits = self.compare(features, &text)?;
             self.evaluated = Some((context, text));
             Ok(logits)
         })
@@ -177,14 +177,30 @@ impl PromptLearner {
         Ok(())
     }
 
-    /// Text features `[copies, classes, embed_dim]` of length one.
-    fn text_features(&self, contexts: &Tensor, host: &dyn Host) -> Result<Tensor> {
-        let contexts = if contexts.dim() == 3 { contexts.unsqueeze(1) } else { contexts.shallow_clone() };
-        Ok(unit(&host.encode_contexts(&contexts, self.class_position)?))
+    /// Text features `[classes, embed_dim]` of length one, differentiable in the context: for methods whose loss looks
+    /// at them too.
+    ///
+    /// # Errors
+    ///
+    /// When the host cannot encode the context.
+    pub fn text_features(&self, host: &dyn Host) -> Result<Tensor> {
+        Ok(self.text_features_of(&self.context.unsqueeze(0), host)?.squeeze_dim(0))
     }
 
-    fn compare(&self, features: &Tensor, text: &Tensor) -> Result<Tensor> {
+    /// Logits `[…, images, classes]` of image features `[images, embed_dim]` and text features `[…, classes,
+    /// embed_dim]` of length one.
+    ///
+    /// # Errors
+    ///
+    /// When the features differ in width.
+    pub fn compare(&self, features: &Tensor, text: &Tensor) -> Result<Tensor> {
         Ok(unit(features).f_matmul(&text.transpose(-2, -1))? * self.logit_scale)
+    }
+
+    /// Text features `[copies, classes, embed_dim]` of length one.
+    fn text_features_of(&self, contexts: &Tensor, host: &dyn Host) -> Result<Tensor> {
+        let contexts = if contexts.dim() == 3 { contexts.unsqueeze(1) } else { contexts.shallow_clone() };
+        Ok(unit(&host.encode_contexts(&contexts, self.class_position)?))
     }
 }
 
@@ -200,7 +216,7 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor, host: &dyn Host) -> Resul
 }
 
 /// Vectors divided by their 2-norm.
-fn unit(vectors: &Tensor) -> Tensor {
+pub fn unit(vectors: &Tensor) -> Tensor {
     vectors / vectors.norm_scalaropt_dim(2.0, [-1i64].as_slice(), true)
 }
 
