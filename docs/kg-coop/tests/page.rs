@@ -1,0 +1,44 @@
+//! The page `docs/your-own-method.md` against the crate that it builds: whoever follows it gets exactly these sources.
+
+use nemesis_scaffold::{Home, Name, create};
+use std::fs;
+
+const PAGE: &str = include_str!("../../your-own-method.md");
+const SOURCE: &str = include_str!("../src/lib.rs");
+
+/// The listings of the page in a language.
+fn listings(language: &str) -> Vec<&'static str> {
+    let fence = format!("```{language}\n");
+    PAGE.split(fence.as_str()).skip(1).filter_map(|rest| rest.split("\n```").next()).collect()
+}
+
+/// For each line of the source whether a listing shows it.
+fn shown() -> Vec<bool> {
+    let source: Vec<_> = SOURCE.lines().collect();
+    let mut shown = vec![false; source.len()];
+    for listing in listings("rust") {
+        let lines: Vec<_> = listing.lines().collect();
+        let start = source.windows(lines.len()).position(|window| window == lines);
+        let start = start.unwrap_or_else(|| panic!("the sources lack this listing:\n{listing}"));
+        shown[start..start + lines.len()].fill(true);
+    }
+    shown
+}
+
+#[test]
+fn every_listing_stands_in_the_sources() {
+    assert!(shown().iter().any(|shown| *shown));
+}
+
+#[test]
+fn what_no_listing_shows_is_the_template_s() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("kg-coop");
+    create(&Name::parse("kg-coop").unwrap(), &folder, &Home::Workspace).unwrap();
+    let template = fs::read_to_string(folder.join("src/lib.rs")).unwrap();
+    let mut template = template.lines();
+    for (line, _) in SOURCE.lines().zip(shown()).filter(|(_, shown)| !shown) {
+        assert!(template.any(|kept| kept == line), "neither a listing nor the template has the line `{line}`");
+    }
+    assert_eq!(fs::read_to_string(folder.join("build.rs")).unwrap(), include_str!("../build.rs"));
+}
