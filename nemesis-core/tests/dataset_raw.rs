@@ -270,6 +270,7 @@ fn a_truncated_matlab_file_is_refused_and_named() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn no_damage_to_a_matlab_file_is_worse_than_an_error(file in 0_usize..3, at in 128_usize..1312, byte: u8) {
         let root = cars();

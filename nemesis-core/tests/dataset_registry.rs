@@ -161,7 +161,7 @@ fn a_wrong_registry_is_placed() {
     insta::assert_snapshot!(told(&TOY.replace("classes:", "clases:")), @r"
     unknown key `clases` in `[0]`
       --> datasets.yaml:6
-      expected: one of name, title, folder, layout, raw, classes, samples, template, licence, home
+      expected: one of name, title, folder, layout, raw, published, classes, samples, template, licence, home
       help: did you mean `classes`?
     ");
     insta::assert_snapshot!(told(&TOY.replace("split_file:", "split_fil:")), @r"

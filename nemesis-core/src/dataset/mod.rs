@@ -1,5 +1,6 @@
 //! Data sets: class names, and the samples of their splits. Nothing here knows of tensors.
 
+mod check;
 pub mod division;
 pub mod few_shot;
 mod labels;
@@ -14,10 +15,11 @@ mod raw;
 mod registry;
 mod subset;
 
+pub use check::{Report, SplitOrigin, check};
 pub use few_shot::{FewShot, few_shot};
 pub use layouts::{Layout, RelativePath};
 pub use listed::{Contents, Listed};
-pub use manifest::{manifest_hash, missing_images};
+pub use manifest::{manifest_hash, missing_images, split_fingerprint};
 pub use prepare::{Prepared, prepare};
 pub use raw::Raw;
 pub use registry::{Entry, Registry, SplitSizes, Template};

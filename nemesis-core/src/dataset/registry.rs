@@ -33,6 +33,9 @@ pub struct Entry {
     /// How its official archive labels images, where a split file has to be made when the published one is absent.
     #[serde(default, with = "serde_yaml::with::singleton_map")]
     pub raw: Option<Raw>,
+    /// The fingerprint of CoOp's published split, where it is known, as [`super::split_fingerprint`] takes it.
+    #[serde(default)]
+    pub published: Option<String>,
     /// The number of classes.
     pub classes: usize,
     /// The number of samples in each split, where it is known.
