@@ -1,6 +1,8 @@
 //! Images against what Pillow and torchvision made of the very same files.
 
-use nemesis_core::image::{Preprocess, Rect, Rgb8, decode, decode_with_alpha, load_batch, read, resize, resize_crop};
+use nemesis_core::image::{
+    DecodedCache, Preprocess, Rect, Rgb8, decode, decode_with_alpha, load_batch, read, resize, resize_crop,
+};
 use safetensors::SafeTensors;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -154,7 +156,7 @@ fn tensors_hold_what_torchvision_computes() {
     let folder = fixtures().join("parity/preprocess");
     let paths = ["im0.png", "im1.jpg", "im3.png"].map(|name| folder.join(name));
     let preprocess = Preprocess::clip(32);
-    let images = load_batch(&paths, |_, image| preprocess.eval(image)).unwrap();
+    let images = load_batch(&paths, &DecodedCache::new(0), |_, image| preprocess.eval(image)).unwrap();
     for kind in [Kind::Float, Kind::Double] {
         // ToTensor, then Normalize, operation by operation.
         let column = |v: [f64; 3]| Tensor::from_slice(&v).to_kind(kind).view([3, 1, 1]);
@@ -174,8 +176,24 @@ fn of_several_broken_files_the_first_is_named() {
     let folder = fixtures().join("images");
     let paths = ["good/rgb8.png", "bad/truncated.jpg", "good/grey.jpg", "bad/missing.jpg", "bad/empty.jpg"];
     let paths = paths.map(|name| folder.join(name));
-    let error = load_batch(&paths, |_, image| image.clone()).unwrap_err();
+    let error = load_batch(&paths, &DecodedCache::new(0), |_, image| image.clone()).unwrap_err();
     assert_eq!(error.file().unwrap(), paths[1]);
-    let names = load_batch(&paths[..1], |n, image| resize(image, n + 1, 2)).unwrap();
+    let names = load_batch(&paths[..1], &DecodedCache::new(0), |n, image| resize(image, n + 1, 2)).unwrap();
     assert_eq!((names[0].width(), names[0].height()), (1, 2));
+}
+
+#[test]
+fn decoded_images_are_kept_up_to_the_budget() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = fixtures().join("images/good/rgb8.png");
+    let paths = ["a.png", "b.png", "c.png"].map(|name| folder.path().join(name));
+    let image = read(&source).unwrap();
+    let cache = DecodedCache::new(2 * image.data().len() + 5);
+    for path in &paths {
+        fs::copy(&source, path).unwrap();
+        assert_eq!(*cache.read(path).unwrap(), image);
+        fs::remove_file(path).unwrap();
+    }
+    let kept = paths.map(|path| cache.read(&path).is_ok());
+    assert_eq!(kept, [true, true, false]);
 }

@@ -1,20 +1,22 @@
 //! Files to images on all cores.
 
-use super::{Rgb8, decode};
+use super::{DecodedCache, Rgb8};
 use crate::Result;
 use rayon::prelude::*;
 use std::path::Path;
 
-/// Decodes files in parallel and passes each image, with its place in `paths`, through `transform`.
+/// Decodes files in parallel, or takes them from `cache`, and passes each image, with its place in `paths`, through
+/// `transform`.
 ///
 /// # Errors
 ///
 /// When an image cannot be read; of several the first in order is named, whichever failed first.
 pub fn load_batch<P: AsRef<Path> + Sync>(
     paths: &[P],
+    cache: &DecodedCache,
     transform: impl Fn(usize, &Rgb8) -> Rgb8 + Sync,
 ) -> Result<Vec<Rgb8>> {
-    let load = |(n, path): (usize, &P)| decode::read(path.as_ref()).map(|image| transform(n, &image));
+    let load = |(n, path): (usize, &P)| cache.read(path.as_ref()).map(|image| transform(n, &image));
     let images: Vec<Result<Rgb8>> = paths.par_iter().enumerate().map(load).collect();
     images.into_iter().collect()
 }

@@ -4,14 +4,18 @@
 //! torchvision do for CoOp's data loader.
 
 mod augment;
+mod cache;
 mod decode;
 mod load;
+mod prefetch;
 mod preprocess;
 mod resize;
 mod tensor;
 
+pub use cache::DecodedCache;
 pub use decode::{Decoded, decode, decode_with_alpha, read};
 pub use load::load_batch;
+pub use prefetch::prefetch;
 pub use preprocess::Preprocess;
 pub use resize::{Rect, resize, resize_crop};
 
