@@ -3,13 +3,16 @@
 use crate::Result;
 use crate::backbone::{Backbone, BackboneSpec};
 use crate::dataset::Sample;
-use crate::image::{Preprocess, Rgb8, load_batch};
+use crate::image::{DecodedCache, Preprocess, Rgb8, load_batch, prefetch};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use tch::{Tensor, no_grad};
 
 /// Images that are encoded at a time.
 const BATCH: usize = 64;
+
+/// How many bytes of decoded few-shot images are kept, which are cropped anew in every epoch.
+const DECODED: usize = 1 << 29;
 
 /// The features of one data set that an engine holds.
 #[derive(Debug)]
@@ -18,18 +21,25 @@ pub struct Features {
     test: HashMap<Vec<Sample>, Tensor>,
     /// By few-shot sample and seed: the views encoded so far.
     training: HashMap<(Vec<Sample>, u64), HashMap<u64, Tensor>>,
+    decoded: DecodedCache,
 }
 
 impl Features {
     /// No features yet.
     pub fn new(spec: &BackboneSpec) -> Self {
-        Self { preprocess: Preprocess::clip(spec.image_size as usize), test: HashMap::new(), training: HashMap::new() }
+        Self {
+            preprocess: Preprocess::clip(spec.image_size as usize),
+            test: HashMap::new(),
+            training: HashMap::new(),
+            decoded: DecodedCache::new(DECODED),
+        }
     }
 
     /// Forgets everything, when another data set's turn comes.
     pub fn forget(&mut self) {
         self.test.clear();
         self.training.clear();
+        self.decoded = DecodedCache::new(DECODED);
     }
 
     /// Features `[images, embed_dim]` of test images.
@@ -42,7 +52,9 @@ impl Features {
             return Ok(features.shallow_clone());
         }
         let paths = paths(folder, samples);
-        let features = encode(backbone, &self.preprocess, &paths, |_, picture| self.preprocess.eval(picture))?;
+        let features = encode(backbone, &self.preprocess, &paths, &DecodedCache::new(0), |_, picture| {
+            self.preprocess.eval(picture)
+        })?;
         self.test.insert(samples.to_vec(), features.shallow_clone());
         Ok(features)
     }
@@ -64,13 +76,14 @@ impl Features {
         if !self.training.contains_key(&key) {
             // One sample at a time: the cells that share one follow each other.
             self.training.clear();
+            self.decoded = DecodedCache::new(DECODED);
         }
         let views = self.training.entry(key).or_default();
         if let Some(features) = views.get(&view) {
             return Ok(features.shallow_clone());
         }
         let paths = paths(folder, samples);
-        let features = encode(backbone, &self.preprocess, &paths, |place, picture| {
+        let features = encode(backbone, &self.preprocess, &paths, &self.decoded, |place, picture| {
             self.preprocess.train(picture, seed, view as u32, item(&samples[place]))
         })?;
         views.insert(view, features.shallow_clone());
@@ -96,23 +109,29 @@ fn paths(folder: &Path, samples: &[Sample]) -> Vec<PathBuf> {
 /// When an image cannot be read; the message names it.
 pub fn encode_images(backbone: &dyn Backbone, paths: &[PathBuf]) -> Result<Tensor> {
     let preprocess = Preprocess::clip(backbone.spec().image_size as usize);
-    encode(backbone, &preprocess, paths, |_, picture| preprocess.eval(picture))
+    encode(backbone, &preprocess, paths, &DecodedCache::new(0), |_, picture| preprocess.eval(picture))
 }
 
-/// Decodes, transforms and encodes images, a batch at a time. `transform` is told an image's place in `paths`.
+/// Decodes, transforms and encodes images, a batch at a time, of which the next is decoded meanwhile. `transform` is
+/// told an image's place in `paths`.
 fn encode(
     backbone: &dyn Backbone,
     preprocess: &Preprocess,
     paths: &[PathBuf],
+    decoded: &DecodedCache,
     transform: impl Fn(usize, &Rgb8) -> Rgb8 + Sync,
 ) -> Result<Tensor> {
     let spec = backbone.spec();
-    let mut parts = Vec::with_capacity(paths.len().div_ceil(BATCH));
-    for (number, batch) in paths.chunks(BATCH).enumerate() {
-        let pictures = load_batch(batch, |place, picture| transform(number * BATCH + place, picture))?;
-        let pixels = preprocess.tensor(&pictures, spec.kind)?.to_device(spec.device);
-        parts.push(no_grad(|| backbone.encode_images(&pixels))?);
-    }
+    let batches: Vec<_> = paths.chunks(BATCH).collect();
+    let load = |number: usize| {
+        let transform = |place, picture: &Rgb8| transform(number * BATCH + place, picture);
+        preprocess.tensor(&load_batch(batches[number], decoded, transform)?, spec.kind)
+    };
+    let mut parts = Vec::with_capacity(batches.len());
+    prefetch(batches.len(), load, |_, pixels| {
+        parts.push(no_grad(|| backbone.encode_images(&pixels.to_device(spec.device)))?);
+        Ok(())
+    })?;
     if parts.is_empty() {
         return Ok(Tensor::zeros([0, spec.embed_dim], (spec.kind, spec.device)));
     }
