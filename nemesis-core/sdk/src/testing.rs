@@ -12,30 +12,31 @@
 use crate::random::{below, draws, normals};
 use crate::{Batch, ClassPosition, Error, Host, LogLevel, Result, Task};
 use std::cell::RefCell;
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor};
 
-/// A host whose "text tower" is one small layer, in double precision: every context vector, the class and the class
-/// position change the features, and nothing else does.
+/// A host for tests, in double precision unless told otherwise, over a [`ToyTower`].
 #[derive(Debug)]
 pub struct ToyHost {
     classes: usize,
-    kind: Kind,
+    tower: ToyTower,
     seed: u64,
     reports: RefCell<Vec<(String, Tensor)>>,
     logged: RefCell<Vec<String>>,
 }
 
-/// Width of a context vector.
-const WIDTH: i64 = 6;
-/// Width of the embedding space.
-const EMBED_DIM: i64 = 5;
-/// The longest prompt in tokens.
-const CONTEXT_LENGTH: i64 = 77;
+/// A "text tower" of one small layer: every context vector, the class and the class position change the features, and
+/// nothing else does.
+#[derive(Clone, Copy, Debug)]
+pub struct ToyTower {
+    /// The type that it computes in.
+    pub kind: Kind,
+}
 
 impl ToyHost {
     /// A host for a task of so many classes.
     pub fn new(classes: usize) -> Self {
-        Self { classes, kind: Kind::Double, seed: 1, reports: RefCell::default(), logged: RefCell::default() }
+        let tower = ToyTower { kind: Kind::Double };
+        Self { classes, tower, seed: 1, reports: RefCell::default(), logged: RefCell::default() }
     }
 
     /// The same host with another seed for its random draws.
@@ -47,20 +48,20 @@ impl ToyHost {
     /// The same host with another type of tensors.
     #[must_use]
     pub fn of_kind(self, kind: Kind) -> Self {
-        Self { kind, ..self }
+        Self { tower: ToyTower { kind }, ..self }
     }
 
     /// The task that a method is created for.
     pub fn task(&self) -> Task {
         Task {
-            class_names: (0..self.classes).map(|class| format!("class {class}")).collect(),
+            class_names: self.class_names(),
             template: "a photo of a {}.".to_owned(),
-            width: WIDTH,
-            embed_dim: EMBED_DIM,
+            width: ToyTower::WIDTH,
+            embed_dim: ToyTower::EMBED_DIM,
             logit_scale: 10.0,
             device: Device::Cpu,
-            kind: self.kind,
-            precision: if self.kind == Kind::Double { "fp64" } else { "fp32" }.to_owned(),
+            kind: self.tower.kind,
+            precision: if self.tower.kind == Kind::Double { "fp64" } else { "fp32" }.to_owned(),
             epochs: 4,
         }
     }
@@ -73,9 +74,9 @@ impl ToyHost {
         Batch {
             items: (0..images as u64).collect(),
             labels: Tensor::from_slice(&labels),
-            features: Some(self.numbers("features", step, &[rows, EMBED_DIM])),
-            dense: Some(self.numbers("dense", step, &[rows, 4, EMBED_DIM])),
-            pixels: Some(self.numbers("pixels", step, &[rows, 3, 8, 8])),
+            features: Some(self.tower.numbers("features", step, &[rows, ToyTower::EMBED_DIM])),
+            dense: Some(self.tower.numbers("dense", step, &[rows, 4, ToyTower::EMBED_DIM])),
+            pixels: Some(self.tower.numbers("pixels", step, &[rows, 3, 8, 8])),
             epoch: step.min(3),
             epochs: 4,
             step,
@@ -93,46 +94,89 @@ impl ToyHost {
         self.logged.borrow().clone()
     }
 
-    /// Constant numbers of about one, a pure function of the name.
-    fn numbers(&self, name: &str, index: u64, shape: &[i64]) -> Tensor {
+    fn class_names(&self) -> Vec<String> {
+        (0..self.classes).map(|class| format!("class {class}")).collect()
+    }
+}
+
+impl ToyTower {
+    /// Width of a context vector.
+    pub const WIDTH: i64 = 6;
+    /// Width of the embedding space.
+    pub const EMBED_DIM: i64 = 5;
+    /// The longest prompt in tokens.
+    pub const CONTEXT_LENGTH: i64 = 77;
+
+    /// Constant numbers of about one, a pure function of name and index.
+    pub fn numbers(self, name: &str, index: u64, shape: &[i64]) -> Tensor {
         let count = shape.iter().product::<i64>() as usize;
         let numbers = normals(count, |bits| draws(99, name, index, bits));
         Tensor::from_slice(&numbers).view(shape).to_kind(self.kind)
     }
-}
 
-impl Host for ToyHost {
-    fn encode_strings(&self, prompts: &[String]) -> Result<Tensor> {
-        let rows: Vec<_> = prompts.iter().map(|prompt| self.numbers(prompt, 0, &[EMBED_DIM])).collect();
-        Ok(no_grad(|| Tensor::f_stack(&rows, 0))?)
-    }
-
-    fn encode_contexts(&self, contexts: &Tensor, position: ClassPosition) -> Result<Tensor> {
+    /// Features `[copies, classes, embed_dim]` of class names behind `contexts` `[copies, 1 or classes, context vectors,
+    /// width]`.
+    ///
+    /// # Errors
+    ///
+    /// When the shape of `contexts` does not fit, or there are too many context vectors.
+    pub fn encode_contexts(self, class_names: &[String], contexts: &Tensor, position: ClassPosition) -> Result<Tensor> {
         let size = contexts.size();
-        let classes = self.classes as i64;
-        let &[_, of_classes, vectors, WIDTH] = size.as_slice() else {
+        let classes = class_names.len() as i64;
+        let &[_, of_classes, vectors, Self::WIDTH] = size.as_slice() else {
+            let width = Self::WIDTH;
             return Err(Error::new(format!(
-                "contexts have the shape {size:?}, not [copies, 1 or {classes}, vectors, {WIDTH}]"
+                "contexts have the shape {size:?}, not [copies, 1 or {classes}, vectors, {width}]"
             )));
         };
         if of_classes != 1 && of_classes != classes {
             return Err(Error::new(format!("contexts of {of_classes} classes do not fit {classes} classes")));
         }
-        if vectors + 3 > CONTEXT_LENGTH {
-            return Err(Error::new(format!("a prompt with {vectors} context vectors is longer than {CONTEXT_LENGTH}")));
+        if vectors + 3 > Self::CONTEXT_LENGTH {
+            let longest = Self::CONTEXT_LENGTH;
+            return Err(Error::new(format!("a prompt with {vectors} context vectors is longer than {longest} tokens")));
         }
-        let mix = self.numbers("mix", position as u64, &[CONTEXT_LENGTH, 1]).narrow(0, 0, vectors);
-        let names = self.numbers("names", 0, &[classes, WIDTH]);
-        let hidden = ((contexts * mix).sum_dim_intlist([-2i64].as_slice(), false, None::<Kind>) + names).tanh();
-        Ok(hidden.f_matmul(&self.numbers("projection", 0, &[WIDTH, EMBED_DIM]))?)
+        let mix = self.numbers("mix", position as u64, &[Self::CONTEXT_LENGTH, 1]).narrow(0, 0, vectors);
+        let hidden = (contexts * mix).sum_dim_intlist([-2i64].as_slice(), false, None::<Kind>);
+        let hidden = (hidden + self.embeddings(class_names)?).tanh();
+        Ok(hidden.f_matmul(&self.numbers("projection", 0, &[Self::WIDTH, Self::EMBED_DIM]))?)
+    }
+
+    /// Features `[prompts, embed_dim]` of whole prompts.
+    ///
+    /// # Errors
+    ///
+    /// When there is no prompt.
+    pub fn encode_strings(self, prompts: &[String]) -> Result<Tensor> {
+        let rows: Vec<_> = prompts.iter().map(|prompt| self.numbers(prompt, 0, &[Self::EMBED_DIM])).collect();
+        Ok(Tensor::f_stack(&rows, 0)?)
+    }
+
+    /// Embeddings `[words, width]` of words, each of which is one token here.
+    ///
+    /// # Errors
+    ///
+    /// When libtorch fails.
+    pub fn embeddings<W: AsRef<str>>(self, words: &[W]) -> Result<Tensor> {
+        if words.is_empty() {
+            return Ok(Tensor::zeros([0, Self::WIDTH], (self.kind, Device::Cpu)));
+        }
+        let rows: Vec<_> = words.iter().map(|word| self.numbers(word.as_ref(), 0, &[Self::WIDTH])).collect();
+        Ok(Tensor::f_stack(&rows, 0)?)
+    }
+}
+
+impl Host for ToyHost {
+    fn encode_strings(&self, prompts: &[String]) -> Result<Tensor> {
+        self.tower.encode_strings(prompts)
+    }
+
+    fn encode_contexts(&self, contexts: &Tensor, position: ClassPosition) -> Result<Tensor> {
+        self.tower.encode_contexts(&self.class_names(), contexts, position)
     }
 
     fn embed_text(&self, text: &str) -> Result<Tensor> {
-        let words: Vec<_> = text.split_whitespace().map(|word| self.numbers(word, 0, &[WIDTH])).collect();
-        if words.is_empty() {
-            return Ok(Tensor::zeros([0, WIDTH], (self.kind, Device::Cpu)));
-        }
-        Ok(Tensor::f_stack(&words, 0)?)
+        self.tower.embeddings(&text.split_whitespace().collect::<Vec<_>>())
     }
 
     fn backward(&self, loss: &Tensor) -> Result<()> {

@@ -68,6 +68,16 @@ impl Plugin {
         &self.descriptor
     }
 
+    /// The plugin's own table.
+    pub(super) fn entry(&self) -> &'static abi::Entry {
+        self.entry
+    }
+
+    /// The functions of its methods.
+    pub(super) fn table(&self) -> &'static abi::MethodTable {
+        self.table
+    }
+
     /// Checks that the method has all these options, without creating it.
     ///
     /// # Errors
@@ -92,22 +102,24 @@ impl Plugin {
     /// When an option is unknown or ill-typed, or the options contradict each other or the task.
     pub fn create(&self, task: &Task, options: &Map<String, Value>, host: &dyn Host) -> Result<Box<dyn Method>> {
         let id = &self.descriptor.id;
-        self.create_method(task, options, host).map_err(|error| {
+        let created = self.create_method(task, options, host).map_err(|error| {
             let named = Error::new(format!("method `{id}`: {error}"));
             if error.kind() == ErrorKind::InvalidOptions {
                 named.help(format!("`nemesis plugin describe {id}` lists its options"))
             } else {
                 named
             }
-        })
+        })?;
+        Ok(Box::new(created))
     }
 
-    fn create_method(
+    /// Creates a method, with the plugin's own error.
+    pub(super) fn create_method(
         &self,
         task: &Task,
         options: &Map<String, Value>,
         host: &dyn Host,
-    ) -> method::Result<Box<dyn Method>> {
+    ) -> method::Result<LoadedMethod> {
         let create = required(self.entry.create, "create")?;
         let task = BorrowedTask::new(task)?;
         let options = serde_json::to_string(options).map_err(|e| method::Error::new(e.to_string()))?;
@@ -116,7 +128,7 @@ impl Plugin {
         unsafe {
             let call = |host| result(create(host, task.as_ptr(), borrowed(&options), &raw mut instance));
             no_grad(|| with_table(host, call))?;
-            Ok(Box::new(LoadedMethod::new(instance, self.table)))
+            Ok(LoadedMethod::new(instance, self.table))
         }
     }
 }

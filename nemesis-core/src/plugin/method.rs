@@ -25,6 +25,22 @@ impl LoadedMethod {
     pub(super) unsafe fn new(instance: *mut c_void, table: &'static abi::MethodTable) -> Self {
         Self { instance, table }
     }
+
+    /// The loss, in whatever grad mode holds.
+    pub(super) fn call_loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+        let loss = required(self.table.loss, "loss")?;
+        let batch = BorrowedBatch::new(batch);
+        // SAFETY: see below.
+        with_table(host, |host| written(|out| unsafe { loss(self.instance, batch.as_ptr(), host, out) }))
+    }
+
+    /// The logits, in whatever grad mode holds.
+    pub(super) fn call_logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+        let logits = required(self.table.logits, "logits")?;
+        let batch = BorrowedBatch::new(batch);
+        // SAFETY: see below.
+        with_table(host, |host| written(|out| unsafe { logits(self.instance, batch.as_ptr(), host, out) }))
+    }
 }
 
 impl Drop for LoadedMethod {
@@ -53,19 +69,11 @@ impl Method for LoadedMethod {
     }
 
     fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
-        let loss = required(self.table.loss, "loss")?;
-        let batch = BorrowedBatch::new(batch);
-        // SAFETY: see above.
-        let call = |host| written(|out| unsafe { loss(self.instance, batch.as_ptr(), host, out) });
-        with_grad(|| with_table(host, call))
+        with_grad(|| self.call_loss(batch, host))
     }
 
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
-        let logits = required(self.table.logits, "logits")?;
-        let batch = BorrowedBatch::new(batch);
-        // SAFETY: see above.
-        let call = |host| written(|out| unsafe { logits(self.instance, batch.as_ptr(), host, out) });
-        no_grad(|| with_table(host, call))
+        no_grad(|| self.call_logits(batch, host))
     }
 
     fn state(&self) -> Result<State> {

@@ -5,6 +5,7 @@
 //! are loaded. What a file is and whether it can be used is read from the file itself, without running anything.
 #![expect(unsafe_code, reason = "the C interface is made of pointers")]
 
+pub mod check;
 mod file;
 mod find;
 mod load;

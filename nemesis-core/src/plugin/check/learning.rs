@@ -1,0 +1,232 @@
+//! Checks of parameters, losses and gradients.
+
+use super::stage::Stage;
+use super::subject::{CLASSES, Finding, Step, Subject, close, ensure, failed, finite, skipped};
+use crate::method::Method;
+use crate::train::{OptimiserKind, Recompute, ResolvedProtocol, TrainingInputs, train};
+use std::collections::BTreeSet;
+use tch::{Device, Kind, Tensor, no_grad};
+
+pub(super) fn parameters(subject: &Subject) -> Finding {
+    let (stage, method, _) = subject.scene()?;
+    let (first, again) = (method.parameters()?, method.parameters()?);
+    if subject.learns_by_gradients().is_ok() {
+        ensure(!first.is_empty(), || "there is none".to_owned())?;
+    }
+    let mut names = BTreeSet::new();
+    let task = stage.task();
+    for parameter in &first {
+        let (name, tensor) = (&parameter.name, &parameter.tensor);
+        ensure(!name.is_empty() && names.insert(name), || format!("the name `{name}` is empty or there twice"))?;
+        ensure(tensor.is_leaf() && tensor.requires_grad(), || format!("`{name}` is no leaf that requires a gradient"))?;
+        let (kind, device) = (tensor.kind(), tensor.device());
+        ensure(kind == task.kind && device == task.device, || {
+            format!("`{name}` is {kind:?} on {device:?} where the task is {:?} on {:?}", task.kind, task.device)
+        })?;
+    }
+    let same = first.len() == again.len()
+        && first.iter().zip(&again).all(|(one, two)| {
+            one.name == two.name
+                && one.tensor.data_ptr() == two.tensor.data_ptr()
+                && one.tensor.size() == two.tensor.size()
+        });
+    ensure(same, || "they are other ones when they are asked for again".to_owned())
+}
+
+pub(super) fn same_seed(subject: &Subject) -> Finding {
+    let stage = Stage::new(CLASSES, Kind::Double);
+    let batch = stage.batch(8, 0, subject.needs()?);
+    let services = stage.services(3, Recompute::Never);
+    let (mut one, mut two) = (subject.method(&stage, 3)?, subject.method(&stage, 3)?);
+    for (a, b) in one.parameters()?.iter().zip(two.parameters()?) {
+        ensure(a.tensor == b.tensor, || format!("the parameter `{}` starts elsewhere", a.name))?;
+    }
+    subject.learns_by_gradients()?;
+    let (a, b) = (Step::take(&mut one, &batch, &services)?, Step::take(&mut two, &batch, &services)?);
+    ensure(a.loss == b.loss, || format!("the loss is {:?} and {:?}", a.loss, b.loss))?;
+    ensure(a.gradients == b.gradients, || "the gradients differ".to_owned())
+}
+
+pub(super) fn instances(subject: &Subject) -> Finding {
+    subject.learns_by_gradients()?;
+    let (stage, mut alone, batch) = subject.scene()?;
+    let services = stage.services(1, Recompute::Never);
+    let expected = Step::take(&mut alone, &batch, &services)?;
+    let mut one = subject.method(&stage, 1)?;
+    let mut two = subject.method(&stage, 2)?;
+    for mut parameter in two.parameters()? {
+        let elsewhere = direction(&parameter.tensor) + 0.25;
+        no_grad(|| parameter.tensor.copy_(&elsewhere));
+    }
+    Step::take(&mut two, &stage.batch(8, 1, subject.needs()?), &services)?;
+    let found = Step::take(&mut one, &batch, &services)?;
+    ensure(close(&expected.loss, &found.loss, 1e-12), || {
+        format!("beside another instance the loss is {:?}, alone {:?}", found.loss, expected.loss)
+    })
+}
+
+pub(super) fn single_precision(subject: &Subject) -> Finding {
+    let stage = Stage::new(CLASSES, Kind::Float);
+    let batch = stage.batch(8, 0, subject.needs()?);
+    let services = stage.services(1, Recompute::Never);
+    let mut method = subject.method(&stage, 1)?;
+    for parameter in method.parameters()? {
+        let kind = parameter.tensor.kind();
+        ensure(kind == Kind::Float, || format!("the parameter `{}` is {kind:?}", parameter.name))?;
+    }
+    let logits = method.logits(&batch, &services)?;
+    ensure(finite(&logits)?, || "the logits are not finite".to_owned())?;
+    if subject.learns_by_gradients().is_ok() {
+        let step = Step::take(&mut method, &batch, &services)?;
+        ensure(finite(&step.loss)?, || format!("the loss is {:?}", step.loss))?;
+    }
+    Ok(())
+}
+
+pub(super) fn loss(subject: &Subject) -> Finding {
+    subject.learns_by_gradients()?;
+    let (stage, mut method, batch) = subject.scene()?;
+    let loss = method.loss(&batch, &stage.services(1, Recompute::Never))?;
+    ensure(loss.numel() == 1 && loss.dim() == 0, || format!("it has the shape {:?}", loss.size()))?;
+    ensure(finite(&loss)?, || format!("it is {loss:?}"))?;
+    ensure(loss.requires_grad(), || "it has no graph".to_owned())
+}
+
+pub(super) fn gradients_reach(subject: &Subject) -> Finding {
+    subject.learns_by_gradients()?;
+    let (stage, mut method, batch) = subject.scene()?;
+    let step = Step::take(&mut method, &batch, &stage.services(1, Recompute::Never))?;
+    for (parameter, gradient) in step.parameters.iter().zip(&step.gradients) {
+        let name = &parameter.name;
+        ensure(finite(gradient)?, || format!("the gradient of `{name}` is not finite"))?;
+        let size = f64::try_from(gradient.abs().max())?;
+        ensure(size > 0.0, || format!("the gradient of `{name}` is zero"))?;
+    }
+    Ok(())
+}
+
+pub(super) fn gradients_exact(subject: &Subject) -> Finding {
+    const STEP: f64 = 1e-5;
+    const TOLERANCE: f64 = 1e-4;
+    subject.learns_by_gradients()?;
+    let (stage, mut method, batch) = subject.scene()?;
+    let services = stage.services(1, Recompute::Never);
+    let step = Step::take(&mut method, &batch, &services)?;
+    if step.by_itself {
+        return skipped("the method fills gradients itself, which need not be those of its loss");
+    }
+    for (parameter, gradient) in step.parameters.iter().zip(&step.gradients) {
+        let mut tensor = parameter.tensor.shallow_clone();
+        let start = tensor.detach().copy();
+        let direction = direction(&start);
+        let mut loss_at = |distance: f64| -> Finding<f64> {
+            no_grad(|| tensor.copy_(&(&start + &direction * distance)));
+            Ok(f64::try_from(method.loss(&batch, &services)?)?)
+        };
+        let numeric = (loss_at(STEP)? - loss_at(-STEP)?) / (2.0 * STEP);
+        loss_at(0.0)?;
+        let exact = f64::try_from((gradient * &direction).sum(Kind::Double))?;
+        ensure((numeric - exact).abs() <= TOLERANCE * exact.abs().max(1e-3), || {
+            let name = &parameter.name;
+            format!("along a direction of `{name}` the loss changes by {numeric:.6}, its gradient says {exact:.6}")
+        })?;
+    }
+    Ok(())
+}
+
+/// A fixed direction without symmetry, of length one.
+fn direction(like: &Tensor) -> Tensor {
+    let count = like.numel() as i64;
+    let angles = Tensor::arange(count, (Kind::Double, like.device())) * 1.7 + 0.3;
+    let direction = angles.sin().view(like.size().as_slice());
+    &direction / direction.norm()
+}
+
+pub(super) fn graph_cuts(subject: &Subject) -> Finding {
+    subject.learns_by_gradients()?;
+    let (stage, mut whole, batch) = subject.scene()?;
+    let mut cut = subject.method(&stage, 1)?;
+    let expected = Step::take(&mut whole, &batch, &stage.services(1, Recompute::Never))?;
+    let found = Step::take(&mut cut, &batch, &stage.services(1, Recompute::Chunks(2)));
+    let found = match found {
+        Ok(found) => found,
+        Err(super::subject::Stop::Failed(why)) => {
+            return failed(format!("{why}; gradients must come from the host's `backward` and `gradients` alone"));
+        }
+        Err(other) => return Err(other),
+    };
+    for ((parameter, one), two) in expected.parameters.iter().zip(&expected.gradients).zip(&found.gradients) {
+        ensure(close(one, two, 1e-8), || {
+            format!(
+                "the gradient of `{}` is another one where the host recomputes text features: it must come from the \
+                 host's `backward` and `gradients` alone",
+                parameter.name
+            )
+        })?;
+    }
+    Ok(())
+}
+
+pub(super) fn two_gradients(subject: &Subject) -> Finding {
+    subject.learns_by_gradients()?;
+    let (stage, mut whole, _) = subject.scene()?;
+    let mut cut = subject.method(&stage, 1)?;
+    let needs = subject.needs()?;
+    for step in 0..3 {
+        let batch = stage.batch(8, step, needs);
+        let expected = Step::take(&mut whole, &batch, &stage.services(1, Recompute::Never))?;
+        if !expected.by_itself {
+            return skipped("the method leaves gradients to the host");
+        }
+        let found = Step::take(&mut cut, &batch, &stage.services(1, Recompute::Chunks(3)))?;
+        for (one, two) in expected.gradients.iter().zip(&found.gradients) {
+            ensure(finite(one)? && close(one, two, 1e-8), || {
+                format!("in step {step} a gradient is another one where the host recomputes text features")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn training(subject: &Subject) -> Finding {
+    let stage = Stage::new(CLASSES, Kind::Double);
+    let services = stage.services(1, Recompute::Never);
+    let plugin = subject.plugin()?;
+    let needs = plugin.descriptor().needs;
+    if !needs.features || needs.dense || needs.pixels {
+        return skipped("the trainer of this version gives global features alone");
+    }
+    let mut method = subject.method(&stage, 1)?;
+    let protocol = ResolvedProtocol {
+        name: "check".to_owned(),
+        optimiser: OptimiserKind::Sgd,
+        learning_rate: 0.01,
+        momentum: 0.9,
+        weight_decay: 5e-4,
+        warmup_epochs: 1,
+        warmup_learning_rate: 1e-3,
+        batch_size: 4,
+        epochs: 3,
+        views: 3,
+    };
+    let labels: Vec<u32> = (0..10).map(|image| image % CLASSES as u32).collect();
+    let mut inputs = TrainingInputs {
+        features: &mut |epoch| {
+            let batch = stage.batch(labels.len(), epoch, needs);
+            Ok(batch.features()?.shallow_clone())
+        },
+        labels: &labels,
+        validation: None,
+        seed: 1,
+        device: Device::Cpu,
+    };
+    let optimisation = plugin.descriptor().optimisation;
+    let history = train(&mut method, optimisation, &protocol, &mut inputs, &services, &mut |_| {})?;
+    for record in &history {
+        for (name, values) in &record.reported {
+            ensure(values.iter().all(|value| value.is_finite()), || format!("it reports {name} = {values:?}"))?;
+            ensure(values.len() <= 1024, || format!("it reports {} numbers as {name}", values.len()))?;
+        }
+    }
+    Ok(())
+}

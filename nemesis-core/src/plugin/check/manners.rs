@@ -1,0 +1,188 @@
+//! Checks of what a plugin does to the process that it lives in.
+
+use super::stage::{Stage, without_labels};
+use super::subject::{CLASSES, Finding, Step, Subject, ensure, skipped};
+use crate::method::{self, ClassPosition, Host, LogLevel, Method};
+use crate::train::{Recompute, Services};
+use libloading::os::unix::Library;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+use tch::{Device, Kind, Tensor, no_grad, with_grad};
+
+/// Uses every function of a method once.
+fn use_everything(subject: &Subject) -> Finding {
+    let (stage, mut method, batch) = subject.scene()?;
+    let services = stage.services(1, Recompute::Never);
+    let state = method.state()?;
+    method.load_state(&state)?;
+    let _logits = method.logits(&without_labels(&batch), &services)?;
+    if subject.learns_by_gradients().is_ok() {
+        Step::take(&mut method, &batch, &services)?;
+    }
+    Ok(())
+}
+
+/// Who started this process looks at its standard output.
+pub(super) fn no_output(subject: &Subject) -> Finding {
+    use_everything(subject)
+}
+
+pub(super) fn random_state(subject: &Subject) -> Finding {
+    let next = || Vec::<f64>::try_from(Tensor::rand([4], (Kind::Double, Device::Cpu)));
+    tch::manual_seed(20_240_507);
+    let expected = next()?;
+    tch::manual_seed(20_240_507);
+    use_everything(subject)?;
+    ensure(expected == next()?, || {
+        "libtorch's next random number is another one; draws must come from the host's `random`".to_owned()
+    })
+}
+
+pub(super) fn grad_mode(subject: &Subject) -> Finding {
+    let threads = tch::get_num_threads();
+    let (stage, mut method, batch) = subject.scene()?;
+    let services = stage.services(1, Recompute::Never);
+    // Called without the guard by which the host protects itself.
+    let after_logits = no_grad(|| {
+        let result = method.call_logits(&without_labels(&batch), &services);
+        result.map(|_| grad_enabled())
+    })?;
+    ensure(!after_logits, || "it is on after an evaluation".to_owned())?;
+    if subject.learns_by_gradients().is_ok() {
+        let after_loss = with_grad(|| method.call_loss(&batch, &services).map(|_| grad_enabled()))?;
+        ensure(after_loss, || "it is off after a loss".to_owned())?;
+    }
+    let now = tch::get_num_threads();
+    ensure(threads == now, || format!("libtorch had {threads} threads and has {now}"))
+}
+
+fn grad_enabled() -> bool {
+    let probe = Tensor::from(0.0).set_requires_grad(true);
+    (&probe + 1.0).requires_grad()
+}
+
+pub(super) fn step_overhead(subject: &Subject) -> Finding {
+    const LIMIT: Duration = Duration::from_millis(10);
+    const STEPS: u64 = 31;
+    subject.learns_by_gradients()?;
+    let (stage, mut method, _) = subject.scene()?;
+    let services = stage.services(1, Recompute::Never);
+    let timed = Timed { host: &services, spent: Cell::new(Duration::ZERO) };
+    let needs = subject.needs()?;
+    let mut times = Vec::new();
+    for step in 0..STEPS {
+        let batch = stage.batch(8, step, needs);
+        timed.spent.set(Duration::ZERO);
+        let start = Instant::now();
+        let _loss = method.loss(&batch, &timed)?;
+        times.push(start.elapsed().saturating_sub(timed.spent.get()));
+        services.end_step();
+    }
+    // The fastest, since other processes may take any of the others' time.
+    let fastest = times.into_iter().min().unwrap_or_default();
+    ensure(fastest < LIMIT, || format!("the fastest of {STEPS} took {:.1} ms", fastest.as_secs_f64() * 1e3))
+}
+
+/// A host that adds up the time spent in its services.
+struct Timed<'a> {
+    host: &'a Services<'a>,
+    spent: Cell<Duration>,
+}
+
+impl Timed<'_> {
+    fn time<T>(&self, service: impl FnOnce(&Services<'_>) -> T) -> T {
+        let start = Instant::now();
+        let result = service(self.host);
+        self.spent.set(self.spent.get() + start.elapsed());
+        result
+    }
+}
+
+impl Host for Timed<'_> {
+    fn encode_strings(&self, prompts: &[String]) -> method::Result<Tensor> {
+        self.time(|host| host.encode_strings(prompts))
+    }
+
+    fn encode_contexts(&self, contexts: &Tensor, position: ClassPosition) -> method::Result<Tensor> {
+        self.time(|host| host.encode_contexts(contexts, position))
+    }
+
+    fn embed_text(&self, text: &str) -> method::Result<Tensor> {
+        self.time(|host| host.embed_text(text))
+    }
+
+    fn backward(&self, loss: &Tensor) -> method::Result<()> {
+        self.time(|host| host.backward(loss))
+    }
+
+    fn gradients(&self, loss: &Tensor, inputs: &[&Tensor]) -> method::Result<Vec<Tensor>> {
+        self.time(|host| host.gradients(loss, inputs))
+    }
+
+    fn random(&self, purpose: &str, index: u64, count: usize) -> Vec<u64> {
+        self.time(|host| host.random(purpose, index, count))
+    }
+
+    fn report(&self, name: &str, value: &Tensor) {
+        self.time(|host| host.report(name, value));
+    }
+
+    fn cancelled(&self) -> bool {
+        self.host.cancelled()
+    }
+
+    fn log(&self, level: LogLevel, message: &str) {
+        self.host.log(level, message);
+    }
+}
+
+pub(super) fn memory(subject: &Subject) -> Finding {
+    /// What the allocator may hold on to; one small tensor a step would be several times as much.
+    const LIMIT: usize = 64 * 1024;
+    let stage = Stage::new(CLASSES, Kind::Double);
+    let services = stage.services(1, Recompute::Never);
+    let mut method = subject.method(&stage, 1)?;
+    let learns = subject.learns_by_gradients().is_ok();
+    let batch = stage.batch(8, 0, subject.needs()?);
+    let mut run = |steps: usize| -> Finding {
+        for _ in 0..steps {
+            if learns {
+                Step::take(&mut method, &batch, &services)?;
+            }
+            let _logits = method.logits(&batch, &services)?;
+            drop(method.state()?);
+        }
+        Ok(())
+    };
+    run(100)?;
+    let Some(before) = bytes_in_use() else { return skipped("the C library does not tell how much memory is in use") };
+    run(1000)?;
+    let grown = bytes_in_use().unwrap_or(before).saturating_sub(before);
+    ensure(grown < LIMIT, || format!("1,000 steps more take {} KiB more", grown / 1024))
+}
+
+/// What glibc's `mallinfo2` returns.
+#[repr(C)]
+struct MallInfo {
+    arena: usize,
+    ordblks: usize,
+    smblks: usize,
+    hblks: usize,
+    hblkhd: usize,
+    usmblks: usize,
+    fsmblks: usize,
+    uordblks: usize,
+    fordblks: usize,
+    keepcost: usize,
+}
+
+/// The bytes that the process has asked the C allocator for and not given back, where the C library tells: glibc does
+/// since version 2.33.
+fn bytes_in_use() -> Option<usize> {
+    // SAFETY: where the symbol exists it is this function, which reads the allocator's own counters under its locks.
+    unsafe {
+        let mallinfo = Library::this().get::<unsafe extern "C" fn() -> MallInfo>(b"mallinfo2").ok()?;
+        let MallInfo { hblkhd, uordblks, .. } = mallinfo();
+        Some(hblkhd + uordblks)
+    }
+}

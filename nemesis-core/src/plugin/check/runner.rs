@@ -1,0 +1,197 @@
+//! Starting one process a check, and telling what became of it.
+
+use super::{Check, ENTRY, NO_OUTPUT, Outcome};
+use crate::{Error, Result, files};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::fs::File;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How to check a plugin.
+pub struct Kit<'a> {
+    /// The command that runs the check of an id and leaves the [`Outcome`], as JSON, in the file of that path.
+    pub command: &'a dyn Fn(&str, &Path) -> Command,
+    /// How many checks run at a time.
+    pub jobs: usize,
+    /// How long a check may take.
+    pub limit: Duration,
+}
+
+/// What became of the checks.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Each check that was run, with its outcome.
+    pub outcomes: Vec<(&'static Check, Outcome)>,
+}
+
+impl Report {
+    /// How many checks passed, failed and were skipped.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let count = |wanted: fn(&Outcome) -> bool| self.outcomes.iter().filter(|(_, outcome)| wanted(outcome)).count();
+        (
+            count(|outcome| *outcome == Outcome::Passed),
+            count(|outcome| matches!(outcome, Outcome::Failed(_))),
+            count(|outcome| matches!(outcome, Outcome::Skipped(_))),
+        )
+    }
+}
+
+impl Kit<'_> {
+    /// Runs checks and tells each outcome as soon as it and all before it are known. When the plugin does not load, the
+    /// rest are skipped.
+    ///
+    /// # Errors
+    ///
+    /// When a process cannot be started.
+    pub fn run(&self, checks: &[&'static Check], told: &mut dyn FnMut(&Check, &Outcome)) -> Result<Report> {
+        let folder = tempfile::tempdir().map_err(|e| Error::new(format!("cannot make a temporary folder: {e}")))?;
+        // All others rest on this one: it comes first, also where nobody asked for it.
+        let entry = super::find(ENTRY)?;
+        let first = self.run_some(&[entry], &folder, told)?.remove(0);
+        let rest: Vec<&'static Check> = checks.iter().copied().filter(|check| check.id != ENTRY).collect();
+        let found = if matches!(first, Outcome::Failed(_)) {
+            let skipped = Outcome::Skipped("the plugin does not load".to_owned());
+            for check in &rest {
+                told(check, &skipped);
+            }
+            vec![skipped; rest.len()]
+        } else {
+            self.run_some(&rest, &folder, told)?
+        };
+        Ok(Report { outcomes: std::iter::once(entry).chain(rest).zip(std::iter::once(first).chain(found)).collect() })
+    }
+
+    fn run_some(
+        &self,
+        checks: &[&'static Check],
+        folder: &TempDir,
+        told: &mut dyn FnMut(&Check, &Outcome),
+    ) -> Result<Vec<Outcome>> {
+        let mut outcomes: Vec<Option<Outcome>> = vec![None; checks.len()];
+        let mut running: Vec<(usize, Running)> = Vec::new();
+        let (mut started, mut next_told) = (0, 0);
+        while next_told < checks.len() {
+            while started < checks.len() && running.len() < self.jobs.max(1) {
+                running.push((started, self.start(checks[started], folder)?));
+                started += 1;
+            }
+            let mut still = Vec::new();
+            for (at, mut check) in running {
+                match check.finished(self.limit)? {
+                    Some(outcome) => outcomes[at] = Some(outcome),
+                    None => still.push((at, check)),
+                }
+            }
+            running = still;
+            while let Some(outcome) = outcomes.get(next_told).and_then(Option::as_ref) {
+                told(checks[next_told], outcome);
+                next_told += 1;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(outcomes.into_iter().flatten().collect())
+    }
+
+    fn start(&self, check: &'static Check, folder: &TempDir) -> Result<Running> {
+        let file = |kind: &str| folder.path().join(format!("{}.{kind}", check.id));
+        let create = |kind: &str| File::create(file(kind)).map_err(|e| Error::io("create the file", file(kind), &e));
+        let mut command = (self.command)(check.id, &file("json"));
+        // Threads would wait for each other where other checks run beside this one.
+        command.env("OMP_NUM_THREADS", "1");
+        command.stdin(Stdio::null()).stdout(create("out")?).stderr(create("err")?);
+        // A group of its own, so that processes which the plugin starts end with it.
+        let child = command.process_group(0).spawn();
+        let child = child.map_err(|e| Error::new(format!("cannot start the check `{}`: {e}", check.id)))?;
+        Ok(Running { check, child, started: Instant::now(), folder: folder.path().to_owned() })
+    }
+}
+
+/// A check whose process has been started.
+struct Running {
+    check: &'static Check,
+    child: Child,
+    started: Instant,
+    folder: std::path::PathBuf,
+}
+
+impl Running {
+    /// The outcome, once the process has ended or run too long.
+    fn finished(&mut self, limit: Duration) -> Result<Option<Outcome>> {
+        let waiting = |e: std::io::Error| Error::new(format!("cannot wait for a check: {e}"));
+        if let Some(status) = self.child.try_wait().map_err(waiting)? {
+            return self.outcome(status).map(Some);
+        }
+        if self.started.elapsed() < limit {
+            return Ok(None);
+        }
+        self.end();
+        Ok(Some(Outcome::Failed(format!("it ran longer than {} s and was ended", limit.as_secs()))))
+    }
+
+    fn end(&mut self) {
+        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            // It may have ended by itself in the meantime.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let _ = self.child.wait();
+    }
+
+    fn outcome(&self, status: ExitStatus) -> Result<Outcome> {
+        let read = |kind: &str| {
+            let bytes = std::fs::read(self.folder.join(format!("{}.{kind}", self.check.id))).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        let verdict = read("json");
+        if verdict.is_empty() {
+            let last = read("err").lines().rev().find(|line| !line.trim().is_empty()).map(|line| format!(": {line}"));
+            return Ok(Outcome::Failed(format!("its process {}{}", ending(status), last.unwrap_or_default())));
+        }
+        let outcome =
+            serde_json::from_str(&verdict).map_err(|e| Error::new(format!("a check left no outcome: {e}")))?;
+        if !status.success() && outcome == Outcome::Passed {
+            return Ok(Outcome::Failed(format!("its process {}", ending(status))));
+        }
+        let printed = read("out");
+        if self.check.id == NO_OUTPUT && outcome == Outcome::Passed && !printed.is_empty() {
+            return Ok(Outcome::Failed(format!("it printed {:?}", printed.lines().next().unwrap_or("\n"))));
+        }
+        Ok(outcome)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Reached with the process alive only when the kit itself fails.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.end();
+        }
+    }
+}
+
+fn ending(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (_, Some(signal)) => {
+            let known = [
+                (Signal::ABORT, "SIGABRT"),
+                (Signal::BUS, "SIGBUS"),
+                (Signal::FPE, "SIGFPE"),
+                (Signal::ILL, "SIGILL"),
+                (Signal::KILL, "SIGKILL"),
+                (Signal::SEGV, "SIGSEGV"),
+            ];
+            let name = known.iter().find(|(known, _)| known.as_raw() == signal).map_or("", |(_, name)| name);
+            format!("was ended by signal {signal} {name}").trim_end().to_owned()
+        }
+        (Some(code), None) => format!("ended with code {code}"),
+        (None, None) => "ended".to_owned(),
+    }
+}
+
+/// Leaves the outcome of a check for who started this process.
+pub(super) fn leave(outcome: &Outcome, verdict: &Path) -> Result<()> {
+    let json = serde_json::to_string(outcome).map_err(|e| Error::new(e.to_string()))?;
+    files::write_atomic(verdict, json.as_bytes())
+}
