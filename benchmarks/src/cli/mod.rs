@@ -1,10 +1,12 @@
 //! The command line: one file a command.
 
 mod encode;
+mod env;
 mod images;
 mod options;
 mod parity;
 mod plan;
+mod plugin;
 mod predict;
 mod report;
 mod run;
@@ -56,6 +58,11 @@ enum Command {
     Predict(predict::Predict),
     /// Compare this build with golden values.
     Parity(parity::Parity),
+    /// Make a plugin.
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
+    /// Print what a plugin outside of this repository needs to be built.
+    Env(env::Env),
     /// Compute cells for a coordinator.
     #[command(hide = true)]
     Worker,
@@ -71,6 +78,8 @@ pub fn main() -> ExitCode {
         Command::Encode(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Parity(command) => command.run(),
+        Command::Plugin(command) => command.run(),
+        Command::Env(command) => command.run(),
         Command::Worker => worker::run(),
     };
     match result {

@@ -21,6 +21,8 @@ const VERSION_HEADER: &str = "include/torch/headeronly/version.h";
 /// Lets every binary, test and bench of the calling package find libtorch without `LD_LIBRARY_PATH`, and load it even
 /// where the linker sees no use of it: plugins rely on the copy that their host has loaded.
 ///
+/// The package's code finds the folder by `env!("NEMESIS_LIBTORCH_FOLDER")`.
+///
 /// Called from a build script. Without a libtorch of the right version it prints one message and ends the build.
 pub fn link_libtorch() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -32,6 +34,7 @@ pub fn link_libtorch() {
         println!("cargo::error={problem}. Run `cargo xtask setup`, or set LIBTORCH to what `nemesis env` prints.");
         return;
     }
+    println!("cargo::rustc-env=NEMESIS_LIBTORCH_FOLDER={}", libtorch.display());
     let os = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
     for argument in link_arguments(&libtorch, &os) {
         println!("cargo::rustc-link-arg={argument}");

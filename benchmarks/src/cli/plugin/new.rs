@@ -1,0 +1,58 @@
+//! `nemesis plugin new`: the crate of a method in a repository of its own.
+
+use crate::cli::{Ending, env};
+use clap::Args;
+use nemesis_core::{Error, Result};
+use nemesis_scaffold::{Home, Name, Sdk, create};
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+/// Makes a crate with a working method (CoOp with an L1 penalty), its tests, a README and files for continuous
+/// integration. It builds against the libtorch of this program.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(in crate::cli) struct New {
+    /// The method's name: words of small letters and digits joined by hyphens
+    name: String,
+    /// The folder to make; without it, one of the method's name here
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// The SDK: a folder of nemesis's sources, or a git address of its repository; without it, the sources that this
+    /// program was built from
+    #[arg(long, value_name = "DIR|URL")]
+    sdk: Option<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nemesis plugin new my-idea && (cd my-idea && cargo build --release)
+  nemesis run --plugin my-idea/target/release --methods coop,my-idea";
+
+impl New {
+    pub(in crate::cli) fn run(&self) -> Result<Ending> {
+        let name = Name::parse(&self.name).map_err(Error::new)?;
+        let folder = self.folder.clone().unwrap_or_else(|| PathBuf::from(name.kebab()));
+        let home = Home::Alone { sdk: self.sdk()?, libtorch: env::libtorch_folder() };
+        create(&name, &folder, &home).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => Error::new("there is such a folder already")
+                .at(&folder)
+                .help("choose another name, or another folder by `--folder`"),
+            _ => Error::io("write the crate", &folder, &error),
+        })?;
+        let (name, folder) = (name.kebab(), folder.display());
+        println!("made {folder}; the method is {folder}/src/lib.rs. Next:\n");
+        println!("  (cd {folder} && cargo test && cargo build --release)");
+        println!("  nemesis run --plugin {folder}/target/release --methods coop,{name}");
+        Ok(Ending::Done)
+    }
+
+    fn sdk(&self) -> Result<Sdk> {
+        match &self.sdk {
+            Some(given) => Sdk::parse(given).map_err(Error::new),
+            None => env::sdk_folder().map(Sdk::Folder).ok_or_else(|| {
+                Error::new("the sources that this program was built from are not where they were")
+                    .help("name nemesis's sources or its repository by `--sdk`")
+            }),
+        }
+    }
+}
