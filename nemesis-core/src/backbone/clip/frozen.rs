@@ -7,7 +7,7 @@ use super::batches::in_batches;
 use super::layers::{Block, HEAD_WIDTH, LayerNorm, Linear};
 use super::prompts::Prompts;
 use super::text::TextTower;
-use super::tree::Forest;
+use super::tree::{Forest, Node};
 use tch::{Kind, Tensor};
 
 /// The constant of [`super::layers::quick_gelu`].
@@ -68,57 +68,90 @@ impl FrozenText {
     /// `[copies, prefix, width]` without positions; none of them empty.
     pub(super) fn encode_tree(&self, prefix: &Tensor, sequences: &[&[i64]]) -> Tensor {
         let (copies, shared, width) = prefix.size3().expect("a prefix has three dimensions");
-        let before = self.keys_and_values(&(prefix + self.tower.positions(0, shared)));
+        let prefix = prefix + self.tower.positions(0, shared);
         let forest = Forest::new(sequences, shared as usize, width as usize);
-        let blocks_per_batch = (self.rows_per_batch() / (copies * forest.rows as i64)).max(1) as usize;
-        let numbers: Vec<usize> = (0..forest.blocks.len()).collect();
-        let features: Vec<Tensor> =
-            numbers.chunks(blocks_per_batch).map(|blocks| self.encode_blocks(&forest, blocks, &before)).collect();
+        let features = if forest.blocks.len() == 1 {
+            self.encode_with_prefix(&forest, &prefix)
+        } else {
+            let before = self.keys_and_values(&prefix);
+            let blocks_per_batch = (self.rows_per_batch() / (copies * forest.rows as i64)).max(1) as usize;
+            let numbers: Vec<usize> = (0..forest.blocks.len()).collect();
+            let batches = numbers.chunks(blocks_per_batch);
+            Tensor::cat(&batches.map(|blocks| self.encode_blocks(&forest, blocks, &before)).collect::<Vec<_>>(), 1)
+        };
         let places = forest.places.iter().map(|(block, end)| (block * forest.most_ends() + end) as i64);
-        let places = self.tower.indices(&places.collect::<Vec<_>>());
-        Tensor::cat(&features, 1).index_select(1, &places)
+        features.index_select(1, &self.tower.indices(&places.collect::<Vec<_>>()))
     }
 
-    /// Features `[copies, blocks × most ends, embed_dim]` of the ends in some blocks.
+    /// Features `[copies, ends, embed_dim]` of a forest of one block, whose few rows go through the tower together
+    /// with the prefix `[copies, prefix, width]`: small matrices are what a processor is slow at.
+    fn encode_with_prefix(&self, forest: &Forest, prefix: &Tensor) -> Tensor {
+        let (copies, shared, _) = prefix.size3().expect("a prefix has three dimensions");
+        let nodes = self.nodes(forest, &[0], shared).expand([copies, -1, -1], false);
+        let places = Tensor::arange(shared + forest.rows as i64, (Kind::Int64, self.tower.device()));
+        let causal = self.hide(&places.gt_tensor(&places.narrow(0, 0, shared).unsqueeze(-1))).unsqueeze(0);
+        let mask = Tensor::cat(&[causal, self.block_mask(forest, &[0], shared)], 1);
+        let ends = self.ends(forest, &[0]) + shared;
+        self.encode_rows(&Tensor::cat(&[prefix, &nodes], 1), &mask, &ends, None)
+    }
+
+    /// Features `[copies, blocks × most ends, embed_dim]` of the ends in some blocks of a forest, whose rows also see
+    /// keys and values that come before, `[copies, prefix, 2 × width]` for each layer.
     fn encode_blocks(&self, forest: &Forest, numbers: &[usize], before: &[Tensor]) -> Tensor {
-        let (copies, shared) = (before[0].size()[0], before[0].size()[1]);
-        let (blocks, rows) = (numbers.len() as i64, forest.rows as i64);
-        let per_copy = |tensor: Tensor| {
-            let sizes = [&[copies], &tensor.size()[..]].concat();
-            tensor.expand(sizes, false).flatten(0, 1)
-        };
-        let padded = |of: fn(&super::tree::Node) -> i64| {
+        let (copies, shared, _) = before[0].size3().expect("keys and values have three dimensions");
+        let nodes = self.nodes(forest, numbers, shared).repeat([copies, 1, 1]);
+        let mask = self.block_mask(forest, numbers, shared);
+        let features = self.encode_rows(&nodes, &mask, &self.ends(forest, numbers), Some(before));
+        features.view([copies, -1, self.tower.embed_dim()])
+    }
+
+    /// Features `[copies × sequences, ends, embed_dim]` of rows `[copies × sequences, rows, width]`, given for each
+    /// sequence what it adds to its scores `[sequences, rows, keys]`, and the rows `[sequences, ends]` that are wanted.
+    fn encode_rows(&self, rows: &Tensor, mask: &Tensor, ends: &Tensor, before: Option<&[Tensor]>) -> Tensor {
+        let sequences = mask.size()[0];
+        let copies = rows.size()[0] / sequences;
+        let (keys, most_ends) = (mask.size()[2], ends.size()[1]);
+        let end_mask = mask.gather(1, &ends.unsqueeze(-1).expand([-1, -1, keys], false), false);
+        // Attention wants a mask for each sequence of each copy, alike for all heads.
+        let [mask, end_mask] = [mask, &end_mask].map(|mask| mask.unsqueeze(1).repeat([copies, 1, 1, 1]));
+        let ends = ends.unsqueeze(0).expand([copies, -1, most_ends], false).flatten(0, 1);
+        let mut x = rows.shallow_clone();
+        for (number, layer) in self.layers.iter().enumerate() {
+            let before = before.map(|before| {
+                let of_copies = before[number].unsqueeze(1);
+                of_copies.expand([-1, sequences, -1, -1], false).flatten(0, 1)
+            });
+            x = if number + 1 == self.layers.len() {
+                layer.forward(&x, before.as_ref(), Some(&end_mask), Some(&ends))
+            } else {
+                layer.forward(&x, before.as_ref(), Some(&mask), None)
+            };
+        }
+        self.tower.project(&x)
+    }
+
+    /// Embeddings `[blocks, rows, width]` of the nodes in some blocks of a forest that comes after `shared` rows.
+    fn nodes(&self, forest: &Forest, numbers: &[usize], shared: i64) -> Tensor {
+        let padded = |of: &dyn Fn(&Node) -> i64| {
             let rows = numbers
                 .iter()
                 .flat_map(|number| forest.blocks[*number].iter().map(of).chain(std::iter::repeat(0)).take(forest.rows));
-            self.tower.indices(&rows.collect::<Vec<_>>())
+            self.tower.indices(&rows.collect::<Vec<_>>()).view([numbers.len() as i64, -1])
         };
-        let tokens = self.tower.embed(&padded(|node| node.token));
-        let x = tokens + self.tower.positions_at(&(padded(|node| node.depth as i64) + shared));
-        let mut x = per_copy(x.view([blocks, rows, -1]));
+        let tokens = self.tower.embed(&padded(&|node| node.token));
+        tokens + self.tower.positions_at(&padded(&|node| shared + node.depth as i64))
+    }
 
-        let mask = self.block_mask(forest, numbers, shared);
+    /// The rows `[blocks, most ends]` at which sequences end in some blocks, padded with row zero.
+    fn ends(&self, forest: &Forest, numbers: &[usize]) -> Tensor {
         let ends = numbers.iter().flat_map(|number| {
             let ends = forest.ends[*number].iter().map(|end| *end as i64);
             ends.chain(std::iter::repeat(0)).take(forest.most_ends())
         });
-        let ends = self.tower.indices(&ends.collect::<Vec<_>>()).view([blocks, -1]);
-        let end_mask = mask.gather(1, &ends.unsqueeze(-1).expand([-1, -1, shared + rows], false), false);
-        let [mask, end_mask] = [mask, end_mask].map(|mask| per_copy(mask.unsqueeze(1)));
-        let ends = per_copy(ends);
-
-        for (number, (layer, before)) in self.layers.iter().zip(before).enumerate() {
-            let before = before.unsqueeze(1).expand([-1, blocks, -1, -1], false).flatten(0, 1);
-            x = if number + 1 == self.layers.len() {
-                layer.forward(&x, Some(&before), Some(&end_mask), Some(&ends))
-            } else {
-                layer.forward(&x, Some(&before), Some(&mask), None)
-            };
-        }
-        self.tower.project(&x).view([copies, -1, self.tower.embed_dim()])
+        self.tower.indices(&ends.collect::<Vec<_>>()).view([numbers.len() as i64, -1])
     }
 
-    /// What rows of blocks `[blocks, rows, prefix + rows]` add to their scores: nothing where they see the prefix and
+    /// What rows of blocks add to their scores, `[blocks, rows, prefix + rows]`: nothing where they see the prefix and
     /// their ancestors, minus infinity elsewhere.
     fn block_mask(&self, forest: &Forest, numbers: &[usize], shared: i64) -> Tensor {
         let (rows, keys) = (forest.rows, shared as usize + forest.rows);

@@ -98,8 +98,11 @@ fn common(left: &[i64], right: &[i64]) -> usize {
 fn best_rows(lengths: &[usize], shared: &[usize], prefix: usize, width: usize) -> usize {
     let longest = lengths.iter().copied().max().unwrap_or(1);
     let nodes = lengths.iter().zip(shared).map(|(length, shared)| length - shared).sum::<usize>();
-    let most = longest.max(MOST_ROWS.min(nodes));
-    let least = longest.max(most / 2);
+    if nodes <= MOST_ROWS.max(longest) {
+        return nodes;
+    }
+    let most = MOST_ROWS.max(longest);
+    let least = longest.max(MOST_ROWS / 2);
     let work = |rows: usize| {
         let (mut blocks, mut filled) = (0, rows);
         for (length, shared) in lengths.iter().zip(shared) {
@@ -112,7 +115,7 @@ fn best_rows(lengths: &[usize], shared: &[usize], prefix: usize, width: usize) -
         // A row costs 12 width² multiplications, and 2 width a key, which run four times slower.
         blocks * rows * (3 * width + 2 * (prefix + rows))
     };
-    (least..=most).min_by_key(|rows| work(*rows)).unwrap_or(longest)
+    (least..=most).min_by_key(|rows| work(*rows)).unwrap_or(most)
 }
 
 #[cfg(test)]
