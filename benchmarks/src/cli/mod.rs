@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod data;
 mod encode;
 mod env;
 mod images;
@@ -13,8 +14,8 @@ mod run;
 mod worker;
 
 use clap::{Parser, Subcommand};
-use nemesis_core::Error;
-use std::io::IsTerminal;
+use nemesis_core::{Error, Result};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 /// Reproduces prompt-tuning papers: trains methods on few images, evaluates them, prints the tables.
@@ -52,6 +53,8 @@ enum Command {
     Plan(plan::Plan),
     /// Print the tables of a folder of records again.
     Report(report::Report),
+    /// Show, check, prepare and sample data sets.
+    Data(data::Data),
     /// Encode images or texts to features.
     Encode(encode::Encode),
     /// Label images with a context that was learned.
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Run(command) => command.run(),
         Command::Plan(command) => command.run(),
         Command::Report(command) => command.run(),
+        Command::Data(command) => command.run(),
         Command::Encode(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Parity(command) => command.run(),
@@ -89,6 +93,17 @@ pub fn main() -> ExitCode {
             complain(&error);
             ExitCode::from(2)
         }
+    }
+}
+
+/// Prints to standard output. Whoever reads it may have had enough (`nemesis data sample … | head`): that is no failure.
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::new(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,0 +1,226 @@
+//! `nemesis data`: what data sets there are, what of them lies on the disk, and what is drawn from them.
+
+use super::{Ending, print};
+use crate::settings::{Layer, Settings};
+use clap::{Args, Subcommand};
+use nemesis_core::dataset::{
+    ClassSubset, Dataset, Entry, Registry, Report, Sample, SplitOrigin, SplitSizes, check, few_shot, missing_images,
+    prepare,
+};
+use nemesis_core::{Error, Result};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Shows, checks, prepares and samples data sets.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Data {
+    #[command(subcommand)]
+    command: DataCommand,
+    /// The folder that holds the data sets' folders [default: `data` of nemesis.yaml, or `NEMESIS_DATA`]
+    #[arg(long, value_name = "ROOT", global = true)]
+    data: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nemesis data list --data ROOT
+  nemesis data check eurosat dtd --data ROOT
+  nemesis data sample --data ROOT --dataset eurosat --shots 4 --seed 2 --json
+  nemesis data prepare food101 --data ROOT --seed 1";
+
+#[derive(Debug, Subcommand)]
+enum DataCommand {
+    /// List the data sets that are known, and which are in the data root.
+    List,
+    /// Check that data sets are whole, and whether their split is the published one.
+    Check {
+        /// The data sets [default: all in the data root]
+        #[arg(value_name = "NAMES")]
+        names: Vec<String>,
+        /// Decode every image
+        #[arg(long)]
+        decode: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the images that a few-shot training sees, as CoOp's code draws them.
+    Sample {
+        /// The data set
+        #[arg(long, value_name = "NAME")]
+        dataset: String,
+        /// Images per class
+        #[arg(long, value_name = "N")]
+        shots: usize,
+        /// The seed
+        #[arg(long, value_name = "N")]
+        seed: u64,
+        /// Only the base or the new classes
+        #[arg(long, value_name = "all|base|new", default_value = "all", value_parser = parse_classes)]
+        classes: ClassSubset,
+        /// Only the images that are not on the disk
+        #[arg(long)]
+        missing: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a split of a data set by CoOp's rules where its published split file is absent.
+    Prepare {
+        /// The data set
+        name: String,
+        /// The seed of the split
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+fn parse_classes(text: &str) -> std::result::Result<ClassSubset, String> {
+    serde_json::from_value(json!(text)).map_err(|_| "expected all, base or new".to_owned())
+}
+
+impl Data {
+    pub(super) fn run(&self) -> Result<Ending> {
+        let root = self.root()?;
+        let registry = Registry::load(&root)?;
+        match &self.command {
+            DataCommand::List => print(&list(&registry, &root))?,
+            DataCommand::Check { names, decode, json } => return check_all(&registry, &root, names, *decode, *json),
+            DataCommand::Sample { dataset, shots, seed, classes, missing, json } => {
+                let dataset = registry.get(dataset)?.open(&root)?;
+                let drawn = few_shot::draw(&*dataset, *shots, *seed);
+                let paths = |samples: &[Sample]| paths(&*dataset, samples, *classes, *missing);
+                print(&sample_text(&paths(&drawn.train), &paths(&drawn.val), *json))?;
+            }
+            DataCommand::Prepare { name, seed } => {
+                let prepared = prepare(registry.get(name)?, &root, *seed)?;
+                let (train, val, test) = (prepared.train, prepared.val, prepared.test);
+                print(&format!(
+                    "{}: {train} train, {val} val, {test} test\n\
+                     This split is made by CoOp's rules with seed {seed}. It is not the published one: numbers made \
+                     with it are not comparable with published numbers.\n",
+                    prepared.file.display()
+                ))?;
+            }
+        }
+        Ok(Ending::Done)
+    }
+
+    fn root(&self) -> Result<PathBuf> {
+        let layer = Layer { data: self.data.clone(), ..Layer::default() };
+        Settings::gather(None, &layer)?.layer.data.ok_or_else(|| {
+            Error::new("no data root is given").help("give the folder of the data sets with --data ROOT")
+        })
+    }
+}
+
+fn list(registry: &Registry, root: &Path) -> String {
+    let width = registry.names().map(str::len).max().unwrap_or(0);
+    let line = |entry: &Entry| {
+        let Entry { name, title, classes, licence, home, .. } = entry;
+        let present = if entry.path(root).is_dir() { "present" } else { "absent" };
+        format!("{name:width$}  {present:7}  {title}, {classes} classes; licence: {licence}; {home}\n")
+    };
+    registry.entries().iter().map(line).collect()
+}
+
+/// The paths of those samples that belong to the classes, and, with `missing`, that are not on the disk.
+fn paths(dataset: &dyn Dataset, samples: &[Sample], classes: ClassSubset, missing: bool) -> Vec<String> {
+    let samples = classes.samples(samples, dataset.class_names().len());
+    let listed: Vec<&Sample> =
+        if missing { missing_images(dataset.folder(), &samples) } else { samples.iter().collect() };
+    listed.into_iter().map(|sample| sample.path.to_string_lossy().into_owned()).collect()
+}
+
+fn sample_text(train: &[String], val: &[String], json: bool) -> String {
+    if json {
+        return format!("{}\n", json!({"train": train, "val": val}));
+    }
+    let lines =
+        |split, paths: &[String]| -> Vec<String> { paths.iter().map(|path| format!("{split}\t{path}\n")).collect() };
+    [lines("train", train), lines("val", val)].concat().concat()
+}
+
+fn check_all(registry: &Registry, root: &Path, names: &[String], decode: bool, json: bool) -> Result<Ending> {
+    let entries: Vec<&Entry> = if names.is_empty() {
+        registry.entries().iter().filter(|entry| entry.path(root).is_dir()).collect()
+    } else {
+        names.iter().map(|name| registry.get(name)).collect::<Result<_>>()?
+    };
+    if entries.is_empty() {
+        return Err(Error::new("there is no data set in the data root")
+            .at(root)
+            .help("`nemesis data list` shows what the folders of the data sets are called"));
+    }
+    let mut whole = true;
+    for entry in entries {
+        let checked = check(entry, root, decode);
+        whole &= checked.as_ref().is_ok_and(Report::is_whole);
+        print(&match checked {
+            Ok(report) if json => format!("{}\n", report_json(&entry.name, &report)),
+            Ok(report) => report_text(&entry.name, &report),
+            Err(error) if json => format!("{}\n", json!({"dataset": entry.name, "error": error.to_string()})),
+            Err(error) => format!("{}: {}\n", entry.name, error.to_string().replace('\n', "\n  ")),
+        })?;
+    }
+    Ok(if whole { Ending::Done } else { Ending::WithFailures })
+}
+
+/// How many missing or damaged images are named; more would bury what else there is to say.
+const MAX_NAMED: usize = 5;
+
+fn report_text(name: &str, report: &Report) -> String {
+    let SplitSizes { train, val, test } = report.samples;
+    let mut lines = vec![format!("{name}: {}", if report.is_whole() { "whole" } else { "not whole" })];
+    lines.push(format!("{train} train, {val} val, {test} test"));
+    if let Some(SplitSizes { train, val, test }) = report.expected.filter(|expected| *expected != report.samples) {
+        lines.push(format!("expected: {train} train, {val} val, {test} test"));
+    }
+    let fingerprint = &report.fingerprint[..16];
+    lines.push(match report.split {
+        SplitOrigin::Own => format!("split: the data set's own ({fingerprint})"),
+        SplitOrigin::Published => format!("split: the one that CoOp published ({fingerprint})"),
+        SplitOrigin::NotPublished => format!(
+            "split: not the one that CoOp published ({fingerprint}); results are not comparable with published ones"
+        ),
+        SplitOrigin::Unknown => format!("split: unknown ({fingerprint}); the published one's fingerprint is not known"),
+    });
+    if !report.missing.is_empty() {
+        lines.push(format!("{} images are missing:", report.missing.len()));
+        lines.extend(report.missing.iter().take(MAX_NAMED).map(|path| format!("  {}", path.display())));
+        lines.extend(more(report.missing.len()));
+    }
+    if !report.damaged.is_empty() {
+        lines.push(format!("{} images are damaged:", report.damaged.len()));
+        let damaged = report.damaged.iter().take(MAX_NAMED);
+        lines.extend(damaged.map(|(path, error)| format!("  {}: {}", path.display(), error.what())));
+        lines.extend(more(report.damaged.len()));
+    }
+    lines.join("\n  ") + "\n"
+}
+
+fn more(count: usize) -> Option<String> {
+    (count > MAX_NAMED).then(|| format!("  … and {} more; --json names all", count - MAX_NAMED))
+}
+
+fn report_json(name: &str, report: &Report) -> serde_json::Value {
+    let sizes = |SplitSizes { train, val, test }| json!({"train": train, "val": val, "test": test});
+    let split = match report.split {
+        SplitOrigin::Own => "own",
+        SplitOrigin::Published => "published",
+        SplitOrigin::NotPublished => "not published",
+        SplitOrigin::Unknown => "unknown",
+    };
+    let damaged = report.damaged.iter().map(|(path, error)| json!({"path": path, "error": error.what()}));
+    json!({
+        "dataset": name,
+        "whole": report.is_whole(),
+        "samples": sizes(report.samples),
+        "expected": report.expected.map(sizes),
+        "split": split,
+        "fingerprint": report.fingerprint,
+        "missing": report.missing,
+        "damaged": damaged.collect::<Vec<_>>(),
+    })
+}
