@@ -16,29 +16,71 @@ mod towers;
 pub use check::{Check, Tolerance};
 pub use methods::Create;
 
+use clap::ValueEnum;
 use fixtures::Fixtures;
 use nemesis_core::Result;
-use nemesis_core::backbone::clip::Clip;
+use nemesis_core::backbone::clip::{Clip, TextPath};
 use std::path::Path;
 use tch::{Device, Kind};
 
-/// Runs every check of a folder of golden values, and gives each to `tell` when its group is done.
+/// A group of checks, about one part of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Group {
+    /// CLIP's tokens of a text.
+    Tokenizer,
+    /// Few-shot samples and splits.
+    Sampling,
+    /// Learning rates.
+    Schedule,
+    /// Decoding, resizing, cropping.
+    Images,
+    /// Features of CLIP's towers.
+    Towers,
+    /// Logits, gradients and paths of the methods.
+    Methods,
+    /// Accuracy with a corrupted context.
+    Corruption,
+}
+
+impl Group {
+    /// All groups, in the order in which they run.
+    pub const ALL: [Self; 7] =
+        [Self::Tokenizer, Self::Sampling, Self::Schedule, Self::Images, Self::Towers, Self::Methods, Self::Corruption];
+
+    fn checks(self, fixtures: &Fixtures, path: TextPath, create: &mut Create<'_>) -> Result<Vec<Check>> {
+        let clip = || {
+            let clip = Clip::load(&fixtures.path("clip_vit.safetensors"), Device::Cpu, Kind::Float)?;
+            Ok::<_, nemesis_core::Error>(clip.with_text_path(path))
+        };
+        match self {
+            Self::Tokenizer => tokenizer::checks(fixtures),
+            Self::Sampling => sampling::checks(fixtures),
+            Self::Schedule => schedule::checks(fixtures),
+            Self::Images => images::checks(fixtures),
+            Self::Towers => towers::checks(fixtures),
+            Self::Methods => methods::checks(fixtures, &clip()?, create),
+            Self::Corruption => corruption::checks(fixtures, &clip()?, create),
+        }
+    }
+}
+
+/// Runs groups of checks on a folder of golden values, and gives each check to `tell` when its group is done.
 ///
-/// Methods are made by `create`, which may load plugins.
+/// Methods are made by `create`, which may load plugins; their prompts go through the text tower by `path`.
 ///
 /// # Errors
 ///
 /// When a file of the folder is missing or malformed. What our code cannot compute is a failed check.
-pub fn run(folder: &Path, create: &mut Create<'_>, tell: &mut dyn FnMut(&Check)) -> Result<()> {
+pub fn run(
+    folder: &Path,
+    groups: &[Group],
+    path: TextPath,
+    create: &mut Create<'_>,
+    tell: &mut dyn FnMut(&Check),
+) -> Result<()> {
     let fixtures = Fixtures::open(folder)?;
-    let mut tell_all = |checks: Vec<Check>| checks.iter().for_each(&mut *tell);
-    tell_all(tokenizer::checks(&fixtures)?);
-    tell_all(sampling::checks(&fixtures)?);
-    tell_all(schedule::checks(&fixtures)?);
-    tell_all(images::checks(&fixtures)?);
-    tell_all(towers::checks(&fixtures)?);
-    let clip = Clip::load(&fixtures.path("clip_vit.safetensors"), Device::Cpu, Kind::Float)?;
-    tell_all(methods::checks(&fixtures, &clip, create)?);
-    tell_all(corruption::checks(&fixtures, &clip, create)?);
+    for group in groups {
+        group.checks(&fixtures, path, create)?.iter().for_each(&mut *tell);
+    }
     Ok(())
 }
