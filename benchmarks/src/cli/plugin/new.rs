@@ -41,7 +41,7 @@ impl New {
         })?;
         let (name, folder) = (name.kebab(), folder.display());
         println!("made {folder}; the method is {folder}/src/lib.rs. Next:\n");
-        println!("  (cd {folder} && cargo test && cargo build --release)");
+        println!("  (cd {folder} && cargo test --release && cargo build --release)");
         println!("  nemesis run --plugin {folder}/target/release --methods coop,{name}");
         Ok(Ending::Done)
     }

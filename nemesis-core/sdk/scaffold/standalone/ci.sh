@@ -7,7 +7,8 @@ target=${CARGO_TARGET_DIR:-target}
 case "$(uname)" in Darwin) suffix=dylib ;; *) suffix=so ;; esac
 
 cargo fmt --check
-cargo clippy --all-targets -- --deny warnings
-cargo test
+# All in one profile: the bindings of libtorch, which take minutes, are then compiled once.
+cargo clippy --release --all-targets -- --deny warnings
+cargo test --release
 cargo build --release
 "${NEMESIS:-nemesis}" plugin check "$target/release/libnemesis_method_sparse_prompt.$suffix"
