@@ -108,7 +108,7 @@ impl Setup {
     }
 
     /// Waits until no other setup works here. The lock goes with the process, however that ends.
-    fn lock(&self, say: &dyn Fn(&str)) -> Result<File> {
+    fn lock(&self, say: &dyn Fn(&str)) -> Result<Lock> {
         let failed = |error: io::Error| Failure::io("lock", &self.root, &error);
         let lock = File::open(&self.root).map_err(failed)?;
         match lock.try_lock() {
@@ -119,7 +119,7 @@ impl Setup {
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        Ok(lock)
+        Ok(Lock(lock))
     }
 
     fn remove_leftovers(&self) -> Result<()> {
@@ -208,6 +208,17 @@ impl Setup {
         let folder = self.root.join(FOLDER);
         remove(&folder)?;
         fs::rename(made, &folder).map_err(|error| Failure::io("create", &folder, &error))
+    }
+}
+
+/// The lock of a workspace. It is given up by name: a child that is just being started may still hold a copy of the file,
+/// with which the lock would stay for a moment longer.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What cannot be unlocked is when the process ends.
+        let _ = self.0.unlock();
     }
 }
 
