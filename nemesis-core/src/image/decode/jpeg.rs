@@ -2,10 +2,12 @@
 //!
 //! Those paths of libjpeg-turbo (Pillow's) and mozjpeg (ours) give the same bits.
 
+use super::colour::{Plane, Subsampling, to_rgb};
 use super::{broken, check_size, grey_to_rgb};
 use crate::image::Rgb8;
 use crate::{Error, Result};
-use mozjpeg::{ColorSpace, Decompress};
+use mozjpeg::decompress::DecompressStarted;
+use mozjpeg::{ColorSpace, CompInfoExt, Decompress};
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,26 +27,65 @@ fn decode_or_unwind(bytes: &[u8]) -> Result<Rgb8> {
     let (width, height) = header.size();
     check_size(width, height)?;
     let components = header.components().len();
-    let mut started = match components {
-        1 => header.grayscale(),
-        3 => header.rgb(),
-        4 => header.to_colorspace(ColorSpace::JCS_CMYK),
-        _ => return Err(Error::new(format!("the JPEG image has {components} components")).expected("1, 3 or 4")),
-    }
-    .map_err(failed)?;
-    let samples: Vec<u8> = started.read_scanlines().map_err(failed)?;
+    let (data, started) = if let Some(subsampling) = subsampling_of(&header) {
+        let mut started = header.raw().map_err(failed)?;
+        (colours(&mut started, subsampling), started)
+    } else {
+        let mut started = match components {
+            1 => header.grayscale(),
+            3 => header.rgb(),
+            4 => header.to_colorspace(ColorSpace::JCS_CMYK),
+            _ => return Err(Error::new(format!("the JPEG image has {components} components")).expected("1, 3 or 4")),
+        }
+        .map_err(failed)?;
+        let samples: Vec<u8> = started.read_scanlines().map_err(failed)?;
+        let data = match components {
+            1 => grey_to_rgb(samples.into_iter()),
+            3 => samples,
+            _ => samples.as_chunks().0.iter().flat_map(|&inks| rgb_of_inverted_cmyk(inks)).collect(),
+        };
+        (data, started)
+    };
     // Where data are missing libjpeg paints grey and goes on. Pillow refuses a file exactly when libjpeg asked for
     // bytes beyond its end before the last row was out; a missing end marker alone is often not noticed.
     if ended.get() {
         return Err(broken("JPEG", "the file is cut off"));
     }
     started.finish().map_err(failed)?;
-    let data = match components {
-        1 => grey_to_rgb(samples.into_iter()),
-        3 => samples,
-        _ => samples.as_chunks().0.iter().flat_map(|&inks| rgb_of_inverted_cmyk(inks)).collect(),
-    };
     Rgb8::new(width, height, data)
+}
+
+/// The subsampling of an image whose colours we compute ourselves: almost every JPEG file there is.
+fn subsampling_of(header: &Decompress<Input<'_>>) -> Option<Subsampling> {
+    let [luma, blue, red] = header.components() else { return None };
+    if header.color_space() != ColorSpace::JCS_YCbCr || [blue.sampling(), red.sampling()] != [(1, 1); 2] {
+        return None;
+    }
+    // libjpeg does not smooth planes that are so narrow.
+    let is_wide = header.width() > 4;
+    match luma.sampling() {
+        (1, 1) => Some(Subsampling::None),
+        (2, 1) if is_wide => Some(Subsampling::Half),
+        (2, 2) if is_wide => Some(Subsampling::Quarter),
+        _ => None,
+    }
+}
+
+/// The pixels of an image whose planes libjpeg gives as they are.
+fn colours(started: &mut DecompressStarted<Input<'_>>, subsampling: Subsampling) -> Vec<u8> {
+    let (width, height) = (started.width(), started.height());
+    let chroma = match subsampling {
+        Subsampling::None => (width, height),
+        Subsampling::Half => (width.div_ceil(2), height),
+        Subsampling::Quarter => (width.div_ceil(2), height.div_ceil(2)),
+    };
+    let mut planes = [(width, height), chroma, chroma].map(|(width, height)| Plane::empty(width, height));
+    for (plane, component) in planes.iter_mut().zip(started.components()) {
+        plane.stride = component.row_stride();
+    }
+    let [luma, blue, red] = &mut planes;
+    started.read_raw_data(&mut [&mut luma.samples, &mut blue.samples, &mut red.samples]);
+    to_rgb(&planes, subsampling)
 }
 
 /// Pillow's conversion, which takes every four-component file for Adobe's, with 255 for no ink.

@@ -2,6 +2,7 @@
 //!
 //! The format is told by the content and never by the name. Orientation tags, colour profiles and gamma are ignored.
 
+mod colour;
 mod jpeg;
 mod png;
 
