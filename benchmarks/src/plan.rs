@@ -243,8 +243,8 @@ impl Cells<'_> {
             limit: self.settings.layer.limit,
             corruption: None,
             backbone: BackboneKey { weights: self.weights.clone() },
-            // Nothing of the protocol changes an evaluation but its precision, which has a field of its own.
-            protocol: Map::new(),
+            // Nothing else of the protocol changes an evaluation but its precision, which has a field of its own.
+            protocol: Map::from_iter([("name".to_owned(), Value::from(self.protocol.name.as_str()))]),
             precision: self.protocol.precision.to_string(),
             engine: engine::FINGERPRINT.to_owned(),
         };

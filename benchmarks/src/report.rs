@@ -24,7 +24,7 @@ pub fn write_and_render(suite: &str, plan: &SavedPlan, store: &Store, out: &Path
 /// When a record is damaged.
 pub fn table(plan: &SavedPlan, store: &Store) -> Result<Table> {
     let entries = plan.cells.iter().map(|cell| entry(cell, store)).collect::<Result<Vec<_>>>()?;
-    let about = format!("backbone {}, protocol {}", plan.backbone, plan.protocol);
+    let about = format!("the backbone is `{}`", plan.backbone);
     let table = FewShot {
         title: plan.title.clone(),
         datasets: plan.datasets.clone(),

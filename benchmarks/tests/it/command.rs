@@ -1,0 +1,49 @@
+//! Running `nemesis` in a folder of its own, and what snapshots leave out.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// `nemesis` with these arguments, in `folder`, without settings from the environment.
+pub(crate) fn nemesis(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.args(arguments).current_dir(folder);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("NEMESIS_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// The program under test. Its folder also holds the method plugins, which `cargo test --workspace` builds.
+pub(crate) fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_nemesis"))
+}
+
+/// Exit code, standard output and standard error in one text, for snapshots.
+pub(crate) fn told(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let code = output.status.code().map_or("none".to_owned(), |code| code.to_string());
+    format!("exit code {code}\n--- stdout\n{}--- stderr\n{}", text(&output.stdout), text(&output.stderr))
+}
+
+/// Asserts a snapshot of a whole command, in which the test's folder is `[DIR]` and durations are `[TIME]`.
+macro_rules! assert_command {
+    ($folder:expr, $arguments:expr) => {{
+        let output = $crate::command::nemesis($folder, $arguments).output().unwrap();
+        let mut settings = insta::Settings::clone_current();
+        settings.add_filter(&$crate::command::regex_escape($folder), "[DIR]");
+        settings.add_filter(r"in \d+ (s|min)\b", "in [TIME]");
+        settings.bind(|| insta::assert_snapshot!($crate::command::told(&output)));
+    }};
+}
+pub(crate) use assert_command;
+
+/// A path as a regular expression that matches it alone.
+pub(crate) fn regex_escape(path: &Path) -> String {
+    path.display()
+        .to_string()
+        .chars()
+        .flat_map(|c| (!c.is_alphanumeric()).then_some('\\').into_iter().chain([c]))
+        .collect()
+}

@@ -1,0 +1,40 @@
+//! The mini suite from end to end: the table that the README shows, and what must hold for its numbers.
+
+use crate::command::{nemesis, told};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+/// The whole default run. It takes a few minutes, as the README's first command does.
+#[test]
+fn the_whole_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = nemesis(folder.path(), &["run"]).output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    let markdown = fs::read_to_string(folder.path().join("out/few-shot.md")).unwrap();
+    insta::assert_snapshot!("few_shot_table", markdown);
+    the_numbers_make_sense(folder.path());
+
+    // A second run computes nothing and prints the same; so does a report.
+    let again = nemesis(folder.path(), &["run"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&again.stderr).contains("0 cells computed"), "{}", told(&again));
+    assert_eq!(again.stdout, output.stdout);
+    let report = nemesis(folder.path(), &["report"]).output().unwrap();
+    assert_eq!(report.stdout, output.stdout);
+}
+
+/// The suite is there to show learning: zero-shot neither useless nor perfect, and prompts that learn.
+fn the_numbers_make_sense(folder: &Path) {
+    let table: Value = serde_json::from_slice(&fs::read(folder.join("out/few-shot.json")).unwrap()).unwrap();
+    let rows = table["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 12);
+    let mean = |row: &Value, group: usize, column: usize| row["values"][group][column]["mean"].as_f64().unwrap();
+    for row in rows {
+        let zero_shot = mean(row, 0, 0);
+        assert!((12.0..99.0).contains(&zero_shot), "zero-shot on {}: {zero_shot}", row["label"]);
+    }
+    let average = rows.last().unwrap();
+    let (zero_shot, coop) = (mean(average, 0, 0), mean(average, 5, 0));
+    assert!((30.0..75.0).contains(&zero_shot), "zero-shot on average: {zero_shot}");
+    assert!(coop >= zero_shot + 10.0, "CoOp at 16 shots: {coop}, zero-shot: {zero_shot}");
+}
