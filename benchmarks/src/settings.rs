@@ -103,6 +103,11 @@ impl Settings {
         let suite = load_suite(layer.suite.as_deref().unwrap_or("few-shot"))?;
         Ok(Self { layer, suite, user_file })
     }
+
+    /// Where records and tables go.
+    pub fn out(&self) -> PathBuf {
+        self.layer.out.clone().unwrap_or_else(|| PathBuf::from("out"))
+    }
 }
 
 fn read_layer(file: &Path) -> Result<Source<Layer>> {

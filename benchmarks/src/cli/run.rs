@@ -35,10 +35,10 @@ impl Run {
     pub(super) fn run(&self) -> Result<Ending> {
         let settings = self.options.settings()?;
         let out = settings.out();
-        let _lock = lock(&out)?;
         let mut plugins = Plugins::find(settings.layer.plugin.as_deref().unwrap_or_default())?;
         let plan = Plan::new(&settings, &mut plugins)?;
         plan.refuse_missing_images()?;
+        let _lock = lock(&out)?;
         let store = Store::open(&out)?;
         plan.save(&out)?;
         let outcome = compute(&plan, &store, &worker_options(&settings, &plan))?;

@@ -1,0 +1,177 @@
+//! The cells of a plan: trainings and the evaluations behind them, with every option settled.
+
+use super::{Column, PlannedCell};
+use crate::plugins::{Plugins, complete_options, names_option};
+use crate::settings::Settings;
+use crate::suite::{MethodEntry, line_of_key};
+use nemesis_core::dataset::{ClassSubset, Dataset, few_shot, limited_test, manifest_hash};
+use nemesis_core::method::Descriptor;
+use nemesis_core::record::{BackboneKey, Cell, EvaluationCell, MethodKey, Subject, TrainingCell};
+use nemesis_core::train::Protocol;
+use nemesis_core::{Error, Result, engine};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// Collects the cells of one data set after the other.
+pub(super) struct Cells<'a> {
+    settings: &'a Settings,
+    plugins: &'a mut Plugins,
+    protocol: &'a Protocol,
+    entries: &'a [MethodEntry],
+    columns: &'a [Column],
+    /// The hash of the backbone's weights, which is known later than the rest.
+    pub(super) weights: String,
+    /// The cells so far, evaluations behind their trainings.
+    pub(super) planned: Vec<PlannedCell>,
+}
+
+impl<'a> Cells<'a> {
+    pub(super) fn new(
+        settings: &'a Settings,
+        plugins: &'a mut Plugins,
+        protocol: &'a Protocol,
+        entries: &'a [MethodEntry],
+        columns: &'a [Column],
+    ) -> Self {
+        Self { settings, plugins, protocol, entries, columns, weights: String::new(), planned: Vec::new() }
+    }
+
+    /// Has every method judge its options for every data set.
+    pub(super) fn check_options(&mut self, datasets: &[String]) -> Result<()> {
+        datasets.iter().try_for_each(|dataset| self.method_keys(dataset).map(drop))
+    }
+
+    fn method_keys(&mut self, dataset: &str) -> Result<Vec<MethodKey>> {
+        let entries = self.entries;
+        entries.iter().map(|entry| self.method_key(entry, dataset)).collect()
+    }
+
+    pub(super) fn add_dataset(
+        &mut self,
+        dataset: &dyn Dataset,
+        zero_shot: bool,
+        shots: &[u32],
+        seeds: &[u64],
+    ) -> Result<()> {
+        let manifest = manifest_hash(dataset);
+        let test_images = limited_test(dataset, self.settings.layer.limit).len() as u64;
+        if zero_shot {
+            let subject = Subject::ZeroShot { template: dataset.template().to_owned() };
+            self.add_evaluation(dataset, &manifest, subject, None, test_images);
+        }
+        let methods = self.method_keys(dataset.name())?;
+        for (&shots, &seed) in shots.iter().flat_map(|shots| seeds.iter().map(move |seed| (shots, seed))) {
+            let images = few_shot::draw(dataset, shots as usize, seed).train.len() as u64;
+            let resolved = self.protocol.resolve(dataset.name(), shots)?;
+            for (method, column) in methods.iter().zip(self.columns) {
+                let training = TrainingCell {
+                    dataset: dataset.name().to_owned(),
+                    manifest: manifest.clone(),
+                    classes: ClassSubset::All,
+                    method: method.clone(),
+                    backbone: BackboneKey { weights: self.weights.clone() },
+                    shots,
+                    seed,
+                    protocol: to_map(&resolved),
+                    precision: self.protocol.precision.to_string(),
+                    engine: engine::FINGERPRINT.to_owned(),
+                };
+                self.planned.push(PlannedCell {
+                    id: training.id(),
+                    cell: Cell::Training(training.clone()),
+                    column: Some(column.label.clone()),
+                    images: images * resolved.views,
+                    steps: resolved.epochs * resolved.steps_per_epoch(images),
+                });
+                let subject = Subject::Training { cell: Box::new(training) };
+                self.add_evaluation(dataset, &manifest, subject, Some(column.label.clone()), test_images);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_evaluation(
+        &mut self,
+        dataset: &dyn Dataset,
+        manifest: &str,
+        subject: Subject,
+        column: Option<String>,
+        images: u64,
+    ) {
+        let evaluation = EvaluationCell {
+            subject,
+            dataset: dataset.name().to_owned(),
+            manifest: manifest.to_owned(),
+            classes: ClassSubset::All,
+            limit: self.settings.layer.limit,
+            corruption: None,
+            backbone: BackboneKey { weights: self.weights.clone() },
+            // Nothing else of the protocol changes an evaluation but its precision, which has a field of its own.
+            protocol: Map::from_iter([("name".to_owned(), Value::from(self.protocol.name.as_str()))]),
+            precision: self.protocol.precision.to_string(),
+            engine: engine::FINGERPRINT.to_owned(),
+        };
+        let cell = Cell::Evaluation(evaluation);
+        self.planned.push(PlannedCell { id: cell.id(), cell, column, images, steps: 0 });
+    }
+
+    /// A method's options from all sources: its own defaults ← protocol ← suite ← suite for the data set ← `--set`.
+    fn method_key(&mut self, entry: &MethodEntry, dataset: &str) -> Result<MethodKey> {
+        let plugin = self.plugins.get(&entry.method)?;
+        let descriptor = plugin.descriptor().clone();
+        let known = |option: &str| descriptor.options.iter().any(|schema| schema.name == option);
+        let mut given: Map<String, Value> =
+            self.protocol.method_options.iter().filter(|(option, _)| known(option)).map(clone_pair).collect();
+        given.extend(entry.options.iter().map(clone_pair));
+        given.extend(entry.options_by_dataset.get(dataset).into_iter().flatten().map(clone_pair));
+        given.extend(overrides(self.settings, &entry.method));
+        let options = complete_options(plugin, &given)
+            .map_err(|error| self.place_option_error(error, &entry.method, &descriptor, &given))?;
+        Ok(MethodKey { id: entry.method.clone(), options, source: descriptor.source })
+    }
+
+    /// Adds the place to an error about an option, as far as a file is to blame.
+    fn place_option_error(
+        &self,
+        error: Error,
+        method: &str,
+        descriptor: &Descriptor,
+        given: &Map<String, Value>,
+    ) -> Error {
+        let Some(option) = given.keys().find(|option| names_option(&error, option)) else { return error };
+        let known: Vec<&str> = descriptor.options.iter().map(|schema| schema.name.as_str()).collect();
+        if self.settings.layer.set.contains_key(&format!("{method}.{option}")) {
+            let from_file = self.settings.user_file.as_ref().and_then(|source| {
+                line_of_key(&source.text, "set", &format!("{method}.{option}")).map(|line| (source.file.clone(), line))
+            });
+            return match from_file {
+                Some((file, line)) => error.at(file).line(line),
+                None => error.help(format!("`--set {method}.{option}=…`; the options are: {}", known.join(", "))),
+            };
+        }
+        match line_of_key(&self.settings.suite.text, &format!("method: {method}"), option) {
+            Some(line) => error.at(&self.settings.suite.file).line(line),
+            None => error,
+        }
+    }
+}
+
+/// The options given apart from the suite, as `METHOD.OPTION`.
+fn overrides(settings: &Settings, method: &str) -> Map<String, Value> {
+    let of_method = |(key, value): (&String, &Value)| {
+        let (id, option) = key.split_once('.')?;
+        (id == method).then(|| (option.to_owned(), value.clone()))
+    };
+    settings.layer.set.iter().filter_map(of_method).collect()
+}
+
+fn to_map<T: Serialize>(value: &T) -> Map<String, Value> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(map)) => map,
+        other => unreachable!("a protocol is a struct with string keys, not {other:?}"),
+    }
+}
+
+fn clone_pair((key, value): (&String, &Value)) -> (String, Value) {
+    (key.clone(), value.clone())
+}

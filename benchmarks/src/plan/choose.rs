@@ -1,0 +1,134 @@
+//! What the settings choose: data root, data sets, backbone, methods.
+
+use super::Column;
+use crate::mini;
+use crate::plugins::Plugins;
+use crate::settings::Settings;
+use crate::suite::MethodEntry;
+use nemesis_core::dataset::Registry;
+use nemesis_core::error::suggest;
+use nemesis_core::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// The backbone's name and checkpoint.
+pub(super) fn backbone(settings: &Settings) -> Result<(String, PathBuf)> {
+    let weights = &settings.layer.weights;
+    let name = match &settings.layer.backbone {
+        Some(name) => name.clone(),
+        None if weights.len() == 1 => weights.keys().next().cloned().unwrap_or_default(),
+        None if weights.is_empty() => "mini".to_owned(),
+        None => {
+            let known: Vec<&str> = weights.keys().map(String::as_str).collect();
+            return Err(Error::new("several checkpoints are given, and no backbone is chosen")
+                .expected(format!("--backbone with one of {}", known.join(", "))));
+        }
+    };
+    match weights.get(&name) {
+        Some(file) if file.is_file() => Ok((name, file.clone())),
+        Some(file) => Err(Error::new(format!("there is no checkpoint for the backbone `{name}`"))
+            .at(file)
+            .expected("OpenAI's checkpoint, as .pt or .safetensors")),
+        None if name == "mini" => Ok((name, mini::ensure_weights(&settings.out())?)),
+        None => Err(Error::new(format!("no checkpoint is given for the backbone `{name}`"))
+            .help(format!("give it with `--weights {name}=FILE`"))),
+    }
+}
+
+/// The names of the data sets. Those of the mini suite are checked before its data root is made.
+pub(super) fn datasets(settings: &Settings) -> Result<Vec<String>> {
+    let names = settings.layer.datasets.as_ref().unwrap_or(&settings.suite.value.datasets);
+    let registry = match &settings.layer.data {
+        Some(root) => Registry::load(&existing_folder(root)?)?,
+        None => Registry::built_in()?,
+    };
+    for name in names {
+        registry.get(name)?;
+    }
+    Ok(names.clone())
+}
+
+/// The data root: the user's, or the mini suite's, which is made if it is not there.
+pub(super) fn data_root(settings: &Settings) -> Result<PathBuf> {
+    match &settings.layer.data {
+        Some(root) => existing_folder(root),
+        None => mini_root(&settings.out()),
+    }
+}
+
+/// The suite's methods, or those asked for; plugins named on the command line join the suite's.
+pub(super) fn methods(settings: &Settings, plugins: &mut Plugins) -> Result<Vec<MethodEntry>> {
+    let of_suite = &settings.suite.value.methods;
+    let Some(asked) = &settings.layer.methods else {
+        let mut entries = of_suite.clone();
+        for id in plugins.named()? {
+            if !entries.iter().any(|entry| entry.method == id) {
+                entries.push(MethodEntry::plain(&id));
+            }
+        }
+        return Ok(entries);
+    };
+    let mut entries = Vec::new();
+    for id in asked {
+        let before = entries.len();
+        entries
+            .extend(of_suite.iter().filter(|entry| entry.method == *id || entry.label.as_ref() == Some(id)).cloned());
+        if entries.len() == before {
+            plugins.get(id)?;
+            entries.push(MethodEntry::plain(id));
+        }
+    }
+    Ok(entries)
+}
+
+/// The columns of the methods.
+///
+/// # Errors
+///
+/// When two have one label, or a plugin cannot be loaded.
+pub(super) fn columns(entries: &[MethodEntry], plugins: &mut Plugins) -> Result<Vec<Column>> {
+    let mut columns: Vec<Column> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let plugin = plugins.get(&entry.method)?;
+        let label = entry.label.clone().unwrap_or_else(|| plugin.descriptor().label.clone());
+        if columns.iter().any(|column| column.label == label) {
+            return Err(Error::new(format!("two columns have the label `{label}`"))
+                .help("give a method that appears twice a `label` each time"));
+        }
+        columns.push(Column { method: entry.method.clone(), label, plugin: plugin.file().path().to_owned() });
+    }
+    Ok(columns)
+}
+
+/// Refuses `--set` for a method that is not run: it would silently do nothing.
+pub(super) fn refuse_stray_settings(settings: &Settings, entries: &[MethodEntry]) -> Result<()> {
+    let known = || entries.iter().map(|entry| entry.method.as_str());
+    for key in settings.layer.set.keys() {
+        let method = key.split_once('.').map_or(key.as_str(), |(method, _)| method);
+        if !known().any(|id| id == method) {
+            return Err(Error::new(format!("`{key}` is set, and the method `{method}` is not run"))
+                .help(suggest(method, known().collect::<Vec<_>>())));
+        }
+    }
+    Ok(())
+}
+
+/// The mini suite's data root, made in the folder of the records if it is not there.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn mini_root(out: &Path) -> Result<PathBuf> {
+    let root = out.join("mini");
+    mini::ensure_data_root(&root)?;
+    Ok(root)
+}
+
+fn existing_folder(root: &Path) -> Result<PathBuf> {
+    if root.is_dir() {
+        return Ok(root.to_owned());
+    }
+    Err(Error::new("there is no data root here")
+        .at(root)
+        .expected("a folder that holds the data sets' folders")
+        .help("give it with `--data ROOT`, or leave the option out to run the mini suite"))
+}

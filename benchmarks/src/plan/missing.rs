@@ -1,0 +1,59 @@
+//! The images that a plan needs and that are not on disk.
+
+use super::{Plan, PlannedCell};
+use nemesis_core::dataset::{Registry, few_shot, limited_test, missing_images};
+use nemesis_core::record::Cell;
+use nemesis_core::{Error, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+impl Plan {
+    /// The images that the plan needs and that are not on disk, by data set; data sets that lack none are left out.
+    ///
+    /// # Errors
+    ///
+    /// When a data set cannot be read.
+    pub fn missing_images(&self) -> Result<Vec<(String, Vec<PathBuf>)>> {
+        let registry = Registry::load(&self.data)?;
+        let mut missing = Vec::new();
+        for (name, _) in &self.datasets {
+            let dataset = registry.get(name)?.open(&self.data)?;
+            let mut needed: BTreeSet<PathBuf> = BTreeSet::new();
+            for cell in one_of_each_sample(self.cells.iter().filter(|cell| cell.dataset() == name)) {
+                let samples = match &cell.cell {
+                    Cell::Training(cell) => few_shot::draw(&*dataset, cell.shots as usize, cell.seed).train,
+                    Cell::Evaluation(cell) => limited_test(&*dataset, cell.limit),
+                };
+                needed.extend(missing_images(dataset.folder(), &samples).into_iter().map(|sample| sample.path.clone()));
+            }
+            if !needed.is_empty() {
+                missing.push((name.clone(), needed.into_iter().collect()));
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Refuses to begin a run that would fail for want of images.
+    ///
+    /// # Errors
+    ///
+    /// When images are missing; the message names the first and counts the others.
+    pub fn refuse_missing_images(&self) -> Result<()> {
+        let missing = self.missing_images()?;
+        let Some((dataset, images)) = missing.first() else { return Ok(()) };
+        let count: usize = missing.iter().map(|(_, images)| images.len()).sum();
+        let folder = Registry::load(&self.data)?.get(dataset)?.path(&self.data);
+        Err(Error::new(format!("{count} images that the run needs are missing; the first is of `{dataset}`"))
+            .at(folder.join(&images[0]))
+            .help("`nemesis plan` with the same options counts them by data set; `--limit N` needs fewer test images"))
+    }
+}
+
+/// One cell for each set of images: methods share few-shot samples, and all evaluations of a data set its test images.
+fn one_of_each_sample<'a>(cells: impl Iterator<Item = &'a PlannedCell>) -> impl Iterator<Item = &'a PlannedCell> {
+    let key = |cell: &PlannedCell| match cell.cell {
+        Cell::Training(_) => cell.sample(),
+        Cell::Evaluation(_) => None,
+    };
+    cells.map(|cell| (key(cell), cell)).collect::<BTreeMap<_, _>>().into_values()
+}
