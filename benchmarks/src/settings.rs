@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// The user's file that is read when it lies in the working directory.
 const USER_FILE: &str = "nemesis.yaml";
 
+/// Gigabytes that the feature pool may take by default.
+const POOL_BUDGET: u64 = 20;
+
 /// What one source says of a run. Every key may be missing; all have the names of the command line's options.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -65,6 +68,12 @@ pub struct Layer {
     /// Where records and tables go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out: Option<PathBuf>,
+    /// The folder of the feature pool, which any number of runs may share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PathBuf>,
+    /// How many gigabytes the pool may take; with 0, features stay in memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool_budget: Option<u64>,
     /// Seconds after which a cell is given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cell_timeout: Option<u64>,
@@ -102,6 +111,13 @@ impl Settings {
         let layer: Layer = figment.extract().map_err(|error| translate(&error))?;
         let suite = load_suite(layer.suite.as_deref().unwrap_or("few-shot"))?;
         Ok(Self { layer, suite, user_file })
+    }
+
+    /// The folder of the feature pool and the bytes that it may take, unless there is to be none.
+    pub fn pool(&self) -> Option<(PathBuf, u64)> {
+        let budget = self.layer.pool_budget.unwrap_or(POOL_BUDGET);
+        let folder = self.layer.pool.clone().unwrap_or_else(|| self.out().join("pool"));
+        (budget > 0).then_some((folder, budget << 30))
     }
 
     /// Where records and tables go.

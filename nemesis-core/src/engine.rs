@@ -5,6 +5,7 @@ use crate::dataset::{Dataset, Registry, Sample, few_shot, limited_test, manifest
 use crate::method::{self, Task};
 use crate::plugin::Plugin;
 use crate::record::{Cell, EvaluationCell, MethodKey, Provenance, Store, Subject, TrainingCell};
+use crate::train::pool::Pool;
 use crate::train::{
     Features, Precision, Predictions, Recompute, ResolvedProtocol, Services, TrainingInputs, evaluate, train,
     zero_shot_predictions,
@@ -33,6 +34,8 @@ pub struct Setup {
     pub plugins: BTreeMap<String, PathBuf>,
     /// The folder of the records.
     pub store: PathBuf,
+    /// The folder of the feature pool, and the bytes that it may take; without it, features stay in memory.
+    pub pool: Option<(PathBuf, u64)>,
     /// `cpu` or `cuda:N`.
     pub device: String,
     /// The precision that everything is computed in.
@@ -78,11 +81,12 @@ impl Engine {
         for (id, file) in &setup.plugins {
             plugins.insert(id.clone(), Plugin::load(file)?);
         }
+        let pool = setup.pool.as_ref().map(|(folder, budget)| Pool::open(folder, *budget)).transpose()?;
         Ok(Self {
             store: Store::open(&setup.store)?,
             weights_hash: backbone.spec().weights_hash.clone(),
             registry: Registry::load(&setup.data)?,
-            features: Features::new(backbone.spec()),
+            features: Features::new(backbone.spec(), pool),
             dataset: None,
             cancelled: AtomicBool::new(false),
             backbone,

@@ -58,6 +58,12 @@ pub(super) struct RunOptions {
     /// Where records and tables go [default: out]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Where image features are kept, which any number of runs may share [default: pool in the folder of --out]
+    #[arg(long, value_name = "DIR")]
+    pool: Option<PathBuf>,
+    /// How many gigabytes of features are kept; 0 keeps them in memory alone [default: 20]
+    #[arg(long, value_name = "GB")]
+    pool_budget: Option<u64>,
     /// Give a cell up after this many seconds
     #[arg(long, value_name = "SECONDS")]
     cell_timeout: Option<u64>,
@@ -87,6 +93,8 @@ impl RunOptions {
             jobs: this.jobs,
             device: this.device,
             out: this.out,
+            pool: this.pool,
+            pool_budget: this.pool_budget,
             cell_timeout: this.cell_timeout,
         };
         Settings::gather(self.config.as_deref(), &layer)

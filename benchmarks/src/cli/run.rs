@@ -70,6 +70,7 @@ pub(super) fn worker_options(settings: &Settings, plan: &Plan) -> Options {
         jobs: settings.layer.jobs.unwrap_or((cores / threads).max(1)),
         threads,
         device: settings.layer.device.clone().unwrap_or_else(|| "cpu".to_owned()),
+        pool: settings.pool(),
         cell_timeout: settings.layer.cell_timeout.map(Duration::from_secs),
     }
 }

@@ -7,6 +7,7 @@ use nemesis_core::engine::Setup;
 use nemesis_core::record::{Cell, CellId, Store};
 use nemesis_core::{Error, Result};
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -21,6 +22,8 @@ pub struct Options {
     pub threads: usize,
     /// `cpu` or `cuda:N`.
     pub device: String,
+    /// The folder of the feature pool, and the bytes that it may take.
+    pub pool: Option<(PathBuf, u64)>,
     /// How long a cell may take.
     pub cell_timeout: Option<Duration>,
 }
@@ -82,12 +85,17 @@ pub fn run(plan: &Plan, store: &Store, options: &Options, on_event: &mut dyn FnM
 fn setup(plan: &Plan, store: &Store, options: &Options) -> Result<Setup> {
     // Workers may be started from elsewhere, so they get absolute paths.
     let absolute = |path: &std::path::Path| path.canonicalize().map_err(|e| Error::io("find", path, &e));
+    let made = |folder: &std::path::Path| {
+        std::fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
+        absolute(folder)
+    };
     let plugins = plan.methods.iter().map(|column| Ok((column.method.clone(), absolute(&column.plugin)?)));
     Ok(Setup {
         data: absolute(&plan.data)?,
         weights: absolute(&plan.backbone.1)?,
         plugins: plugins.collect::<Result<_>>()?,
         store: absolute(store.folder())?,
+        pool: options.pool.as_ref().map(|(folder, budget)| Ok::<_, Error>((made(folder)?, *budget))).transpose()?,
         device: options.device.clone(),
         precision: plan.protocol.precision,
         threads: options.threads,

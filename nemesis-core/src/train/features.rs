@@ -1,5 +1,6 @@
 //! Image features, encoded once and kept for all cells that share them.
 
+use super::pool::{PartKey, Pool, View, hash_files};
 use crate::Result;
 use crate::backbone::{Backbone, BackboneSpec};
 use crate::dataset::Sample;
@@ -14,32 +15,42 @@ const BATCH: usize = 64;
 /// How many bytes of decoded few-shot images are kept, which are cropped anew in every epoch.
 const DECODED: usize = 1 << 29;
 
-/// The features of one data set that an engine holds.
+/// The features of one data set that an engine holds, and the pool that they come from and go to.
 #[derive(Debug)]
 pub struct Features {
     preprocess: Preprocess,
+    pool: Option<Pool>,
     test: HashMap<Vec<Sample>, Tensor>,
-    /// By few-shot sample and seed: the views encoded so far.
-    training: HashMap<(Vec<Sample>, u64), HashMap<u64, Tensor>>,
+    /// The few-shot sample at hand.
+    training: Option<Views>,
+}
+
+/// The views of one few-shot sample.
+#[derive(Debug)]
+struct Views {
+    samples: Vec<Sample>,
+    seed: u64,
+    /// The hash of the images, for the pool.
+    images: String,
     decoded: DecodedCache,
+    encoded: HashMap<u64, Tensor>,
 }
 
 impl Features {
-    /// No features yet.
-    pub fn new(spec: &BackboneSpec) -> Self {
+    /// No features yet. With a pool, features are looked up there before they are computed.
+    pub fn new(spec: &BackboneSpec, pool: Option<Pool>) -> Self {
         Self {
             preprocess: Preprocess::clip(spec.image_size as usize),
+            pool,
             test: HashMap::new(),
-            training: HashMap::new(),
-            decoded: DecodedCache::new(DECODED),
+            training: None,
         }
     }
 
-    /// Forgets everything, when another data set's turn comes.
+    /// Forgets everything in memory, when another data set's turn comes.
     pub fn forget(&mut self) {
         self.test.clear();
-        self.training.clear();
-        self.decoded = DecodedCache::new(DECODED);
+        self.training = None;
     }
 
     /// Features `[images, embed_dim]` of test images.
@@ -52,9 +63,10 @@ impl Features {
             return Ok(features.shallow_clone());
         }
         let paths = paths(folder, samples);
-        let features = encode(backbone, &self.preprocess, &paths, &DecodedCache::new(0), |_, picture| {
-            self.preprocess.eval(picture)
-        })?;
+        let compute =
+            || encode(backbone, &self.preprocess, &paths, &DecodedCache::new(0), |_, picture| self.preprocess.eval(picture));
+        let images = self.hash_images(&paths, samples)?;
+        let features = self.pooled(backbone.spec(), images, View::Test, compute)?;
         self.test.insert(samples.to_vec(), features.shallow_clone());
         Ok(features)
     }
@@ -72,22 +84,66 @@ impl Features {
         seed: u64,
         view: u64,
     ) -> Result<Tensor> {
-        let key = (samples.to_vec(), seed);
-        if !self.training.contains_key(&key) {
-            // One sample at a time: the cells that share one follow each other.
-            self.training.clear();
-            self.decoded = DecodedCache::new(DECODED);
-        }
-        let views = self.training.entry(key).or_default();
-        if let Some(features) = views.get(&view) {
-            return Ok(features.shallow_clone());
-        }
         let paths = paths(folder, samples);
-        let features = encode(backbone, &self.preprocess, &paths, &self.decoded, |place, picture| {
-            self.preprocess.train(picture, seed, view as u32, item(&samples[place]))
-        })?;
-        views.insert(view, features.shallow_clone());
-        Ok(features)
+        // One sample at a time: the cells that share one follow each other.
+        let mut views = match self.training.take() {
+            Some(views) if views.seed == seed && views.samples == samples => views,
+            _ => Views {
+                samples: samples.to_vec(),
+                seed,
+                images: self.hash_images(&paths, samples)?,
+                decoded: DecodedCache::new(DECODED),
+                encoded: HashMap::new(),
+            },
+        };
+        let known = views.encoded.get(&view).map(Tensor::shallow_clone);
+        let features = match known {
+            Some(features) => Ok(features),
+            None => self.pooled(backbone.spec(), views.images.clone(), View::Train { seed, epoch: view }, || {
+                encode(backbone, &self.preprocess, &paths, &views.decoded, |place, picture| {
+                    self.preprocess.train(picture, seed, view as u32, item(&samples[place]))
+                })
+            }),
+        };
+        if let Ok(features) = &features {
+            views.encoded.insert(view, features.shallow_clone());
+        }
+        self.training = Some(views);
+        features
+    }
+
+    /// The hash of images for the pool: their bytes, and the paths, which their crops are drawn by. Without a pool
+    /// nothing is read.
+    fn hash_images(&self, paths: &[PathBuf], samples: &[Sample]) -> Result<String> {
+        if self.pool.is_none() {
+            return Ok(String::new());
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(hash_files(paths)?.as_bytes());
+        for sample in samples {
+            hasher.update(sample.path.to_string_lossy().as_bytes());
+            hasher.update(b"\n");
+        }
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    fn pooled(
+        &self,
+        spec: &BackboneSpec,
+        images: String,
+        view: View,
+        compute: impl FnOnce() -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let Some(pool) = &self.pool else { return compute() };
+        let key = PartKey {
+            images,
+            weights: spec.weights_hash.clone(),
+            preprocess: self.preprocess.id(),
+            precision: format!("{:?}", spec.kind),
+            code: crate::engine::FINGERPRINT.to_owned(),
+            view,
+        };
+        Ok(pool.get_or_compute(&key, compute)?.to_device(spec.device))
     }
 }
 
