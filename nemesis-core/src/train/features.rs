@@ -39,12 +39,7 @@ struct Views {
 impl Features {
     /// No features yet. With a pool, features are looked up there before they are computed.
     pub fn new(spec: &BackboneSpec, pool: Option<Pool>) -> Self {
-        Self {
-            preprocess: Preprocess::clip(spec.image_size as usize),
-            pool,
-            test: HashMap::new(),
-            training: None,
-        }
+        Self { preprocess: Preprocess::clip(spec.image_size as usize), pool, test: HashMap::new(), training: None }
     }
 
     /// Forgets everything in memory, when another data set's turn comes.
@@ -63,8 +58,11 @@ impl Features {
             return Ok(features.shallow_clone());
         }
         let paths = paths(folder, samples);
-        let compute =
-            || encode(backbone, &self.preprocess, &paths, &DecodedCache::new(0), |_, picture| self.preprocess.eval(picture));
+        let compute = || {
+            encode(backbone, &self.preprocess, &paths, &DecodedCache::new(0), |_, picture| {
+                self.preprocess.eval(picture)
+            })
+        };
         let images = self.hash_images(&paths, samples)?;
         let features = self.pooled(backbone.spec(), images, View::Test, compute)?;
         self.test.insert(samples.to_vec(), features.shallow_clone());
