@@ -36,12 +36,10 @@ impl Terminal {
             text.push('\n');
             text += &self.block(table, &layout, &block);
         }
-        for remark in &table.remarks {
-            text.push('\n');
-            text += &wrap(remark, "", self.width);
-        }
-        if !table.footnotes.is_empty() {
-            text.push('\n');
+        text.push('\n');
+        for (i, remark) in table.remarks.iter().enumerate() {
+            // The first remark is the table's caption; the others are notes to it.
+            text += &wrap(remark, if i == 0 { "" } else { "- " }, self.width);
         }
         for (i, footnote) in table.footnotes.iter().enumerate() {
             text += &wrap(footnote, &format!("[{}] ", i + 1), self.width);

@@ -140,11 +140,8 @@ fn terminal() {
 
     Top-1 accuracy in percent on all test images; protocol `mini`, fp64; mean ± sample deviation over
     seeds 1, 2, 3.
-
-    Alpha is 1, which the authors' code leaves open.
-
-    Mixed provenance: not all results were computed alike (processor: A and B).
-
+    - Alpha is 1, which the authors' code leaves open.
+    - Mixed provenance: not all results were computed alike (processor: A and B).
     [1] the run of seed 2 collapsed to 10.0 %, more than 15 points and below 75 % of the best seed; it
         is part of the mean
     [2] seed 3 failed: took too long
@@ -177,12 +174,9 @@ fn narrow_terminal() {
 
     Top-1 accuracy in percent on all test images; protocol `mini`, fp64;
     mean ± sample deviation over seeds 1, 2, 3.
-
-    Alpha is 1, which the authors' code leaves open.
-
-    Mixed provenance: not all results were computed alike (processor: A and
-    B).
-
+    - Alpha is 1, which the authors' code leaves open.
+    - Mixed provenance: not all results were computed alike (processor: A and
+      B).
     [1] the run of seed 2 collapsed to 10.0 %, more than 15 points and below
         75 % of the best seed; it is part of the mean
     [2] seed 3 failed: took too long
