@@ -1,11 +1,12 @@
-//! The mini data root: eleven data sets in the official layouts, and the `datasets.yaml` that describes them.
+//! The mini data root: small data sets in the official layouts, and the `datasets.yaml` that describes them.
 
 use super::encode::encode;
+use super::items::Item;
 use super::paint::{Picture, View};
 use super::random::Stream;
 use super::sets::{self, MiniSet};
-use nemesis_core::dataset::{Layout, Registry};
-use nemesis_core::method::random;
+use super::{description, lists};
+use nemesis_core::dataset::Registry;
 use nemesis_core::{Error, Result, files};
 use rayon::prelude::*;
 use serde_json::json;
@@ -13,23 +14,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The seed of all pictures.
-const SEED: u64 = 1;
-/// How many pictures each class has in train, val and test.
-const SPLITS: [(&str, usize); 3] = [("train", 18), ("val", 4), ("test", 25)];
+pub(super) const SEED: u64 = 1;
 /// The file that says that a root is complete, and which one it is.
 const MARKER: &str = "mini.json";
 /// The hash of all files, which names the version: whoever changes a drawing changes it, as the tests demand.
-pub(super) const VERSION: &str = "2f24fa398438ef74191a894adac9ebbd180a4751a94c0e18b06d90bccfa254f3";
+pub(super) const VERSION: &str = "b108b588a679557478ac4c994fc07f84e9fa8b27fedc628177c06537b69f50d9";
 
 /// A file of the data root: its path in it, and its bytes.
-type DataFile = (PathBuf, Vec<u8>);
-
-/// A picture of a data set: where it lies below its folder of images, and its label.
-struct Item {
-    split: usize,
-    path: String,
-    label: usize,
-}
+pub(super) type DataFile = (PathBuf, Vec<u8>);
 
 /// Makes sure that the mini data root lies in `root`: writes it where it is missing or of another version.
 ///
@@ -99,16 +91,17 @@ fn version(all: &[DataFile]) -> String {
 /// All files of the data root but the marker.
 fn data_files() -> Result<Vec<DataFile>> {
     let registry = Registry::built_in()?;
-    let mut all = vec![(PathBuf::from("datasets.yaml"), registry_text()?.into_bytes())];
-    for set in sets::ALL {
+    let mut all = vec![(PathBuf::from("datasets.yaml"), description::describe()?.into_bytes())];
+    for set in sets::all() {
         let entry = registry.get(set.name)?;
-        let items = items(set);
+        let items = Item::all_of(set);
         let folder = Path::new(entry.folder.as_ref());
-        all.extend(lists(set, &entry.layout, &items).into_iter().map(|(name, bytes)| (folder.join(name), bytes)));
+        let lists = lists::lists(set, entry, &items);
+        all.extend(lists.into_iter().map(|(name, bytes)| (folder.join(name), bytes)));
         let pictures: Result<Vec<DataFile>> = items
             .par_iter()
             .enumerate()
-            .map(|(index, item)| Ok((folder.join(image_path(&entry.layout, item)), draw(set, item.label, index)?)))
+            .map(|(index, item)| Ok((folder.join(item.path_in(&entry.layout)), draw(set, item.label, index)?)))
             .collect();
         all.extend(pictures?);
     }
@@ -122,110 +115,10 @@ fn draw(set: &MiniSet, label: usize, index: usize) -> Result<Vec<u8>> {
     encode(&picture, set.format)
 }
 
-/// The pictures of a data set, split by split and class by class.
-fn items(set: &MiniSet) -> Vec<Item> {
-    let mut items = Vec::new();
-    let mut counts = vec![0; set.classes.len()];
-    for (split, (_, count)) in SPLITS.into_iter().enumerate() {
-        for (label, class) in set.classes.iter().enumerate() {
-            for _ in 0..count {
-                counts[label] += 1;
-                let number = items.len() + 1;
-                let path = set.paths[usize::from(split == 2)]
-                    .replace("{class}", class.folder)
-                    .replace("{stem}", &class.folder.replace('_', ""))
-                    .replace("{n}", &format!("{:04}", counts[label]))
-                    .replace("{i}", &format!("{number:05}"));
-                items.push(Item { split, path, label });
-            }
-        }
-    }
-    items
-}
-
-/// Where the picture lies in the data set's folder.
-fn image_path(layout: &Layout, item: &Item) -> PathBuf {
-    match layout {
-        Layout::SplitFile { images, .. } | Layout::TestFolders { images, .. } => {
-            Path::new(images.as_ref()).join(&item.path)
-        }
-        Layout::VariantLists { images } => Path::new(images.as_ref()).join(format!("{}.jpg", item.path)),
-        Layout::ClassFolders { train, test, .. } => {
-            Path::new(if item.split == 2 { test.as_ref() } else { train.as_ref() }).join(&item.path)
-        }
-    }
-}
-
-/// The lists of the layout: their names in the data set's folder, and their bytes.
-fn lists(set: &MiniSet, layout: &Layout, items: &[Item]) -> Vec<DataFile> {
-    let split = |split: usize| {
-        let mut listed: Vec<&Item> = items.iter().filter(|item| item.split == split).collect();
-        if set.shuffled {
-            let order =
-                random::permutation(listed.len(), |n| random::draws(SEED, set.name, u64::MAX - split as u64, n));
-            listed = order.into_iter().map(|i| listed[i]).collect();
-        }
-        listed
-    };
-    match layout {
-        Layout::SplitFile { file, .. } => {
-            let rows =
-                |i| split(i).into_iter().map(|item| json!([item.path, item.label, set.classes[item.label].name]));
-            let lists: serde_json::Map<_, _> =
-                SPLITS.iter().enumerate().map(|(i, (name, _))| ((*name).to_owned(), rows(i).collect())).collect();
-            vec![(Path::new(file.as_ref()).to_owned(), serde_json::Value::Object(lists).to_string().into_bytes())]
-        }
-        Layout::VariantLists { .. } => {
-            let list = |i| split(i).into_iter().map(|item| format!("{} {}", item.path, set.classes[item.label].name));
-            let variants: Vec<&str> = set.classes.iter().map(|class| class.name).collect();
-            let lists = SPLITS.iter().enumerate().map(|(i, (name, _))| {
-                (PathBuf::from(format!("images_variant_{name}.txt")), lines(&list(i).collect::<Vec<_>>()))
-            });
-            std::iter::once((PathBuf::from("variants.txt"), lines(&variants))).chain(lists).collect()
-        }
-        Layout::ClassFolders { class_names, .. } | Layout::TestFolders { class_names, .. } => {
-            let names: Vec<String> =
-                set.classes.iter().map(|class| format!("{} {}", class.folder, class.name)).collect();
-            vec![(Path::new(class_names.as_ref()).to_owned(), lines(&names))]
-        }
-    }
-}
-
-fn lines<T: AsRef<str>>(lines: &[T]) -> Vec<u8> {
-    lines.iter().flat_map(|line| [line.as_ref(), "\n"]).collect::<String>().into_bytes()
-}
-
-/// What of a real data set's entry is about its files alone, and does not hold for its mini one.
-const DROPPED: [&str; 3] = ["raw", "published", "fetch"];
-
-/// The root's own `datasets.yaml`: that of the real data sets, with the mini ones' numbers.
-fn registry_text() -> Result<String> {
-    let failed = |e| Error::new(format!("cannot describe the mini data sets: {e}"));
-    let mut entries: Vec<serde_yaml::Mapping> =
-        serde_yaml::from_str(include_str!("../../../datasets.yaml")).map_err(failed)?;
-    entries.retain(|entry| sets::ALL.iter().any(|set| entry["name"] == *set.name));
-    for entry in &mut entries {
-        let Some(set) = sets::ALL.iter().find(|set| entry["name"] == *set.name) else { continue };
-        entry.retain(|key, _| key.as_str().is_none_or(|key| !DROPPED.contains(&key)));
-        let classes = set.classes.len();
-        let [train, val, test] = SPLITS.map(|(_, count)| count * classes);
-        // ImageNet is validated on its test pictures, and has no others.
-        let folders = entry["layout"].get("class_folders").is_some();
-        let samples = if folders { [train + val, test, test] } else { [train, val, test] };
-        let samples: serde_yaml::Mapping =
-            SPLITS.iter().zip(samples).map(|((name, _), count)| ((*name).into(), count.into())).collect();
-        entry.insert("classes".into(), classes.into());
-        entry.insert("samples".into(), samples.into());
-        entry.insert("licence".into(), "MIT OR Apache-2.0".into());
-        entry.insert("home".into(), "drawn by `nemesis mini data`".into());
-    }
-    Ok(format!("# Written by `nemesis mini data`.\n{}", serde_yaml::to_string(&entries).map_err(failed)?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nemesis_core::dataset::Split;
+    use nemesis_core::dataset::{Dataset, Layout, Split, prepare};
 
     #[test]
     fn the_pictures_are_those_of_the_version_and_are_read_as_the_real_data_sets_are() {
@@ -237,7 +130,7 @@ mod tests {
         let root = folder.path().join("mini");
         write(&root, &all, false).unwrap();
         let registry = Registry::load(&root).unwrap();
-        assert_eq!(registry.entries().len(), 11);
+        assert_eq!(registry.entries().len(), 15);
         for entry in registry.entries() {
             let data = entry.open(&root).unwrap();
             let declared = entry.samples.map(|samples| [samples.train, samples.val, samples.test]).unwrap();
@@ -250,6 +143,28 @@ mod tests {
         let before = fs::metadata(root.join(MARKER)).unwrap().modified().unwrap();
         ensure_data_root(&root).unwrap();
         assert_eq!(fs::metadata(root.join(MARKER)).unwrap().modified().unwrap(), before, "it was written again");
+
+        splits_can_be_made_from_the_annotations_alone(&root, &registry);
+    }
+
+    fn splits_can_be_made_from_the_annotations_alone(root: &Path, registry: &Registry) {
+        let mut made = 0;
+        for entry in registry.entries() {
+            let Layout::SplitFile { file, .. } = &entry.layout else { continue };
+            let published = entry.open(root).unwrap();
+            fs::remove_file(entry.path(root).join(file)).unwrap();
+            prepare(entry, root, 1).unwrap();
+            let prepared = entry.open(root).unwrap();
+            assert_eq!(prepared.class_names(), published.class_names(), "{}", entry.name);
+            let images = |data: &dyn Dataset| {
+                let mut all: Vec<_> = Split::ALL.iter().flat_map(|split| data.samples(*split).to_vec()).collect();
+                all.sort_by(|a, b| a.path.cmp(&b.path));
+                all
+            };
+            assert_eq!(images(&*prepared), images(&*published), "{}", entry.name);
+            made += 1;
+        }
+        assert_eq!(made, 9);
     }
 
     #[test]

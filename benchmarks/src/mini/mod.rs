@@ -2,8 +2,12 @@
 
 mod captions;
 mod data;
+mod description;
 mod encode;
 mod initial;
+mod items;
+mod lists;
+mod matlab;
 mod paint;
 mod pretrain;
 mod random;

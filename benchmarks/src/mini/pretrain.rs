@@ -148,6 +148,7 @@ mod tests {
     use nemesis_core::backbone::Backbone;
     use nemesis_core::backbone::clip::Clip;
     use nemesis_core::{files, record};
+    use std::path::Path;
 
     const TINY: &str = "
         seed: 1
@@ -163,7 +164,7 @@ mod tests {
 
     #[test]
     fn pretraining_learns_and_gives_a_checkpoint_of_clip() {
-        let recipe: Recipe = serde_yaml::from_str(TINY).unwrap();
+        let recipe = Recipe::parse(TINY, Path::new("tiny.yaml")).unwrap();
         let mut losses = Vec::new();
         let weights = pretrain(&recipe, |step, steps, loss| {
             assert_eq!(steps, 32);

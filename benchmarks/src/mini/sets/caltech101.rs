@@ -14,13 +14,13 @@ pub(super) const SET: MiniSet = MiniSet {
     format: Format::Jpeg,
     look: Look {
         outline: true,
-        grain: 0.07,
-        contrast: 0.8,
-        size: [0.6, 1.0],
-        turn: 0.09,
-        drift: 0.25,
-        stretch: [0.75, 1.2],
-        clutter: 2,
+        grain: 0.03,
+        contrast: 0.85,
+        size: [0.7, 1.05],
+        turn: 0.05,
+        drift: 0.2,
+        stretch: [0.8, 1.2],
+        clutter: 1,
         ..Look::PLAIN
     },
     classes: &[

@@ -13,13 +13,13 @@ pub(super) const SET: MiniSet = MiniSet {
     format: Format::Png,
     look: Look {
         hue: [0.0, 1.0],
-        saturation: 0.45,
-        contrast: 0.55,
-        grain: 0.09,
-        blur: 0.5,
-        size: [0.9, 1.8],
+        saturation: 0.5,
+        contrast: 0.7,
+        grain: 0.04,
+        blur: 0.3,
+        size: [1.3, 2.2],
         turn: 0.5,
-        wobble: 0.12,
+        wobble: 0.06,
         ..Look::PLAIN
     },
     classes: &[
@@ -31,10 +31,10 @@ pub(super) const SET: MiniSet = MiniSet {
         Class::new("honeycombed", "honeycombed", honeycombed),
         Class::new("marbled", "marbled", marbled),
         Class::new("spiralled", "spiralled", spiralled),
+        Class::new("stained", "stained", stained),
         Class::new("striped", "striped", |s| pattern(s, |x, _| smooth(fold(3.4 * x), 0.5))),
         Class::new("woven", "woven", woven),
         Class::new("zigzagged", "zigzagged", |s| pattern(s, |x, y| smooth(fold(2.2 * (y + 0.3 * fold(1.6 * x))), 0.5))),
-        Class::new("stained", "stained", stained),
     ],
 };
 

@@ -11,12 +11,12 @@ pub(super) const SET: MiniSet = MiniSet {
     frame: (64, 64),
     format: Format::Jpeg,
     look: Look {
-        hue: [-0.16, -0.06],
+        hue: [-0.25, -0.12],
         saturation: 0.7,
-        contrast: 0.6,
+        contrast: 0.65,
         brightness: -0.1,
         grain: 0.05,
-        blur: 0.8,
+        blur: 0.7,
         size: [0.55, 0.8],
         turn: 0.5,
         ..Look::PLAIN

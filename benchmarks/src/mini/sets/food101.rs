@@ -11,15 +11,15 @@ pub(super) const SET: MiniSet = MiniSet {
     frame: (48, 48),
     format: Format::Jpeg,
     look: Look {
-        hue: [0.04, 0.13],
-        saturation: 1.25,
-        brightness: -0.18,
-        contrast: 0.7,
-        grain: 0.05,
-        blur: 0.6,
-        size: [0.8, 1.3],
+        hue: [0.08, 0.18],
+        saturation: 1.2,
+        brightness: -0.15,
+        contrast: 0.75,
+        grain: 0.03,
+        blur: 0.4,
+        size: [0.8, 1.2],
         turn: 0.5,
-        drift: 0.3,
+        drift: 0.2,
         ..Look::PLAIN
     },
     classes: &[

@@ -8,6 +8,7 @@ mod food101;
 mod imagenet;
 mod oxford_flowers;
 mod oxford_pets;
+mod shifted;
 mod stanford_cars;
 mod sun397;
 mod ucf101;
@@ -20,7 +21,8 @@ pub(super) struct MiniSet {
     /// The name of the real data set, as CoOp has it.
     pub(super) name: &'static str,
     /// The paths of its pictures in train and val, and in test, below the folders that its layout names. `{class}` is
-    /// the class's folder, `{stem}` the same without underscores, `{n}` counts the class's pictures, `{i}` all of them.
+    /// the class's folder, `{stem}` the same without underscores, `{label}` its label, `{n}` counts the class's
+    /// pictures, `{i}` all of them. The first is empty for a data set for testing alone.
     pub(super) paths: [&'static str; 2],
     /// Whether its lists are in a random order, so that labels first appear unsorted.
     pub(super) shuffled: bool,
@@ -34,6 +36,13 @@ pub(super) struct MiniSet {
     pub(super) look: Look,
     /// Its classes in the order of their labels.
     pub(super) classes: &'static [Class],
+}
+
+impl MiniSet {
+    /// Whether it has the split of this place among train, val and test.
+    pub(super) fn has(&self, split: usize) -> bool {
+        split == 2 || !self.paths[0].is_empty()
+    }
 }
 
 /// A class: its name in prompts, its name on disk, and how it is drawn.
@@ -57,8 +66,8 @@ pub(super) enum Format {
     Png,
 }
 
-/// All data sets, in the order of CoOp's tables.
-pub(super) const ALL: &[&MiniSet] = &[
+/// The eleven data sets, in the order of CoOp's tables.
+pub(super) const ELEVEN: &[&MiniSet] = &[
     &imagenet::SET,
     &caltech101::SET,
     &oxford_pets::SET,
@@ -71,3 +80,16 @@ pub(super) const ALL: &[&MiniSet] = &[
     &eurosat::SET,
     &ucf101::SET,
 ];
+
+/// The shifted copies of the first.
+const SHIFTED: &[&MiniSet] = &[&shifted::V2, &shifted::SKETCH, &shifted::A, &shifted::R];
+
+/// All data sets.
+pub(super) fn all() -> impl Iterator<Item = &'static MiniSet> {
+    ELEVEN.iter().chain(SHIFTED).copied()
+}
+
+/// All classes of the small ImageNet.
+pub(super) const fn imagenet_classes() -> &'static [Class] {
+    imagenet::SET.classes
+}

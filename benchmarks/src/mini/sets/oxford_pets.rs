@@ -11,16 +11,16 @@ pub(super) const SET: MiniSet = MiniSet {
     frame: (48, 48),
     format: Format::Jpeg,
     look: Look {
-        hue: [0.1, 0.2],
+        hue: [0.18, 0.3],
         saturation: 0.8,
-        brightness: -0.12,
+        brightness: -0.08,
         contrast: 0.8,
-        grain: 0.05,
-        size: [0.55, 0.8],
-        turn: 0.08,
-        drift: 0.25,
+        grain: 0.04,
+        size: [0.6, 0.9],
+        turn: 0.06,
+        drift: 0.2,
         stretch: [0.75, 0.9],
-        clutter: 3,
+        clutter: 1,
         ..Look::PLAIN
     },
     classes: &[
