@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// The user's file that is read when it lies in the working directory.
 const USER_FILE: &str = "nemesis.yaml";
 
+/// What `cargo test` and `cargo run` hand down from the build under our prefix, and is no setting.
+const OF_THE_BUILD: [&str; 3] = ["libtorch", "libtorch_folder", "cxx11_abi"];
+
 /// Gigabytes that the feature pool may take by default.
 const POOL_BUDGET: u64 = 20;
 
@@ -106,7 +109,7 @@ impl Settings {
         let user = user_file.as_ref().map(|source| source.value.clone()).unwrap_or_default();
         let figment = Figment::new()
             .merge(Serialized::from(user, Profile::Default))
-            .merge(Env::prefixed("NEMESIS_").ignore(&["log"]))
+            .merge(Env::prefixed("NEMESIS_").ignore(&OF_THE_BUILD))
             .merge(Serialized::from(cli, Profile::Default));
         let layer: Layer = figment.extract().map_err(|error| translate(&error))?;
         let suite = load_suite(layer.suite.as_deref().unwrap_or("few-shot"))?;

@@ -175,8 +175,8 @@ fn narrow_terminal() {
     Top-1 accuracy in percent on all test images; protocol `mini`, fp64;
     mean ± sample deviation over seeds 1, 2, 3.
     - Alpha is 1, which the authors' code leaves open.
-    - Mixed provenance: not all results were computed alike (processor: A and
-      B).
+    - Mixed provenance: not all results were computed alike (processor: A
+      and B).
     [1] the run of seed 2 collapsed to 10.0 %, more than 15 points and below
         75 % of the best seed; it is part of the mean
     [2] seed 3 failed: took too long
@@ -415,8 +415,7 @@ fn nothing_computed_yet() {
     Average  │         – │    –            – │    –            –
 
     Top-1 accuracy in percent; mean ± sample deviation over seeds 1, 2, 3.
-
-    Alpha is 1, which the authors' code leaves open.
+    - Alpha is 1, which the authors' code leaves open.
     ");
 }
 
@@ -432,9 +431,7 @@ fn one_seed_has_no_spread() {
     DTD      │      42.3 │ 49.0       failed [1] │ 73.0         74.1
 
     Top-1 accuracy in percent on all test images; protocol `mini`, fp64; seed 1.
-
-    Alpha is 1, which the authors' code leaves open.
-
+    - Alpha is 1, which the authors' code leaves open.
     [1] the plugin crashed (signal 11) help: ask its author
     ");
 }
