@@ -4,6 +4,7 @@ mod data;
 mod encode;
 mod env;
 mod images;
+mod mini;
 mod options;
 mod parity;
 mod plan;
@@ -66,6 +67,8 @@ enum Command {
     Plugin(plugin::Plugin),
     /// Print what a plugin outside of this repository needs to be built.
     Env(env::Env),
+    /// Make the mini suite's data sets, and its small CLIP.
+    Mini(mini::Mini),
     /// Compute cells for a coordinator.
     #[command(hide = true)]
     Worker,
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Parity(command) => command.run(),
         Command::Plugin(command) => command.run(),
         Command::Env(command) => command.run(),
+        Command::Mini(command) => command.run(),
         Command::Worker => worker::run(),
     };
     match result {

@@ -1,22 +1,38 @@
 //! `nemesis plugin`: what there is to do with plugins, one file a command.
 
+mod check;
+mod describe;
+mod list;
 mod new;
 
 use super::Ending;
 use clap::Subcommand;
 use nemesis_core::Result;
 
-/// Make plugins.
+/// List, describe, check and make plugins.
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
     /// Make a crate with a working method, to be changed into one's own.
     New(new::New),
+    /// List the plugins at hand, and why a file is not usable.
+    List(list::List),
+    /// Tell who a method is and what its options are.
+    Describe(describe::Describe),
+    /// Check that a plugin keeps its side of the contract.
+    Check(check::PluginCheck),
+    /// Run one check in this process.
+    #[command(hide = true)]
+    CheckHere(check::CheckHere),
 }
 
 impl Plugin {
     pub(super) fn run(&self) -> Result<Ending> {
         match self {
             Self::New(command) => command.run(),
+            Self::List(command) => command.run(),
+            Self::Describe(command) => command.run(),
+            Self::Check(command) => command.run(),
+            Self::CheckHere(command) => command.run(),
         }
     }
 }

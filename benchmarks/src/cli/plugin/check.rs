@@ -1,0 +1,118 @@
+//! `nemesis plugin check`: the conformance kit.
+
+use crate::cli::Ending;
+use clap::Args;
+use nemesis_core::plugin::check::{CHECKS, Check, Kit, Outcome, find, run_here};
+use nemesis_core::{Error, Result};
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Checks that a plugin is a good citizen: one check a process, each with an id and a sentence. The exit code is 1 when
+/// one fails.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(in crate::cli) struct PluginCheck {
+    /// The plugins' files
+    #[arg(value_name = "FILE", required_unless_present = "list")]
+    files: Vec<PathBuf>,
+    /// Only these checks, by their ids
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    only: Vec<String>,
+    /// An option given to every method that is made
+    #[arg(long, value_name = "OPTION=VALUE", value_parser = parse_option)]
+    set: Vec<(String, Value)>,
+    /// Checks at a time [default: as many as there are cores]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// How long a check may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    timeout: u64,
+    /// Tell the checks and run none
+    #[arg(long)]
+    list: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nemesis plugin check target/release/libnemesis_method_coop.so
+  nemesis plugin check libmine.so --only gradients-exact,graph-cuts --set alpha=2";
+
+fn parse_option(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("expected OPTION=VALUE")?;
+    let value = serde_yaml::from_str(value).map_err(|e| format!("the value of `{name}` is not YAML: {e}"))?;
+    Ok((name.to_owned(), value))
+}
+
+impl PluginCheck {
+    pub(in crate::cli) fn run(&self) -> Result<Ending> {
+        let checks: Vec<&Check> = match &self.only[..] {
+            [] => CHECKS.iter().collect(),
+            ids => ids.iter().map(|id| find(id)).collect::<Result<_>>()?,
+        };
+        if self.list {
+            for check in checks {
+                println!("{:18} {}", check.id, check.sentence);
+            }
+            return Ok(Ending::Done);
+        }
+        let mut all_passed = true;
+        for (i, file) in self.files.iter().enumerate() {
+            if self.files.len() > 1 {
+                println!("{}{}", if i > 0 { "\n" } else { "" }, file.display());
+            }
+            all_passed &= self.check(file, &checks)?;
+        }
+        Ok(if all_passed { Ending::Done } else { Ending::WithFailures })
+    }
+
+    /// Whether the plugin in `file` fails nothing.
+    fn check(&self, file: &Path, checks: &[&'static Check]) -> Result<bool> {
+        let program = std::env::current_exe().map_err(|e| Error::new(format!("cannot find this program: {e}")))?;
+        let options = Value::Object(self.set.iter().cloned().collect()).to_string();
+        let command = |id: &str, verdict: &Path| {
+            let mut command = Command::new(&program);
+            command.args(["plugin", "check-here", id, &options]).args([file, verdict]);
+            command
+        };
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let kit =
+            Kit { command: &command, jobs: self.jobs.unwrap_or_else(cores), limit: Duration::from_secs(self.timeout) };
+        let report = kit.run(checks, &mut tell)?;
+        let (passed, failed, skipped) = report.counts();
+        println!("{passed} passed, {failed} failed, {skipped} skipped");
+        Ok(failed == 0)
+    }
+}
+
+fn tell(check: &Check, outcome: &Outcome) {
+    let (mark, reason) = match outcome {
+        Outcome::Passed => ("ok  ", None),
+        Outcome::Failed(why) => ("FAIL", Some(why)),
+        Outcome::Skipped(why) => ("skip", Some(why)),
+    };
+    println!("{mark}  {:18} {}", check.id, check.sentence);
+    for line in reason.iter().flat_map(|reason| reason.lines()) {
+        println!("        {line}");
+    }
+}
+
+/// One check, in this process.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CheckHere {
+    id: String,
+    /// The options, as JSON.
+    options: String,
+    file: PathBuf,
+    verdict: PathBuf,
+}
+
+impl CheckHere {
+    pub(in crate::cli) fn run(&self) -> Result<Ending> {
+        let options: Map<String, Value> = serde_json::from_str(&self.options)
+            .map_err(|e| Error::new(format!("the options of a check are not a JSON object: {e}")))?;
+        run_here(&self.id, &self.file, &options, &self.verdict)?;
+        Ok(Ending::Done)
+    }
+}

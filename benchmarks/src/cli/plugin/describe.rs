@@ -1,0 +1,75 @@
+//! `nemesis plugin describe`: who a method is, what it needs, and its options.
+
+use crate::cli::Ending;
+use crate::plugins::Plugins;
+use clap::Args;
+use nemesis_core::Result;
+use nemesis_core::method::{Descriptor, Optimisation};
+use nemesis_core::plugin::Plugin;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Tells who a method is, what it needs and what its options are. The plugin's code is run.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Describe {
+    /// The method, or the file of its plugin
+    #[arg(value_name = "METHOD|FILE")]
+    method: String,
+    /// A plugin, or a folder of plugins
+    #[arg(long, value_name = "FILE|DIR")]
+    plugin: Vec<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Describe {
+    pub(in crate::cli) fn run(&self) -> Result<Ending> {
+        // A method's id has neither slash nor dot.
+        let is_file = self.method.contains(['/', '.']);
+        let loaded;
+        let mut plugins;
+        let plugin = if is_file {
+            loaded = Plugin::load(Path::new(&self.method))?;
+            &loaded
+        } else {
+            plugins = Plugins::find(&self.plugin)?;
+            plugins.get(&self.method)?
+        };
+        if self.json {
+            let file = plugin.file();
+            println!("{}", json!({ "descriptor": plugin.descriptor(), "file": file.path(), "hash": file.hash() }));
+        } else {
+            print!("{}", describe(plugin));
+        }
+        Ok(Ending::Done)
+    }
+}
+
+fn describe(plugin: &Plugin) -> String {
+    let Descriptor { id, label, version, summary, paper, needs, optimisation, options, source } = plugin.descriptor();
+    let inputs = [(needs.features, "image features"), (needs.dense, "dense image features"), (needs.pixels, "pixels")];
+    let inputs: Vec<_> = inputs.into_iter().filter(|(needed, _)| *needed).map(|(_, name)| name).collect();
+    let learns = match optimisation {
+        Optimisation::Host => "by the protocol's optimiser",
+        Optimisation::Fit => "by itself",
+        Optimisation::None => "nothing",
+    };
+    let file = plugin.file();
+    let mut lines = vec![format!("{label} (`{id}`, version {version}): {summary}")];
+    lines.extend(paper.iter().map(|paper| format!("  paper   {paper}")));
+    lines.push(format!("  needs   {}", inputs.join(", ")));
+    lines.push(format!("  learns  {learns}"));
+    lines.push(format!("  file    {} (blake3 {})", file.path().display(), file.hash()));
+    lines.push(format!("  source  {source}"));
+    if options.is_empty() {
+        lines.push("It has no options.".to_owned());
+    } else {
+        lines.push(format!("Options, set by --set {id}.OPTION=VALUE or in a suite:"));
+    }
+    for option in options {
+        lines.push(format!("  {} = {}  ({})", option.name, option.default, option.kind));
+        lines.push(format!("      {}", option.help));
+    }
+    lines.join("\n") + "\n"
+}
