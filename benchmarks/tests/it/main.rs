@@ -3,4 +3,5 @@
 mod bad_input;
 mod command;
 mod mini_suite;
+mod plugin;
 mod resume;
