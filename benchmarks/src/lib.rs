@@ -1,13 +1,16 @@
 //! The benchmark: suites, plans, runs, tables and the command line of `nemesis`.
 
 pub mod cli;
+pub mod compare;
 pub mod estimate;
 pub mod mini;
 pub mod parity;
 pub mod plan;
 pub mod plugins;
 pub mod progress;
+pub mod published;
 pub mod report;
+pub mod results;
 pub mod run;
 pub mod settings;
 pub mod suite;

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod compare;
 mod data;
 mod encode;
 mod env;
@@ -34,6 +35,7 @@ Examples:
   nemesis run --data ROOT --weights RN50=RN50.pt --datasets eurosat,dtd --shots 1,16
   nemesis run --plugin libmy_method.so --set my-method.alpha=2
   nemesis report --out out                        the tables again, from the records
+  nemesis compare --out out                       our numbers beside published ones
 
 Exit codes: 0 done, 1 finished with failures, 2 could not run.";
 
@@ -54,6 +56,8 @@ enum Command {
     Plan(plan::Plan),
     /// Print the tables of a folder of records again.
     Report(report::Report),
+    /// Compare the records of a run with published numbers.
+    Compare(compare::Compare),
     /// Show, check, prepare and sample data sets.
     Data(data::Data),
     /// Encode images or texts to features.
@@ -81,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Run(command) => command.run(),
         Command::Plan(command) => command.run(),
         Command::Report(command) => command.run(),
+        Command::Compare(command) => command.run(),
         Command::Data(command) => command.run(),
         Command::Encode(command) => command.run(),
         Command::Predict(command) => command.run(),

@@ -51,7 +51,7 @@ fn numbers_of(measure: Option<&Measure>) -> [String; 6] {
     ]
 }
 
-fn line(fields: impl Iterator<Item = String>) -> String {
+pub(super) fn line(fields: impl Iterator<Item = String>) -> String {
     let fields: Vec<String> = fields.map(|field| quoted(&field)).collect();
     fields.join(",") + "\n"
 }

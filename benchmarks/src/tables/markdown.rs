@@ -45,7 +45,7 @@ impl Exporter for Markdown {
     }
 }
 
-fn line(cells: impl Iterator<Item = impl std::fmt::Display>) -> String {
+pub(super) fn line(cells: impl Iterator<Item = impl std::fmt::Display>) -> String {
     let cells: Vec<String> = cells.map(|cell| format!(" {cell} ")).collect();
     format!("|{}|", cells.join("|"))
 }
@@ -62,6 +62,6 @@ pub(super) fn capitalised(text: &str) -> String {
 }
 
 /// What would end a cell or start an element is escaped. Code spans and emphasis are left to the texts.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('|', r"\|").replace('<', r"\<").replace('\n', " ")
 }

@@ -53,11 +53,11 @@ impl Outcome {
 
 /// The footnotes of a table, each text once.
 #[derive(Debug, Default)]
-pub(super) struct Footnotes(Vec<String>);
+pub(crate) struct Footnotes(Vec<String>);
 
 impl Footnotes {
     /// The number of the footnote with this text, which is added when it is new.
-    pub(super) fn mark(&mut self, text: String) -> usize {
+    pub(crate) fn mark(&mut self, text: String) -> usize {
         let place = self.0.iter().position(|known| *known == text).unwrap_or_else(|| {
             self.0.push(text);
             self.0.len() - 1
@@ -65,7 +65,7 @@ impl Footnotes {
         place + 1
     }
 
-    pub(super) fn into_texts(self) -> Vec<String> {
+    pub(crate) fn into_texts(self) -> Vec<String> {
         self.0
     }
 }
@@ -84,16 +84,21 @@ pub(super) fn value_of(runs: &[(Option<u64>, &Outcome)], footnotes: &mut Footnot
     }
     let accuracies: Vec<f64> = measure.runs.iter().map(|run| run.accuracy).collect();
     for (run, _) in measure.runs.iter().zip(collapsed(&accuracies)).filter(|(_, collapsed)| *collapsed) {
-        let seed = run.seed.map_or_else(String::new, |seed| format!(" of seed {seed}"));
-        marks.push(footnotes.mark(format!(
-            "the run{seed} collapsed to {:.1} %, more than {COLLAPSE_POINTS} points and below {:.0} % of the best seed; it \
-             is part of the mean",
-            run.accuracy,
-            100.0 * COLLAPSE_FRACTION
-        )));
+        marks.push(footnotes.mark(collapse(run)));
     }
     measure.footnotes = marks;
     Value::Done(measure)
+}
+
+/// What is said of a run that collapsed.
+pub(crate) fn collapse(run: &Run) -> String {
+    let seed = run.seed.map_or_else(String::new, |seed| format!(" of seed {seed}"));
+    format!(
+        "the run{seed} collapsed to {:.1} %, more than {COLLAPSE_POINTS} points and below {:.0} % of the best seed; it is \
+         part of the mean",
+        run.accuracy,
+        100.0 * COLLAPSE_FRACTION
+    )
 }
 
 /// Footnotes for the failed ones among `runs`, one for each reason.

@@ -10,6 +10,7 @@ mod json;
 mod latex;
 mod markdown;
 mod measure;
+mod sheet;
 mod table;
 mod terminal;
 #[cfg(test)]
@@ -23,5 +24,7 @@ pub use json::Json;
 pub use latex::Latex;
 pub use markdown::Markdown;
 pub use measure::Outcome;
+pub(crate) use measure::{Footnotes, collapse};
+pub use sheet::{Field, Format, Sheet, SheetColumn, SheetRow, render};
 pub use table::{Axes, Column, Group, Heading, Measure, Row, Run, Table, Value};
 pub use terminal::Terminal;

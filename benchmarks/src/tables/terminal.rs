@@ -90,7 +90,7 @@ impl Terminal {
         format!("{}{}{}", &text[..start], self.painted(style, bare), &text[start + bare.len()..])
     }
 
-    fn painted(&self, style: Style, text: &str) -> String {
+    pub(super) fn painted(&self, style: Style, text: &str) -> String {
         if self.styled { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 }
@@ -185,15 +185,15 @@ fn join(label: &str, groups: impl Iterator<Item = String>) -> String {
     std::iter::once(label.to_owned()).chain(groups).collect::<Vec<_>>().join(BETWEEN_GROUPS)
 }
 
-fn width(text: &str) -> usize {
+pub(super) fn width(text: &str) -> usize {
     unicode_width::UnicodeWidthStr::width(text)
 }
 
-fn padded(text: &str, to: usize) -> String {
+pub(super) fn padded(text: &str, to: usize) -> String {
     format!("{text}{}", " ".repeat(to.saturating_sub(width(text))))
 }
 
-fn right(text: &str, to: usize) -> String {
+pub(super) fn right(text: &str, to: usize) -> String {
     format!("{}{text}", " ".repeat(to.saturating_sub(width(text))))
 }
 
@@ -203,7 +203,7 @@ fn centred(text: &str, to: usize) -> String {
 }
 
 /// The text in lines of at most `to` columns, `head` before the first and as many blanks before the others.
-fn wrap(text: &str, head: &str, to: usize) -> String {
+pub(super) fn wrap(text: &str, head: &str, to: usize) -> String {
     let mut wrapped = String::new();
     let mut line = head.to_owned();
     let mut is_empty = true;

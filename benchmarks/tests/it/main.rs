@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod command;
+mod compare;
 mod mini_suite;
 mod plugin;
 mod resume;
+mod synthetic;

@@ -1,0 +1,131 @@
+//! `nemesis compare`: our numbers beside published ones.
+
+use super::{Ending, print};
+use crate::compare::{Verdict, compare};
+use crate::published::Published;
+use crate::report::saved_plans;
+use crate::results::Results;
+use crate::tables::{Format, Sheet, Terminal, render};
+use clap::Args;
+use nemesis_core::error::suggest;
+use nemesis_core::record::Store;
+use nemesis_core::{Error, Result};
+use std::path::PathBuf;
+
+/// Compares the records of a run with published numbers: ours, theirs, the difference, and whether it lies within the
+/// spread. Nothing is computed.
+///
+/// The exit code is 0 when every difference is within the tolerance, 1 when one is beyond it, and 2 when nothing could
+/// be compared.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Compare {
+    /// The folder of the records
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+    /// Only the records of this suite
+    #[arg(long, value_name = "NAME")]
+    suite: Option<String>,
+    /// Only these published numbers, as --list names them [default: all that fit]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    against: Vec<String>,
+    /// Published numbers of your own, written as in benchmarks/published: a file, or a folder of files
+    #[arg(long, value_name = "DIR|FILE")]
+    published: Vec<PathBuf>,
+    /// How many points ours may differ
+    #[arg(long, value_name = "POINTS", default_value_t = 1.0)]
+    tolerance: f64,
+    /// What ours is called in published tables, where the run calls it otherwise: RN50, ViT-B/16
+    #[arg(long, value_name = "NAME")]
+    backbone: Option<String>,
+    /// How the comparison is printed
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    format: Format,
+    /// List the published numbers that there are
+    #[arg(long)]
+    list: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nemesis compare --list
+  nemesis compare --out out
+  nemesis compare --out out --suite few-shot --against ape-coop-few-shot --tolerance 2
+  nemesis compare --published mine.yaml --format markdown > comparison.md
+  nemesis compare --against coop-author-runs --tolerance 1.5 || echo 'off by more than 1.5 points'";
+
+impl Compare {
+    pub(super) fn run(&self) -> Result<Ending> {
+        let published = self.chosen(Published::gather(&self.published)?)?;
+        if self.list {
+            print(&list(&published))?;
+            return Ok(Ending::Done);
+        }
+        if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
+            return Err(Error::new(format!("`--tolerance {}` is no number of points", self.tolerance))
+                .expected("0 or more, as in --tolerance 1.5"));
+        }
+        let plans = saved_plans(&self.out, self.suite.as_deref())?;
+        let store = Store::open(&self.out)?;
+        let results: Vec<Results> =
+            plans.iter().map(|(suite, plan)| Results::read(suite, plan, &store)).collect::<Result<_>>()?;
+        if results.iter().all(|results| results.runs.is_empty()) {
+            return Err(Error::new("no evaluation has a record yet, so there is nothing to compare")
+                .at(&self.out)
+                .help("`nemesis run` goes on where it was stopped"));
+        }
+        let (mut sheets, mut reasons): (Vec<Sheet>, Vec<String>) = (Vec::new(), Vec::new());
+        let (mut compared, mut beyond) = (0, 0);
+        for results in &results {
+            let backbone = self.backbone.as_deref().unwrap_or(&results.backbone);
+            for published in &published {
+                match compare(published, results, backbone, self.tolerance) {
+                    Verdict::Compared(comparison) => {
+                        compared += comparison.compared;
+                        beyond += comparison.beyond;
+                        sheets.push(comparison.sheet);
+                    }
+                    Verdict::Nothing(reason) => reasons.push(format!("{}: {reason}", published.name)),
+                }
+            }
+        }
+        if !sheets.is_empty() {
+            print(&render(&sheets, self.format, Terminal::of_stdout()))?;
+        }
+        if compared == 0 {
+            return Err(nothing(&reasons).at(&self.out));
+        }
+        Ok(if beyond == 0 { Ending::Done } else { Ending::WithFailures })
+    }
+
+    fn chosen(&self, mut all: Vec<Published>) -> Result<Vec<Published>> {
+        let names: Vec<String> = all.iter().map(|published| published.name.clone()).collect();
+        if let Some(unknown) = self.against.iter().find(|name| !names.contains(name)) {
+            return Err(Error::new(format!("there are no published numbers named `{unknown}`"))
+                .expected(format!("one of {}", names.join(", ")))
+                .help(suggest(unknown, names.iter().map(String::as_str))));
+        }
+        all.retain(|published| self.against.is_empty() || self.against.contains(&published.name));
+        Ok(all)
+    }
+}
+
+/// Says of each published table why it compares with nothing, where all have one reason once.
+fn nothing(reasons: &[String]) -> Error {
+    let error = Error::new("no published number compares with ours");
+    let texts: Vec<&str> = reasons.iter().filter_map(|reason| Some(reason.split_once(": ")?.1)).collect();
+    match texts.as_slice() {
+        [] => error.help("the rows shown have no published counterpart"),
+        [first, others @ ..] if others.iter().all(|other| other == first) => error.help((*first).to_owned()),
+        _ => error.help(reasons.join("\n        ")),
+    }
+}
+
+fn list(published: &[Published]) -> String {
+    let width = published.iter().map(|published| published.name.len()).max().unwrap_or(0);
+    let line = |published: &Published| {
+        let Published { name, title, backbone, source, .. } = published;
+        format!("{name:width$}  {title} ({backbone})\n{:width$}  {}\n", "", source.trim())
+    };
+    published.iter().map(line).collect()
+}

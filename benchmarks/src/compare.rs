@@ -1,0 +1,329 @@
+//! Our numbers beside published ones: the difference, and whether it lies within the spread.
+
+use crate::published::{AVERAGE, Block, Known, Protocol, Published};
+use crate::results::{BySeed, ELEVEN, Results, Run};
+use crate::tables::{Field, Footnotes, Run as TableRun, Sheet, SheetColumn, SheetRow, collapse};
+use nemesis_core::record::statistics::{Summary, collapsed, harmonic_mean};
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Ours beside one published table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// Ours, theirs, the difference, and whether it lies within the spread.
+    pub sheet: Sheet,
+    /// How many values were compared.
+    pub compared: usize,
+    /// How many differ by more than the tolerance.
+    pub beyond: usize,
+}
+
+/// What a published table and our results have to say to each other.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Rows that both have, or that ours has and must stay blank.
+    Compared(Comparison),
+    /// Nothing is comparable, for this reason.
+    Nothing(String),
+}
+
+/// The columns of a comparison.
+const COLUMNS: [SheetColumn; 10] = [
+    SheetColumn { key: "method", heading: "Method" },
+    SheetColumn { key: "data_set", heading: "Data set" },
+    SheetColumn { key: "group", heading: "Shots" },
+    SheetColumn { key: "ours", heading: "Ours" },
+    SheetColumn { key: "half_interval_95", heading: "±" },
+    SheetColumn { key: "seeds", heading: "Seeds" },
+    SheetColumn { key: "published", heading: "Published" },
+    SheetColumn { key: "published_uncertainty", heading: "±" },
+    SheetColumn { key: "difference", heading: "Difference" },
+    SheetColumn { key: "in_spread", heading: "In spread" },
+];
+
+const RULE: &str = "In spread: the difference is at most the sum of both ±. Ours is half of Student's 95 % interval over \
+                    our seeds (0 where nothing is drawn, unknown for a single seed); theirs is the reading error of the \
+                    figure or half a unit of the last digit, and half of the interval where single runs or a deviation \
+                    are published.";
+
+/// Puts our results beside a published table. `backbone` is the name that ours goes by in published tables.
+pub fn compare(published: &Published, results: &Results, backbone: &str, tolerance: f64) -> Verdict {
+    // A small CLIP of our own is nobody's backbone, whatever it is called.
+    if results.backbone == "mini" {
+        return Verdict::Nothing(
+            "ours is the mini suite with a small CLIP of its own: it compares with nothing".into(),
+        );
+    }
+    if normalised(backbone) != normalised(&published.backbone) {
+        return Verdict::Nothing(format!("it is of the backbone {}, ours of `{backbone}`", published.backbone));
+    }
+    let side = SideBySide { published, results, tolerance };
+    side.comparison().map_or_else(|| Verdict::Nothing(side.why_nothing()), Verdict::Compared)
+}
+
+/// `ViT-B/16`, `vit_b16` and `ViT-B-16` are one backbone.
+fn normalised(backbone: &str) -> String {
+    backbone.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// Whether a run is of the method and options that published numbers belong to.
+fn is_of(run: &Run, block: &Block) -> bool {
+    // `1` and `1.0` are one value.
+    let equal = |ours: &Json, theirs: &Json| ours == theirs || (ours.is_number() && ours.as_f64() == theirs.as_f64());
+    let options = run.record.cell.subject.method().map(|method| &method.options);
+    let same = |(key, theirs): (&String, &Json)| {
+        options.and_then(|options| options.get(key)).is_some_and(|ours| equal(ours, theirs))
+    };
+    run.method() == block.method && block.options.iter().all(same)
+}
+
+struct SideBySide<'a> {
+    published: &'a Published,
+    results: &'a Results,
+    tolerance: f64,
+}
+
+impl SideBySide<'_> {
+    /// None when there is no row to show.
+    fn comparison(&self) -> Option<Comparison> {
+        let mut footnotes = Footnotes::default();
+        let mut rows: Vec<SheetRow> = Vec::new();
+        let (mut compared, mut beyond) = (0, 0);
+        for column in &self.results.columns {
+            let start = rows.len();
+            let runs = || self.usable().filter(|run| run.column == *column);
+            for block in &self.published.methods {
+                let ours = self.values(runs().filter(|run| is_of(run, block)));
+                for (row, group) in self.places(&ours) {
+                    let Some(theirs) = self.published.get(block, row, group) else { continue };
+                    let by_seed = &ours[&(row.to_owned(), group.to_owned())];
+                    let side = self.row(column, row, group, by_seed, Some(theirs), &mut footnotes);
+                    compared += 1;
+                    beyond += usize::from(side.alarm);
+                    rows.push(side);
+                }
+            }
+            let blank = runs().find_map(|run| self.published.blank_for(run.method()));
+            if let Some(because) = blank {
+                let ours = self.values(runs());
+                let is_published = |row: &str| self.published.methods.iter().any(|block| block.rows.contains_key(row));
+                for (row, group) in self.places(&ours).into_iter().filter(|(row, _)| is_published(row)) {
+                    let by_seed = &ours[&(row.to_owned(), group.to_owned())];
+                    let mut blank = self.row(column, row, group, by_seed, None, &mut footnotes);
+                    blank.footnotes.push(footnotes.mark(because.to_owned()));
+                    rows.push(blank);
+                }
+            }
+            if let Some(first) = rows.get_mut(start) {
+                first.apart = true;
+            }
+        }
+        if rows.is_empty() {
+            return None;
+        }
+        let mut columns = COLUMNS.to_vec();
+        if self.published.table == Protocol::BaseToNew {
+            columns[2].heading = "Classes";
+        }
+        let sheet = Sheet {
+            name: self.published.name.clone(),
+            title: format!("{}: ours beside `{}`", self.published.title, self.published.name),
+            columns,
+            rows,
+            remarks: self.remarks(compared, beyond),
+            footnotes: footnotes.into_texts(),
+        };
+        Some(Comparison { sheet, compared, beyond })
+    }
+
+    /// Runs over whole test sets, within the protocol of the published table.
+    fn usable(&self) -> impl Iterator<Item = &Run> {
+        let protocol = self.published.table;
+        self.results.runs.iter().filter(move |run| run.record.cell.limit.is_none() && run.place(protocol).is_some())
+    }
+
+    /// Accuracies by data set and group, with averages and harmonic means where they are whole.
+    fn values<'a>(&self, runs: impl Iterator<Item = &'a Run>) -> BTreeMap<(String, String), BySeed> {
+        let mut values: BTreeMap<(String, String), BySeed> = BTreeMap::new();
+        for run in runs {
+            if let Some((row, group)) = run.place(self.published.table) {
+                values.entry((row.to_owned(), group)).or_default().insert(run.seed(), run.accuracy());
+            }
+        }
+        let groups: BTreeSet<String> = values.keys().map(|(_, group)| group.clone()).collect();
+        for group in groups {
+            let all: Vec<BySeed> =
+                ELEVEN.iter().filter_map(|row| values.get(&((*row).to_owned(), group.clone())).cloned()).collect();
+            let average = average_by_seed(&all);
+            if all.len() == ELEVEN.len() && !average.is_empty() {
+                values.insert((AVERAGE.to_owned(), group), average);
+            }
+        }
+        if self.published.table == Protocol::BaseToNew {
+            let rows: BTreeSet<String> = values.keys().map(|(row, _)| row.clone()).collect();
+            for row in rows {
+                let of = |group: &str| values.get(&(row.clone(), group.to_owned()));
+                let (Some(base), Some(new)) = (of("base"), of("new")) else { continue };
+                let both = base.iter().filter_map(|(seed, base)| Some((*seed, harmonic_mean(*base, *new.get(seed)?))));
+                let both: BySeed = both.collect();
+                values.insert((row, "h".to_owned()), both);
+            }
+        }
+        values
+    }
+
+    /// The rows and groups that there are values for and published groups, in the order of tables.
+    fn places<'a>(&'a self, values: &'a BTreeMap<(String, String), BySeed>) -> Vec<(&'a str, &'a str)> {
+        let mut rows: Vec<&str> = values.keys().map(|(row, _)| row.as_str()).collect();
+        rows.sort_by_key(|row| (*row == AVERAGE, self.results.rank(row)));
+        rows.dedup();
+        let groups = self.published.groups.iter().map(String::as_str);
+        let is_there = |row: &str, group: &str| values.contains_key(&(row.to_owned(), group.to_owned()));
+        groups
+            .flat_map(|group| rows.iter().map(move |row| (*row, group)))
+            .filter(|(row, group)| is_there(row, group))
+            .collect()
+    }
+
+    fn row(
+        &self,
+        column: &str,
+        row: &str,
+        group: &str,
+        by_seed: &BySeed,
+        theirs: Option<Known>,
+        footnotes: &mut Footnotes,
+    ) -> SheetRow {
+        let accuracies: Vec<f64> = by_seed.values().copied().collect();
+        let summary = Summary::of(&accuracies).expect("a place has at least one value");
+        let drawn = by_seed.keys().any(Option::is_some);
+        let half = if drawn { summary.half_interval(0.95) } else { Some(0.0) };
+        let mut marks = Vec::new();
+        for ((seed, accuracy), _) in by_seed.iter().zip(collapsed(&accuracies)).filter(|(_, collapsed)| *collapsed) {
+            marks.push(footnotes.mark(collapse(&TableRun { seed: *seed, accuracy: *accuracy })));
+        }
+        if let Some(seeds) = self.published.seeds.filter(|seeds| theirs.is_some() && drawn && accuracies.len() < *seeds)
+        {
+            marks.push(footnotes.mark(format!("{} of ours, {seeds} published", counted(accuracies.len(), "seed"))));
+        }
+        let difference = theirs.map(|theirs| summary.mean - theirs.value);
+        let slack = theirs.map_or(0.0, |theirs| theirs.reading_error);
+        let in_spread = match (difference, half, theirs) {
+            (Some(difference), Some(half), Some(theirs)) => {
+                let within = difference.abs() <= half + theirs.reading_error + theirs.half_interval;
+                if within { "yes" } else { "no" }
+            }
+            (Some(_), None, _) => "?",
+            _ => "–",
+        };
+        let decimals = self.published.decimals.max(1) as usize;
+        let title = if row == AVERAGE { "Average" } else { self.results.title(row) };
+        SheetRow {
+            fields: vec![
+                Field::Text(column.to_owned()),
+                Field::Text(title.to_owned()),
+                group.parse().map_or_else(|_| Field::Text(group.to_owned()), Field::Count),
+                Field::Number(summary.mean, decimals),
+                Field::number(half, decimals),
+                if drawn { Field::Count(accuracies.len()) } else { Field::Nothing },
+                Field::number(theirs.map(|theirs| theirs.value), self.published.decimals as usize),
+                Field::number(theirs.map(|theirs| theirs.reading_error + theirs.half_interval), decimals + 1),
+                difference.map_or(Field::Nothing, |difference| Field::Signed(difference, decimals)),
+                Field::Text(in_spread.to_owned()),
+            ],
+            footnotes: marks,
+            alarm: difference.is_some_and(|difference| difference.abs() - slack > self.tolerance),
+            apart: false,
+        }
+    }
+
+    fn remarks(&self, compared: usize, beyond: usize) -> Vec<String> {
+        let Published { source, notes, protocol, arithmetic, seeds, figure, backbone, .. } = self.published;
+        let mut remarks = vec![format!(
+            "Differences beyond the tolerance of ±{} points: {beyond} of {compared}. A published number's reading error is \
+             taken off first.",
+            self.tolerance
+        )];
+        remarks.push(RULE.to_owned());
+        let seeds = seeds.map_or_else(|| "seeds not stated".to_owned(), |seeds| counted(seeds, "seed"));
+        let arithmetic = arithmetic.as_deref().unwrap_or("precision not stated");
+        remarks.push(format!("Published: {}.", source.trim().trim_end_matches('.')));
+        remarks.push(format!("Published with: {backbone}; {protocol}; {arithmetic}; {seeds}."));
+        if let Some(figure) = figure {
+            remarks.push(if figure.reading_error > 0.0 {
+                format!("Read off a figure, to {} points: {}.", figure.reading_error, figure.how)
+            } else {
+                format!("Read off a figure: {}.", figure.how)
+            });
+        }
+        remarks.extend(notes.iter().cloned());
+        let names = |of: &dyn Fn(&Run) -> String| self.usable().map(of).collect::<BTreeSet<_>>();
+        let protocols = names(&|run| match run.record.cell.protocol.get("name") {
+            Some(Json::String(name)) => name.clone(),
+            _ => "without a name".to_owned(),
+        });
+        let precisions = names(&|run| run.record.cell.precision.clone());
+        let joined = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(" and ");
+        remarks.push(format!(
+            "Ours with: {}; suite `{}`, protocol {}, {}.",
+            self.results.backbone,
+            self.results.suite,
+            joined(&protocols),
+            joined(&precisions)
+        ));
+        if protocols.iter().any(|name| name != "paper") {
+            remarks.push("Not like with like: ours are not by the protocol `paper`.".to_owned());
+        }
+        let (done, planned) = (self.results.runs.len(), self.results.planned);
+        if done < planned {
+            remarks.push(format!("The run is not complete: {done} of {planned} evaluations have a record."));
+        }
+        remarks
+    }
+
+    /// Why there is no row.
+    fn why_nothing(&self) -> String {
+        let methods: BTreeSet<&str> = self.published.methods.iter().map(|block| block.method.as_str()).collect();
+        if let Some(blank) = self.published.blank.as_ref().filter(|blank| blank.methods.is_none()) {
+            return blank.because.clone();
+        }
+        if self.usable().next().is_none() {
+            let limited = self.results.runs.iter().find_map(|run| run.record.cell.limit);
+            return match limited {
+                Some(limit) => format!("ours count only the first {limit} test images of each class"),
+                None => "ours hold no evaluation by its protocol".to_owned(),
+            };
+        }
+        if !self.usable().any(|run| methods.contains(run.method())) {
+            let methods: Vec<&str> = methods.into_iter().collect();
+            return format!("it is of other methods: {}", methods.join(", "));
+        }
+        let fitting = |run: &&Run| self.published.methods.iter().any(|block| is_of(run, block));
+        if self.usable().find(fitting).is_none() {
+            return "its methods were run with other options".to_owned();
+        }
+        let is_average = self.published.methods.iter().all(|block| block.rows.keys().all(|row| row == AVERAGE));
+        let ours: BTreeSet<&str> = self.usable().map(|run| run.record.cell.dataset.as_str()).collect();
+        let lacking: Vec<&str> = ELEVEN.into_iter().filter(|dataset| !ours.contains(dataset)).collect();
+        match lacking.as_slice() {
+            [_, ..] if is_average => {
+                format!("it holds averages over eleven data sets, and ours lack {}", lacking.join(", "))
+            }
+            _ => "no data set, number of shots and seed is whole on both sides".to_owned(),
+        }
+    }
+}
+
+/// The mean of several rows for each seed that all of them have.
+fn average_by_seed(rows: &[BySeed]) -> BySeed {
+    let Some(first) = rows.first() else { return BySeed::new() };
+    let mean = |seed: &Option<u64>| {
+        let values = rows.iter().map(|row| row.get(seed).copied()).collect::<Option<Vec<f64>>>()?;
+        Some((*seed, values.iter().sum::<f64>() / values.len() as f64))
+    };
+    first.keys().filter_map(mean).collect()
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}

@@ -1,0 +1,365 @@
+//! Published numbers, each with its source, as written in `benchmarks/published/*.yaml`. The project's own are embedded.
+
+use nemesis_core::record::statistics::Summary;
+use nemesis_core::{Error, Result, files, yaml};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The numbers of one published table or figure.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// The file's name without its ending, by which a user chooses it.
+    #[serde(skip)]
+    pub name: String,
+    /// What they are.
+    pub title: String,
+    /// Where they are from.
+    pub source: String,
+    /// What a reader should know of them.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// What they are numbers of.
+    pub table: Protocol,
+    /// The backbone that they were measured with.
+    pub backbone: String,
+    /// How they were measured, as far as the source says: context, shots, code.
+    pub protocol: String,
+    /// What they were computed in, if that is known.
+    pub arithmetic: Option<String>,
+    /// Over how many seeds they are averaged; none where that is not known.
+    pub seeds: Option<usize>,
+    /// Digits behind the point in the source.
+    pub decimals: u32,
+    /// How they were read, if they are from a figure.
+    #[serde(default)]
+    pub figure: Option<Figure>,
+    /// What must not be compared, and why.
+    #[serde(default)]
+    pub blank: Option<Blank>,
+    /// The groups of columns, in the order of the rows' values: shots, with 0 for zero-shot; or `base`, `new` and `h`.
+    #[serde(deserialize_with = "keys")]
+    pub groups: Vec<String>,
+    /// The numbers, method by method.
+    pub methods: Vec<Block>,
+}
+
+/// The protocols of evaluation that published tables follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// Trained and tested on all classes of one data set.
+    FewShot,
+    /// Trained on the base classes, tested on base and new ones.
+    BaseToNew,
+    /// Trained on `ImageNet`, tested on it and its shifted versions.
+    DomainGeneralization,
+    /// Counts of corruptions that raise the accuracy.
+    LowNormEffect,
+}
+
+/// How numbers were read off a figure.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Figure {
+    /// How far a value may be off.
+    pub reading_error: f64,
+    /// How they were read.
+    pub how: String,
+}
+
+/// Methods whose numbers have no counterpart here.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blank {
+    /// Ids of methods of ours; all, if there is no list.
+    pub methods: Option<Vec<String>>,
+    /// Why they compare with nothing.
+    pub because: String,
+}
+
+/// The numbers of a method.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// The method's id, or `zero-shot`.
+    pub method: String,
+    /// Those of its options that are known and matter.
+    #[serde(default)]
+    pub options: Map<String, Value>,
+    /// For each data set (or `average`) a value of each group.
+    pub rows: BTreeMap<String, Vec<Option<Number>>>,
+}
+
+/// A published number, in the forms in which one may write it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "this is no published number, expected a number, `{value, reading_error}`, `{value, deviation}` or `{runs: [number, …]}`"
+)]
+pub enum Number {
+    /// As it stands in its source.
+    Plain(f64),
+    /// Read off a figure with an error of its own.
+    Read {
+        /// The value.
+        value: f64,
+        /// How far it may be off.
+        reading_error: f64,
+    },
+    /// With its spread.
+    Spread {
+        /// The mean.
+        value: f64,
+        /// The sample deviation.
+        deviation: f64,
+    },
+    /// Single runs.
+    Runs {
+        /// Their accuracies, at least one.
+        runs: Vec<f64>,
+    },
+}
+
+/// A published value, and how far it may be off.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Known {
+    /// The value.
+    pub value: f64,
+    /// How well it is known: the reading error of a figure, and half a unit of the last digit.
+    pub reading_error: f64,
+    /// Half of Student's 95 % interval, where runs or a deviation are published; otherwise zero.
+    pub half_interval: f64,
+}
+
+/// The row of a file that stands for the mean over the eleven data sets.
+pub const AVERAGE: &str = "average";
+
+/// The embedded files, by name.
+const FILES: &[(&str, &str)] = &[
+    ("nemesis-few-shot", include_str!("../published/nemesis-few-shot.yaml")),
+    ("nemesis-domain-generalization", include_str!("../published/nemesis-domain-generalization.yaml")),
+    ("nemesis-base-to-new", include_str!("../published/nemesis-base-to-new.yaml")),
+    ("nemesis-low-norm-effect", include_str!("../published/nemesis-low-norm-effect.yaml")),
+    ("ape-coop-few-shot", include_str!("../published/ape-coop-few-shot.yaml")),
+    ("coop-author-runs", include_str!("../published/coop-author-runs.yaml")),
+    ("coop-imagenet", include_str!("../published/coop-imagenet.yaml")),
+    ("ape-zero-shot", include_str!("../published/ape-zero-shot.yaml")),
+    ("tip-adapter-zero-shot", include_str!("../published/tip-adapter-zero-shot.yaml")),
+    ("tpt-domain-generalization", include_str!("../published/tpt-domain-generalization.yaml")),
+    ("vit-b16-domain-generalization", include_str!("../published/vit-b16-domain-generalization.yaml")),
+    ("maple-base-to-new", include_str!("../published/maple-base-to-new.yaml")),
+];
+
+impl Published {
+    /// The numbers that the project brings along, and those of the user's files or folders of files behind them.
+    ///
+    /// # Errors
+    ///
+    /// When a file is missing or malformed (the message names the line), or two have one name.
+    pub fn gather(own: &[PathBuf]) -> Result<Vec<Self>> {
+        let embedded = FILES.iter().map(|(name, text)| {
+            Self::parse(text, &Path::new("benchmarks/published").join(name).with_extension("yaml"))
+        });
+        let mut all = embedded.collect::<Result<Vec<_>>>()?;
+        for file in own.iter().map(|path| yaml_files(path)).collect::<Result<Vec<_>>>()?.concat() {
+            let published = Self::parse(&files::read_text(&file)?, &file)?;
+            if all.iter().any(|known| known.name == published.name) {
+                return Err(Error::new(format!("there are published numbers named `{}` already", published.name))
+                    .at(&file)
+                    .help("rename the file: its name without `.yaml` is what --against chooses"));
+            }
+            all.push(published);
+        }
+        Ok(all)
+    }
+
+    fn parse(text: &str, file: &Path) -> Result<Self> {
+        let mut published: Self = yaml::parse(text, file)?;
+        published.name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let groups = published.groups.len();
+        for (row, values) in published.methods.iter().flat_map(|block| &block.rows) {
+            if values.len() != groups {
+                return Err(Error::new(format!("the row `{row}` has {} values", values.len()))
+                    .at(file)
+                    .expected(format!("{groups}, one of each of `groups`, or `null`")));
+            }
+            let unusable = values.iter().flatten().find_map(|number| match number {
+                Number::Runs { runs } if runs.is_empty() => Some("has a value without runs"),
+                Number::Spread { .. } if published.seeds.is_none_or(|seeds| seeds < 2) => {
+                    Some("gives a deviation, which says nothing without `seeds`")
+                }
+                _ => None,
+            });
+            if let Some(what) = unusable {
+                return Err(Error::new(format!("the row `{row}` {what}")).at(file));
+            }
+        }
+        Ok(published)
+    }
+
+    /// The number of a method in a row and a group, if it is published.
+    pub fn get(&self, block: &Block, row: &str, group: &str) -> Option<Known> {
+        let group = self.groups.iter().position(|key| key == group)?;
+        let rounding = 0.5 * 0.1_f64.powi(self.decimals as i32);
+        let read = self.figure.as_ref().map_or(0.0, |figure| figure.reading_error);
+        let known = |value, read: f64, half_interval: Option<f64>| Known {
+            value,
+            reading_error: read.max(rounding),
+            half_interval: half_interval.unwrap_or(0.0),
+        };
+        Some(match block.rows.get(row)?[group].as_ref()? {
+            Number::Plain(value) => known(*value, read, None),
+            Number::Read { value, reading_error } => known(*value, *reading_error, None),
+            Number::Spread { value, deviation } => {
+                let summary = Summary { count: self.seeds?, mean: *value, deviation: Some(*deviation) };
+                known(*value, read, summary.half_interval(0.95))
+            }
+            Number::Runs { runs } => {
+                let summary = Summary::of(runs)?;
+                known(summary.mean, read, summary.half_interval(0.95))
+            }
+        })
+    }
+
+    /// Why numbers of a method are not compared with these, if they must not be.
+    pub fn blank_for(&self, method: &str) -> Option<&str> {
+        let blank = self.blank.as_ref()?;
+        let is_meant = blank.methods.as_ref().is_none_or(|methods| methods.iter().any(|known| known == method));
+        is_meant.then_some(blank.because.as_str())
+    }
+}
+
+/// A file, or the YAML files of a folder in the order of their names.
+fn yaml_files(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let failed = |e: std::io::Error| Error::io("list the folder", path, &e);
+    let entries = std::fs::read_dir(path).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let mut found: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    found.retain(|file| file.extension().is_some_and(|ending| ending == "yaml" || ending == "yml"));
+    found.sort();
+    if found.is_empty() {
+        return Err(Error::new("the folder holds no published numbers").at(path).expected("files that end in `.yaml`"));
+    }
+    Ok(found)
+}
+
+/// Keys of groups, which may be written as numbers.
+fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a number or a word")]
+    enum Key {
+        Number(u32),
+        Word(String),
+    }
+    let keys = Vec::<Key>::deserialize(deserializer)?;
+    let text = |key| match key {
+        Key::Number(number) => number.to_string(),
+        Key::Word(word) => word,
+    };
+    Ok(keys.into_iter().map(text).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::ELEVEN;
+
+    const SHIFTED: [&str; 4] = ["imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r"];
+
+    #[test]
+    fn the_embedded_files_are_well_formed_and_sourced() {
+        for published in Published::gather(&[]).unwrap() {
+            assert!(published.source.contains("github.com/"), "{}", published.title);
+            for row in published.methods.iter().flat_map(|block| block.rows.keys()) {
+                let is_known = row == AVERAGE || ELEVEN.iter().chain(&SHIFTED).any(|known| known == row);
+                assert!(is_known, "{row} in {}", published.title);
+            }
+        }
+    }
+
+    /// Averages that a source does not print were computed from its numbers.
+    #[test]
+    fn computed_averages_are_right() {
+        let all = Published::gather(&[]).unwrap();
+        for name in ["ape-coop-few-shot", "ape-zero-shot", "tip-adapter-zero-shot"] {
+            let published = all.iter().find(|published| published.name == name).unwrap();
+            let block = &published.methods[0];
+            for group in &published.groups {
+                let of = |row: &str| published.get(block, row, group).unwrap().value;
+                let mean = ELEVEN.iter().map(|row| of(row)).sum::<f64>() / 11.0;
+                assert!((mean - of(AVERAGE)).abs() < 0.0051, "{name}, {group}");
+            }
+        }
+    }
+
+    const TEXT: &str = "
+title: t
+source: s
+table: few-shot
+backbone: RN50
+protocol: p
+arithmetic: null
+seeds: 3
+decimals: 1
+figure: {reading_error: 0.2, how: by eye}
+groups: [1, base]
+methods:
+- method: coop
+  rows:
+    dtd: [50.0, {runs: [62.53, 64.07, 64.13]}]
+    average: [{value: 40, reading_error: 0.01}, {value: 40, deviation: 1}]
+";
+
+    #[test]
+    fn numbers_carry_what_they_may_be_off() {
+        let published = Published::parse(TEXT, Path::new("x.yaml")).unwrap();
+        let of = |row, group| published.get(&published.methods[0], row, group);
+        assert_eq!(of("dtd", "1"), Some(Known { value: 50.0, reading_error: 0.2, half_interval: 0.0 }));
+        assert_eq!(of(AVERAGE, "1"), Some(Known { value: 40.0, reading_error: 0.05, half_interval: 0.0 }));
+        assert!((of("dtd", "base").unwrap().half_interval - 4.3027 * 0.9070 / 3f64.sqrt()).abs() < 1e-3);
+        assert!((of(AVERAGE, "base").unwrap().half_interval - 4.3027 / 3f64.sqrt()).abs() < 1e-3);
+        assert_eq!((of("dtd", "2"), of("eurosat", "1")), (None, None));
+    }
+
+    #[test]
+    fn a_malformed_file_is_told_by_its_line() {
+        let message = |from: &str, to: &str| {
+            Published::parse(&TEXT.replace(from, to), Path::new("x.yaml")).unwrap_err().to_string()
+        };
+        insta::assert_snapshot!(message("[50.0, ", "[50.0, 51.0, "), @r"
+        the row `dtd` has 3 values
+          --> x.yaml
+          expected: 2, one of each of `groups`, or `null`
+        ");
+        insta::assert_snapshot!(message("[50.0, ", "[fifty, "), @r"
+        methods[0].rows.dtd: this is no published number
+          --> x.yaml:15
+          expected: a number, `{value, reading_error}`, `{value, deviation}` or `{runs: [number, …]}`
+        ");
+        insta::assert_snapshot!(message("[62.53, 64.07, 64.13]", "[]"), @r"
+        the row `dtd` has a value without runs
+          --> x.yaml
+        ");
+        insta::assert_snapshot!(message("seeds: 3", "seeds: null"), @r"
+        the row `average` gives a deviation, which says nothing without `seeds`
+          --> x.yaml
+        ");
+        insta::assert_snapshot!(message("decimals", "digits"), @r"
+        unknown key `digits`
+          --> x.yaml:9
+          expected: one of title, source, notes, table, backbone, protocol, arithmetic, seeds, decimals, figure, blank, groups, methods
+          help: known are: title, source, notes, table, backbone, protocol, arithmetic, seeds, decimals, figure, blank, groups, methods
+        ");
+        insta::assert_snapshot!(message("few-shot", "few-shots"), @r"
+        unknown value `few-shots` in `table`
+          --> x.yaml:4
+          expected: one of few-shot, base-to-new, domain-generalization, low-norm-effect
+          help: did you mean `few-shot`?
+        ");
+    }
+}

@@ -1,0 +1,139 @@
+//! What the saved plans of a folder have come to: each complete evaluation with its place in its suite.
+
+use crate::plan::SavedPlan;
+use crate::published::Protocol;
+use nemesis_core::Result;
+use nemesis_core::dataset::ClassSubset;
+use nemesis_core::record::{EvaluationCell, EvaluationRecord, Store, Subject};
+use std::collections::BTreeMap;
+
+/// The data sets that published averages are over.
+pub const ELEVEN: [&str; 11] = [
+    "imagenet",
+    "caltech101",
+    "oxford_pets",
+    "stanford_cars",
+    "oxford_flowers",
+    "food101",
+    "fgvc_aircraft",
+    "sun397",
+    "dtd",
+    "eurosat",
+    "ucf101",
+];
+
+/// The label of what is not trained.
+pub const ZERO_SHOT: &str = "Zero-shot";
+
+/// The complete evaluations of one suite.
+#[derive(Clone, Debug)]
+pub struct Results {
+    /// The suite's name.
+    pub suite: String,
+    /// The backbone's name, as the user calls it.
+    pub backbone: String,
+    /// Labels of the methods' columns, in order, the zero-shot one first if there is one.
+    pub columns: Vec<String>,
+    /// Data sets in the table's order, by name and title.
+    pub datasets: Vec<(String, String)>,
+    /// The evaluations, in the order of the plan.
+    pub runs: Vec<Run>,
+    /// How many evaluations were planned.
+    pub planned: usize,
+}
+
+/// A complete evaluation.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The label of its column.
+    pub column: String,
+    /// What was computed, and what came out.
+    pub record: EvaluationRecord,
+}
+
+impl Results {
+    /// Reads the records of a saved plan.
+    ///
+    /// # Errors
+    ///
+    /// When a record is damaged; the message names the file.
+    pub fn read(suite: &str, plan: &SavedPlan, store: &Store) -> Result<Self> {
+        let mut runs = Vec::new();
+        for cell in &plan.cells {
+            if let Some(record) = store.get::<EvaluationCell>(&cell.id)? {
+                runs.push(Run { column: cell.column.clone().unwrap_or_else(|| ZERO_SHOT.to_owned()), record });
+            }
+        }
+        let zero_shot = runs.iter().any(|run| run.column == ZERO_SHOT).then(|| ZERO_SHOT.to_owned());
+        Ok(Self {
+            suite: suite.to_owned(),
+            backbone: plan.backbone.clone(),
+            columns: zero_shot.into_iter().chain(plan.columns.iter().cloned()).collect(),
+            datasets: plan.datasets.clone(),
+            planned: plan.cells.len(),
+            runs,
+        })
+    }
+
+    /// The title of a data set.
+    pub fn title<'a>(&'a self, dataset: &'a str) -> &'a str {
+        self.datasets.iter().find(|(name, _)| name == dataset).map_or(dataset, |(_, title)| title)
+    }
+
+    /// The data set's place among the rows of the table.
+    pub fn rank(&self, dataset: &str) -> usize {
+        self.datasets.iter().position(|(name, _)| name == dataset).unwrap_or(usize::MAX)
+    }
+}
+
+impl Run {
+    /// The seed of the training; none where nothing is drawn.
+    pub fn seed(&self) -> Option<u64> {
+        self.record.cell.subject.training().map(|training| training.seed)
+    }
+
+    /// Top-1 accuracy in percent.
+    pub fn accuracy(&self) -> f64 {
+        self.record.outcome.accuracy
+    }
+
+    /// The method's id, or `zero-shot`.
+    pub fn method(&self) -> &str {
+        self.record.cell.subject.method().map_or("zero-shot", |method| &method.id)
+    }
+
+    /// Data set and group of columns in tables of this protocol, if the evaluation belongs into one.
+    pub fn place(&self, protocol: Protocol) -> Option<(&str, String)> {
+        let cell = &self.record.cell;
+        let training = match &cell.subject {
+            Subject::ZeroShot { .. } => None,
+            Subject::Training { cell } => Some(cell),
+            Subject::Imported { .. } => return None,
+        };
+        if cell.corruption.is_some() {
+            return None;
+        }
+        let at_home = training.is_none_or(|training| training.dataset == cell.dataset);
+        let on = |classes| training.is_none_or(|training| training.classes == classes);
+        let shots = || training.map_or_else(|| "0".to_owned(), |training| training.shots.to_string());
+        let group = match (protocol, cell.classes) {
+            (Protocol::FewShot, ClassSubset::All) if at_home && on(ClassSubset::All) => shots(),
+            (Protocol::DomainGeneralization, ClassSubset::All)
+                if on(ClassSubset::All) && training.is_none_or(|training| training.dataset == "imagenet") =>
+            {
+                shots()
+            }
+            // Published tables of this protocol are of 16 shots.
+            (Protocol::BaseToNew, ClassSubset::Base | ClassSubset::New)
+                if at_home && on(ClassSubset::Base) && training.is_none_or(|training| training.shots == 16) =>
+            {
+                cell.classes.to_string()
+            }
+            _ => return None,
+        };
+        Some((&cell.dataset, group))
+    }
+}
+
+/// Accuracies by seed. What is not trained has one without a seed.
+pub type BySeed = BTreeMap<Option<u64>, f64>;

@@ -1,0 +1,152 @@
+//! Folders of records made through the public store, without any training.
+
+use nemesis_bench::plan::{SavedCell, SavedPlan};
+use nemesis_core::dataset::ClassSubset;
+use nemesis_core::record::{BackboneKey, EvaluationCell, MethodKey, Provenance, Store, Subject, TrainingCell};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// How many test images a synthetic evaluation has: accuracies are multiples of 0.05 %.
+const IMAGES: usize = 2000;
+
+/// A suite's records in `FOLDER/out`, of a backbone called RN50 unless it says otherwise.
+pub(crate) struct Synthetic {
+    pub(crate) suite: &'static str,
+    pub(crate) backbone: &'static str,
+    pub(crate) limit: Option<u32>,
+    store: Store,
+    cells: Vec<SavedCell>,
+    datasets: Vec<(String, String)>,
+    columns: Vec<String>,
+}
+
+/// What is evaluated.
+#[derive(Clone, Copy)]
+pub(crate) struct Trained<'a> {
+    pub(crate) method: (&'a str, &'a str),
+    pub(crate) on: &'a str,
+    pub(crate) classes: ClassSubset,
+    pub(crate) shots: u32,
+    pub(crate) seed: u64,
+}
+
+impl Synthetic {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self {
+            suite: "few-shot",
+            backbone: "RN50",
+            limit: None,
+            store: Store::open(folder.join("out")).unwrap(),
+            cells: Vec::new(),
+            datasets: Vec::new(),
+            columns: Vec::new(),
+        }
+    }
+
+    /// An evaluation of the zero-shot classifier.
+    pub(crate) fn zero_shot(&mut self, dataset: &str, accuracy: f64) {
+        let subject = Subject::ZeroShot { template: "a photo of a {}.".to_owned() };
+        self.put(subject, dataset, ClassSubset::All, accuracy, None, None);
+    }
+
+    /// An evaluation, on the data set trained on, of a training with all classes; one accuracy for each seed from 1 on.
+    pub(crate) fn few_shot(&mut self, method: (&str, &str), dataset: &str, shots: u32, accuracies: &[f64]) {
+        for (seed, accuracy) in (1..).zip(accuracies) {
+            let trained = Trained { method, on: dataset, classes: ClassSubset::All, shots, seed };
+            self.trained(trained, dataset, ClassSubset::All, *accuracy);
+        }
+    }
+
+    /// An evaluation of a training.
+    pub(crate) fn trained(&mut self, trained: Trained<'_>, dataset: &str, classes: ClassSubset, accuracy: f64) {
+        let (id, label) = trained.method;
+        let training = TrainingCell {
+            dataset: trained.on.to_owned(),
+            manifest: "0".to_owned(),
+            classes: trained.classes,
+            method: MethodKey {
+                id: id.to_owned(),
+                options: Map::from_iter([("n_ctx".to_owned(), json!(16)), ("alpha".to_owned(), json!(1.0))]),
+                source: "0".to_owned(),
+            },
+            backbone: BackboneKey { weights: "0".to_owned() },
+            shots: trained.shots,
+            seed: trained.seed,
+            protocol: protocol(),
+            precision: "fp32".to_owned(),
+            engine: "0".to_owned(),
+        };
+        if !self.columns.iter().any(|column| column == label) {
+            self.columns.push(label.to_owned());
+        }
+        let sample = (trained.shots, trained.seed);
+        let subject = Subject::Training { cell: Box::new(training) };
+        self.put(subject, dataset, classes, accuracy, Some(label.to_owned()), Some(sample));
+    }
+
+    fn put(
+        &mut self,
+        subject: Subject,
+        dataset: &str,
+        classes: ClassSubset,
+        accuracy: f64,
+        column: Option<String>,
+        sample: Option<(u32, u64)>,
+    ) {
+        let cell = EvaluationCell {
+            subject,
+            dataset: dataset.to_owned(),
+            manifest: "0".to_owned(),
+            classes,
+            limit: self.limit,
+            corruption: None,
+            backbone: BackboneKey { weights: "0".to_owned() },
+            protocol: protocol(),
+            precision: "fp32".to_owned(),
+            engine: "0".to_owned(),
+        };
+        let correct = (accuracy * IMAGES as f64 / 100.0).round() as usize;
+        let predicted: Vec<u32> = (0..IMAGES).map(|image| u32::from(image >= correct)).collect();
+        let record = self.store.put_evaluation(&cell, &predicted, &vec![0; IMAGES], 2, provenance()).unwrap();
+        if !self.datasets.iter().any(|(name, _)| name == dataset) {
+            self.datasets.push((dataset.to_owned(), dataset.to_owned()));
+        }
+        self.cells.push(SavedCell { id: record.id, dataset: dataset.to_owned(), column, sample });
+    }
+
+    /// Writes the plan of what was put.
+    pub(crate) fn save(&self) {
+        let plan = SavedPlan {
+            title: "A table".to_owned(),
+            notes: Vec::new(),
+            protocol: "paper".to_owned(),
+            backbone: self.backbone.to_owned(),
+            columns: self.columns.clone(),
+            datasets: self.datasets.clone(),
+            shots: vec![1, 16],
+            seeds: vec![1, 2, 3],
+            zero_shot: true,
+            cells: self.cells.clone(),
+        };
+        let file = self.store.folder().join(format!("plans/{}.json", self.suite));
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, serde_json::to_string(&plan).unwrap()).unwrap();
+    }
+}
+
+fn protocol() -> Map<String, Value> {
+    Map::from_iter([("name".to_owned(), json!("paper"))])
+}
+
+fn provenance() -> Provenance {
+    Provenance {
+        nemesis: "0.1.0".to_owned(),
+        libtorch: "2.11.0".to_owned(),
+        processor: "A".to_owned(),
+        device: "cpu".to_owned(),
+        threads: 1,
+        files: BTreeMap::new(),
+        seconds: 1.0,
+    }
+}
