@@ -199,6 +199,8 @@ impl SideBySide<'_> {
         let drawn = by_seed.keys().any(Option::is_some);
         let half = if drawn { summary.half_interval(0.95) } else { Some(0.0) };
         let mut marks = Vec::new();
+        // An average is no run: what collapsed under it is told in the rows of its data sets.
+        let collapsed = |accuracies| if row == AVERAGE { Vec::new() } else { collapsed(accuracies) };
         for ((seed, accuracy), _) in by_seed.iter().zip(collapsed(&accuracies)).filter(|(_, collapsed)| *collapsed) {
             marks.push(footnotes.mark(collapse(&TableRun { seed: *seed, accuracy: *accuracy })));
         }
@@ -274,10 +276,7 @@ impl SideBySide<'_> {
         if protocols.iter().any(|name| name != "paper") {
             remarks.push("Not like with like: ours are not by the protocol `paper`.".to_owned());
         }
-        let (done, planned) = (self.results.runs.len(), self.results.planned);
-        if done < planned {
-            remarks.push(format!("The run is not complete: {done} of {planned} evaluations have a record."));
-        }
+        remarks.extend(self.results.incomplete());
         remarks
     }
 

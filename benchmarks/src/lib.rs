@@ -13,5 +13,6 @@ pub mod report;
 pub mod results;
 pub mod run;
 pub mod settings;
+pub mod statistics;
 pub mod suite;
 pub mod tables;

@@ -36,6 +36,8 @@ pub struct Results {
     pub columns: Vec<String>,
     /// Data sets in the table's order, by name and title.
     pub datasets: Vec<(String, String)>,
+    /// The seeds that were planned.
+    pub seeds: Vec<u64>,
     /// The evaluations, in the order of the plan.
     pub runs: Vec<Run>,
     /// How many evaluations were planned.
@@ -70,6 +72,7 @@ impl Results {
             backbone: plan.backbone.clone(),
             columns: zero_shot.into_iter().chain(plan.columns.iter().cloned()).collect(),
             datasets: plan.datasets.clone(),
+            seeds: plan.seeds.clone(),
             planned: plan.cells.len(),
             runs,
         })
@@ -78,6 +81,12 @@ impl Results {
     /// The title of a data set.
     pub fn title<'a>(&'a self, dataset: &'a str) -> &'a str {
         self.datasets.iter().find(|(name, _)| name == dataset).map_or(dataset, |(_, title)| title)
+    }
+
+    /// Says how much is missing, if something is.
+    pub fn incomplete(&self) -> Option<String> {
+        let (done, planned) = (self.runs.len(), self.planned);
+        (done < planned).then(|| format!("The run is not complete: {done} of {planned} evaluations have a record."))
     }
 
     /// The data set's place among the rows of the table.

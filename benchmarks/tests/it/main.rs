@@ -5,5 +5,6 @@ mod command;
 mod compare;
 mod mini_suite;
 mod plugin;
+mod report;
 mod resume;
 mod synthetic;

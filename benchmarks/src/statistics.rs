@@ -1,0 +1,324 @@
+//! Statistics of the runs behind a table, in detail, and two methods compared pair by pair.
+
+use crate::results::{BySeed, Results, Run, ZERO_SHOT};
+use crate::tables::{Field, Footnotes, Run as TableRun, Sheet, SheetColumn, SheetRow, collapse};
+use nemesis_core::dataset::ClassSubset;
+use nemesis_core::error::suggest;
+use nemesis_core::record::statistics::{Paired, Summary, collapsed};
+use nemesis_core::record::{CorruptionKind, Subject};
+use nemesis_core::{Error, Result};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was evaluated, but for method and seed. The order is that of tables: shots, then data sets.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Condition {
+    shots: Option<u32>,
+    /// The data set's place in the table; the averages stand behind all.
+    rank: usize,
+    dataset: String,
+    classes: ClassSubset,
+    /// The data set that was trained on, where it is another one.
+    trained_on: Option<String>,
+    corruption: Option<String>,
+    limit: Option<u32>,
+}
+
+impl Condition {
+    fn of(run: &Run, results: &Results) -> Self {
+        let cell = &run.record.cell;
+        let training = cell.subject.training();
+        let corruption = cell.corruption.map(|corruption| {
+            let kind = match corruption.kind {
+                CorruptionKind::Replace => "replace",
+                CorruptionKind::Rescale => "rescale",
+            };
+            format!("{kind} {}: {}", corruption.position, corruption.value)
+        });
+        Self {
+            shots: training.map(|training| training.shots),
+            rank: results.rank(&cell.dataset),
+            dataset: cell.dataset.clone(),
+            classes: cell.classes,
+            trained_on: training.map(|training| training.dataset.clone()).filter(|dataset| *dataset != cell.dataset),
+            corruption,
+            limit: cell.limit,
+        }
+    }
+
+    /// The data set as it is shown, with what is special about the evaluation.
+    fn label(&self, results: &Results) -> String {
+        let title = if self.dataset.is_empty() { "Average" } else { results.title(&self.dataset) };
+        let classes = (self.classes != ClassSubset::All).then(|| self.classes.to_string());
+        let trained_on = self.trained_on.as_ref().map(|dataset| format!("trained on {}", results.title(dataset)));
+        let special: Vec<String> = [classes, trained_on, self.corruption.clone()].into_iter().flatten().collect();
+        if special.is_empty() { title.to_owned() } else { format!("{title} ({})", special.join(", ")) }
+    }
+
+    /// The same over all data sets.
+    fn average(&self) -> Self {
+        Self { rank: usize::MAX, dataset: String::new(), ..self.clone() }
+    }
+}
+
+const COLUMNS: [SheetColumn; 10] = [
+    SheetColumn { key: "data_set", heading: "Data set" },
+    SheetColumn { key: "shots", heading: "Shots" },
+    SheetColumn { key: "method", heading: "Method" },
+    SheetColumn { key: "seeds", heading: "Seeds" },
+    SheetColumn { key: "mean", heading: "Mean" },
+    SheetColumn { key: "sample_deviation", heading: "Sample sd" },
+    SheetColumn { key: "half_interval_95", heading: "± 95 %" },
+    SheetColumn { key: "population_deviation", heading: "Population sd" },
+    SheetColumn { key: "minimum", heading: "Min" },
+    SheetColumn { key: "maximum", heading: "Max" },
+];
+
+const LEGEND: &str = "Top-1 accuracy in percent. Sample sd: divided by n − 1, as everywhere else in these tables. ± 95 %: half of \
+                      Student's interval for the mean. Population sd: divided by n, which the authors' script prints \
+                      (CoOp's parse_test_res.py, there of accuracies that were rounded to one decimal).";
+
+/// Number, mean, deviations, interval and range of the runs behind each value of a table.
+pub fn statistics(results: &Results) -> Sheet {
+    let mut footnotes = Footnotes::default();
+    let rank = |column: &String| results.columns.iter().position(|known| known == column).unwrap_or(usize::MAX);
+    let mut values: BTreeMap<(Condition, usize), BySeed> = BTreeMap::new();
+    for run in &results.runs {
+        let key = (Condition::of(run, results), rank(&run.column));
+        values.entry(key).or_default().insert(run.seed(), run.accuracy());
+    }
+    values.extend(averages(&values, results));
+    let mut last = None;
+    let rows = values.iter().map(|((condition, column), by_seed)| {
+        let apart = last
+            .replace((condition.shots, condition.dataset.is_empty()))
+            .is_some_and(|last| last != (condition.shots, condition.dataset.is_empty()));
+        let label = results.columns.get(*column).map_or(ZERO_SHOT, String::as_str);
+        SheetRow { apart, ..row(condition, label, by_seed, results, &mut footnotes) }
+    });
+    let rows = rows.collect();
+    Sheet {
+        name: results.suite.clone(),
+        title: format!("{}: the runs behind the table", results.suite),
+        columns: COLUMNS.to_vec(),
+        rows,
+        remarks: std::iter::once(LEGEND.to_owned()).chain(results.incomplete()).collect(),
+        footnotes: footnotes.into_texts(),
+    }
+}
+
+/// For each column and number of shots the mean over data sets, seed by seed, where no data set is missing.
+fn averages(values: &BTreeMap<(Condition, usize), BySeed>, results: &Results) -> BTreeMap<(Condition, usize), BySeed> {
+    let mut rows: BTreeMap<(Condition, usize), Vec<&BySeed>> = BTreeMap::new();
+    for ((condition, column), by_seed) in values.iter().filter(|((condition, _), _)| condition.trained_on.is_none()) {
+        rows.entry((condition.average(), *column)).or_default().push(by_seed);
+    }
+    rows.retain(|_, rows| rows.len() == results.datasets.len() && rows.len() > 1);
+    let average = |rows: Vec<&BySeed>| {
+        let of_seed = |seed: &Option<u64>| {
+            let all = rows.iter().map(|row| row.get(seed).copied()).collect::<Option<Vec<f64>>>()?;
+            Some((*seed, all.iter().sum::<f64>() / all.len() as f64))
+        };
+        rows[0].keys().filter_map(of_seed).collect::<BySeed>()
+    };
+    rows.into_iter().map(|(key, rows)| (key, average(rows))).filter(|(_, by_seed)| !by_seed.is_empty()).collect()
+}
+
+fn row(
+    condition: &Condition,
+    column: &str,
+    by_seed: &BySeed,
+    results: &Results,
+    footnotes: &mut Footnotes,
+) -> SheetRow {
+    let is_average = condition.dataset.is_empty();
+    let accuracies: Vec<f64> = by_seed.values().copied().collect();
+    let summary = Summary::of(&accuracies).expect("there is a value for each place");
+    // What collapsed under an average is told in the rows of its data sets.
+    let mut marks = if is_average { Vec::new() } else { collapses(by_seed, footnotes) };
+    if by_seed.keys().any(Option::is_some) && accuracies.len() < results.seeds.len() {
+        marks.push(footnotes.mark(format!("{} of {} seeds", accuracies.len(), results.seeds.len())));
+    }
+    let number = |value| Field::Number(value, 2);
+    SheetRow {
+        fields: vec![
+            Field::Text(condition.label(results)),
+            condition.shots.map_or(Field::Nothing, |shots| Field::Count(shots as usize)),
+            Field::Text(column.to_owned()),
+            Field::Count(summary.count),
+            number(summary.mean),
+            Field::number(summary.deviation, 2),
+            Field::number(summary.half_interval(0.95), 2),
+            Field::number(summary.deviation.map(|_| summary.population_deviation()), 2),
+            number(accuracies.iter().copied().fold(f64::INFINITY, f64::min)),
+            number(accuracies.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
+        ],
+        footnotes: marks,
+        alarm: false,
+        apart: false,
+    }
+}
+
+fn collapses(by_seed: &BySeed, footnotes: &mut Footnotes) -> Vec<usize> {
+    let accuracies: Vec<f64> = by_seed.values().copied().collect();
+    let runs = by_seed.iter().zip(collapsed(&accuracies)).filter(|(_, collapsed)| *collapsed);
+    runs.map(|((seed, accuracy), _)| footnotes.mark(collapse(&TableRun { seed: *seed, accuracy: *accuracy }))).collect()
+}
+
+const PAIRED: [SheetColumn; 9] = [
+    SheetColumn { key: "over", heading: "Over" },
+    SheetColumn { key: "pairs", heading: "Pairs" },
+    SheetColumn { key: "first", heading: "First" },
+    SheetColumn { key: "second", heading: "Second" },
+    SheetColumn { key: "difference", heading: "Difference" },
+    SheetColumn { key: "half_interval_95", heading: "± 95 %" },
+    SheetColumn { key: "wins", heading: "Wins" },
+    SheetColumn { key: "ties", heading: "Ties" },
+    SheetColumn { key: "losses", heading: "Losses" },
+];
+
+const PAIRS: &str = "A pair is both methods on one data set, number of shots and seed: they trained on the same images. \
+                     Difference: second minus first, its mean over the pairs in points; ± 95 %: half of Student's interval \
+                     for it. Wins, ties and losses are those of the second.";
+
+const CAUTION: &str = "With care: the interval over all pairs takes them for independent draws, and they are not. Pairs of one \
+                       data set share their test images and draw from the same training images, and data sets were \
+                       chosen, not drawn. \"Data sets\" is the careful one: it counts each data set's mean as one value.";
+
+/// A pair of accuracies: first and second method.
+type Pair = (f64, f64);
+
+/// Two methods, each given by its column's label or its id, on what both were evaluated on. None when that is nothing.
+///
+/// # Errors
+///
+/// When a method is not among the columns, or its id stands for several of them.
+pub fn paired(results: &Results, first: &str, second: &str) -> Result<Option<Sheet>> {
+    let (first, second) = (column(results, first)?, column(results, second)?);
+    if first == second {
+        return Err(Error::new(format!("`{first}` cannot be compared with itself")).expected("two methods"));
+    }
+    let by_condition = |column: &str| {
+        let mut values: BTreeMap<Condition, BySeed> = BTreeMap::new();
+        let trained = |run: &&Run| matches!(run.record.cell.subject, Subject::Training { .. }) && run.column == column;
+        for run in results.runs.iter().filter(trained) {
+            values.entry(Condition::of(run, results)).or_default().insert(run.seed(), run.accuracy());
+        }
+        values
+    };
+    let (firsts, seconds) = (by_condition(first), by_condition(second));
+    let mut footnotes = Footnotes::default();
+    let mut pairs: Vec<(&Condition, Vec<Pair>, Vec<usize>)> = Vec::new();
+    for (condition, one) in &firsts {
+        let Some(other) = seconds.get(condition) else { continue };
+        let matched: Vec<Pair> = one.iter().filter_map(|(seed, value)| Some((*value, *other.get(seed)?))).collect();
+        if !matched.is_empty() {
+            let mut marks = BTreeSet::from_iter(collapses_of(first, condition, one, results, &mut footnotes));
+            marks.extend(collapses_of(second, condition, other, results, &mut footnotes));
+            pairs.push((condition, matched, marks.into_iter().collect()));
+        }
+    }
+    if pairs.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Sheet {
+        name: results.suite.clone(),
+        title: format!("{}: {first} (first) and {second} (second), pair by pair", results.suite),
+        columns: PAIRED.to_vec(),
+        rows: paired_rows(&pairs, results),
+        remarks: [PAIRS, CAUTION].map(str::to_owned).into_iter().chain(results.incomplete()).collect(),
+        footnotes: footnotes.into_texts(),
+    }))
+}
+
+fn paired_rows(pairs: &[(&Condition, Vec<Pair>, Vec<usize>)], results: &Results) -> Vec<SheetRow> {
+    let mut by_dataset: BTreeMap<(usize, String), (Vec<Pair>, BTreeSet<usize>)> = BTreeMap::new();
+    let mut by_shots: BTreeMap<Option<u32>, (Vec<Pair>, BTreeSet<usize>)> = BTreeMap::new();
+    let mut all: (Vec<Pair>, BTreeSet<usize>) = Default::default();
+    for (condition, pairs, marks) in pairs {
+        let places = [
+            by_dataset.entry((condition.rank, condition.label(results))).or_default(),
+            by_shots.entry(condition.shots).or_default(),
+            &mut all,
+        ];
+        for (values, notes) in places {
+            values.extend(pairs);
+            notes.extend(marks);
+        }
+    }
+    let means: Vec<Pair> = by_dataset.values().map(|(pairs, _)| mean_of(pairs)).collect();
+    let marks = |notes: &BTreeSet<usize>| notes.iter().copied().collect::<Vec<_>>();
+    let mut rows: Vec<SheetRow> =
+        by_dataset.iter().map(|((_, label), (pairs, notes))| paired_row(label, pairs, marks(notes))).collect();
+    let shots_label = |shots: &Option<u32>| match shots {
+        Some(1) => "1 shot".to_owned(),
+        Some(shots) => format!("{shots} shots"),
+        None => "no shots".to_owned(),
+    };
+    let of_shots = by_shots.iter().map(|(shots, (pairs, notes))| paired_row(&shots_label(shots), pairs, marks(notes)));
+    let first_of_shots = rows.len();
+    rows.extend(of_shots);
+    rows[first_of_shots].apart = true;
+    rows.push(SheetRow { apart: true, ..paired_row("All pairs", &all.0, marks(&all.1)) });
+    rows.push(paired_row("Data sets", &means, Vec::new()));
+    rows
+}
+
+fn mean_of(pairs: &[Pair]) -> Pair {
+    let mean = |of: fn(&Pair) -> f64| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64;
+    (mean(|pair| pair.0), mean(|pair| pair.1))
+}
+
+fn paired_row(over: &str, pairs: &[Pair], footnotes: Vec<usize>) -> SheetRow {
+    let paired = Paired::of(pairs).expect("a row is of at least one pair");
+    let (first, second) = mean_of(pairs);
+    let count = paired.difference.count;
+    SheetRow {
+        fields: vec![
+            Field::Text(over.to_owned()),
+            Field::Count(count),
+            Field::Number(first, 2),
+            Field::Number(second, 2),
+            Field::Signed(paired.difference.mean, 2),
+            Field::number(paired.difference.half_interval(0.95), 2),
+            Field::Count(paired.wins),
+            Field::Count(count - paired.wins - paired.losses),
+            Field::Count(paired.losses),
+        ],
+        footnotes,
+        alarm: false,
+        apart: false,
+    }
+}
+
+/// Footnotes for the collapsed runs of one method, which say where they are: a row sums up several places.
+fn collapses_of(
+    column: &str,
+    condition: &Condition,
+    by_seed: &BySeed,
+    results: &Results,
+    footnotes: &mut Footnotes,
+) -> Vec<usize> {
+    let mut own = Footnotes::default();
+    collapses(by_seed, &mut own);
+    let shots = condition.shots.unwrap_or(0);
+    let place = format!("{column} on {}, {shots} shots", condition.label(results));
+    own.into_texts().into_iter().map(|text| footnotes.mark(format!("{place}: {text}"))).collect()
+}
+
+/// The column that a user names by its label, or by the id of its method.
+fn column<'a>(results: &'a Results, name: &str) -> Result<&'a str> {
+    if let Some(column) = results.columns.iter().find(|column| column.eq_ignore_ascii_case(name)) {
+        return Ok(column);
+    }
+    let of_method: BTreeSet<&str> =
+        results.runs.iter().filter(|run| run.method() == name).map(|run| run.column.as_str()).collect();
+    let known = || results.columns.iter().map(String::as_str);
+    match of_method.iter().collect::<Vec<_>>().as_slice() {
+        [column] => Ok(column),
+        [] => Err(Error::new(format!("no column of the suite `{}` is named `{name}`", results.suite))
+            .expected(format!("one of {}", known().collect::<Vec<_>>().join(", ")))
+            .help(suggest(name, known()))),
+        _ => Err(Error::new(format!("several columns of the suite `{}` are of `{name}`", results.suite))
+            .expected(format!("one of {}", of_method.into_iter().collect::<Vec<_>>().join(", ")))),
+    }
+}
