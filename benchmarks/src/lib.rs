@@ -5,6 +5,7 @@ pub mod compare;
 pub mod estimate;
 pub mod mini;
 pub mod parity;
+pub mod peer;
 pub mod plan;
 pub mod plugins;
 pub mod progress;

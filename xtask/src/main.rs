@@ -2,6 +2,7 @@
 //!
 //! It links no libtorch, so that it works before there is one.
 
+mod bench;
 mod failure;
 mod new_method;
 mod parity;
@@ -44,6 +45,8 @@ enum Command {
         #[arg(last = true, value_name = "ARGS")]
         arguments: Vec<OsString>,
     },
+    /// Run the benches, or time the work beside PyTorch's
+    Bench(bench::Options),
     /// Make a crate with a working method in methods/, which appears in tables with no further edit
     NewMethod {
         /// Its name: words of small letters and digits joined by hyphens
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Command::Setup(options) => setup::run(options).map(|_| 0),
         Command::Reproduce { arguments } => reproduce::run(arguments),
         Command::Test => test::run(),
+        Command::Bench(options) => bench::run(&options),
         Command::NewMethod { name } => new_method::run(&name),
         Command::Parity { fixtures, arguments } => parity::run(fixtures, arguments),
     };

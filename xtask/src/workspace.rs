@@ -48,10 +48,14 @@ pub(crate) fn build_release(libtorch: &Path) -> Result<()> {
     Err(Failure::new("the build failed; its messages stand above"))
 }
 
+/// The release build of `nemesis`.
+pub(crate) fn nemesis_program() -> Result<PathBuf> {
+    Ok(target_folder()?.join("release").join(format!("nemesis{}", std::env::consts::EXE_SUFFIX)))
+}
+
 /// Runs the release build of `nemesis` where the user stands, and passes on its exit code.
 pub(crate) fn nemesis(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
-    let program = target_folder()?.join("release").join(format!("nemesis{}", std::env::consts::EXE_SUFFIX));
-    let mut command = Command::new(program);
+    let mut command = Command::new(nemesis_program()?);
     let status = run(command.args(arguments))?;
     // A process ended by a signal has no code: it could not run to its end.
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(2))
@@ -68,6 +72,6 @@ pub(crate) fn shown(command: &Command) -> String {
     std::iter::once(name).chain(words).collect::<Vec<_>>().join(" ")
 }
 
-fn cannot_start(command: &Command, error: &std::io::Error) -> Failure {
+pub(crate) fn cannot_start(command: &Command, error: &std::io::Error) -> Failure {
     Failure::new(format!("cannot start {}: {error}", command.get_program().display()))
 }

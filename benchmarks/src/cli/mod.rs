@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod bench;
 mod compare;
 mod data;
 mod encode;
@@ -73,6 +74,9 @@ enum Command {
     Env(env::Env),
     /// Make the mini suite's data sets, and its small CLIP.
     Mini(mini::Mini),
+    /// Time our side of what `cargo xtask bench --peer` compares.
+    #[command(subcommand, hide = true)]
+    Bench(bench::Bench),
     /// Compute cells for a coordinator.
     #[command(hide = true)]
     Worker,
@@ -93,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Plugin(command) => command.run(),
         Command::Env(command) => command.run(),
         Command::Mini(command) => command.run(),
+        Command::Bench(command) => command.run(),
         Command::Worker => worker::run(),
     };
     match result {

@@ -27,7 +27,7 @@ pub(super) struct Parity {
 
 /// The ways through the text tower, as the command line names them.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum TextPathName {
+pub(super) enum TextPathName {
     /// Padded to the context length, as the published code does
     Plain,
     /// Cut at the end tokens

@@ -9,35 +9,35 @@ use tch::{Kind, Tensor};
 
 /// A folder of golden values.
 #[derive(Clone, Debug)]
-pub(super) struct Fixtures {
+pub(crate) struct Fixtures {
     folder: PathBuf,
 }
 
 /// The tensors of one of its files.
 #[derive(Debug)]
-pub(super) struct Tensors {
+pub(crate) struct Tensors {
     file: PathBuf,
     tensors: BTreeMap<String, Tensor>,
 }
 
 impl Fixtures {
-    pub(super) fn open(folder: &Path) -> Result<Self> {
+    pub(crate) fn open(folder: &Path) -> Result<Self> {
         if !folder.is_dir() {
             return Err(Error::new("there is no such folder of golden values").at(folder));
         }
         Ok(Self { folder: folder.to_owned() })
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    pub(super) fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+    pub(crate) fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let path = self.path(name);
         json::parse(&files::read_text(&path)?, &path)
     }
 
-    pub(super) fn tensors(&self, name: &str) -> Result<Tensors> {
+    pub(crate) fn tensors(&self, name: &str) -> Result<Tensors> {
         let file = self.path(name);
         let tensors = from_safetensors(&files::read(&file)?).map_err(|e| e.at(&file))?;
         Ok(Tensors { file, tensors: tensors.into_iter().collect() })
@@ -45,19 +45,19 @@ impl Fixtures {
 }
 
 impl Tensors {
-    pub(super) fn get(&self, name: &str) -> Result<Tensor> {
+    pub(crate) fn get(&self, name: &str) -> Result<Tensor> {
         let tensor = self.tensors.get(name);
         tensor
             .map(Tensor::shallow_clone)
             .ok_or_else(|| Error::new(format!("there is no tensor `{name}`")).at(&self.file))
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
     /// The labels in a tensor of one dimension.
-    pub(super) fn labels(&self, name: &str) -> Result<Vec<i64>> {
+    pub(crate) fn labels(&self, name: &str) -> Result<Vec<i64>> {
         Vec::try_from(self.get(name)?.to_kind(Kind::Int64).flatten(0, -1)).map_err(|e| Error::from(e).at(&self.file))
     }
 }

@@ -143,7 +143,7 @@ fn context_of(tensors: impl IntoIterator<Item = (String, Tensor)>) -> Result<Ten
 }
 
 /// The task of learning these classes.
-pub(super) fn task(clip: &dyn Backbone, class_names: &[String], epochs: u64) -> Task {
+pub(crate) fn task(clip: &dyn Backbone, class_names: &[String], epochs: u64) -> Task {
     let spec = clip.spec();
     Task {
         class_names: class_names.iter().map(|name| name.replace('_', " ")).collect(),

@@ -14,10 +14,11 @@ mod tokenizer;
 mod towers;
 
 pub use check::{Check, Tolerance};
+pub(crate) use fixtures::Fixtures;
 pub use methods::Create;
+pub(crate) use methods::task;
 
 use clap::ValueEnum;
-use fixtures::Fixtures;
 use nemesis_core::Result;
 use nemesis_core::backbone::clip::{Clip, TextPath};
 use std::path::Path;

@@ -96,4 +96,8 @@ pub trait Backbone {
     ///
     /// When the shape of `contexts` does not fit.
     fn encode_contexts(&self, classes: &ClassPrompts, contexts: &Tensor, position: ClassPosition) -> Result<Tensor>;
+
+    /// About how many bytes [`Self::encode_contexts`] keeps for its gradient: most of what a training step takes. It is
+    /// proportional to the number of classes.
+    fn graph_bytes(&self, classes: &ClassPrompts, contexts: &Tensor, position: ClassPosition) -> u64;
 }

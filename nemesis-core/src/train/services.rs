@@ -15,6 +15,8 @@ pub enum Recompute {
     Never,
     /// The graph is cut at the text features, and at most this many classes have activations at any time.
     Chunks(usize),
+    /// Chunks in which the activations take about this many bytes; one graph where all of them do.
+    Within(u64),
 }
 
 /// The services for one task: a backbone, the task's classes and the cell's seed.
@@ -100,6 +102,19 @@ impl<'a> Services<'a> {
         Ok(Tensor::f_cat(&parts, 1)?)
     }
 
+    /// How many classes are encoded at a time, unless it is all of them in one graph.
+    fn chunk(&self, contexts: &Tensor, position: ClassPosition) -> Option<usize> {
+        match self.recompute {
+            Recompute::Never => None,
+            Recompute::Chunks(chunk) => Some(chunk),
+            Recompute::Within(budget) => {
+                let needed = self.backbone.graph_bytes(self.classes, contexts, position);
+                let fit = self.classes.len() as f64 * (budget as f64 / needed.max(1) as f64);
+                (needed > budget).then_some((fit as usize).max(1))
+            }
+        }
+    }
+
     fn chunks(&self, chunk: usize) -> impl Iterator<Item = (usize, ClassPrompts)> + '_ {
         let classes = self.classes.len();
         (0..classes)
@@ -155,7 +170,7 @@ impl Host for Services<'_> {
     }
 
     fn encode_contexts(&self, contexts: &Tensor, position: ClassPosition) -> method::Result<Tensor> {
-        let Recompute::Chunks(chunk) = self.recompute else {
+        let Some(chunk) = self.chunk(contexts, position) else {
             return self.backbone.encode_contexts(self.classes, contexts, position).map_err(method::Error::from);
         };
         let needs_graph = contexts.requires_grad() && grad_enabled();

@@ -273,4 +273,21 @@ impl Backbone for Clip {
             _ => text.encode_cut(&prompts),
         })
     }
+
+    fn graph_bytes(&self, classes: &ClassPrompts, contexts: &Tensor, position: ClassPosition) -> u64 {
+        let Some(text) = &self.text else { return 0 };
+        let size = contexts.size();
+        let [copies, sets, vectors, width] = size[..] else { return 0 };
+        let own: usize = classes.tokens.iter().map(Vec::len).sum();
+        let whole = own + classes.len() * (1 + vectors as usize);
+        // Of every row a layer keeps its input, queries, keys and values, what attention makes of them, and four times
+        // the width in the perceptron; the plain tower keeps that twice. Blocks of rows keep the prefix's keys, too.
+        let (rows, widths) = match self.path {
+            TextPath::Plain => (classes.len() * self.spec.context_length as usize, 16),
+            TextPath::Shared if sets == 1 && position == ClassPosition::End => (own, 13),
+            TextPath::Cut | TextPath::Shared => (whole, 11),
+        };
+        let numbers = copies as u64 * rows as u64 * widths * width as u64 * text.tower.blocks.len() as u64;
+        numbers * self.spec.kind.elt_size_in_bytes() as u64
+    }
 }

@@ -109,4 +109,8 @@ impl Backbone for ToyBackbone {
         let names: Vec<String> = classes.tokens.iter().map(text).collect();
         Ok(self.tower.encode_contexts(&names, contexts, position)?)
     }
+
+    fn graph_bytes(&self, classes: &ClassPrompts, contexts: &Tensor, _position: ClassPosition) -> u64 {
+        (classes.len() * contexts.numel() * contexts.kind().elt_size_in_bytes()) as u64
+    }
 }
