@@ -20,6 +20,12 @@ pub(crate) fn program() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_nemesis"))
 }
 
+/// The file of a shared library of this workspace, which lies beside the program.
+pub(crate) fn library(name: &str) -> String {
+    let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    program().with_file_name(format!("{prefix}{name}{suffix}")).display().to_string()
+}
+
 /// Exit code, standard output and standard error in one text, for snapshots.
 pub(crate) fn told(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

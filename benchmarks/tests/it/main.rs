@@ -5,6 +5,7 @@ mod command;
 mod compare;
 mod mini_suite;
 mod plugin;
+mod plugin_faults;
 mod report;
 mod resume;
 mod synthetic;

@@ -1,23 +1,18 @@
 //! The project's own plugins pass the conformance kit, and a plugin of the wrong kind fails the check made for it.
 
-use crate::command::{nemesis, program, told};
+use crate::command::{library, nemesis, told};
 use std::fs;
 
 /// Those that measure time judge the machine, which is not ours to judge in a test.
 const TIMED: [&str; 2] = ["load-time", "step-overhead"];
 
-fn untimed_checks() -> String {
+pub(crate) fn untimed_checks() -> String {
     let folder = tempfile::tempdir().unwrap();
     let list = nemesis(folder.path(), &["plugin", "check", "--list"]).output().unwrap();
     let list = String::from_utf8(list.stdout).unwrap();
     let ids: Vec<&str> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert!(ids.len() > 30, "{list}");
     ids.into_iter().filter(|id| !TIMED.contains(id)).collect::<Vec<_>>().join(",")
-}
-
-fn library(name: &str) -> String {
-    let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    program().with_file_name(format!("{prefix}{name}{suffix}")).display().to_string()
 }
 
 #[test]
