@@ -80,6 +80,9 @@ pub struct Layer {
     /// Seconds after which a cell is given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cell_timeout: Option<u64>,
+    /// Gigabytes of memory that a worker may have; a cell for which that is too little is given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cell_memory: Option<u64>,
 }
 
 /// The settings that all sources together make.

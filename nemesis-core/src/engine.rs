@@ -169,10 +169,11 @@ impl Engine {
                 zero_shot_predictions(&self.backbone, &features, &labels, &names, template)?
             }
             Subject::Training { cell: training } => {
+                let id = training.id();
                 let record = self
                     .store
-                    .get::<TrainingCell>(&training.id())?
-                    .ok_or_else(|| Error::new("the training that is to be evaluated failed"))?;
+                    .get::<TrainingCell>(&id)?
+                    .ok_or_else(|| Error::new(self.store.failure_of_training(&id)))?;
                 let plugin = plugin_of(&self.plugins, &training.method)?;
                 let prompts = self.backbone.class_prompts(&names, 0)?;
                 let services =

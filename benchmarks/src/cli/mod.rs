@@ -79,7 +79,7 @@ enum Command {
     Bench(bench::Bench),
     /// Compute cells for a coordinator.
     #[command(hide = true)]
-    Worker,
+    Worker(worker::Worker),
 }
 
 /// Runs the command line and returns the exit code: 0 done, 1 finished with failures, 2 could not run.
@@ -98,7 +98,7 @@ pub fn main() -> ExitCode {
         Command::Env(command) => command.run(),
         Command::Mini(command) => command.run(),
         Command::Bench(command) => command.run(),
-        Command::Worker => worker::run(),
+        Command::Worker(command) => command.run(),
     };
     match result {
         Ok(Ending::Done) => ExitCode::SUCCESS,

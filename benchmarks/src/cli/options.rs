@@ -67,6 +67,9 @@ pub(super) struct RunOptions {
     /// Give a cell up after this many seconds
     #[arg(long, value_name = "SECONDS")]
     cell_timeout: Option<u64>,
+    /// Give a cell up when its worker wants more than this many gigabytes of memory; Linux only
+    #[arg(long, value_name = "GB", value_parser = clap::value_parser!(u64).range(1..1 << 20))]
+    cell_memory: Option<u64>,
     /// A file with any of these options as keys [default: nemesis.yaml, if there is one]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -96,6 +99,7 @@ impl RunOptions {
             pool: this.pool,
             pool_budget: this.pool_budget,
             cell_timeout: this.cell_timeout,
+            cell_memory: this.cell_memory,
         };
         Settings::gather(self.config.as_deref(), &layer)
     }

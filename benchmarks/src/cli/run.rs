@@ -72,6 +72,7 @@ pub(super) fn worker_options(settings: &Settings, plan: &Plan) -> Options {
         device: settings.layer.device.clone().unwrap_or_else(|| "cpu".to_owned()),
         pool: settings.pool(),
         cell_timeout: settings.layer.cell_timeout.map(Duration::from_secs),
+        cell_memory: settings.layer.cell_memory.map(|gigabytes| gigabytes.saturating_mul(1 << 30)),
     }
 }
 

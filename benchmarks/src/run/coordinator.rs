@@ -1,15 +1,18 @@
 //! The coordinator: starts workers, hands out jobs, replaces workers that die, and tells how it goes.
 
+use super::memory::gigabytes;
 use super::message::{Assignment, FromWorker, ToWorker};
 use super::queue::Queue;
 use crate::plan::{Plan, PlannedCell};
 use nemesis_core::engine::Setup;
-use nemesis_core::record::{Cell, CellId, Store};
+use nemesis_core::record::{Cell, CellId, Store, TrainingCell};
 use nemesis_core::{Error, Result};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::collections::{BTreeMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -26,6 +29,8 @@ pub struct Options {
     pub pool: Option<(PathBuf, u64)>,
     /// How long a cell may take.
     pub cell_timeout: Option<Duration>,
+    /// How much memory, in bytes, a worker may have.
+    pub cell_memory: Option<u64>,
 }
 
 /// What happened, for whoever shows progress.
@@ -137,12 +142,11 @@ impl Run<'_> {
     fn start_worker(&mut self, sender: &Sender<(usize, Line)>, pending: Vec<PlannedCell>) -> Result<()> {
         let failed = |e: &std::io::Error| Error::new(format!("cannot start a worker: {e}"));
         let program = std::env::current_exe().map_err(|e| failed(&e))?;
-        let mut child = Command::new(program)
-            .arg("worker")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|e| failed(&e))?;
+        let mut command = Command::new(program);
+        command.arg("worker").args(self.options.cell_memory.map(|limit| format!("--memory={limit}")));
+        // A group of its own, so that processes which a plugin starts end with the worker.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+        let mut child = command.spawn().map_err(|e| failed(&e))?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             unreachable!("both were asked for as pipes");
         };
@@ -241,7 +245,7 @@ impl Run<'_> {
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<()> {
         let Some(mut worker) = self.workers.remove(&number) else { return Ok(()) };
-        let status = worker.child.wait();
+        let status = worker.end(PATIENCE);
         if worker.pending.is_empty() {
             return Ok(());
         }
@@ -253,7 +257,7 @@ impl Run<'_> {
             (Some(limit), _) if since.elapsed() >= limit => {
                 format!("it took longer than {} s and was stopped", limit.as_secs())
             }
-            (_, Ok(status)) => format!("its worker process ended: {status}"),
+            (_, Ok(status)) => format!("its worker process ended: {status}{}", self.options.memory_note(status)),
             (_, Err(e)) => format!("its worker process ended: {e}"),
         };
         self.store.put_failure(&lost.cell, &reason)?;
@@ -262,33 +266,54 @@ impl Run<'_> {
         let (hopeless, pending): (Vec<_>, Vec<_>) =
             std::mem::take(&mut worker.pending).into_iter().partition(|cell| self.needs_failed(cell));
         for cell in hopeless {
-            let reason = "its training failed";
-            self.store.put_failure(&cell.cell, reason)?;
-            self.note_failure(&cell, reason, on_event);
+            let training = training_of(&cell).unwrap_or(cell.id);
+            let reason = self.store.failure_of_training(&training);
+            self.store.put_failure(&cell.cell, reason.as_str())?;
+            self.note_failure(&cell, &reason, on_event);
         }
         self.start_worker(sender, pending)
     }
 
     fn needs_failed(&self, cell: &PlannedCell) -> bool {
-        let Cell::Evaluation(evaluation) = &cell.cell else { return false };
-        evaluation.subject.training().is_some_and(|training| self.failed.contains(&training.id()))
+        training_of(cell).is_some_and(|training| self.failed.contains(&training))
     }
 
     fn stop_the_overdue(&mut self) {
         let Some(limit) = self.options.cell_timeout else { return };
         for worker in self.workers.values_mut() {
             if worker.current.is_some_and(|since| since.elapsed() > limit) {
-                let _ = worker.child.kill();
+                worker.kill();
             }
         }
     }
 }
 
+/// The training that a cell evaluates.
+fn training_of(cell: &PlannedCell) -> Option<CellId> {
+    let Cell::Evaluation(evaluation) = &cell.cell else { return None };
+    evaluation.subject.training().map(TrainingCell::id)
+}
+
+impl Options {
+    /// What a signal may have to do with memory: without it there is no message from whoever asked for it.
+    fn memory_note(&self, status: ExitStatus) -> String {
+        match (status.signal(), self.cell_memory) {
+            (Some(_), Some(limit)) => format!("; it was given {} of memory (--cell-memory)", gigabytes(limit)),
+            (Some(signal), None) if signal == Signal::KILL.as_raw() => {
+                "; the system does this when memory runs out".to_owned()
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+/// How long a worker that no longer talks may take to end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Whatever ends the coordinator, even an error, no worker outlives it.
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.end(Duration::ZERO);
     }
 }
 
@@ -298,6 +323,34 @@ impl Worker {
         line.push(b'\n');
         // A worker that is gone is noticed by the end of its output.
         let _ = self.input.write_all(&line);
+    }
+
+    /// Kills the worker with all processes that plugins have started in it.
+    fn kill(&self) {
+        if let Some(group) = self.pid() {
+            // It may have ended by itself in the meantime.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+
+    /// Waits until the worker has ended, kills it if that takes too long, and kills what it leaves behind.
+    fn end(&mut self, patience: Duration) -> std::io::Result<ExitStatus> {
+        let start = Instant::now();
+        // As long as nobody takes its status its number, which is also that of the group, is not given to others.
+        let has_ended = |pid| {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+            !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
+        };
+        while start.elapsed() < patience && self.pid().is_some_and(|pid| !has_ended(pid)) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.kill();
+        self.child.wait()
+    }
+
+    /// None where the system gives numbers that are none.
+    fn pid(&self) -> Option<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
     }
 
     fn finish(&mut self) -> Option<PlannedCell> {

@@ -1,8 +1,10 @@
 //! The worker process: computes cells one after the other until its standard input ends.
 
+use super::memory;
 use super::message::{Assignment, FromWorker, ToWorker};
 use nemesis_core::engine::{Engine, Notice};
 use nemesis_core::{Error, Result};
+use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group};
 use std::fs::File;
 use std::io::{BufRead, Write};
 use std::sync::mpsc;
@@ -12,10 +14,14 @@ use std::sync::mpsc;
 /// It ends when the coordinator is gone, whether that ended well or was killed: nothing else holds the other end of
 /// its standard input.
 ///
+/// `memory` is how many bytes it may have.
+///
 /// # Errors
 ///
 /// When the coordinator's first line is not a setup, or what it names cannot be opened.
-pub fn work() -> Result<()> {
+pub fn work(memory: Option<u64>) -> Result<()> {
+    memory::offer_as_victim();
+    memory.map(memory::limit).transpose()?;
     let reporter = Reporter::take_over_stdout()?;
     let jobs = jobs_from_stdin();
     let Ok(ToWorker::Setup(setup)) = jobs.recv() else {
@@ -34,7 +40,7 @@ pub fn work() -> Result<()> {
             match engine.compute(&cell, &mut tell) {
                 Ok(()) => reporter.send(&FromWorker::Done(id)),
                 Err(error) => {
-                    let reason = error.to_string();
+                    let reason = memory::note(&error.to_string(), memory);
                     engine.store().put_failure(&cell, &reason)?;
                     reporter.send(&FromWorker::Failed(id, reason));
                 }
@@ -56,7 +62,11 @@ fn jobs_from_stdin() -> mpsc::Receiver<ToWorker> {
                 break;
             }
         }
-        // Whatever is at work is lost on purpose: without a coordinator nobody waits for it.
+        // Whatever is at work is lost on purpose: without a coordinator nobody waits for it. Processes that a plugin has
+        // started go with it, and no destructor of libtorch or a plugin gets to hang.
+        if getpgrp() == getpid() {
+            let _ = kill_current_process_group(Signal::KILL);
+        }
         std::process::exit(0);
     });
     receiver

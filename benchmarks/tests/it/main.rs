@@ -3,6 +3,8 @@
 mod bad_input;
 mod command;
 mod compare;
+#[cfg(target_os = "linux")]
+mod isolation;
 mod mini_suite;
 mod plugin;
 mod plugin_faults;

@@ -202,6 +202,14 @@ impl Store {
         read_json(&self.failure_path(id))
     }
 
+    /// What to say of an evaluation of a training without record: why that failed, as far as it is known.
+    pub fn failure_of_training(&self, training: &CellId) -> String {
+        match self.failure(training) {
+            Ok(Some(failure)) => format!("its training failed: {}", failure.reason),
+            _ => "its training failed".to_owned(),
+        }
+    }
+
     fn put<C: Recorded>(&self, cell: &C, outcome: C::Outcome, provenance: Provenance) -> Result<Record<C>> {
         let id = cell.clone().into().id();
         let record = Record { schema: SCHEMA, kind: C::KIND, id, cell: cell.clone(), outcome, provenance };

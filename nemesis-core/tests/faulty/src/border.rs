@@ -102,7 +102,7 @@ unsafe extern "C" fn careless_create(
         }
         let given: Map<String, Value> =
             text(options).ok().and_then(|json| nemesis_sdk::serde_json::from_str(json).ok()).unwrap_or_default();
-        let known = |name: &str| name == "lambda" || name == "csc";
+        let known = |name: &str| ["lambda", "csc", "misdeed"].contains(&name);
         let kept = given.into_iter().filter(|(name, value)| {
             (!fault("options-unknown") || known(name)) && (!fault("options-ill-typed") || !value.is_array())
         });

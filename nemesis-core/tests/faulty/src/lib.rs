@@ -1,8 +1,11 @@
 //! A plugin that does wrong what the environment variable `NEMESIS_FAULT` names, which is the id of the check of the
-//! conformance kit that must notice. Without a fault it is a plugin like any other.
+//! conformance kit that must notice. Without a fault it is a plugin like any other, which can be made to spoil a run by
+//! its option `misdeed`.
 
 mod border;
+mod misdeed;
 
+use misdeed::Misdeed;
 use nemesis_sdk::prompt::{PromptLearner, PromptOptions, cross_entropy};
 use nemesis_sdk::tch::{Device, Kind, Tensor, no_grad, no_grad_guard};
 use nemesis_sdk::{
@@ -26,6 +29,8 @@ nemesis_sdk::options! {
         pub lambda: f64 = 0.5,
         /// Whether each class has a context of its own.
         pub csc: bool = false,
+        /// What happens in a step or an evaluation, for the tests of whole runs.
+        pub misdeed: String = String::new(),
     }
 }
 
@@ -54,6 +59,7 @@ pub struct Faulty {
     /// An offset of each class's logits; the only tensor in which `gradients-reach` differs from nothing.
     bias: Tensor,
     lambda: f64,
+    misdeed: Misdeed,
     classes: i64,
     first: Option<Tensor>,
 }
@@ -97,7 +103,8 @@ impl Plugin for Faulty {
         if fault("instances") {
             SHARED.with(|shared| shared.get_or_init(|| bias.shallow_clone()).size());
         }
-        Ok(Self { prompt, bias, lambda: options.lambda, classes, first: None })
+        let misdeed = Misdeed::parse(&options.misdeed)?;
+        Ok(Self { prompt, bias, lambda: options.lambda, misdeed, classes, first: None })
     }
 }
 
@@ -143,7 +150,7 @@ impl Method for Faulty {
     }
 
     fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
-        let total = self.total(batch, host)?;
+        let total = self.misdeed.with_loss(self.total(batch, host)?)?;
         if fault("step-overhead") {
             std::thread::sleep(Duration::from_millis(15));
         }
@@ -186,7 +193,7 @@ impl Method for Faulty {
 
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
         let features = batch.features()?;
-        let logits = self.prompt.evaluate(features, host)? + self.bias();
+        let logits = self.misdeed.with_logits(self.prompt.evaluate(features, host)? + self.bias());
         if fault("stale-logits") && self.first.as_ref().is_some_and(|first| first.size() == logits.size()) {
             return self.first.as_ref().map(Tensor::shallow_clone).ok_or_else(|| Error::new("no logits"));
         }

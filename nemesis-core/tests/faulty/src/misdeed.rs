@@ -1,0 +1,97 @@
+//! What spoils a run rather than a check: the tests give several of these to one run, each by an option.
+
+use nemesis_sdk::tch::{Device, Kind, Tensor};
+use nemesis_sdk::{Error, Result};
+use std::process::Command;
+use std::time::Duration;
+
+/// What happens in every step, or in every evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misdeed {
+    /// Nothing.
+    None,
+    /// The process is aborted.
+    Abort,
+    /// Memory is written to that is not there.
+    Segfault,
+    /// The process ends as if all were well.
+    Exit,
+    /// The method panics.
+    Panic,
+    /// A process is started, and nothing happens any more.
+    Hang,
+    /// Memory is asked for until there is none.
+    Hoard,
+    /// The loss is no number.
+    LossOfNan,
+    /// The logits are no numbers.
+    LogitsOfNan,
+    /// The logits have a column too many.
+    LogitsTooWide,
+}
+
+/// How much is asked for in the end, so that the machine survives a run without a limit.
+const HOARD: i64 = 16 << 30;
+
+impl Misdeed {
+    const NAMES: [(&'static str, Self); 10] = [
+        ("", Self::None),
+        ("abort", Self::Abort),
+        ("segfault", Self::Segfault),
+        ("exit", Self::Exit),
+        ("panic", Self::Panic),
+        ("hang", Self::Hang),
+        ("hoard", Self::Hoard),
+        ("loss-of-nan", Self::LossOfNan),
+        ("logits-of-nan", Self::LogitsOfNan),
+        ("logits-too-wide", Self::LogitsTooWide),
+    ];
+
+    /// The misdeed of this name.
+    pub(crate) fn parse(name: &str) -> Result<Self> {
+        let known = Self::NAMES.iter().find(|(known, _)| *known == name);
+        known.map(|(_, misdeed)| *misdeed).ok_or_else(|| Error::option("misdeed", "there is no such misdeed"))
+    }
+
+    /// Does what it does to a step.
+    pub(crate) fn with_loss(self, loss: Tensor) -> Result<Tensor> {
+        match self {
+            Self::Abort => std::process::abort(),
+            Self::Segfault => segfault(),
+            Self::Exit => std::process::exit(0),
+            Self::Panic => panic!("the method panics"),
+            Self::Hang => {
+                // It must not outlive the run, either.
+                let _ = Command::new("sleep").arg("1000").spawn();
+                loop {
+                    std::thread::sleep(Duration::from_secs(1000));
+                }
+            }
+            Self::Hoard => {
+                let mut hoard = Vec::new();
+                for _ in 0..HOARD >> 28 {
+                    // What nobody writes to takes room without taking pages from the machine.
+                    hoard.push(Tensor::f_empty([1 << 28], (Kind::Uint8, Device::Cpu))?);
+                }
+            }
+            Self::LossOfNan => return Ok(loss * f64::NAN),
+            Self::None | Self::LogitsOfNan | Self::LogitsTooWide => {}
+        }
+        Ok(loss)
+    }
+
+    /// Does what it does to an evaluation.
+    pub(crate) fn with_logits(self, logits: Tensor) -> Tensor {
+        match self {
+            Self::LogitsOfNan => logits * f64::NAN,
+            Self::LogitsTooWide => Tensor::cat(&[&logits, &logits.narrow(1, 0, 1)], 1),
+            _ => logits,
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "safe code cannot do it")]
+fn segfault() {
+    // SAFETY: there is none; the process ends here.
+    unsafe { std::ptr::without_provenance_mut::<u8>(8).write_volatile(1) };
+}
