@@ -7,6 +7,7 @@ mod compare;
 mod isolation;
 mod mini_suite;
 mod plugin;
+mod plugin_c;
 mod plugin_faults;
 mod report;
 mod resume;

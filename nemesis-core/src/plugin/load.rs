@@ -37,14 +37,14 @@ impl Plugin {
         let absolute = std::path::absolute(path).map_err(|e| Error::io("find the plugin", path, &e))?;
         // SAFETY: loading runs the initialisers of the library, which is what the user asked for by naming the file.
         let library = unsafe { Library::open(Some(&absolute), RTLD_NOW | RTLD_LOCAL) }
-            .map_err(|e| cannot_load(&file, &e.to_string()))?;
+            .map_err(|e| cannot_load(&file, &reason(&e)))?;
         // Never unloaded: threads and thread-local values of the plugin may outlive every use of it.
         let library: &'static Library = Box::leak(Box::new(library));
         // SAFETY: the symbol is a function of this type in every plugin, and its table is static.
         let entry = unsafe {
             library
                 .get::<abi::EntryFn>(abi::ENTRY_SYMBOL.as_bytes())
-                .map_err(|e| Error::new(format!("the plugin has no entry: {e}")).at(path))?()
+                .map_err(|e| Error::new(format!("the plugin has no entry: {}", reason(&e))).at(path))?()
         };
         let faulty = |error: method::Error| Error::new(format!("the plugin is faulty: {error}")).at(path);
         // SAFETY: the entry and all that it points to are static in a library that is never unloaded.
@@ -131,6 +131,12 @@ impl Plugin {
             Ok(LoadedMethod::new(instance, self.table))
         }
     }
+}
+
+/// What the dynamic linker says, which `libloading` keeps beneath its own words.
+fn reason(error: &libloading::Error) -> String {
+    let source = std::error::Error::source(error);
+    source.map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// Why the dynamic linker refused: mostly a symbol that another libtorch has.
