@@ -1,7 +1,11 @@
 //! From records to a suite's table: on the terminal, and as files beside the records.
 
-use crate::plan::{SavedCell, SavedPlan};
-use crate::tables::{Entry, FewShot, Outcome, Place, Table, Terminal, write_all};
+use crate::plan::{SavedCell, SavedColumn, SavedPlan};
+use crate::suite::TableKind;
+use crate::tables::{
+    Contents, Entry, MethodColumn, Outcome, Place, Table, Terminal, ablation, base_to_new, domain_generalization,
+    few_shot, low_norm_effect, norm_curve, write_all,
+};
 use nemesis_core::record::{EvaluationCell, Store};
 use nemesis_core::{Error, Result, files};
 use std::path::Path;
@@ -25,16 +29,27 @@ pub fn write_and_render(suite: &str, plan: &SavedPlan, store: &Store, out: &Path
 pub fn table(plan: &SavedPlan, store: &Store) -> Result<Table> {
     let entries = plan.cells.iter().map(|cell| entry(cell, store)).collect::<Result<Vec<_>>>()?;
     let about = format!("the backbone is `{}`", plan.backbone);
-    let table = FewShot {
+    let column = |column: &SavedColumn| MethodColumn {
+        label: column.label.clone(),
+        swept: column.swept.as_ref().map(|swept| (swept.what.clone(), swept.value.clone())),
+    };
+    let contents = Contents {
         title: plan.title.clone(),
         datasets: plan.datasets.clone(),
-        methods: plan.columns.clone(),
+        methods: plan.columns.iter().map(column).collect(),
         shots: plan.shots.clone(),
         seeds: plan.seeds.clone(),
         zero_shot: plan.zero_shot.then(|| "Zero-shot".to_owned()),
         remarks: std::iter::once(about).chain(plan.notes.iter().cloned()).collect(),
     };
-    Ok(table.table(&entries))
+    Ok(match &plan.table {
+        TableKind::FewShot => few_shot(&contents, &entries),
+        TableKind::BaseToNew => base_to_new(&contents, &entries),
+        TableKind::DomainGeneralization { targets } => domain_generalization(&contents, targets, &entries),
+        TableKind::LowNormEffect { replace, rescale } => low_norm_effect(&contents, replace, rescale, &entries),
+        TableKind::NormCurve { .. } => norm_curve(&contents, &entries),
+        TableKind::Ablation => ablation(&contents, &entries),
+    })
 }
 
 fn entry(cell: &SavedCell, store: &Store) -> Result<Entry> {
@@ -49,7 +64,14 @@ fn entry(cell: &SavedCell, store: &Store) -> Result<Entry> {
         (Some(method), Some((shots, seed))) => Place::Trained { method: method.clone(), shots, seed },
         _ => Place::ZeroShot,
     };
-    Ok(Entry { dataset: cell.dataset.clone(), place, outcome })
+    Ok(Entry {
+        dataset: cell.dataset.clone(),
+        classes: cell.classes,
+        place,
+        corruption: cell.corruption,
+        epoch: cell.epoch,
+        outcome,
+    })
 }
 
 /// The plans saved beside the records in `out`, by suite: all of them, or that of one suite.

@@ -70,7 +70,7 @@ impl Results {
         Ok(Self {
             suite: suite.to_owned(),
             backbone: plan.backbone.clone(),
-            columns: zero_shot.into_iter().chain(plan.columns.iter().cloned()).collect(),
+            columns: zero_shot.into_iter().chain(plan.columns.iter().map(|column| column.label.clone())).collect(),
             datasets: plan.datasets.clone(),
             seeds: plan.seeds.clone(),
             planned: plan.cells.len(),
@@ -119,7 +119,7 @@ impl Run {
             Subject::Training { cell } => Some(cell),
             Subject::Imported { .. } => return None,
         };
-        if cell.corruption.is_some() {
+        if cell.corruption.is_some() || cell.epoch.is_some() {
             return None;
         }
         let at_home = training.is_none_or(|training| training.dataset == cell.dataset);

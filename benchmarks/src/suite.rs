@@ -16,6 +16,7 @@ pub struct Suite {
     /// The table's title.
     pub title: String,
     /// The kind of table.
+    #[serde(with = "serde_yaml::with::singleton_map")]
     pub table: TableKind,
     /// Names of data sets in `datasets.yaml`, in the table's order.
     pub datasets: Vec<String>,
@@ -33,12 +34,43 @@ pub struct Suite {
     pub notes: Vec<String>,
 }
 
-/// The kinds of tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// The kinds of tables, with what only one kind needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum TableKind {
     /// Data sets × (shots × methods).
     FewShot,
+    /// Trained on the first half of the classes; data sets × (base, new and their harmonic mean × methods).
+    BaseToNew,
+    /// Trained on one data set, tested on it and on others with their own classes; test sets × methods.
+    DomainGeneralization {
+        /// The other test sets, by their names in `datasets.yaml`.
+        targets: Vec<String>,
+    },
+    /// How often lowering the norm of one context vector helps; data sets × (methods × shots).
+    LowNormEffect {
+        /// The deviations of the noise that takes a vector's place (REPLACE).
+        replace: Vec<f64>,
+        /// The factors that a vector is multiplied by (RESCALE).
+        rescale: Vec<f64>,
+    },
+    /// Accuracy and norm on the way; (data sets × epochs) × (accuracy and norm × methods).
+    NormCurve {
+        /// The epochs, counted from one, that are looked at beside the last.
+        epochs: Vec<u64>,
+    },
+    /// Options varied one at a time; data sets × (swept options × their values).
+    Ablation,
+}
+
+impl TableKind {
+    /// The epochs, counted from one, whose learned states are kept beside the last one's.
+    pub fn kept_epochs(&self, epochs: u64) -> Vec<u64> {
+        match self {
+            Self::NormCurve { epochs: kept } => kept.iter().copied().filter(|epoch| *epoch < epochs).collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// A column of a suite: a method with options.
@@ -56,17 +88,60 @@ pub struct MethodEntry {
     /// Options for single data sets, over the others.
     #[serde(default)]
     pub options_by_dataset: BTreeMap<String, Map<String, Value>>,
+    /// Options with the values that they take in turn, one column each; of several options, all combinations. These
+    /// win over `options` and `options_by_dataset`.
+    #[serde(default)]
+    pub sweep: Map<String, Value>,
 }
 
 impl MethodEntry {
     /// An entry of a method with all options left at their defaults.
     pub fn plain(method: &str) -> Self {
-        Self { method: method.to_owned(), label: None, options: Map::new(), options_by_dataset: BTreeMap::new() }
+        Self {
+            method: method.to_owned(),
+            label: None,
+            options: Map::new(),
+            options_by_dataset: BTreeMap::new(),
+            sweep: Map::new(),
+        }
+    }
+
+    /// The entries that the sweep unfolds into, in each of which every swept option has one value; this one alone if
+    /// it sweeps nothing.
+    ///
+    /// # Errors
+    ///
+    /// When a swept option has no list of values.
+    pub fn unfolded(&self) -> Result<Vec<Self>> {
+        let mut entries = vec![Self { sweep: Map::new(), ..self.clone() }];
+        for (option, values) in &self.sweep {
+            let Value::Array(values) = values else {
+                return Err(Error::new(format!(
+                    "the swept option `{option}` of `{}` has no list of values",
+                    self.method
+                ))
+                .expected(format!("a list, as in `sweep: {{{option}: [0.1, 1.0]}}`")));
+            };
+            let with = |entry: &Self, value: &Value| {
+                let mut entry = entry.clone();
+                entry.sweep.insert(option.clone(), value.clone());
+                entry
+            };
+            entries = entries.iter().flat_map(|entry| values.iter().map(|value| with(entry, value))).collect();
+        }
+        Ok(entries)
     }
 }
 
 /// The embedded suites, by name.
-const SUITES: &[(&str, &str)] = &[("few-shot", include_str!("../suites/few-shot.yaml"))];
+const SUITES: &[(&str, &str)] = &[
+    ("few-shot", include_str!("../suites/few-shot.yaml")),
+    ("base-to-new", include_str!("../suites/base-to-new.yaml")),
+    ("domain-generalization", include_str!("../suites/domain-generalization.yaml")),
+    ("low-norm-effect", include_str!("../suites/low-norm-effect.yaml")),
+    ("norm-curve", include_str!("../suites/norm-curve.yaml")),
+    ("ablation", include_str!("../suites/ablation.yaml")),
+];
 
 /// The embedded protocols, by name.
 const PROTOCOLS: &[(&str, &str)] =

@@ -1,23 +1,24 @@
 //! The engine: computes one cell after the other, and keeps between cells what they share.
 
 use crate::backbone::{Backbone, BackboneSpec, clip::Clip};
-use crate::dataset::{Dataset, Registry, Sample, few_shot, limited_test, manifest_hash};
-use crate::method::{self, Task};
+use crate::dataset::{ClassSubset, Dataset, Registry, Sample, few_shot, limited_test, manifest_hash};
+use crate::method::{self, Method, Task};
 use crate::plugin::Plugin;
-use crate::record::{Cell, EvaluationCell, MethodKey, Provenance, Store, Subject, TrainingCell};
+use crate::record::{Cell, Evaluated, EvaluationCell, MethodKey, Provenance, Store, Subject, Trained, TrainingCell};
 use crate::train::pool::Pool;
 use crate::train::{
-    Features, Precision, Predictions, Recompute, ResolvedProtocol, Services, TrainingInputs, evaluate, train,
-    zero_shot_predictions,
+    Features, Precision, Predictions, Recompute, ResolvedProtocol, Services, TrainingInputs, context_norms, corrupt,
+    evaluate, train, zero_shot_predictions,
 };
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::btree_map::Entry;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-use tch::Device;
+use tch::{Device, Tensor};
 
 /// The fingerprint of the sources that cells are computed by: a part of every cell's id.
 pub const FINGERPRINT: &str = nemesis_macros::source_fingerprint!("sdk/src", "abi/src");
@@ -61,8 +62,10 @@ pub struct Engine {
     weights_hash: String,
     plugins: BTreeMap<String, Plugin>,
     registry: Registry,
-    /// The data set of the last cell; cells come grouped by data set.
-    dataset: Option<Box<dyn Dataset>>,
+    /// The data set that the last cell trained on, or evaluated without training; cells come grouped by it.
+    home: String,
+    /// The data sets that cells of one home need: it, and those that what was trained on it is tested on.
+    datasets: BTreeMap<String, Box<dyn Dataset>>,
     features: Features,
     cancelled: AtomicBool,
 }
@@ -87,7 +90,8 @@ impl Engine {
             weights_hash: backbone.spec().weights_hash.clone(),
             registry: Registry::load(&setup.data)?,
             features: Features::new(backbone.spec(), pool),
-            dataset: None,
+            home: String::new(),
+            datasets: BTreeMap::new(),
             cancelled: AtomicBool::new(false),
             backbone,
             plugins,
@@ -117,8 +121,8 @@ impl Engine {
 
     fn train(&mut self, cell: &TrainingCell, tell: &mut dyn FnMut(Notice<'_>)) -> Result<()> {
         let started = Instant::now();
-        self.open_dataset(&cell.dataset, &cell.manifest)?;
-        let dataset = opened(self.dataset.as_deref());
+        self.enter(&cell.dataset);
+        let dataset = opened(&self.registry, &mut self.datasets, &self.setup.data, &cell.dataset, &cell.manifest)?;
         let protocol: ResolvedProtocol = serde_json::from_value(Value::Object(cell.protocol.clone()))
             .map_err(|e| Error::new(format!("the cell's protocol is of another version: {e}")))?;
         let classes = dataset.class_names().len();
@@ -146,24 +150,34 @@ impl Engine {
             device: self.backbone.spec().device,
         };
         let optimisation = plugin.descriptor().optimisation;
-        let history = train(&mut *method, optimisation, &protocol, &mut inputs, &services, &mut |done| {
+        let mut kept = BTreeMap::new();
+        let store = &self.store;
+        let mut on_epoch = |done: u64, method: &dyn Method| {
+            if cell.kept_epochs.contains(&done) {
+                kept.insert(done, store.put_state(&method.state()?)?);
+            }
             tell(Notice::Progress(done as f64 / protocol.epochs as f64));
-        })?;
+            Ok(())
+        };
+        let epochs = train(&mut *method, optimisation, &protocol, &mut inputs, &services, &mut on_epoch)?;
         pass_on_warnings(&services, tell);
         let provenance = self.provenance(Some(&cell.method), started)?;
-        self.store.put_training(cell, history, &method.state()?, provenance)?;
+        self.store.put_training(cell, Trained { epochs, state: &method.state()?, kept }, provenance)?;
         Ok(())
     }
 
     fn evaluate(&mut self, cell: &EvaluationCell, tell: &mut dyn FnMut(Notice<'_>)) -> Result<()> {
         let started = Instant::now();
-        self.open_dataset(&cell.dataset, &cell.manifest)?;
-        let dataset = opened(self.dataset.as_deref());
+        self.enter(cell.home());
+        let dataset = opened(&self.registry, &mut self.datasets, &self.setup.data, &cell.dataset, &cell.manifest)?;
         let classes = dataset.class_names().len();
-        let test: Vec<Sample> = cell.classes.samples(&limited_test(dataset, cell.limit), classes);
-        let labels: Vec<u32> = test.iter().map(|sample| sample.label).collect();
+        let test = limited_test(dataset, cell.limit);
+        let labels: Vec<u32> = cell.classes.samples(&test, classes).iter().map(|sample| sample.label).collect();
         let names = clean_names(cell.classes.class_names(dataset.class_names()));
+        // All classes' features are encoded together, so that base, new and all share them.
         let features = self.features.test(&self.backbone, dataset.folder(), &test)?;
+        let features = rows_of_subset(&features, &test, cell.classes, classes);
+        let mut norms = Vec::new();
         let predictions: Predictions = match &cell.subject {
             Subject::ZeroShot { template } => {
                 zero_shot_predictions(&self.backbone, &features, &labels, &names, template)?
@@ -180,7 +194,12 @@ impl Engine {
                     Services::new(&self.backbone, &prompts, training.seed, Recompute::Never, &self.cancelled);
                 let task = task(self.backbone.spec(), names.clone(), dataset.template(), 0, self.setup.precision);
                 let mut method = plugin.create(&task, &training.method.options, &services)?;
-                method.load_state(&self.store.learned(&record)?)?;
+                let mut state = self.store.learned(&record, cell.epoch)?;
+                if let Some(corruption) = &cell.corruption {
+                    corrupt(&mut state, corruption, training.seed)?;
+                }
+                norms = context_norms(&state)?;
+                method.load_state(&state)?;
                 let predictions = evaluate(&mut *method, &features, &labels, names.len(), &services)?;
                 pass_on_warnings(&services, tell);
                 predictions
@@ -190,24 +209,23 @@ impl Engine {
             }
         };
         let provenance = self.provenance(cell.subject.method(), started)?;
-        self.store.put_evaluation(cell, &predictions.predicted, &labels, names.len(), provenance)?;
+        let evaluated = Evaluated {
+            predicted: &predictions.predicted,
+            labels: &labels,
+            classes: names.len(),
+            context_norms: norms,
+        };
+        self.store.put_evaluation(cell, evaluated, provenance)?;
         Ok(())
     }
 
-    /// Opens a data set unless it is open, and checks that it still is what the plan was made of.
-    fn open_dataset(&mut self, name: &str, manifest: &str) -> Result<()> {
-        if self.dataset.as_ref().is_some_and(|dataset| dataset.name() == name) {
-            return Ok(());
+    /// Forgets what cells of another data set needed.
+    fn enter(&mut self, home: &str) {
+        if self.home != home {
+            self.features.forget();
+            self.datasets.clear();
+            home.clone_into(&mut self.home);
         }
-        let dataset = self.registry.get(name)?.open(&self.setup.data)?;
-        if manifest_hash(&*dataset) != manifest {
-            return Err(Error::new(format!("the data set `{name}` changed while the run was going on"))
-                .at(dataset.folder())
-                .help("start the run again"));
-        }
-        self.features.forget();
-        self.dataset = Some(dataset);
-        Ok(())
     }
 
     fn provenance(&self, method: Option<&MethodKey>, started: Instant) -> Result<Provenance> {
@@ -243,9 +261,37 @@ fn pass_on_warnings(services: &Services<'_>, tell: &mut dyn FnMut(Notice<'_>)) {
     }
 }
 
-/// The open data set. [`Engine::open_dataset`] has just put it there.
-fn opened(dataset: Option<&dyn Dataset>) -> &dyn Dataset {
-    dataset.expect("the data set was opened before")
+/// Opens a data set unless it is among the open ones, and checks that it still is what the plan was made of.
+fn opened<'a>(
+    registry: &Registry,
+    open: &'a mut BTreeMap<String, Box<dyn Dataset>>,
+    root: &Path,
+    name: &str,
+    manifest: &str,
+) -> Result<&'a dyn Dataset> {
+    match open.entry(name.to_owned()) {
+        Entry::Occupied(known) => Ok(&**known.into_mut()),
+        Entry::Vacant(place) => {
+            let dataset = registry.get(name)?.open(root)?;
+            if manifest_hash(&*dataset) != manifest {
+                return Err(Error::new(format!("the data set `{name}` changed while the run was going on"))
+                    .at(dataset.folder())
+                    .help("start the run again"));
+            }
+            Ok(&**place.insert(dataset))
+        }
+    }
+}
+
+/// The rows of test features whose classes are in a subset, in their order.
+fn rows_of_subset(features: &Tensor, test: &[Sample], subset: ClassSubset, classes: usize) -> Tensor {
+    if subset == ClassSubset::All {
+        return features.shallow_clone();
+    }
+    let labels = subset.labels(classes);
+    let rows: Vec<i64> =
+        (0..).zip(test).filter(|(_, s)| labels.contains(&(s.label as usize))).map(|(i, _)| i).collect();
+    features.index_select(0, &Tensor::from_slice(&rows).to_device(features.device()))
 }
 
 /// What a method is created for.

@@ -78,7 +78,7 @@ impl Predict {
         let mut plugins = Plugins::find(&self.plugin)?;
         let task = task(clip.spec(), clean_names(names), dataset.template(), 0, precision);
         let mut method = plugins.get(&cell.method.id)?.create(&task, &cell.method.options, &services)?;
-        method.load_state(&store.learned(&record)?)?;
+        method.load_state(&store.learned(&record, None)?)?;
 
         let features = encode_images(&clip, &paths)?;
         let batch = Batch {

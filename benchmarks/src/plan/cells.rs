@@ -1,16 +1,18 @@
 //! The cells of a plan: trainings and the evaluations behind them, with every option settled.
 
+use super::variants::{TestSet, Variant, variants};
 use super::{Column, PlannedCell};
 use crate::plugins::{Plugins, complete_options, names_option};
 use crate::settings::Settings;
-use crate::suite::{MethodEntry, line_of_key};
-use nemesis_core::dataset::{ClassSubset, Dataset, few_shot, limited_test, manifest_hash};
+use crate::suite::{MethodEntry, Suite, TableKind, line_of_key};
+use nemesis_core::dataset::{ClassSubset, Dataset, Registry, few_shot};
 use nemesis_core::method::Descriptor;
 use nemesis_core::record::{BackboneKey, Cell, EvaluationCell, MethodKey, Subject, TrainingCell};
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result, engine};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::path::Path;
 
 /// Collects the cells of one data set after the other.
 pub(super) struct Cells<'a> {
@@ -46,65 +48,95 @@ impl<'a> Cells<'a> {
         entries.iter().map(|entry| self.method_key(entry, dataset)).collect()
     }
 
+    /// Adds the cells of a data set: for each few-shot sample all trainings, then their evaluations, one test set
+    /// after the other, so that a worker opens each once.
     pub(super) fn add_dataset(
         &mut self,
         dataset: &dyn Dataset,
-        zero_shot: bool,
+        targets: &[Box<dyn Dataset>],
+        suite: &Suite,
         shots: &[u32],
         seeds: &[u64],
     ) -> Result<()> {
-        let manifest = manifest_hash(dataset);
-        let test_images = limited_test(dataset, self.settings.layer.limit).len() as u64;
-        if zero_shot {
-            let subject = Subject::ZeroShot { template: dataset.template().to_owned() };
-            self.add_evaluation(dataset, &manifest, subject, None, test_images);
+        let subsets = match suite.table {
+            TableKind::BaseToNew => vec![ClassSubset::Base, ClassSubset::New],
+            _ => vec![ClassSubset::All],
+        };
+        let test_sets: Vec<TestSet<'_>> = std::iter::once(dataset)
+            .chain(targets.iter().map(|target| &**target))
+            .flat_map(|dataset| subsets.iter().map(move |subset| (dataset, *subset)))
+            .map(|(dataset, classes)| TestSet::new(dataset, classes, self.settings.layer.limit))
+            .collect();
+        if suite.zero_shot {
+            for test in &test_sets {
+                let subject = Subject::ZeroShot { template: test.dataset.template().to_owned() };
+                self.add_evaluation(test, subject, None, Variant::default());
+            }
         }
         let methods = self.method_keys(dataset.name())?;
+        let variants = methods.iter().map(|method| variants(&suite.table, method)).collect::<Result<Vec<_>>>()?;
         for (&shots, &seed) in shots.iter().flat_map(|shots| seeds.iter().map(move |seed| (shots, seed))) {
-            let images = few_shot::draw(dataset, shots as usize, seed).train.len() as u64;
-            let resolved = self.protocol.resolve(dataset.name(), shots)?;
-            for (method, column) in methods.iter().zip(self.columns) {
-                let training = TrainingCell {
-                    dataset: dataset.name().to_owned(),
-                    manifest: manifest.clone(),
-                    classes: ClassSubset::All,
-                    method: method.clone(),
-                    backbone: BackboneKey { weights: self.weights.clone() },
-                    shots,
-                    seed,
-                    protocol: to_map(&resolved),
-                    precision: self.protocol.precision.to_string(),
-                    engine: engine::FINGERPRINT.to_owned(),
-                };
-                self.planned.push(PlannedCell {
-                    id: training.id(),
-                    cell: Cell::Training(training.clone()),
-                    column: Some(column.label.clone()),
-                    images: images * resolved.views,
-                    steps: resolved.epochs * resolved.steps_per_epoch(images),
-                });
-                let subject = Subject::Training { cell: Box::new(training) };
-                self.add_evaluation(dataset, &manifest, subject, Some(column.label.clone()), test_images);
+            let trainings = self.add_trainings(&test_sets[0], &methods, &suite.table, (shots, seed))?;
+            for test in &test_sets {
+                for ((training, label), variants) in trainings.iter().zip(&variants) {
+                    for variant in variants.iter().filter(|variant| variant.is_kept(training)) {
+                        let subject = Subject::Training { cell: Box::new(training.clone()) };
+                        self.add_evaluation(test, subject, Some(label.clone()), *variant);
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    fn add_evaluation(
+    /// Adds a training of each method on one few-shot sample of the classes that the first test set tells apart, and returns them with the labels of their columns.
+    fn add_trainings(
         &mut self,
-        dataset: &dyn Dataset,
-        manifest: &str,
-        subject: Subject,
-        column: Option<String>,
-        images: u64,
-    ) {
+        trained_on: &TestSet<'_>,
+        methods: &[MethodKey],
+        table: &TableKind,
+        (shots, seed): (u32, u64),
+    ) -> Result<Vec<(TrainingCell, String)>> {
+        let TestSet { dataset, manifest, classes, .. } = trained_on;
+        let sample = few_shot::draw(*dataset, shots as usize, seed).train;
+        let images = classes.samples(&sample, dataset.class_names().len()).len() as u64;
+        let resolved = self.protocol.resolve(dataset.name(), shots)?;
+        let mut trainings = Vec::with_capacity(methods.len());
+        for (method, column) in methods.iter().zip(self.columns) {
+            let training = TrainingCell {
+                dataset: dataset.name().to_owned(),
+                manifest: manifest.clone(),
+                classes: *classes,
+                method: method.clone(),
+                backbone: BackboneKey { weights: self.weights.clone() },
+                shots,
+                seed,
+                protocol: to_map(&resolved),
+                precision: self.protocol.precision.to_string(),
+                engine: engine::FINGERPRINT.to_owned(),
+                kept_epochs: table.kept_epochs(resolved.epochs),
+            };
+            self.planned.push(PlannedCell {
+                id: training.id(),
+                cell: Cell::Training(training.clone()),
+                column: Some(column.label.clone()),
+                images: images * resolved.views,
+                steps: resolved.epochs * resolved.steps_per_epoch(images),
+            });
+            trainings.push((training, column.label.clone()));
+        }
+        Ok(trainings)
+    }
+
+    fn add_evaluation(&mut self, test: &TestSet<'_>, subject: Subject, column: Option<String>, variant: Variant) {
         let evaluation = EvaluationCell {
             subject,
-            dataset: dataset.name().to_owned(),
-            manifest: manifest.to_owned(),
-            classes: ClassSubset::All,
+            dataset: test.dataset.name().to_owned(),
+            manifest: test.manifest.clone(),
+            classes: test.classes,
             limit: self.settings.layer.limit,
-            corruption: None,
+            corruption: variant.corruption,
+            epoch: variant.epoch,
             backbone: BackboneKey { weights: self.weights.clone() },
             // Nothing else of the protocol changes an evaluation but its precision, which has a field of its own.
             protocol: Map::from_iter([("name".to_owned(), Value::from(self.protocol.name.as_str()))]),
@@ -112,10 +144,10 @@ impl<'a> Cells<'a> {
             engine: engine::FINGERPRINT.to_owned(),
         };
         let cell = Cell::Evaluation(evaluation);
-        self.planned.push(PlannedCell { id: cell.id(), cell, column, images, steps: 0 });
+        self.planned.push(PlannedCell { id: cell.id(), cell, column, images: test.images, steps: 0 });
     }
 
-    /// A method's options from all sources: its own defaults ← protocol ← suite ← suite for the data set ← `--set`.
+    /// A method's options from all sources: its own defaults ← protocol ← suite ← suite for the data set ← sweep ← `--set`.
     fn method_key(&mut self, entry: &MethodEntry, dataset: &str) -> Result<MethodKey> {
         let plugin = self.plugins.get(&entry.method)?;
         let descriptor = plugin.descriptor().clone();
@@ -124,6 +156,7 @@ impl<'a> Cells<'a> {
             self.protocol.method_options.iter().filter(|(option, _)| known(option)).map(clone_pair).collect();
         given.extend(entry.options.iter().map(clone_pair));
         given.extend(entry.options_by_dataset.get(dataset).into_iter().flatten().map(clone_pair));
+        given.extend(entry.sweep.iter().map(clone_pair));
         given.extend(overrides(self.settings, &entry.method));
         let options = complete_options(plugin, &given)
             .map_err(|error| self.place_option_error(error, &entry.method, &descriptor, &given))?;
@@ -154,6 +187,11 @@ impl<'a> Cells<'a> {
             None => error,
         }
     }
+}
+
+/// Opens data sets by name.
+pub(super) fn open_all(registry: &Registry, root: &Path, names: &[String]) -> Result<Vec<Box<dyn Dataset>>> {
+    names.iter().map(|name| registry.get(name)?.open(root)).collect()
 }
 
 /// The options given apart from the suite, as `METHOD.OPTION`.

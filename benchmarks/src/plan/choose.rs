@@ -1,13 +1,14 @@
 //! What the settings choose: data root, data sets, backbone, methods.
 
-use super::Column;
+use super::{Column, Swept};
 use crate::mini;
 use crate::plugins::Plugins;
 use crate::settings::Settings;
-use crate::suite::MethodEntry;
+use crate::suite::{MethodEntry, TableKind, line_of_key};
 use nemesis_core::dataset::Registry;
 use nemesis_core::error::suggest;
 use nemesis_core::{Error, Result};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// The backbone's name and checkpoint.
@@ -47,6 +48,20 @@ pub(super) fn datasets(settings: &Settings) -> Result<Vec<String>> {
     Ok(names.clone())
 }
 
+/// The test sets apart from the data sets that are trained on.
+pub(super) fn targets(settings: &Settings, sources: &[String]) -> Result<Vec<String>> {
+    let TableKind::DomainGeneralization { targets } = &settings.suite.value.table else { return Ok(Vec::new()) };
+    match sources {
+        [source] if targets.contains(source) => {
+            Err(Error::new(format!("`{source}` is the source and one of the targets")).at(&settings.suite.file))
+        }
+        [_] => Ok(targets.clone()),
+        _ => Err(Error::new(format!("domain generalization has one source, not {}", sources.len()))
+            .at(&settings.suite.file)
+            .help("name one data set with `--datasets`; the targets stand in the suite's file")),
+    }
+}
+
 /// The data root: the user's, or the mini suite's, which is made if it is not there.
 pub(super) fn data_root(settings: &Settings) -> Result<PathBuf> {
     match &settings.layer.data {
@@ -57,6 +72,25 @@ pub(super) fn data_root(settings: &Settings) -> Result<PathBuf> {
 
 /// The suite's methods, or those asked for; plugins named on the command line join the suite's.
 pub(super) fn methods(settings: &Settings, plugins: &mut Plugins) -> Result<Vec<MethodEntry>> {
+    let mut entries = Vec::new();
+    for entry in chosen_methods(settings, plugins)? {
+        let place =
+            |error: Error| match line_of_key(&settings.suite.text, &format!("method: {}", entry.method), "sweep") {
+                Some(line) => error.at(&settings.suite.file).line(line),
+                None => error.at(&settings.suite.file),
+            };
+        if let Some(option) =
+            entry.sweep.keys().find(|o| settings.layer.set.contains_key(&format!("{}.{o}", entry.method)))
+        {
+            let message = format!("`{}.{option}` is set, and the suite sweeps it", entry.method);
+            return Err(place(Error::new(message)).help("leave out one of the two"));
+        }
+        entries.extend(entry.unfolded().map_err(place)?);
+    }
+    Ok(entries)
+}
+
+fn chosen_methods(settings: &Settings, plugins: &mut Plugins) -> Result<Vec<MethodEntry>> {
     let of_suite = &settings.suite.value.methods;
     let Some(asked) = &settings.layer.methods else {
         let mut entries = of_suite.clone();
@@ -89,14 +123,28 @@ pub(super) fn columns(entries: &[MethodEntry], plugins: &mut Plugins) -> Result<
     let mut columns: Vec<Column> = Vec::with_capacity(entries.len());
     for entry in entries {
         let plugin = plugins.get(&entry.method)?;
-        let label = entry.label.clone().unwrap_or_else(|| plugin.descriptor().label.clone());
+        let own = entry.label.clone().unwrap_or_else(|| plugin.descriptor().label.clone());
+        let swept = swept(entry, &own);
+        let label = match &swept {
+            Some(Swept { what, value }) => format!("{what} {value}"),
+            None => own,
+        };
         if columns.iter().any(|column| column.label == label) {
             return Err(Error::new(format!("two columns have the label `{label}`"))
                 .help("give a method that appears twice a `label` each time"));
         }
-        columns.push(Column { method: entry.method.clone(), label, plugin: plugin.file().path().to_owned() });
+        columns.push(Column { method: entry.method.clone(), label, swept, plugin: plugin.file().path().to_owned() });
     }
     Ok(columns)
+}
+
+/// What an unfolded entry sweeps, under the label of its method.
+fn swept(entry: &MethodEntry, label: &str) -> Option<Swept> {
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let options: Vec<&str> = entry.sweep.keys().map(String::as_str).collect();
+    let values: Vec<String> = entry.sweep.values().map(plain).collect();
+    (!options.is_empty())
+        .then(|| Swept { what: format!("{label}, {}", options.join(" and ")), value: values.join(" and ") })
 }
 
 /// Refuses `--set` for a method that is not run: it would silently do nothing.

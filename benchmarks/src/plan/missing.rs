@@ -21,7 +21,10 @@ impl Plan {
             let mut needed: BTreeSet<PathBuf> = BTreeSet::new();
             for cell in one_of_each_sample(self.cells.iter().filter(|cell| cell.dataset() == name)) {
                 let samples = match &cell.cell {
-                    Cell::Training(cell) => few_shot::draw(&*dataset, cell.shots as usize, cell.seed).train,
+                    Cell::Training(cell) => cell.classes.samples(
+                        &few_shot::draw(&*dataset, cell.shots as usize, cell.seed).train,
+                        dataset.class_names().len(),
+                    ),
                     Cell::Evaluation(cell) => limited_test(&*dataset, cell.limit),
                 };
                 needed.extend(missing_images(dataset.folder(), &samples).into_iter().map(|sample| sample.path.clone()));

@@ -4,15 +4,16 @@ mod cells;
 mod choose;
 mod missing;
 mod saved;
+mod variants;
 
 pub use choose::mini_root;
-pub use saved::{SavedCell, SavedPlan};
+pub use saved::{SavedCell, SavedColumn, SavedPlan};
 
 use crate::plugins::Plugins;
 use crate::settings::Settings;
-use crate::suite::load_protocol;
+use crate::suite::{TableKind, load_protocol};
 use cells::Cells;
-use nemesis_core::dataset::Registry;
+use nemesis_core::dataset::{ClassSubset, Registry};
 use nemesis_core::record::{Cell, CellId};
 use nemesis_core::train::Protocol;
 use nemesis_core::{Result, files};
@@ -26,6 +27,8 @@ pub struct Plan {
     pub suite: String,
     /// The table's title.
     pub title: String,
+    /// The kind of table.
+    pub table: TableKind,
     /// Sentences for under the table.
     pub notes: Vec<String>,
     /// The protocol.
@@ -55,8 +58,19 @@ pub struct Column {
     pub method: String,
     /// What stands over the column.
     pub label: String,
+    /// The option that the suite sweeps here, and its value in this column.
+    pub swept: Option<Swept>,
     /// The plugin's file.
     pub plugin: PathBuf,
+}
+
+/// What makes a column one of a sweep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swept {
+    /// What is swept, as a heading: `Nemesis-PEN, alpha`.
+    pub what: String,
+    /// The value: `0.1`.
+    pub value: String,
 }
 
 /// A cell with its place in the table.
@@ -75,11 +89,27 @@ pub struct PlannedCell {
 }
 
 impl PlannedCell {
-    /// The data set.
+    /// The data set that is trained or tested on.
     pub fn dataset(&self) -> &str {
         match &self.cell {
             Cell::Training(cell) => &cell.dataset,
             Cell::Evaluation(cell) => &cell.dataset,
+        }
+    }
+
+    /// The data set whose few-shot sample the cell hangs on: that of its training, else its own.
+    pub fn home(&self) -> &str {
+        match &self.cell {
+            Cell::Training(cell) => &cell.dataset,
+            Cell::Evaluation(cell) => cell.home(),
+        }
+    }
+
+    /// The classes that take part.
+    pub fn classes(&self) -> ClassSubset {
+        match &self.cell {
+            Cell::Training(cell) => cell.classes,
+            Cell::Evaluation(cell) => cell.classes,
         }
     }
 
@@ -98,7 +128,10 @@ impl PlannedCell {
             Cell::Training(_) => "train",
             Cell::Evaluation(_) => "evaluate",
         };
-        let dataset = self.dataset();
+        let dataset = match self.classes() {
+            ClassSubset::All => self.dataset().to_owned(),
+            half => format!("{} ({half})", self.dataset()),
+        };
         match (&self.column, self.sample()) {
             (Some(column), Some((shots, seed))) => format!("{what} {column} on {dataset}, {shots} shots, seed {seed}"),
             _ => format!("{what} zero-shot CLIP on {dataset}"),
@@ -123,6 +156,7 @@ impl Plan {
         let columns = choose::columns(&entries, plugins)?;
         choose::refuse_stray_settings(settings, &entries)?;
         let names = choose::datasets(settings)?;
+        let targets = choose::targets(settings, &names)?;
         let shots = layer.shots.clone().unwrap_or_else(|| suite.shots.clone());
         let seeds = layer.seeds.clone().unwrap_or_else(|| suite.seeds.clone());
         let mut cells = Cells::new(settings, plugins, &protocol, &entries, &columns);
@@ -133,14 +167,19 @@ impl Plan {
         cells.weights = files::hash(&backbone.1)?;
         let registry = Registry::load(&data)?;
         let mut datasets = Vec::with_capacity(names.len());
+        let targets = cells::open_all(&registry, &data, &targets)?;
         for name in names {
             let entry = registry.get(&name)?;
-            cells.add_dataset(&*entry.open(&data)?, suite.zero_shot, &shots, &seeds)?;
+            cells.add_dataset(&*entry.open(&data)?, &targets, suite, &shots, &seeds)?;
             datasets.push((name, entry.title.clone()));
+        }
+        for target in &targets {
+            datasets.push((target.name().to_owned(), registry.get(target.name())?.title.clone()));
         }
         Ok(Self {
             suite: suite.name.clone(),
             title: suite.title.clone(),
+            table: suite.table.clone(),
             notes: suite.notes.clone(),
             data,
             backbone,

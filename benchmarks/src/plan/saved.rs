@@ -1,7 +1,9 @@
 //! What a plan leaves beside the records, so that its table can be printed again.
 
-use super::Plan;
-use nemesis_core::record::{Cell, CellId};
+use super::{Plan, PlannedCell, Swept};
+use crate::suite::TableKind;
+use nemesis_core::dataset::ClassSubset;
+use nemesis_core::record::{Cell, CellId, Corruption};
 use nemesis_core::{Error, Result, files};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -12,15 +14,17 @@ use std::path::Path;
 pub struct SavedPlan {
     /// The table's title.
     pub title: String,
+    /// The kind of table.
+    pub table: TableKind,
     /// Sentences for under the table.
     pub notes: Vec<String>,
     /// The protocol's name.
     pub protocol: String,
     /// The backbone's name.
     pub backbone: String,
-    /// The columns' labels, in order.
-    pub columns: Vec<String>,
-    /// The rows' data sets, in order, by name and title.
+    /// The columns, in order.
+    pub columns: Vec<SavedColumn>,
+    /// The data sets, in order, by name and title.
     pub datasets: Vec<(String, String)>,
     /// Shots, in order.
     pub shots: Vec<u32>,
@@ -32,43 +36,54 @@ pub struct SavedPlan {
     pub cells: Vec<SavedCell>,
 }
 
+/// A column of a table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedColumn {
+    /// What stands over the column.
+    pub label: String,
+    /// The option that the suite sweeps here, and its value in this column.
+    pub swept: Option<Swept>,
+}
+
 /// An evaluation's place in a table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedCell {
     /// The id of the evaluation.
     pub id: CellId,
-    /// The row.
+    /// The data set that is tested on.
     pub dataset: String,
     /// The column; none for zero-shot.
     pub column: Option<String>,
     /// Shots and seed; none for zero-shot.
     pub sample: Option<(u32, u64)>,
+    /// The classes that are told apart.
+    pub classes: ClassSubset,
+    /// The corruption, if a context vector is corrupted.
+    pub corruption: Option<Corruption>,
+    /// The epoch, if it is not the last.
+    pub epoch: Option<u64>,
 }
 
 impl Plan {
     /// The part of the plan that its table is made of.
     pub fn saved(&self) -> SavedPlan {
-        let cells = self.cells.iter().filter(|cell| matches!(cell.cell, Cell::Evaluation(_)));
         let deviations = self.protocol.deviations.iter().cloned();
         SavedPlan {
             title: self.title.clone(),
+            table: self.table.clone(),
             notes: self.notes.iter().cloned().chain(deviations).collect(),
             protocol: self.protocol.name.clone(),
             backbone: self.backbone.0.clone(),
-            columns: self.methods.iter().map(|column| column.label.clone()).collect(),
+            columns: (self.methods.iter())
+                .map(|column| SavedColumn { label: column.label.clone(), swept: column.swept.clone() })
+                .collect(),
             datasets: self.datasets.clone(),
             shots: self.shots.clone(),
             seeds: self.seeds.clone(),
             zero_shot: self.zero_shot,
-            cells: cells
-                .map(|cell| SavedCell {
-                    id: cell.id,
-                    dataset: cell.dataset().to_owned(),
-                    column: cell.column.clone(),
-                    sample: cell.sample(),
-                })
-                .collect(),
+            cells: self.cells.iter().filter_map(saved).collect(),
         }
     }
 
@@ -82,4 +97,18 @@ impl Plan {
             .map_err(|e| Error::new(format!("the plan cannot be written as JSON: {e}")))?;
         files::write_atomic(&out.join("plans").join(format!("{}.json", self.suite)), text.as_bytes())
     }
+}
+
+/// What is saved of a cell, if it is an evaluation.
+fn saved(cell: &PlannedCell) -> Option<SavedCell> {
+    let Cell::Evaluation(evaluation) = &cell.cell else { return None };
+    Some(SavedCell {
+        id: cell.id,
+        dataset: evaluation.dataset.clone(),
+        column: cell.column.clone(),
+        sample: cell.sample(),
+        classes: evaluation.classes,
+        corruption: evaluation.corruption,
+        epoch: evaluation.epoch,
+    })
 }

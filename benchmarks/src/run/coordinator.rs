@@ -124,7 +124,7 @@ struct Run<'a> {
 struct Worker {
     child: Child,
     input: ChildStdin,
-    /// The data set of its last job.
+    /// The data set that its last job hangs on.
     dataset: Option<String>,
     /// Cells of its job that are not finished, the current one first.
     pending: Vec<PlannedCell>,
@@ -169,7 +169,7 @@ impl Run<'_> {
             self.workers.remove(&number);
             return;
         };
-        worker.dataset = Some(job[0].dataset().to_owned());
+        worker.dataset = Some(job[0].home().to_owned());
         worker.send(&ToWorker::Job(job.iter().map(|c| Assignment { id: c.id, cell: c.cell.clone() }).collect()));
         worker.pending = job;
         worker.current = None;

@@ -3,7 +3,7 @@
 use crate::plan::PlannedCell;
 use std::collections::VecDeque;
 
-/// The jobs that are still to be done, by data set.
+/// The jobs that are still to be done, by the data set whose few-shot samples they hang on.
 #[derive(Debug)]
 pub(super) struct Queue {
     lanes: Vec<Lane>,
@@ -23,8 +23,8 @@ impl Queue {
     pub(super) fn new(cells: Vec<PlannedCell>) -> Self {
         let mut lanes: Vec<Lane> = Vec::new();
         for cell in cells {
-            let at = lanes.iter().position(|lane| lane.dataset == cell.dataset()).unwrap_or_else(|| {
-                lanes.push(Lane { dataset: cell.dataset().to_owned(), jobs: VecDeque::new(), workers: 0 });
+            let at = lanes.iter().position(|lane| lane.dataset == cell.home()).unwrap_or_else(|| {
+                lanes.push(Lane { dataset: cell.home().to_owned(), jobs: VecDeque::new(), workers: 0 });
                 lanes.len() - 1
             });
             let jobs = &mut lanes[at].jobs;

@@ -1,7 +1,7 @@
 //! Tables as CSV, one line for each value, so that a spreadsheet or a script can pivot them.
 
 use super::export::Exporter;
-use super::table::{Measure, Table, Value};
+use super::table::{Table, Value};
 
 /// Comma-separated values as RFC 4180 has them, with line feeds.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,7 @@ impl Exporter for Csv {
                 for (column, value) in group.columns.iter().zip(values) {
                     let place = [&row.heading.key, &group.key, &column.label, status(value)].map(str::to_owned);
                     let notes: Vec<&str> = value.footnotes().iter().map(|n| table.footnotes[n - 1].as_str()).collect();
-                    text += &line(place.into_iter().chain(numbers_of(value.measure())).chain([notes.join("; ")]));
+                    text += &line(place.into_iter().chain(numbers_of(value)).chain([notes.join("; ")]));
                 }
             }
         }
@@ -32,14 +32,19 @@ impl Exporter for Csv {
 
 fn status(value: &Value) -> &'static str {
     match value {
-        Value::Done(_) => "done",
+        Value::Done(_) | Value::Count { .. } => "done",
         Value::Failed { .. } => "failed",
         Value::Missing { .. } => "missing",
     }
 }
 
-fn numbers_of(measure: Option<&Measure>) -> [String; 6] {
-    let Some(measure) = measure else { return Default::default() };
+/// A count stands in the column of means, and what it is a count of in that of planned runs.
+fn numbers_of(value: &Value) -> [String; 6] {
+    if let Value::Count { count, of } = value {
+        let [deviation, half_interval, population_deviation, runs] = [const { String::new() }; 4];
+        return [count.to_string(), deviation, half_interval, population_deviation, runs, of.to_string()];
+    }
+    let Some(measure) = value.measure() else { return Default::default() };
     let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.4}"));
     [
         number(Some(measure.mean)),

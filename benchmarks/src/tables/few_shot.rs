@@ -1,106 +1,53 @@
-//! The paper's main table: rows are data sets and their average, columns are shots by methods.
+//! The paper's main table: rows are data sets and their average, columns are shots by methods. Domain generalization
+//! has the same form, with test sets for rows and the average over the targets alone.
 
-use super::grid::{self, Grid};
-use super::measure::Outcome;
-use super::table::{Axes, Column, Group, Heading, Table};
+use super::contents::{ACCURACY, Contents, Entry, shots_heading};
+use super::grid::{Grid, Place, Summary};
+use super::table::{Axes, Group, Measured, Table};
 
-/// The axes of a few-shot table, and what is to be said about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FewShot {
-    /// The title.
-    pub title: String,
-    /// The rows: names and titles of the data sets.
-    pub datasets: Vec<(String, String)>,
-    /// The labels of the methods, in the order of their columns.
-    pub methods: Vec<String>,
-    /// The groups of columns.
-    pub shots: Vec<u32>,
-    /// The seeds whose runs are averaged.
-    pub seeds: Vec<u64>,
-    /// The label of the zero-shot column, if there is one.
-    pub zero_shot: Option<String>,
-    /// Sentences for under the table, for instance the protocol's deviations.
-    pub remarks: Vec<String>,
+/// The table of these entries, whatever their order. What is planned and has no entry is shown as missing.
+pub fn few_shot(contents: &Contents, entries: &[Entry]) -> Table {
+    filled(&grid(contents), entries)
 }
 
-/// One evaluation and its place in the table.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// The data set's name.
-    pub dataset: String,
-    /// Where its column is.
-    pub place: Place,
-    /// What came out.
-    pub outcome: Outcome,
-}
-
-/// The column that an evaluation belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
-    /// The zero-shot column.
-    ZeroShot,
-    /// A method's column in a group.
-    Trained {
-        /// The method's label.
-        method: String,
-        /// The training's shots.
-        shots: u32,
-        /// The training's seed.
-        seed: u64,
-    },
-}
-
-/// The keys of the zero-shot column's group and of the column.
-const ZERO_SHOT: (&str, &str) = ("0", "zero-shot");
-
-impl FewShot {
-    /// The table of these entries, whatever their order. What is planned and has no entry is shown as missing.
-    pub fn table(&self, entries: &[Entry]) -> Table {
-        let outcomes = entries.iter().map(|entry| (entry.place.of(&entry.dataset), entry.outcome.clone())).collect();
-        self.grid().table(&outcomes)
+/// The same for test sets of which the `targets` were not trained on.
+pub fn domain_generalization(contents: &Contents, targets: &[String], entries: &[Entry]) -> Table {
+    let mut grid = grid(contents);
+    for row in grid.rows.iter_mut().filter(|row| !targets.contains(&row.key)) {
+        row.label += " (source)";
     }
-
-    /// The table without its values. Rows have the data sets' names as keys, groups the shots, columns the labels.
-    pub fn grid(&self) -> Grid {
-        Grid {
-            title: self.title.clone(),
-            axes: Axes::new("data set", "shots", "method"),
-            rows: self.datasets.iter().map(|(name, title)| Heading::new(name, title)).collect(),
-            groups: self.groups(),
-            summary: Some("Average".to_owned()),
-            seeds: self.seeds.clone(),
-            remarks: self.remarks.clone(),
-        }
-    }
-
-    fn groups(&self) -> Vec<Group> {
-        let (key, column) = ZERO_SHOT;
-        let baseline = self.zero_shot.iter().map(|label| Group {
-            key: key.to_owned(),
-            heading: String::new(),
-            columns: vec![Column { key: column.to_owned(), label: label.clone(), seeded: false }],
-            baseline: true,
-        });
-        let columns =
-            self.methods.iter().map(|label| Column { key: label.clone(), label: label.clone(), seeded: true });
-        let columns: Vec<Column> = columns.collect();
-        let trained = self.shots.iter().map(|shots| Group {
-            key: shots.to_string(),
-            heading: if *shots == 1 { "1 shot".to_owned() } else { format!("{shots} shots") },
-            columns: columns.clone(),
-            baseline: false,
-        });
-        baseline.chain(trained).collect()
-    }
+    "test set".clone_into(&mut grid.axes.row);
+    grid.summary = Some(Summary { label: "Average of targets".to_owned(), over: targets.to_vec() });
+    filled(&grid, entries)
 }
 
-impl Place {
-    /// The place in the grid, in the row of a data set.
-    pub fn of(&self, dataset: &str) -> grid::Place {
-        let (group, column, seed) = match self {
-            Self::ZeroShot => (ZERO_SHOT.0.to_owned(), ZERO_SHOT.1.to_owned(), None),
-            Self::Trained { method, shots, seed } => (shots.to_string(), method.clone(), Some(*seed)),
-        };
-        grid::Place { row: dataset.to_owned(), group, column, seed }
+fn filled(grid: &Grid, entries: &[Entry]) -> Table {
+    let place = |entry: &Entry| {
+        let (column, seed) = entry.place.column();
+        let group = entry.place.shots().unwrap_or(0).to_string();
+        Place { row: entry.dataset.clone(), group, column, seed }
+    };
+    grid.table(&entries.iter().map(|entry| (place(entry), entry.outcome.clone())).collect())
+}
+
+/// The table without its values. Rows have the data sets' names as keys, groups the shots, columns the labels.
+fn grid(contents: &Contents) -> Grid {
+    let columns: Vec<_> = contents.methods.iter().map(super::MethodColumn::column).collect();
+    let trained = contents.shots.iter().map(|shots| Group {
+        key: shots.to_string(),
+        heading: shots_heading(*shots),
+        columns: columns.clone(),
+        measured: Measured::Accuracy,
+        baseline: false,
+    });
+    Grid {
+        title: contents.title.clone(),
+        axes: Axes::new("data set", "shots", "method"),
+        rows: contents.rows(),
+        groups: contents.zero_shot_group().into_iter().chain(trained).collect(),
+        summary: Some(contents.average()),
+        seeds: contents.seeds.clone(),
+        measured: ACCURACY.to_owned(),
+        remarks: contents.remarks.clone(),
     }
 }

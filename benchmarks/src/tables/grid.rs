@@ -1,7 +1,7 @@
 //! From runs to a table: every cell is the mean of its runs, and below the rows stands their average.
 
 use super::measure::{Footnotes, Outcome, mark_best, measure_of, value_of};
-use super::table::{Axes, Column, Group, Heading, Row, Run, Table, Value};
+use super::table::{Axes, Column, Group, Heading, Measured, Row, Run, Table, Value};
 use nemesis_core::record::{EvaluationRecord, differences};
 use serde_json::Value as Json;
 use std::collections::{BTreeSet, HashMap};
@@ -25,6 +25,16 @@ pub struct Place {
 /// What came out of the runs of a table. What has no entry is missing.
 pub type Outcomes = HashMap<Place, Outcome>;
 
+/// The row of averages below the others. Outcomes whose row is [`SUMMARY`] stand in it; for others the rows' mean is
+/// taken, seed by seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// What stands before the row.
+    pub label: String,
+    /// The keys of the rows that are averaged.
+    pub over: Vec<String>,
+}
+
 /// A table without its values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
@@ -36,11 +46,12 @@ pub struct Grid {
     pub rows: Vec<Heading>,
     /// The groups of columns.
     pub groups: Vec<Group>,
-    /// The label of the row of averages, if there is one. Outcomes whose row is [`SUMMARY`] stand in it; for others
-    /// the rows' mean is taken, seed by seed.
-    pub summary: Option<String>,
+    /// The row of averages, if there is one.
+    pub summary: Option<Summary>,
     /// The seeds that are averaged over.
     pub seeds: Vec<u64>,
+    /// What the values are: `Top-1 accuracy in percent`.
+    pub measured: String,
     /// Sentences for under the table.
     pub remarks: Vec<String>,
 }
@@ -57,12 +68,18 @@ impl Grid {
                 Row { heading: heading.clone(), summary: false, values: self.values(value) }
             })
             .collect();
-        if let Some(label) = self.summary.as_ref().filter(|_| self.rows.len() > 1) {
-            let value = |group: &Group, column: &Column| self.average(group, column, outcomes, &mut footnotes);
-            rows.push(Row { heading: Heading::new(SUMMARY, label), summary: true, values: self.values(value) });
+        if let Some(summary) = self.summary.as_ref().filter(|summary| summary.over.len() > 1) {
+            let value = |group: &Group, column: &Column| self.average(summary, group, column, outcomes, &mut footnotes);
+            rows.push(Row {
+                heading: Heading::new(SUMMARY, &summary.label),
+                summary: true,
+                values: self.values(value),
+            });
         }
         for row in &mut rows {
-            row.values.iter_mut().for_each(|group| mark_best(group));
+            for (group, values) in self.groups.iter().zip(&mut row.values) {
+                finish(group.measured, values);
+            }
         }
         Table {
             title: self.title.clone(),
@@ -101,12 +118,19 @@ impl Grid {
 
     /// The mean over the rows for each seed, and over seeds the mean and spread of that. A seed that lacks a row is
     /// left out: its average would not compare with the others.
-    fn average(&self, group: &Group, column: &Column, outcomes: &Outcomes, footnotes: &mut Footnotes) -> Value {
+    fn average(
+        &self,
+        summary: &Summary,
+        group: &Group,
+        column: &Column,
+        outcomes: &Outcomes,
+        footnotes: &mut Footnotes,
+    ) -> Value {
         let given = self.runs(SUMMARY, group, column, outcomes);
         if given.iter().any(|(_, outcome)| **outcome != Outcome::Missing) {
             return value_of(&given, footnotes);
         }
-        let by_row: Vec<_> = self.rows.iter().map(|row| self.runs(&row.key, group, column, outcomes)).collect();
+        let by_row: Vec<_> = summary.over.iter().map(|row| self.runs(row, group, column, outcomes)).collect();
         let seeds = self.seeds(column);
         let average = |(i, seed): (usize, &Option<u64>)| {
             let accuracies = by_row.iter().map(|runs| runs[i].1.accuracy()).collect::<Option<Vec<f64>>>()?;
@@ -123,7 +147,12 @@ impl Grid {
 
     /// What the records say about all of the table, then what the plan says.
     fn remarks(&self, outcomes: &Outcomes) -> Vec<String> {
-        let records: Vec<&EvaluationRecord> = outcomes.values().filter_map(Outcome::record).collect();
+        self.remarks_on(outcomes.values())
+    }
+
+    /// The same for outcomes that have no places in the grid.
+    pub(super) fn remarks_on<'a>(&self, outcomes: impl Iterator<Item = &'a Outcome>) -> Vec<String> {
+        let records: Vec<&EvaluationRecord> = outcomes.filter_map(Outcome::record).collect();
         let mut remarks = vec![self.setting(&records)];
         remarks.extend(self.remarks.iter().cloned());
         let mixed = differences(records.iter().map(|record| &record.provenance));
@@ -144,10 +173,11 @@ impl Grid {
             Some(limit) => format!("the first {limit} test images of each class"),
             None => "all test images".to_owned(),
         });
+        let what = &self.measured;
         let sentence = if records.is_empty() {
-            "Top-1 accuracy in percent".to_owned()
+            what.clone()
         } else {
-            format!("Top-1 accuracy in percent on {limits}; protocol {protocols}, {precisions}")
+            format!("{what} on {limits}; protocol {protocols}, {precisions}")
         };
         match self.seeds.as_slice() {
             [] => sentence + ".",
@@ -155,6 +185,21 @@ impl Grid {
             seeds => {
                 let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
                 format!("{sentence}; mean ± sample deviation over seeds {}.", seeds.join(", "))
+            }
+        }
+    }
+}
+
+/// Marks what is best of accuracies, and gives norms the decimals that they need.
+fn finish(measured: Measured, values: &mut [Value]) {
+    match measured {
+        Measured::Accuracy => mark_best(values),
+        Measured::Count => {}
+        Measured::Norm => {
+            for value in values {
+                if let Value::Done(measure) = value {
+                    measure.decimals = 3;
+                }
             }
         }
     }

@@ -10,6 +10,8 @@ use nemesis_core::record::{Cell, EvaluationCell, EvaluationRecord, Store, Subjec
 pub enum Outcome {
     /// It is complete.
     Done(Box<EvaluationRecord>),
+    /// It follows from complete evaluations: a harmonic mean of two, or a norm.
+    Derived(f64),
     /// It, or the training that it needs, failed for this reason.
     Failed(String),
     /// It was not computed.
@@ -41,13 +43,26 @@ impl Outcome {
     pub(super) fn record(&self) -> Option<&EvaluationRecord> {
         match self {
             Self::Done(record) => Some(record),
-            Self::Failed(_) | Self::Missing => None,
+            Self::Derived(_) | Self::Failed(_) | Self::Missing => None,
         }
     }
 
-    /// The accuracy in percent, if the evaluation is complete.
+    /// The accuracy in percent, or the derived value, if what it takes is complete.
     pub fn accuracy(&self) -> Option<f64> {
-        self.record().map(|record| record.outcome.accuracy)
+        match self {
+            Self::Derived(value) => Some(*value),
+            _ => self.record().map(|record| record.outcome.accuracy),
+        }
+    }
+
+    /// What follows from the values of these outcomes; else the first failure among them, else nothing.
+    pub(super) fn derived<const N: usize>(from: [&Self; N], value: impl Fn([f64; N]) -> f64) -> Self {
+        let values = from.map(Self::accuracy);
+        if values.iter().all(Option::is_some) {
+            return Self::Derived(value(values.map(Option::unwrap_or_default)));
+        }
+        let failed = from.into_iter().find(|outcome| matches!(outcome, Self::Failed(_)));
+        failed.cloned().unwrap_or(Self::Missing)
     }
 }
 
@@ -136,6 +151,7 @@ pub(super) fn measure_of(runs: Vec<Run>, planned: usize) -> Option<Measure> {
         runs,
         planned,
         best: false,
+        decimals: 1,
         footnotes: Vec::new(),
     })
 }

@@ -39,8 +39,23 @@ pub struct Group {
     pub heading: String,
     /// The columns.
     pub columns: Vec<Column>,
+    /// What its values are.
+    pub measured: Measured,
     /// Whether other groups are compared with this one, so that it is shown again when a table is broken up.
     pub baseline: bool,
+}
+
+/// What the values of a group of columns are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Measured {
+    /// Accuracies in percent, of which a higher one is better.
+    #[default]
+    Accuracy,
+    /// Norms of vectors, of which none is better.
+    Norm,
+    /// How often something is the case.
+    Count,
 }
 
 /// One column of a group.
@@ -80,6 +95,13 @@ pub struct Row {
 pub enum Value {
     /// A result.
     Done(Measure),
+    /// How often something was the case, and how often it could have been.
+    Count {
+        /// How often it was.
+        count: usize,
+        /// How often it could have been.
+        of: usize,
+    },
     /// Every run of the cell failed; the footnote tells why.
     Failed {
         /// The footnotes that belong to the value.
@@ -109,6 +131,9 @@ pub struct Measure {
     pub planned: usize,
     /// Whether no column of the group has a higher value, to the digits shown.
     pub best: bool,
+    /// How many decimals are shown.
+    #[serde(skip)]
+    pub decimals: usize,
     /// The footnotes that belong to the value.
     pub footnotes: Vec<usize>,
 }
@@ -141,7 +166,7 @@ impl Value {
     pub fn measure(&self) -> Option<&Measure> {
         match self {
             Self::Done(measure) => Some(measure),
-            Self::Failed { .. } | Self::Missing { .. } => None,
+            Self::Count { .. } | Self::Failed { .. } | Self::Missing { .. } => None,
         }
     }
 
@@ -149,6 +174,7 @@ impl Value {
     pub fn footnotes(&self) -> &[usize] {
         match self {
             Self::Done(measure) => &measure.footnotes,
+            Self::Count { .. } => &[],
             Self::Failed { footnotes } | Self::Missing { footnotes } => footnotes,
         }
     }
@@ -156,10 +182,11 @@ impl Value {
     /// The value as text, without its footnotes: `63.4 ± 1.2`, `failed`, `–`.
     pub fn text(&self) -> String {
         match self {
-            Self::Done(measure) => match measure.deviation {
-                Some(deviation) => format!("{} ± {}", shown(measure.mean), shown(deviation)),
-                None => shown(measure.mean),
+            Self::Done(Measure { mean, deviation, decimals, .. }) => match deviation {
+                Some(deviation) => format!("{mean:.decimals$} ± {deviation:.decimals$}"),
+                None => format!("{mean:.decimals$}"),
             },
+            Self::Count { count, of } => format!("{count}/{of}"),
             Self::Failed { .. } => "failed".to_owned(),
             Self::Missing { .. } => "–".to_owned(),
         }

@@ -2,15 +2,17 @@
 
 use super::*;
 use nemesis_core::dataset::ClassSubset;
-use nemesis_core::record::{BackboneKey, Cell, EvaluationCell, MethodKey, Provenance, Store, Subject, TrainingCell};
+use nemesis_core::record::{
+    BackboneKey, Cell, Evaluated, EvaluationCell, MethodKey, Provenance, Store, Subject, TrainingCell,
+};
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
 
-fn few_shot() -> FewShot {
-    FewShot {
+fn contents() -> Contents {
+    Contents {
         title: "Few-shot classification".into(),
         datasets: vec![("eurosat".into(), "EuroSAT".into()), ("dtd".into(), "DTD".into())],
-        methods: vec!["CoOp".into(), "Nemesis-PEN".into()],
+        methods: ["CoOp", "Nemesis-PEN"].map(MethodColumn::plain).into(),
         shots: vec![1, 16],
         seeds: vec![1, 2, 3],
         zero_shot: Some("Zero-shot".into()),
@@ -34,6 +36,7 @@ fn training(dataset: &str, method: &str, shots: u32, seed: u64) -> TrainingCell 
         protocol: protocol(),
         precision: "fp64".into(),
         engine: "e".into(),
+        kept_epochs: Vec::new(),
     }
 }
 
@@ -51,6 +54,7 @@ fn evaluation(dataset: &str, place: &Place) -> EvaluationCell {
         classes: ClassSubset::All,
         limit: None,
         corruption: None,
+        epoch: None,
         backbone: BackboneKey { weights: "w".into() },
         protocol: protocol(),
         precision: "fp64".into(),
@@ -75,7 +79,8 @@ fn put(store: &Store, dataset: &str, place: &Place, correct: usize, processor: &
     let labels = vec![0; 1000];
     let mut predictions = vec![0; correct];
     predictions.resize(1000, 1);
-    store.put_evaluation(&evaluation(dataset, place), &predictions, &labels, 2, provenance(processor)).unwrap();
+    let evaluated = Evaluated { predicted: &predictions, labels: &labels, classes: 2, context_norms: Vec::new() };
+    store.put_evaluation(&evaluation(dataset, place), evaluated, provenance(processor)).unwrap();
 }
 
 fn place(method: &str, shots: u32, seed: u64) -> Place {
@@ -83,24 +88,31 @@ fn place(method: &str, shots: u32, seed: u64) -> Place {
 }
 
 /// Every planned cell, looked up in a store in which `fill` has put what it likes.
-fn table(few_shot: &FewShot, fill: impl Fn(&Store)) -> Table {
+fn table(contents: &Contents, fill: impl Fn(&Store)) -> Table {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     fill(&store);
     let mut entries = Vec::new();
-    for (dataset, _) in &few_shot.datasets {
+    for (dataset, _) in &contents.datasets {
         let mut places = vec![Place::ZeroShot];
-        for method in &few_shot.methods {
-            for shots in &few_shot.shots {
-                places.extend(few_shot.seeds.iter().map(|seed| place(method, *shots, *seed)));
+        for method in &contents.methods {
+            for shots in &contents.shots {
+                places.extend(contents.seeds.iter().map(|seed| place(&method.label, *shots, *seed)));
             }
         }
         for place in places {
             let outcome = Outcome::of(&evaluation(dataset, &place), &store).unwrap();
-            entries.push(Entry { dataset: dataset.clone(), place, outcome });
+            entries.push(Entry {
+                dataset: dataset.clone(),
+                classes: ClassSubset::All,
+                place,
+                corruption: None,
+                epoch: None,
+                outcome,
+            });
         }
     }
-    few_shot.table(&entries)
+    few_shot(contents, &entries)
 }
 
 fn troubled(store: &Store) {
@@ -126,7 +138,7 @@ fn troubled(store: &Store) {
 
 #[test]
 fn terminal() {
-    let table = table(&few_shot(), troubled);
+    let table = table(&contents(), troubled);
     insta::assert_snapshot!(Terminal { width: 100, styled: false }.render(&table), @r"
     Few-shot classification
 
@@ -152,7 +164,7 @@ fn terminal() {
 
 #[test]
 fn narrow_terminal() {
-    let table = table(&few_shot(), troubled);
+    let table = table(&contents(), troubled);
     insta::assert_snapshot!(Terminal { width: 72, styled: false }.render(&table), @r"
     Few-shot classification
 
@@ -187,7 +199,7 @@ fn narrow_terminal() {
 
 #[test]
 fn styles_add_escapes_and_nothing_else() {
-    let table = table(&few_shot(), troubled);
+    let table = table(&contents(), troubled);
     let styled = Terminal { width: 100, styled: true }.render(&table);
     let plain = Terminal { width: 100, styled: false }.render(&table);
     assert!(styled.contains("\u{1b}[1m"));
@@ -200,7 +212,7 @@ fn styles_add_escapes_and_nothing_else() {
 
 #[test]
 fn markdown() {
-    insta::assert_snapshot!(Markdown.export(&table(&few_shot(), troubled)), @r"
+    insta::assert_snapshot!(Markdown.export(&table(&contents(), troubled)), @r"
     ## Few-shot classification
 
     ### 1 shot
@@ -234,7 +246,7 @@ fn markdown() {
 
 #[test]
 fn csv() {
-    insta::assert_snapshot!(Csv.export(&table(&few_shot(), troubled)), @r#"
+    insta::assert_snapshot!(Csv.export(&table(&contents(), troubled)), @r#"
     data_set,shots,method,status,mean,deviation,half_interval_95,population_deviation,runs,planned,notes
     eurosat,0,Zero-shot,done,37.5000,,,,1,1,
     eurosat,1,CoOp,done,44.9000,0.7000,1.7389,0.5715,3,3,
@@ -256,7 +268,7 @@ fn csv() {
 
 #[test]
 fn latex() {
-    insta::assert_snapshot!(Latex.export(&table(&few_shot(), troubled)), @r"
+    insta::assert_snapshot!(Latex.export(&table(&contents(), troubled)), @r"
     \begin{table}
     \centering
     \caption{Few-shot classification}
@@ -298,10 +310,11 @@ fn latex() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the snapshot is long")]
 fn json() {
     let datasets = vec![("eurosat".into(), "EuroSAT".into())];
-    let (methods, shots, seeds) = (vec!["CoOp".into()], vec![16], vec![1, 2]);
-    let small = FewShot { datasets, methods, shots, seeds, ..few_shot() };
+    let (methods, shots, seeds) = (vec![MethodColumn::plain("CoOp")], vec![16], vec![1, 2]);
+    let small = Contents { datasets, methods, shots, seeds, ..contents() };
     insta::assert_snapshot!(Json.export(&table(&small, troubled)), @r#"
     {
       "title": "Few-shot classification",
@@ -321,6 +334,7 @@ fn json() {
               "seeded": false
             }
           ],
+          "measured": "accuracy",
           "baseline": true
         },
         {
@@ -333,6 +347,7 @@ fn json() {
               "seeded": true
             }
           ],
+          "measured": "accuracy",
           "baseline": false
         }
       ],
@@ -403,7 +418,7 @@ fn json() {
 
 #[test]
 fn nothing_computed_yet() {
-    insta::assert_snapshot!(Terminal { width: 100, styled: false }.render(&table(&few_shot(), |_| ())), @r"
+    insta::assert_snapshot!(Terminal { width: 100, styled: false }.render(&table(&contents(), |_| ())), @r"
     Few-shot classification
 
              │           │      1 shot       │     16 shots
@@ -421,7 +436,7 @@ fn nothing_computed_yet() {
 
 #[test]
 fn one_seed_has_no_spread() {
-    let one = FewShot { seeds: vec![1], datasets: vec![("dtd".into(), "DTD".into())], ..few_shot() };
+    let one = Contents { seeds: vec![1], datasets: vec![("dtd".into(), "DTD".into())], ..contents() };
     insta::assert_snapshot!(Terminal { width: 100, styled: false }.render(&table(&one, troubled)), @r"
     Few-shot classification
 
@@ -439,7 +454,7 @@ fn one_seed_has_no_spread() {
 #[test]
 fn files_are_written_beside_each_other() {
     let folder = tempfile::tempdir().unwrap();
-    let paths = write_all(&table(&few_shot(), troubled), folder.path(), "table").unwrap();
+    let paths = write_all(&table(&contents(), troubled), folder.path(), "table").unwrap();
     let names: Vec<_> = paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["table.md", "table.csv", "table.tex", "table.json"]);
     assert!(paths.iter().all(|path| path.is_file()));

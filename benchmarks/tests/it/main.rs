@@ -11,4 +11,5 @@ mod plugin_c;
 mod plugin_faults;
 mod report;
 mod resume;
+mod suites;
 mod synthetic;

@@ -1,8 +1,11 @@
 //! Folders of records made through the public store, without any training.
 
-use nemesis_bench::plan::{SavedCell, SavedPlan};
+use nemesis_bench::plan::{SavedCell, SavedColumn, SavedPlan};
+use nemesis_bench::suite::TableKind;
 use nemesis_core::dataset::ClassSubset;
-use nemesis_core::record::{BackboneKey, EvaluationCell, MethodKey, Provenance, Store, Subject, TrainingCell};
+use nemesis_core::record::{
+    BackboneKey, Evaluated, EvaluationCell, MethodKey, Provenance, Store, Subject, TrainingCell,
+};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -76,6 +79,7 @@ impl Synthetic {
             protocol: protocol(),
             precision: "fp32".to_owned(),
             engine: "0".to_owned(),
+            kept_epochs: Vec::new(),
         };
         if !self.columns.iter().any(|column| column == label) {
             self.columns.push(label.to_owned());
@@ -101,6 +105,7 @@ impl Synthetic {
             classes,
             limit: self.limit,
             corruption: None,
+            epoch: None,
             backbone: BackboneKey { weights: "0".to_owned() },
             protocol: protocol(),
             precision: "fp32".to_owned(),
@@ -108,21 +113,25 @@ impl Synthetic {
         };
         let correct = (accuracy * IMAGES as f64 / 100.0).round() as usize;
         let predicted: Vec<u32> = (0..IMAGES).map(|image| u32::from(image >= correct)).collect();
-        let record = self.store.put_evaluation(&cell, &predicted, &vec![0; IMAGES], 2, provenance()).unwrap();
+        let labels = [0; IMAGES];
+        let evaluated = Evaluated { predicted: &predicted, labels: &labels, classes: 2, context_norms: Vec::new() };
+        let record = self.store.put_evaluation(&cell, evaluated, provenance()).unwrap();
         if !self.datasets.iter().any(|(name, _)| name == dataset) {
             self.datasets.push((dataset.to_owned(), dataset.to_owned()));
         }
-        self.cells.push(SavedCell { id: record.id, dataset: dataset.to_owned(), column, sample });
+        let dataset = dataset.to_owned();
+        self.cells.push(SavedCell { id: record.id, dataset, column, sample, classes, corruption: None, epoch: None });
     }
 
     /// Writes the plan of what was put.
     pub(crate) fn save(&self) {
         let plan = SavedPlan {
             title: "A table".to_owned(),
+            table: TableKind::FewShot,
             notes: Vec::new(),
             protocol: "paper".to_owned(),
             backbone: self.backbone.to_owned(),
-            columns: self.columns.clone(),
+            columns: (self.columns.iter()).map(|label| SavedColumn { label: label.clone(), swept: None }).collect(),
             datasets: self.datasets.clone(),
             shots: vec![1, 16],
             seeds: vec![1, 2, 3],

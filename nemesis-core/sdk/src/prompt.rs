@@ -65,7 +65,7 @@ pub struct PromptLearner {
 }
 
 /// The name of the context among parameters and in the state, which is that in CoOp's checkpoints.
-const CONTEXT: &str = "ctx";
+pub const CONTEXT: &str = "ctx";
 
 /// The standard deviation of random context vectors (`nn.init.normal_(ctx_vectors, std=0.02)`).
 const DEVIATION: f64 = 0.02;

@@ -102,6 +102,9 @@ pub struct TrainingCell {
     pub precision: String,
     /// The fingerprint of the sources that the engine was built from.
     pub engine: String,
+    /// The epochs, counted from one, after which the learned state is kept beside the last one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_epochs: Vec<u64>,
 }
 
 /// Where the classifier of an evaluation comes from.
@@ -184,6 +187,9 @@ pub struct EvaluationCell {
     pub limit: Option<u32>,
     /// The context vector that is corrupted first, if one is.
     pub corruption: Option<Corruption>,
+    /// The kept epoch of the training that is evaluated, if it is not the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
     /// The backbone.
     pub backbone: BackboneKey,
     /// The protocol's name, and what of it an evaluation depends on.
@@ -231,6 +237,11 @@ impl TrainingCell {
 }
 
 impl EvaluationCell {
+    /// The data set whose few-shot sample it hangs on: that of its training, else its own.
+    pub fn home(&self) -> &str {
+        self.subject.training().map_or(&self.dataset, |training| &training.dataset)
+    }
+
     /// The id of this cell as a [`Cell`].
     pub fn id(&self) -> CellId {
         Cell::Evaluation(self.clone()).id()
@@ -262,6 +273,7 @@ pub(super) mod tests {
             protocol: map(&json!({ "name": "paper", "lr": 0.002 })),
             precision: "fp32".into(),
             engine: "e".into(),
+            kept_epochs: Vec::new(),
         }
     }
 
@@ -273,6 +285,7 @@ pub(super) mod tests {
             classes: ClassSubset::All,
             limit: None,
             corruption: Some(Corruption { kind: CorruptionKind::Rescale, position: 3, value: 0.5 }),
+            epoch: None,
             backbone: BackboneKey { weights: "w".into() },
             protocol: map(&json!({ "name": "paper" })),
             precision: "fp32".into(),

@@ -1,6 +1,7 @@
 //! What a record holds: the cell, what came out of it, and where it was computed.
 
 use super::{Cell, CellId, EvaluationCell, TrainingCell};
+use crate::method::State;
 use crate::train::EpochRecord;
 use crate::{Error, Result};
 use serde::de::DeserializeOwned;
@@ -69,6 +70,33 @@ pub struct TrainingOutcome {
     pub state: String,
     /// What happened in each epoch.
     pub epochs: Vec<EpochRecord>,
+    /// blake3 of the states that were kept on the way, by epoch counted from one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<u64, String>,
+}
+
+/// What is recorded of a training.
+#[derive(Debug)]
+pub struct Trained<'a> {
+    /// What happened in each epoch.
+    pub epochs: Vec<EpochRecord>,
+    /// What was learned.
+    pub state: &'a State,
+    /// Hashes of the states that were stored on the way, by epoch counted from one.
+    pub kept: BTreeMap<u64, String>,
+}
+
+/// What is recorded of an evaluation.
+#[derive(Clone, Debug)]
+pub struct Evaluated<'a> {
+    /// The predicted class of each test image, in test order.
+    pub predicted: &'a [u32],
+    /// The label of each test image.
+    pub labels: &'a [u32],
+    /// The number of classes, which labels and predictions lie below.
+    pub classes: usize,
+    /// The norms of the context vectors that were evaluated; none where there is no context.
+    pub context_norms: Vec<f64>,
 }
 
 /// JSON has no word for infinity, and a loss that is not a number is no result.
@@ -108,11 +136,16 @@ pub struct EvaluationOutcome {
     pub classes: Vec<ClassCount>,
     /// blake3 of the packed predictions that lie beside the record.
     pub predictions: String,
+    /// The 2-norm of each context vector as it was evaluated, corrupted or not; with class-specific contexts, averaged
+    /// over the classes (`calculate_norm` in `trainers/coop_nemesis.py`). Empty where no context was learned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub context_norms: Vec<f64>,
 }
 
 impl EvaluationOutcome {
-    /// Counts the correct ones among `predictions`, given the true `labels` (both below `classes`).
-    pub(super) fn count(predictions: &[u32], labels: &[u32], classes: usize, hash: String) -> Result<Self> {
+    /// Counts the correct ones among the predictions, whose packed bytes hash to `hash`.
+    pub(super) fn count(evaluated: Evaluated<'_>, hash: String) -> Result<Self> {
+        let Evaluated { predicted: predictions, labels, classes, context_norms } = evaluated;
         if predictions.len() != labels.len() || labels.is_empty() {
             let (n, m) = (predictions.len(), labels.len());
             return Err(Error::new(format!("{n} predictions for {m} test images")).expected("as many, and some"));
@@ -129,7 +162,7 @@ impl EvaluationOutcome {
         let correct = counts.iter().map(|class| class.correct).sum();
         let total = labels.len() as u32;
         let accuracy = 100.0 * f64::from(correct) / f64::from(total);
-        Ok(Self { accuracy, correct, total, classes: counts, predictions: hash })
+        Ok(Self { accuracy, correct, total, classes: counts, predictions: hash, context_norms })
     }
 }
 
@@ -205,15 +238,19 @@ pub(super) mod tests {
         }
     }
 
+    fn count(predicted: &[u32], labels: &[u32]) -> Result<EvaluationOutcome> {
+        EvaluationOutcome::count(Evaluated { predicted, labels, classes: 3, context_norms: Vec::new() }, String::new())
+    }
+
     #[test]
     fn accuracy_is_counted_by_class() {
-        let outcome = EvaluationOutcome::count(&[0, 1, 1, 2], &[0, 1, 2, 2], 3, String::new()).unwrap();
+        let outcome = count(&[0, 1, 1, 2], &[0, 1, 2, 2]).unwrap();
         assert_eq!((outcome.correct, outcome.total), (3, 4));
         assert!((outcome.accuracy - 75.0).abs() < f64::EPSILON);
         assert_eq!(outcome.classes[2], ClassCount { correct: 1, total: 2 });
-        assert!(EvaluationOutcome::count(&[0], &[0, 1], 3, String::new()).is_err());
-        assert!(EvaluationOutcome::count(&[3], &[0], 3, String::new()).is_err());
-        assert!(EvaluationOutcome::count(&[], &[], 3, String::new()).is_err());
+        assert!(count(&[0], &[0, 1]).is_err());
+        assert!(count(&[3], &[0]).is_err());
+        assert!(count(&[], &[]).is_err());
     }
 
     #[test]

@@ -7,11 +7,10 @@ use super::outcome::{SCHEMA, check_finite};
 use super::predictions::{pack, unpack};
 use super::state::{from_safetensors, to_safetensors};
 use super::{
-    Cell, CellId, EvaluationCell, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record, Recorded,
-    TrainingCell, TrainingOutcome, TrainingRecord,
+    Cell, CellId, Evaluated, EvaluationCell, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record,
+    Recorded, Trained, TrainingCell, TrainingOutcome, TrainingRecord,
 };
 use crate::method::State;
-use crate::train::EpochRecord;
 use crate::{Error, Result, files};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -94,13 +93,13 @@ impl Store {
     pub fn put_training(
         &self,
         cell: &TrainingCell,
-        epochs: Vec<EpochRecord>,
-        state: &State,
+        trained: Trained<'_>,
         provenance: Provenance,
     ) -> Result<TrainingRecord> {
+        let Trained { epochs, state, kept } = trained;
         check_finite(&epochs)?;
         let state = self.put_state(state)?;
-        self.put(cell, TrainingOutcome { state, epochs }, provenance)
+        self.put(cell, TrainingOutcome { state, epochs, kept }, provenance)
     }
 
     /// Records an evaluation, given predicted and true labels in test order: the predictions, then the record.
@@ -111,13 +110,11 @@ impl Store {
     pub fn put_evaluation(
         &self,
         cell: &EvaluationCell,
-        predictions: &[u32],
-        labels: &[u32],
-        classes: usize,
+        evaluated: Evaluated<'_>,
         provenance: Provenance,
     ) -> Result<EvaluationRecord> {
-        let packed = pack(predictions);
-        let outcome = EvaluationOutcome::count(predictions, labels, classes, hash(&packed))?;
+        let packed = pack(evaluated.predicted);
+        let outcome = EvaluationOutcome::count(evaluated, hash(&packed))?;
         files::write_atomic(&self.predictions_path(&cell.id()), &packed)?;
         self.put(cell, outcome, provenance)
     }
@@ -153,14 +150,26 @@ impl Store {
         Ok(hash)
     }
 
-    /// What a training learned, on the CPU.
+    /// What a training learned, on the CPU: in the end, or up to an epoch (counted from one) that it kept.
     ///
     /// # Errors
     ///
-    /// When the file is missing or its content is not what its name promises.
-    pub fn learned(&self, record: &TrainingRecord) -> Result<State> {
+    /// When the epoch was not kept, or the file is missing or its content is not what its name promises.
+    pub fn learned(&self, record: &TrainingRecord, epoch: Option<u64>) -> Result<State> {
+        let outcome = &record.outcome;
+        let hash = match epoch {
+            None => &outcome.state,
+            Some(epoch) => {
+                let kept: Vec<String> = outcome.kept.keys().map(u64::to_string).collect();
+                outcome.kept.get(&epoch).ok_or_else(|| {
+                    Error::new(format!("the training kept no state of epoch {epoch}"))
+                        .at(self.record_path(&record.id))
+                        .expected(format!("one of: {}", kept.join(", ")))
+                })?
+            }
+        };
         let retrain = format!("delete {}; the next run trains again", self.record_path(&record.id).display());
-        self.state(&record.outcome.state).map_err(|e| e.help(retrain))
+        self.state(hash).map_err(|e| e.help(retrain))
     }
 
     /// The learned state with this hash, on the CPU, wherever it came from.
@@ -279,6 +288,7 @@ mod tests {
     use super::super::cell::tests::{evaluation, training};
     use super::super::outcome::tests::provenance;
     use super::*;
+    use crate::train::EpochRecord;
     use std::collections::BTreeMap;
     use tch::Tensor;
 
@@ -289,7 +299,9 @@ mod tests {
     }
 
     fn put_evaluation(store: &Store) -> EvaluationRecord {
-        store.put_evaluation(&evaluation(), &[0, 1, 0], &[0, 1, 1], 2, provenance()).unwrap()
+        let evaluated =
+            Evaluated { predicted: &[0, 1, 0], labels: &[0, 1, 1], classes: 2, context_norms: vec![0.5, 1.5] };
+        store.put_evaluation(&evaluation(), evaluated, provenance()).unwrap()
     }
 
     #[test]
@@ -302,7 +314,8 @@ mod tests {
         let reported = BTreeMap::from([("context_norm".to_owned(), vec![0.45])]);
         let epochs = vec![EpochRecord { loss: 0.1 + 0.2, learning_rate: 1e-5, reported }];
         let state = vec![("context".to_owned(), Tensor::from_slice(&[1.0_f32, 2.0]))];
-        let put = store.put_training(&cell, epochs, &state, provenance()).unwrap();
+        let kept = BTreeMap::from([(1, store.put_state(&state).unwrap())]);
+        let put = store.put_training(&cell, Trained { epochs, state: &state, kept }, provenance()).unwrap();
         assert!(store.contains(&cell.id()));
         assert_eq!(store.get::<TrainingCell>(&cell.id()).unwrap().unwrap(), put);
         assert_eq!(store.state(&put.outcome.state).unwrap()[0].1, state[0].1);
@@ -330,7 +343,8 @@ mod tests {
     fn a_diverged_training_leaves_nothing() {
         let (folder, store) = store();
         let epochs = vec![EpochRecord { loss: f64::NAN, learning_rate: 1.0, reported: BTreeMap::new() }];
-        let error = store.put_training(&training(), epochs, &State::new(), provenance()).unwrap_err();
+        let trained = Trained { epochs, state: &State::new(), kept: BTreeMap::new() };
+        let error = store.put_training(&training(), trained, provenance()).unwrap_err();
         insta::assert_snapshot!(error, @r"
         the training diverged: a value of epoch 1 is not finite
           help: lower the learning rate or the weight of the method's regulariser

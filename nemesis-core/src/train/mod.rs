@@ -1,5 +1,6 @@
 //! Training and evaluating a method on given features: protocol, schedule, optimiser, epoch loop, host services.
 
+mod context;
 mod evaluation;
 mod features;
 mod optimiser;
@@ -9,6 +10,7 @@ mod schedule;
 mod services;
 mod training;
 
+pub use context::{context_norms, corrupt};
 pub use evaluation::{Predictions, evaluate, zero_shot_predictions};
 pub use features::{Features, encode_images};
 pub use optimiser::Sgd;

@@ -47,7 +47,7 @@ pub struct EpochRecord {
 
 /// Trains `method` as `protocol` says and returns its history, one record an epoch.
 ///
-/// `on_epoch` is called after every epoch with the number of epochs done.
+/// `on_epoch` is called after every epoch with the number of epochs done, and with the method.
 ///
 /// # Errors
 ///
@@ -58,7 +58,7 @@ pub fn train(
     protocol: &ResolvedProtocol,
     inputs: &mut TrainingInputs<'_>,
     services: &Services<'_>,
-    on_epoch: &mut dyn FnMut(u64),
+    on_epoch: &mut dyn FnMut(u64, &dyn Method) -> Result<()>,
 ) -> Result<Vec<EpochRecord>> {
     let labels: Vec<i64> = inputs.labels.iter().map(|label| i64::from(*label)).collect();
     let labels = Tensor::from_slice(&labels).to_device(inputs.device);
@@ -112,7 +112,7 @@ pub fn train(
             }
         }
         history.push(averages.into_record(rate));
-        on_epoch(epoch + 1);
+        on_epoch(epoch + 1, method)?;
     }
     Ok(history)
 }

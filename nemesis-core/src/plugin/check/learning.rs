@@ -221,7 +221,7 @@ pub(super) fn training(subject: &Subject) -> Finding {
         device: Device::Cpu,
     };
     let optimisation = plugin.descriptor().optimisation;
-    let history = train(&mut method, optimisation, &protocol, &mut inputs, &services, &mut |_| {})?;
+    let history = train(&mut method, optimisation, &protocol, &mut inputs, &services, &mut |_, _| Ok(()))?;
     for record in &history {
         for (name, values) in &record.reported {
             ensure(values.iter().all(|value| value.is_finite()), || format!("it reports {name} = {values:?}"))?;

@@ -1,0 +1,144 @@
+//! What every kind of table is made of: its axes, and evaluations with their places on them.
+
+use super::grid;
+use super::measure::Outcome;
+use super::table::{Column, Group, Heading, Measured};
+use nemesis_core::dataset::ClassSubset;
+use nemesis_core::record::Corruption;
+
+/// The axes of a table, and what is to be said about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// The title.
+    pub title: String,
+    /// Names and titles of the data sets.
+    pub datasets: Vec<(String, String)>,
+    /// The methods, in the order of their columns.
+    pub methods: Vec<MethodColumn>,
+    /// Training images per class.
+    pub shots: Vec<u32>,
+    /// The seeds whose runs are averaged.
+    pub seeds: Vec<u64>,
+    /// The label of the zero-shot column, if there is one.
+    pub zero_shot: Option<String>,
+    /// Sentences for under the table, for instance the protocol's deviations.
+    pub remarks: Vec<String>,
+}
+
+/// A method, or a method with one setting of its options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MethodColumn {
+    /// The label, which is no other column's.
+    pub label: String,
+    /// What is swept and its value, if the column is one of a sweep.
+    pub swept: Option<(String, String)>,
+}
+
+/// One evaluation and its place in the table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The name of the data set that was tested on.
+    pub dataset: String,
+    /// The classes that were told apart.
+    pub classes: ClassSubset,
+    /// What was evaluated.
+    pub place: Place,
+    /// The corruption, if a context vector was corrupted.
+    pub corruption: Option<Corruption>,
+    /// The epoch, if it is not the last.
+    pub epoch: Option<u64>,
+    /// What came out.
+    pub outcome: Outcome,
+}
+
+/// What an evaluation evaluates.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// The zero-shot baseline.
+    ZeroShot,
+    /// A method's training.
+    Trained {
+        /// The label of the method's column.
+        method: String,
+        /// The training's shots.
+        shots: u32,
+        /// The training's seed.
+        seed: u64,
+    },
+}
+
+/// The key of the zero-shot column.
+pub(super) const ZERO_SHOT: &str = "zero-shot";
+
+impl MethodColumn {
+    /// A method that is not swept.
+    pub fn plain(label: &str) -> Self {
+        Self { label: label.to_owned(), swept: None }
+    }
+
+    /// Its column, with the label as the key.
+    pub(super) fn column(&self) -> Column {
+        Column { key: self.label.clone(), label: self.label.clone(), seeded: true }
+    }
+}
+
+impl Contents {
+    /// A heading for each data set.
+    pub(super) fn rows(&self) -> Vec<Heading> {
+        self.datasets.iter().map(|(name, title)| Heading::new(name, title)).collect()
+    }
+
+    /// The mean over all data sets, as the last row.
+    pub(super) fn average(&self) -> grid::Summary {
+        let over = self.datasets.iter().map(|(name, _)| name.clone()).collect();
+        grid::Summary { label: "Average".to_owned(), over }
+    }
+
+    /// The column of the zero-shot baseline, if there is one.
+    pub(super) fn zero_shot_column(&self) -> Option<Column> {
+        let label = self.zero_shot.clone()?;
+        Some(Column { key: ZERO_SHOT.to_owned(), label, seeded: false })
+    }
+
+    /// A group of that column alone, whose key is `0`: zero shots.
+    pub(super) fn zero_shot_group(&self) -> Option<Group> {
+        let columns = vec![self.zero_shot_column()?];
+        let measured = Measured::Accuracy;
+        Some(Group { key: "0".to_owned(), heading: String::new(), columns, measured, baseline: true })
+    }
+
+    /// Key and heading of a group that stands for these shots and for something else: the latter alone where the table
+    /// has one number of shots.
+    pub(super) fn group_of(&self, shots: u32, key: &str, heading: &str) -> (String, String) {
+        match self.shots.as_slice() {
+            [_] => (key.to_owned(), heading.to_owned()),
+            _ => (format!("{shots} {key}"), format!("{}, {heading}", shots_heading(shots))),
+        }
+    }
+}
+
+impl Place {
+    /// The key of the column, and the seed.
+    pub(super) fn column(&self) -> (String, Option<u64>) {
+        match self {
+            Self::ZeroShot => (ZERO_SHOT.to_owned(), None),
+            Self::Trained { method, seed, .. } => (method.clone(), Some(*seed)),
+        }
+    }
+
+    /// The training's shots.
+    pub(super) fn shots(&self) -> Option<u32> {
+        match self {
+            Self::ZeroShot => None,
+            Self::Trained { shots, .. } => Some(*shots),
+        }
+    }
+}
+
+/// `1 shot`, `16 shots`.
+pub(super) fn shots_heading(shots: u32) -> String {
+    if shots == 1 { "1 shot".to_owned() } else { format!("{shots} shots") }
+}
+
+/// What accuracies are called under a table.
+pub(super) const ACCURACY: &str = "Top-1 accuracy in percent";
