@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod compare;
 pub mod estimate;
+pub mod fetch;
 pub mod mini;
 pub mod parity;
 pub mod peer;

@@ -161,7 +161,7 @@ fn a_wrong_registry_is_placed() {
     insta::assert_snapshot!(told(&TOY.replace("classes:", "clases:")), @r"
     unknown key `clases` in `[0]`
       --> datasets.yaml:6
-      expected: one of name, title, folder, layout, raw, published, classes, samples, template, licence, home
+      expected: one of name, title, folder, layout, raw, published, classes, samples, template, licence, home, fetch
       help: did you mean `classes`?
     ");
     insta::assert_snapshot!(told(&TOY.replace("split_file:", "split_fil:")), @r"
@@ -189,4 +189,22 @@ fn a_wrong_registry_is_placed() {
     the data set `toy` is described twice
       --> datasets.yaml
     ");
+}
+
+#[test]
+fn a_wrong_source_is_placed() {
+    let parts = [
+        "gives: [a], from: [{url: 'ftp://example.org/a'}]",
+        "gives: [a], from: [{url: 'https://example.org/a', md5: 12}]",
+        "gives: [a], from: [{url: 'https://example.org/a', md5: c8fa0143}]",
+        "gives: [../a], by_hand: here",
+        "gives: [], by_hand: here",
+        "gives: [a]",
+        "gives: [a, b], from: [{url: 'https://example.org/a.json'}]",
+        "gives: [a], form: []",
+    ];
+    let told =
+        |part| Registry::parse(&format!("{TOY}  fetch: [{{{part}}}]\n"), Path::new("datasets.yaml")).unwrap_err();
+    let all: Vec<String> = parts.iter().map(|part| told(part).to_string()).collect();
+    insta::assert_snapshot!(all.join("\n"));
 }

@@ -1,5 +1,6 @@
 //! `nemesis data`: what data sets there are, what of them lies on the disk, and what is drawn from them.
 
+use super::fetch::Fetch;
 use super::{Ending, print};
 use crate::settings::{Layer, Settings};
 use clap::{Args, Subcommand};
@@ -11,7 +12,7 @@ use nemesis_core::{Error, Result};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// Shows, checks, prepares and samples data sets.
+/// Shows, fetches, checks, prepares and samples data sets.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Data {
@@ -25,14 +26,38 @@ pub(super) struct Data {
 const EXAMPLES: &str = "\
 Examples:
   nemesis data list --data ROOT
+  nemesis data fetch eurosat dtd --data ROOT
   nemesis data check eurosat dtd --data ROOT
   nemesis data sample --data ROOT --dataset eurosat --shots 4 --seed 2 --json
   nemesis data prepare food101 --data ROOT --seed 1";
+
+const FETCH_EXAMPLES: &str = "\
+Examples:
+  nemesis data fetch eurosat dtd --data ROOT
+  nemesis data fetch sun397 --data ROOT --dry-run   where it would come from
+  nemesis data fetch caltech101 --data ROOT --from ~/Downloads
+
+Of every file the size is told before it comes, and what its publisher gives a checksum for is checked. A download that
+was stopped goes on when the command is called again. Where terms of use ask for a person, the command says what to get
+and where to put it, and exits with 1. Proxies are taken from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.";
 
 #[derive(Debug, Subcommand)]
 enum DataCommand {
     /// List the data sets that are known, and which are in the data root.
     List,
+    /// Download data sets, or go on where a download broke off. What is there already is left alone.
+    #[command(after_help = FETCH_EXAMPLES)]
+    Fetch {
+        /// The data sets
+        #[arg(value_name = "NAMES", required = true)]
+        names: Vec<String>,
+        /// Take the files from a folder or a mirror instead, where they have the names that end their addresses
+        #[arg(long, value_name = "URL|DIR")]
+        from: Option<String>,
+        /// Only show what would be fetched, and from where
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Check that data sets are whole, and whether their split is the published one.
     Check {
         /// The data sets [default: all in the data root]
@@ -83,18 +108,22 @@ fn parse_classes(text: &str) -> std::result::Result<ClassSubset, String> {
 impl Data {
     pub(super) fn run(&self) -> Result<Ending> {
         let root = self.root()?;
-        let registry = Registry::load(&root)?;
+        // A data root that is not there yet is an error for all but `fetch`, which makes it.
+        let registry = || Registry::load(&root);
         match &self.command {
-            DataCommand::List => print(&list(&registry, &root))?,
-            DataCommand::Check { names, decode, json } => return check_all(&registry, &root, names, *decode, *json),
+            DataCommand::List => print(&list(&registry()?, &root))?,
+            DataCommand::Fetch { names, from, dry_run } => {
+                return Fetch { names, from: from.as_deref(), dry_run: *dry_run }.run(&root);
+            }
+            DataCommand::Check { names, decode, json } => return check_all(&registry()?, &root, names, *decode, *json),
             DataCommand::Sample { dataset, shots, seed, classes, missing, json } => {
-                let dataset = registry.get(dataset)?.open(&root)?;
+                let dataset = registry()?.get(dataset)?.open(&root)?;
                 let drawn = few_shot::draw(&*dataset, *shots, *seed);
                 let paths = |samples: &[Sample]| paths(&*dataset, samples, *classes, *missing);
                 print(&sample_text(&paths(&drawn.train), &paths(&drawn.val), *json))?;
             }
             DataCommand::Prepare { name, seed } => {
-                let prepared = prepare(registry.get(name)?, &root, *seed)?;
+                let prepared = prepare(registry()?.get(name)?, &root, *seed)?;
                 let (train, val, test) = (prepared.train, prepared.val, prepared.test);
                 print(&format!(
                     "{}: {train} train, {val} val, {test} test\n\
@@ -170,7 +199,7 @@ fn check_all(registry: &Registry, root: &Path, names: &[String], decode: bool, j
 /// How many missing or damaged images are named; more would bury what else there is to say.
 const MAX_NAMED: usize = 5;
 
-fn report_text(name: &str, report: &Report) -> String {
+pub(super) fn report_text(name: &str, report: &Report) -> String {
     let SplitSizes { train, val, test } = report.samples;
     let mut lines = vec![format!("{name}: {}", if report.is_whole() { "whole" } else { "not whole" })];
     lines.push(format!("{train} train, {val} val, {test} test"));

@@ -1,10 +1,12 @@
 //! The command line: one file a command.
 
+mod backbone;
 mod bench;
 mod compare;
 mod data;
 mod encode;
 mod env;
+mod fetch;
 mod images;
 mod mini;
 mod options;
@@ -59,8 +61,11 @@ enum Command {
     Report(report::Report),
     /// Compare the records of a run with published numbers.
     Compare(compare::Compare),
-    /// Show, check, prepare and sample data sets.
+    /// Show, fetch, check, prepare and sample data sets.
     Data(data::Data),
+    /// List and fetch OpenAI's checkpoints of CLIP.
+    #[command(subcommand)]
+    Backbone(backbone::Backbone),
     /// Encode images or texts to features.
     Encode(encode::Encode),
     /// Label images with a context that was learned.
@@ -91,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Report(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Data(command) => command.run(),
+        Command::Backbone(command) => command.run(),
         Command::Encode(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Parity(command) => command.run(),

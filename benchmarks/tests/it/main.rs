@@ -3,6 +3,7 @@
 mod bad_input;
 mod command;
 mod compare;
+mod fetch;
 #[cfg(target_os = "linux")]
 mod isolation;
 mod mini_suite;
@@ -12,4 +13,5 @@ mod plugin_faults;
 mod report;
 mod resume;
 mod suites;
+mod server;
 mod synthetic;

@@ -13,6 +13,7 @@ mod prepare;
 pub mod python_random;
 mod raw;
 mod registry;
+mod sources;
 mod subset;
 
 pub use check::{Report, SplitOrigin, check};
@@ -23,6 +24,7 @@ pub use manifest::{manifest_hash, missing_images, split_fingerprint};
 pub use prepare::{Prepared, prepare};
 pub use raw::Raw;
 pub use registry::{Entry, Registry, SplitSizes, Template};
+pub use sources::{Hex, Part, Source, Url};
 pub use subset::ClassSubset;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! `datasets.yaml`: what data sets there are, and where and how they lie under a data root.
 
 use super::layouts::RelativePath;
-use super::{Contents, Dataset, Layout, Listed, Raw};
+use super::{Contents, Dataset, Layout, Listed, Part, Raw};
 use crate::error::suggest;
 use crate::{Error, Result, files, yaml};
 use serde::Deserialize;
@@ -46,6 +46,9 @@ pub struct Entry {
     pub licence: String,
     /// Where it is described and can be had.
     pub home: String,
+    /// The parts that make it up, and where they can be downloaded.
+    #[serde(default)]
+    pub fetch: Vec<Part>,
 }
 
 /// The number of samples in each split.

@@ -1,0 +1,204 @@
+//! One file from one address: resumed where it broke off, checked, and only then put in its place.
+
+use super::checksum::Checksum;
+use super::http::{Client, Failure};
+use super::{Listener, News, size};
+use nemesis_core::{Error, Result, files};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often a download is taken up again in a row without a byte more than before.
+const RETRIES: u32 = 3;
+/// The pause before the first retry; it doubles with each.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// A file to be downloaded.
+pub(super) struct Wanted<'a> {
+    pub(super) url: &'a str,
+    pub(super) checksum: Option<&'a Checksum>,
+    /// The length, where it is known beforehand.
+    pub(super) bytes: Option<u64>,
+    /// Where it goes.
+    pub(super) target: &'a Path,
+}
+
+/// What has to be known of a part of a file to go on with it, kept beside it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Begun {
+    url: String,
+    validator: Option<String>,
+    total: Option<u64>,
+}
+
+/// Downloads the file. What was there of it is not asked for again, and what is there at a failure stays for the next
+/// call, beside the target under a name of its own.
+///
+/// # Errors
+///
+/// When the server does not give the file, gives another one, or there is no room for it.
+pub(super) fn download(client: &Client, wanted: &Wanted<'_>, listen: Listener<'_>) -> Result<()> {
+    let growing = Growing::beside(wanted.target);
+    let (mut longest, mut retries) = (growing.length(), 0);
+    loop {
+        match attempt(client, wanted, &growing, listen) {
+            Ok(()) => break,
+            Err(Failure::Lasting(error)) => return Err(error),
+            // What the server has now is another file; an answer to a request for all of it does not say so again.
+            Err(Failure::StartOver) if growing.length() > 0 => growing.discard(),
+            Err(Failure::StartOver) => return Err(Error::new(format!("{} makes no sense", wanted.url))),
+            Err(Failure::Passing(error)) => {
+                if growing.length() > longest {
+                    (longest, retries) = (growing.length(), 0);
+                }
+                if retries == RETRIES {
+                    return Err(error);
+                }
+                listen(News::Trouble(format!("{}; trying again", error.what())));
+                std::thread::sleep(PAUSE * 2_u32.pow(retries));
+                retries += 1;
+            }
+        }
+    }
+    if let Some(checksum) = wanted.checksum
+        && let Err(error) = checksum.check(&growing.part)
+    {
+        growing.discard();
+        return Err(error.at(wanted.target).context(format!("{} is not what it should be", wanted.url)).help(
+            "nothing of it was kept; the server may hold another version: see the home page, or give another copy \
+             with --from",
+        ));
+    }
+    growing.finish(wanted.target)
+}
+
+/// Downloads what is missing, as far as the connection carries.
+fn attempt(
+    client: &Client,
+    wanted: &Wanted<'_>,
+    growing: &Growing,
+    listen: Listener<'_>,
+) -> std::result::Result<(), Failure> {
+    let begun = growing.begun(wanted);
+    let had = if begun.is_some() { growing.length() } else { 0 };
+    if had > 0 && begun.as_ref().and_then(|begun| begun.total) == Some(had) {
+        return Ok(());
+    }
+    let answer = client.get(wanted.url, had, begun.as_ref().and_then(|begun| begun.validator.as_deref()))?;
+    let known = begun.and_then(|begun| begun.total);
+    if answer.start > 0 && known.is_some() && answer.total.is_some() && known != answer.total {
+        return Err(Failure::StartOver);
+    }
+    if let (Some(total), Some(expected)) = (answer.total, wanted.bytes)
+        && total != expected
+    {
+        return Err(Failure::Lasting(
+            Error::new(format!("{} has {total} bytes", wanted.url)).expected(format!("{expected} bytes")),
+        ));
+    }
+    let total = answer.total.or(wanted.bytes);
+    listen(News::Begun { url: wanted.url.to_owned(), had: answer.start, total });
+    let missing = total.map_or(0, |total| total.saturating_sub(answer.start));
+    growing.make_room(missing).map_err(Failure::Lasting)?;
+    let begun = Begun { url: wanted.url.to_owned(), validator: answer.validator, total };
+    let end = growing.append(&begun, answer.start, answer.body, listen)?;
+    match total {
+        Some(total) if end < total => Err(Failure::Passing(
+            Error::new(format!("{} broke off after {end} of {total} bytes", wanted.url))
+                .help("what is there is kept: the same command goes on from it"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A file that grows beside its place, and the note of where it comes from.
+struct Growing {
+    part: PathBuf,
+    note: PathBuf,
+}
+
+impl Growing {
+    fn beside(target: &Path) -> Self {
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        Self {
+            part: target.with_file_name(format!(".{name}.part")),
+            note: target.with_file_name(format!(".{name}.from")),
+        }
+    }
+
+    fn length(&self) -> u64 {
+        fs::metadata(&self.part).map_or(0, |data| data.len())
+    }
+
+    /// What was noted of the part that is there, if it can be gone on with: it is of the same address, and a validator
+    /// or a checksum will tell whether the rest belongs to it.
+    fn begun(&self, wanted: &Wanted<'_>) -> Option<Begun> {
+        let begun: Begun = serde_json::from_slice(&fs::read(&self.note).ok()?).ok()?;
+        let safe = begun.validator.is_some() || wanted.checksum.is_some();
+        (safe && begun.url == wanted.url && self.part.exists()).then_some(begun)
+    }
+
+    /// Whether the disk has room for so many bytes more.
+    fn make_room(&self, bytes: u64) -> Result<()> {
+        let folder = self.part.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
+        let disk = rustix::fs::statvfs(folder).map_err(|e| Error::io("look at the disk", folder, &e.into()))?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        if bytes <= free {
+            return Ok(());
+        }
+        Err(Error::new(format!("the download takes {} and the disk has {} left", size(bytes), size(free)))
+            .at(folder)
+            .help("make room, or give a folder on another disk"))
+    }
+
+    /// Writes what comes behind the first `start` bytes, and returns where it ends.
+    fn append(
+        &self,
+        begun: &Begun,
+        start: u64,
+        mut body: impl Read,
+        listen: Listener<'_>,
+    ) -> std::result::Result<u64, Failure> {
+        let failed = |e: &io::Error| Failure::Lasting(Error::io("write the file", &self.part, e));
+        let note = serde_json::to_vec(begun).expect("texts and numbers are JSON");
+        let mut file = OpenOptions::new().create(true).append(true).open(&self.part).map_err(|e| failed(&e))?;
+        file.set_len(start).map_err(|e| failed(&e))?;
+        files::write_atomic(&self.note, &note).map_err(Failure::Lasting)?;
+        let (mut end, mut buffer) = (start, vec![0; 1 << 18]);
+        loop {
+            match body.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => {
+                    file.write_all(&buffer[..count]).map_err(|e| failed(&e))?;
+                    end += count as u64;
+                    listen(News::Bytes(end));
+                }
+                Err(error) => {
+                    let of = begun.total.map(|total| format!(" of {total}")).unwrap_or_default();
+                    let url = &begun.url;
+                    return Err(Failure::Passing(
+                        Error::new(format!("{url} broke off after {end}{of} bytes: {error}"))
+                            .help("what is there is kept: the same command goes on from it"),
+                    ));
+                }
+            }
+        }
+        file.sync_all().map_err(|e| failed(&e))?;
+        Ok(end)
+    }
+
+    fn finish(&self, target: &Path) -> Result<()> {
+        fs::rename(&self.part, target).map_err(|e| Error::io("write the file", target, &e))?;
+        let _ = fs::remove_file(&self.note);
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| Error::io("write the file", target, &e))
+    }
+
+    fn discard(&self) {
+        let _ = fs::remove_file(&self.part);
+        let _ = fs::remove_file(&self.note);
+    }
+}

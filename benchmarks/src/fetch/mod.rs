@@ -1,0 +1,50 @@
+//! Downloading: files with resume and checksums, archives unpacked safely, parts of data sets put in their places.
+//!
+//! Nothing stands in its place before it is whole: a download grows under a temporary name and is renamed when its
+//! checksum is right; an archive is unpacked into a temporary folder beside its place.
+
+mod archive;
+mod backbones;
+mod checksum;
+mod download;
+mod http;
+mod origin;
+mod part;
+mod unpack;
+
+pub use backbones::{Backbone, fetch_backbone};
+pub use origin::Origin;
+pub use part::{Standing, fetch_part, standing};
+
+/// What there is to tell while something is fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A download begins, or goes on after `had` bytes; of how many in all, where the server says so.
+    Begun {
+        /// The address.
+        url: String,
+        /// How many bytes were there already.
+        had: u64,
+        /// The whole file's length.
+        total: Option<u64>,
+    },
+    /// So many bytes are there.
+    Bytes(u64),
+    /// The download is complete, and its archive is being unpacked.
+    Unpacking,
+    /// Something went wrong that is not the end: a retry, or the next source, follows.
+    Trouble(String),
+}
+
+/// Whoever wants to know what happens.
+pub type Listener<'a> = &'a mut dyn FnMut(News);
+
+/// A number of bytes as a person says it: `812 kB`, `131 MB`, `39.2 GB`.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1000 => format!("{bytes} bytes"),
+        1000..1_000_000 => format!("{} kB", (bytes + 500) / 1000),
+        1_000_000..1_000_000_000 => format!("{} MB", (bytes + 500_000) / 1_000_000),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}

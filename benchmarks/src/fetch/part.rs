@@ -1,0 +1,187 @@
+//! One part of a data set: found there already, copied, or fetched from the first source that works.
+
+use super::origin::{Origin, Supply, copy, tell_of_next};
+use super::unpack::unpack;
+use super::{Listener, News};
+use nemesis_core::dataset::{Entry, Part, Source};
+use nemesis_core::{Error, Result};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+/// How it stands with a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// All that it gives is there.
+    There,
+    /// It can be fetched or copied.
+    ToFetch,
+    /// A person has to get it.
+    ByHand,
+}
+
+/// How it stands with a part of a data set under a data root. What is there already is not looked into.
+pub fn standing(entry: &Entry, part: &Part, root: &Path) -> Standing {
+    let folder = entry.path(root);
+    if part.gives.iter().all(|path| folder.join(path).exists()) {
+        Standing::There
+    } else if !part.from.is_empty() || part.copy.as_ref().is_some_and(|file| root.join(file).exists()) {
+        Standing::ToFetch
+    } else {
+        Standing::ByHand
+    }
+}
+
+/// Fetches a part of a data set into its folder under a data root. What of it is there stays as it is.
+///
+/// # Errors
+///
+/// When no source gives it; the message is about the last one.
+pub fn fetch_part(entry: &Entry, part: &Part, root: &Path, origin: &Origin, listen: Listener<'_>) -> Result<()> {
+    let folder = entry.path(root);
+    if let Some(file) = &part.copy
+        && root.join(file).exists()
+    {
+        return copy(&root.join(file), &folder.join(&part.gives[0]));
+    }
+    let work = Workplace::new(&folder)?;
+    let supply = Supply::new(origin);
+    let mut failure = Error::new("no source is known");
+    for (i, source) in part.from.iter().enumerate() {
+        match from_source(&supply, source, part, &work, listen) {
+            Ok(()) => return Ok(()),
+            Err(error) if i + 1 < part.from.len() => tell_of_next(&error, listen),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+fn from_source(
+    supply: &Supply<'_>,
+    source: &Source,
+    part: &Part,
+    work: &Workplace<'_>,
+    listen: Listener<'_>,
+) -> Result<()> {
+    if !source.is_archive() {
+        return supply.place(source, &work.folder.join(&part.gives[0]), listen);
+    }
+    let target = work.path.join(source.url.file_name());
+    let archive = supply.file(source, &target, listen)?;
+    listen(News::Unpacking);
+    let downloaded = archive == target;
+    let result = from_archive(&archive, source, part, work);
+    if downloaded {
+        // Unpacked, it is of no more use; and one that does not unpack would only be met again.
+        let _ = fs::remove_file(&archive);
+        return result.map_err(|e| e.context(format!("cannot use {}", source.url)));
+    }
+    result.map_err(|e| if e.file().is_none() { e.at(&archive) } else { e })
+}
+
+/// Unpacks the archive beside its place, and moves what the part gives there.
+fn from_archive(archive: &Path, source: &Source, part: &Part, work: &Workplace<'_>) -> Result<()> {
+    let outer = work.temporary()?;
+    unpack(archive, outer.path())?;
+    let inner = match &source.inner {
+        None => outer,
+        Some(path) => {
+            let inner = work.temporary()?;
+            let archive = outer.path().join(path);
+            if !archive.is_file() {
+                return Err(Error::new(format!("the archive does not hold `{path}`")));
+            }
+            unpack(&archive, inner.path()).map_err(|e| e.context(format!("`{path}` in the archive")))?;
+            inner
+        }
+    };
+    let called: Vec<&Path> = match &source.called {
+        Some(name) => vec![name.as_ref()],
+        None => part.gives.iter().map(AsRef::as_ref).collect(),
+    };
+    let found = find(inner.path(), &called).ok_or_else(|| {
+        let side_by_side = if called.len() > 1 { " side by side" } else { "" };
+        Error::new(format!("the archive does not hold {}{side_by_side}", names(&called)))
+            .help("it is of something else, or laid out otherwise: unpack it by hand if it is the right one")
+    })?;
+    for (called, gives) in called.iter().zip(&part.gives) {
+        let place = work.folder.join(gives);
+        if !place.exists() {
+            let parent = place.parent().unwrap_or(work.folder);
+            fs::create_dir_all(parent).map_err(|e| Error::io("create the folder", parent, &e))?;
+            fs::rename(found.join(called), &place).map_err(|e| Error::io("move what was unpacked", &place, &e))?;
+        }
+    }
+    Ok(())
+}
+
+fn names(paths: &[&Path]) -> String {
+    paths.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ")
+}
+
+/// How deep a folder may lie in an archive to be found.
+const DEEPEST: usize = 4;
+
+/// The folder nearest to the top in which all of these are: archives differ in the folders around their content.
+fn find(top: &Path, wanted: &[&Path]) -> Option<PathBuf> {
+    let mut level = vec![top.to_owned()];
+    for _ in 0..=DEEPEST {
+        if let Some(found) = level.iter().find(|folder| wanted.iter().all(|path| folder.join(path).exists())) {
+            return Some(found.clone());
+        }
+        let entries = level.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+        level = entries.filter(|entry| entry.file_type().is_ok_and(|t| t.is_dir())).map(|entry| entry.path()).collect();
+        level.sort();
+    }
+    None
+}
+
+/// The folder in a data set's folder where downloads grow and archives are unpacked. One process at a time uses it, and
+/// it goes when nothing is left in it to go on with.
+struct Workplace<'a> {
+    folder: &'a Path,
+    path: PathBuf,
+    _locked: File,
+}
+
+impl<'a> Workplace<'a> {
+    fn new(folder: &'a Path) -> Result<Self> {
+        let path = folder.join(".fetch");
+        fs::create_dir_all(&path).map_err(|e| Error::io("create the folder", &path, &e))?;
+        let locked = File::open(&path).map_err(|e| Error::io("open the folder", &path, &e))?;
+        locked.try_lock().map_err(|_| {
+            Error::new("another `nemesis data fetch` is at work on this data set")
+                .at(folder)
+                .help("wait until it is done")
+        })?;
+        let work = Self { folder, path, _locked: locked };
+        work.clear();
+        Ok(work)
+    }
+
+    /// Takes away what an interrupted process had unpacked.
+    fn clear(&self) {
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(UNPACKED) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+
+    fn temporary(&self) -> Result<tempfile::TempDir> {
+        tempfile::Builder::new()
+            .prefix(UNPACKED)
+            .tempdir_in(&self.path)
+            .map_err(|e| Error::io("create a folder", &self.path, &e))
+    }
+}
+
+const UNPACKED: &str = "unpacked-";
+
+impl Drop for Workplace<'_> {
+    fn drop(&mut self) {
+        // These fail, as they should, where anything is left.
+        let _ = fs::remove_dir(&self.path);
+        let _ = fs::remove_dir(self.folder);
+    }
+}
