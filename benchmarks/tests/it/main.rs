@@ -10,6 +10,7 @@ mod mini_suite;
 mod plugin;
 mod plugin_c;
 mod plugin_faults;
+mod plugin_outside;
 mod report;
 mod resume;
 mod suites;
