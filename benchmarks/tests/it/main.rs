@@ -13,6 +13,6 @@ mod plugin_faults;
 mod plugin_outside;
 mod report;
 mod resume;
-mod suites;
 mod server;
+mod suites;
 mod synthetic;

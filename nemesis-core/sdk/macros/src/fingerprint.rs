@@ -1,5 +1,6 @@
 //! The hash itself: over relative paths and contents, in the order of the paths.
 
+use crate::lock;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,24 +14,32 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Hashes the sources of the crate in the folder `root`, and the files and folders `extra` relative to it.
-    pub(crate) fn of(root: &Path, extra: &[String]) -> Result<Self, String> {
+    /// Hashes the sources of the crate `name` in the folder `root`, the files and folders `extra` relative to it, and the
+    /// versions of what the crate rests on.
+    ///
+    /// The lock file is not among the files: where a version changes cargo compiles the crate anew by itself.
+    pub(crate) fn of(crate_name: &str, root: &Path, extra: &[String]) -> Result<Self, String> {
         // The name that is hashed for each file does not depend on where the crate lies.
         let mut files = BTreeMap::new();
         for name in ["src", "Cargo.toml"].into_iter().chain(extra.iter().map(String::as_str)) {
             collect(&root.join(name), name, &mut files)?;
         }
-        if let Some(lock) = root.ancestors().map(|folder| folder.join("Cargo.lock")).find(|lock| lock.is_file()) {
-            files.insert("Cargo.lock".to_owned(), lock);
-        }
+        let read = |path: &Path| fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()));
         let mut hasher = blake3::Hasher::new();
-        for (name, path) in &files {
-            let content = fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+        let mut add = |name: &str, content: &[u8]| {
             // Lengths keep names and contents apart.
-            for part in [name.as_bytes(), &content] {
+            for part in [name.as_bytes(), content] {
                 hasher.update(&(part.len() as u64).to_le_bytes());
                 hasher.update(part);
             }
+        };
+        for (name, path) in &files {
+            add(name, &read(path)?);
+        }
+        if let Some(lock) = root.ancestors().map(|folder| folder.join("Cargo.lock")).find(|lock| lock.is_file()) {
+            let lock = String::from_utf8_lossy(&read(&lock)?).into_owned();
+            // A lock file that does not know the crate is another's; all of it is the safe choice then.
+            add("Cargo.lock", lock::rests_on(&lock, crate_name).unwrap_or(lock).as_bytes());
         }
         let hash = hasher.finalize().to_hex()[..32].to_owned();
         let files = files.into_values().map(|path| path.display().to_string()).collect();
@@ -74,7 +83,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("nemesis-fingerprint-{}", std::process::id()));
         let hash = |place: &str, main: &str, extra: &[String]| {
             let root = write(&folder.join(place), main);
-            Fingerprint::of(&root, extra).unwrap().hash
+            Fingerprint::of("crate", &root, extra).unwrap().hash
         };
         let one = hash("one", "main", &[]);
         assert_eq!(one.len(), 32);
@@ -86,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_missing_path_is_named() {
-        let error = Fingerprint::of(Path::new("/nonexistent"), &[]).err().unwrap();
+        let error = Fingerprint::of("crate", Path::new("/nonexistent"), &[]).err().unwrap();
         assert!(error.contains("/nonexistent/src"), "{error}");
     }
 }

@@ -1,6 +1,7 @@
 //! One macro: a hash over the sources of the crate that calls it, so that a result can name the code that made it.
 
 mod fingerprint;
+mod lock;
 
 use fingerprint::Fingerprint;
 use proc_macro::{TokenStream, TokenTree};
@@ -8,14 +9,15 @@ use std::path::Path;
 
 /// A hash over the sources of the calling crate, as 32 hexadecimal digits in a string literal.
 ///
-/// It covers `src/**`, `Cargo.toml` and the nearest `Cargo.lock` in the crate's folder or above it. Further files and
+/// It covers `src/**`, `Cargo.toml`, and the versions of all packages that the crate rests on, by the nearest
+/// `Cargo.lock` in its folder or above it. Further files and
 /// folders can be named by string arguments, relative to the crate's folder: `source_fingerprint!("../other/src")`.
 /// The same sources give the same hash wherever they lie. The crate is compiled anew when one of the files changes.
 #[proc_macro]
 pub fn source_fingerprint(arguments: TokenStream) -> TokenStream {
     let expanded = paths(arguments).and_then(|extra| {
-        let root = std::env::var("CARGO_MANIFEST_DIR").map_err(|_| "CARGO_MANIFEST_DIR is not set".to_owned())?;
-        Fingerprint::of(Path::new(&root), &extra)
+        let variable = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
+        Fingerprint::of(&variable("CARGO_PKG_NAME")?, Path::new(&variable("CARGO_MANIFEST_DIR")?), &extra)
     });
     let code = match expanded {
         Ok(fingerprint) => expression(&fingerprint),

@@ -102,6 +102,12 @@ const ALONE: &[Template] = &[
     file(".gitignore", include_str!("../standalone/gitignore")),
 ];
 
+/// What keeps the template itself from being found as a plugin.
+const NAME_OF_TEMPLATE: &str = "\
+# Not a name that plugins are found by: nobody asked for the template to be among them.
+name = \"template_of_a_method\"
+";
+
 /// Writes the crate of a new method into a folder that must not exist yet; returns its files.
 ///
 /// # Errors
@@ -124,7 +130,7 @@ pub fn create(name: &Name, folder: &Path, home: &Home) -> io::Result<Vec<PathBuf
 
 impl Template {
     fn write(self, name: &Name, folder: &Path, home: &Home) -> io::Result<PathBuf> {
-        let mut text = name.put_into(self.text);
+        let mut text = name.put_into(&self.text.replace(NAME_OF_TEMPLATE, ""));
         if let Home::Alone { sdk, libtorch } = home {
             let repository = match sdk {
                 Sdk::Git(address) => address,
@@ -185,7 +191,9 @@ mod tests {
     fn no_trace_of_the_template_is_left() {
         for home in [Home::Workspace, alone(Sdk::Folder("/opt/sdk".into())), alone(Sdk::Git("ssh://host/x".into()))] {
             for (file, text) in created(&home) {
-                for trace in ["sparse-prompt", "sparse_prompt", "SparsePrompt", "{{nemesis", "{{lib", "{{rep"] {
+                for trace in
+                    ["template_of", "sparse-prompt", "sparse_prompt", "SparsePrompt", "{{nemesis", "{{lib", "{{rep"]
+                {
                     assert!(!text.contains(trace), "{trace} in {file} of {home:?}");
                 }
             }
