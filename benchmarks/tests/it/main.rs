@@ -1,6 +1,7 @@
 //! Whole commands, run as a user runs them.
 
 mod bad_input;
+mod book;
 mod command;
 mod compare;
 mod fetch;

@@ -1,0 +1,31 @@
+//! The table that `docs/your-own-method.md` ends with is the one that its command prints.
+
+use crate::command::{library, nemesis, told};
+
+const PAGE: &str = include_str!("../../../docs/your-own-method.md");
+
+/// What stands between two texts, the last time that the first occurs.
+fn between<'a>(page: &'a str, start: &str, end: &str) -> &'a str {
+    page.rsplit_once(start).and_then(|(_, rest)| rest.split_once(end)).map_or("", |(text, _)| text)
+}
+
+#[test]
+fn the_row_of_the_example_is_the_one_on_its_page() {
+    let arguments = between(PAGE, "$ cargo xtask reproduce ", "\n");
+    assert!(arguments.contains("--methods"), "the page has no command");
+    let folder = tempfile::tempdir().unwrap();
+    // There it is a crate in `methods/`, whose plugin is found; here it is the example that the page builds.
+    let plugin = library("nemesis_example_kg_coop");
+    let all: Vec<&str> = ["run", "--plugin", &plugin].into_iter().chain(arguments.split(' ')).collect();
+    let output = nemesis(folder.path(), &all).output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(table.trim_end(), between(PAGE, "```text\n", "\n```"));
+
+    // The prose tells what the default does, in the same data set.
+    let default: Vec<&str> = all.iter().copied().filter(|word| !["--set", "kg-coop.weight=1"].contains(word)).collect();
+    let output = nemesis(folder.path(), &default).output().unwrap();
+    let table = String::from_utf8(output.stdout).unwrap();
+    let row = table.lines().find(|line| line.starts_with("EuroSAT")).unwrap_or_default();
+    assert_eq!(row.matches(between(PAGE, "holds the context back to ", ". ")).count(), 2, "{table}");
+}
