@@ -1,5 +1,6 @@
 //! The settings of a run: suite ← the user's file ← `NEMESIS_*` ← the command line.
 
+use crate::bytes::ByteSize;
 use crate::suite::{Source, Suite, load_suite};
 use figment::providers::{Env, Serialized};
 use figment::{Figment, Profile};
@@ -77,6 +78,9 @@ pub struct Layer {
     /// How many gigabytes the pool may take; with 0, features stay in memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool_budget: Option<u64>,
+    /// How much memory a worker may take, about; without it, as much as its work needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<ByteSize>,
     /// Seconds after which a cell is given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cell_timeout: Option<u64>,
@@ -122,8 +126,12 @@ impl Settings {
     /// The folder of the feature pool and the bytes that it may take, unless there is to be none.
     pub fn pool(&self) -> Option<(PathBuf, u64)> {
         let budget = self.layer.pool_budget.unwrap_or(POOL_BUDGET);
-        let folder = self.layer.pool.clone().unwrap_or_else(|| self.out().join("pool"));
-        (budget > 0).then_some((folder, budget << 30))
+        (budget > 0).then(|| (self.pool_folder(), budget << 30))
+    }
+
+    /// Where the feature pool lies, if there is one.
+    pub fn pool_folder(&self) -> PathBuf {
+        self.layer.pool.clone().unwrap_or_else(|| self.out().join("pool"))
     }
 
     /// Where records and tables go.

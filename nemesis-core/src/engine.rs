@@ -1,6 +1,7 @@
 //! The engine: computes one cell after the other, and keeps between cells what they share.
 
 use crate::backbone::{Backbone, BackboneSpec, clip::Clip};
+use crate::budget::Budget;
 use crate::dataset::{ClassSubset, Dataset, Registry, Sample, few_shot, limited_test, manifest_hash};
 use crate::method::{self, Method, Task};
 use crate::plugin::Plugin;
@@ -37,6 +38,8 @@ pub struct Setup {
     pub store: PathBuf,
     /// The folder of the feature pool, and the bytes that it may take; without it, features stay in memory.
     pub pool: Option<(PathBuf, u64)>,
+    /// The bytes that this process may take, about; without it, as many as its work needs.
+    pub memory: Option<u64>,
     /// `cpu` or `cuda:N`.
     pub device: String,
     /// The precision that everything is computed in.
@@ -67,6 +70,7 @@ pub struct Engine {
     /// The data sets that cells of one home need: it, and those that what was trained on it is tested on.
     datasets: BTreeMap<String, Box<dyn Dataset>>,
     features: Features,
+    recompute: Recompute,
     cancelled: AtomicBool,
 }
 
@@ -84,14 +88,16 @@ impl Engine {
         for (id, file) in &setup.plugins {
             plugins.insert(id.clone(), Plugin::load(file)?);
         }
+        let budget = setup.memory.map_or(Ok(Budget::UNBOUNDED), Budget::left_of)?;
         let pool = setup.pool.as_ref().map(|(folder, budget)| Pool::open(folder, *budget)).transpose()?;
         Ok(Self {
             store: Store::open(&setup.store)?,
             weights_hash: backbone.spec().weights_hash.clone(),
             registry: Registry::load(&setup.data)?,
-            features: Features::new(backbone.spec(), pool),
+            features: Features::new(backbone.spec(), pool, budget.decoded),
             home: String::new(),
             datasets: BTreeMap::new(),
+            recompute: budget.activations.map_or(Recompute::Never, Recompute::Within),
             cancelled: AtomicBool::new(false),
             backbone,
             plugins,
@@ -102,6 +108,16 @@ impl Engine {
     /// The store that records go to.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Says that no planned cell needs the few-shot sample at hand any more: the pool may then give its features up
+    /// first, when it needs room.
+    ///
+    /// # Errors
+    ///
+    /// When a file of the pool cannot be marked.
+    pub fn release(&mut self) -> Result<()> {
+        self.features.release(self.backbone.spec())
     }
 
     /// Computes a cell and writes its record, unless it is there already.
@@ -130,7 +146,7 @@ impl Engine {
         let names = clean_names(cell.classes.class_names(dataset.class_names()));
         let plugin = plugin_of(&self.plugins, &cell.method)?;
         let prompts = self.backbone.class_prompts(&names, 0)?;
-        let services = Services::new(&self.backbone, &prompts, cell.seed, Recompute::Never, &self.cancelled);
+        let services = Services::new(&self.backbone, &prompts, cell.seed, self.recompute, &self.cancelled);
         let task = task(self.backbone.spec(), names, dataset.template(), protocol.epochs, self.setup.precision);
         let mut method = plugin.create(&task, &cell.method.options, &services)?;
 
@@ -190,8 +206,7 @@ impl Engine {
                     .ok_or_else(|| Error::new(self.store.failure_of_training(&id)))?;
                 let plugin = plugin_of(&self.plugins, &training.method)?;
                 let prompts = self.backbone.class_prompts(&names, 0)?;
-                let services =
-                    Services::new(&self.backbone, &prompts, training.seed, Recompute::Never, &self.cancelled);
+                let services = Services::new(&self.backbone, &prompts, training.seed, self.recompute, &self.cancelled);
                 let task = task(self.backbone.spec(), names.clone(), dataset.template(), 0, self.setup.precision);
                 let mut method = plugin.create(&task, &training.method.options, &services)?;
                 let mut state = self.store.learned(&record, cell.epoch)?;

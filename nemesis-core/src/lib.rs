@@ -4,6 +4,7 @@
 //! ARCHITECTURE.md at the root of the repository tells how they work together.
 
 pub mod backbone;
+mod budget;
 pub mod dataset;
 pub mod engine;
 pub mod error;

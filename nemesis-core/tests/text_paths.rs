@@ -2,9 +2,11 @@
 
 use nemesis_core::backbone::Backbone;
 use nemesis_core::backbone::clip::{Clip, TextPath};
-use nemesis_core::method::ClassPosition;
+use nemesis_core::method::{ClassPosition, Host};
+use nemesis_core::train::{Recompute, Services};
 use proptest::prelude::*;
 use std::cell::OnceCell;
+use std::sync::atomic::AtomicBool;
 use tch::{Device, Kind, Tensor};
 
 const WIDTH: i64 = 128;
@@ -130,6 +132,34 @@ fn more_rows_than_a_batch_holds_are_put_together() {
         let [features, gradient] = features_and_gradient(&clip, &names, &contexts, ClassPosition::End);
         assert!(relative_error(&features, &expected[0]) < 1e-5);
         assert!(relative_error(&gradient, &expected[1]) < 1e-5);
+    }
+}
+
+/// A budget of memory cuts the graph, and what is computed stays the same.
+#[test]
+fn a_budget_changes_nothing_but_memory() {
+    let [_, _, clip] = random_clip(Kind::Double);
+    let names: Vec<String> = (0..30).map(|number| format!("number {number}")).collect();
+    let classes = clip.class_prompts(&names, 4).unwrap();
+    let cancelled = AtomicBool::new(false);
+    let contexts = Tensor::randn([1, 1, 4, WIDTH], (Kind::Double, Device::Cpu)) * 0.3;
+    let needed = clip.graph_bytes(&classes, &contexts, ClassPosition::End);
+    let learned = |recompute| {
+        let contexts = contexts.detach().set_requires_grad(true);
+        let services = Services::new(&clip, &classes, 1, recompute, &cancelled);
+        services.watch([contexts.shallow_clone()]);
+        let features = services.encode_contexts(&contexts, ClassPosition::End).unwrap();
+        let is_cut = features.is_leaf();
+        services.backward(&features.square().sum(None::<Kind>)).unwrap();
+        (features.detach(), contexts.grad(), is_cut)
+    };
+    let expected = learned(Recompute::Never);
+    assert!(!expected.2);
+    for (budget, is_cut) in [(needed, false), (needed / 3, true), (0, true)] {
+        let found = learned(Recompute::Within(budget));
+        assert_eq!(found.2, is_cut, "{budget} of {needed} bytes");
+        assert!(relative_error(&found.0, &expected.0) < 1e-12);
+        assert!(relative_error(&found.1, &expected.1) < 1e-12);
     }
 }
 

@@ -13,6 +13,7 @@ mod options;
 mod parity;
 mod plan;
 mod plugin;
+mod pool;
 mod predict;
 mod report;
 mod run;
@@ -75,6 +76,9 @@ enum Command {
     /// Make a plugin.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+    /// Show what the feature pool holds, or bound its size.
+    #[command(subcommand)]
+    Pool(pool::PoolCommand),
     /// Print what a plugin outside of this repository needs to be built.
     Env(env::Env),
     /// Make the mini suite's data sets, and its small CLIP.
@@ -101,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Predict(command) => command.run(),
         Command::Parity(command) => command.run(),
         Command::Plugin(command) => command.run(),
+        Command::Pool(command) => command.run(),
         Command::Env(command) => command.run(),
         Command::Mini(command) => command.run(),
         Command::Bench(command) => command.run(),

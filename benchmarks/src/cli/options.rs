@@ -1,5 +1,6 @@
 //! The options that `run` and `plan` share.
 
+use crate::bytes::ByteSize;
 use crate::settings::{Layer, Settings, parse_set, parse_weights};
 use clap::Args;
 use nemesis_core::Result;
@@ -64,6 +65,10 @@ pub(super) struct RunOptions {
     /// How many gigabytes of features are kept; 0 keeps them in memory alone [default: 20]
     #[arg(long, value_name = "GB")]
     pool_budget: Option<u64>,
+    /// How much memory each worker may take, about: text features are computed in chunks of classes, and again for the
+    /// gradient, where they would take more. Results stay the same up to rounding
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<ByteSize>,
     /// Give a cell up after this many seconds
     #[arg(long, value_name = "SECONDS")]
     cell_timeout: Option<u64>,
@@ -98,6 +103,7 @@ impl RunOptions {
             out: this.out,
             pool: this.pool,
             pool_budget: this.pool_budget,
+            memory: this.memory,
             cell_timeout: this.cell_timeout,
             cell_memory: this.cell_memory,
         };

@@ -71,6 +71,7 @@ pub(super) fn worker_options(settings: &Settings, plan: &Plan) -> Options {
         threads,
         device: settings.layer.device.clone().unwrap_or_else(|| "cpu".to_owned()),
         pool: settings.pool(),
+        memory: settings.layer.memory.map(|size| size.0),
         cell_timeout: settings.layer.cell_timeout.map(Duration::from_secs),
         cell_memory: settings.layer.cell_memory.map(|gigabytes| gigabytes.saturating_mul(1 << 30)),
     }

@@ -27,6 +27,8 @@ pub struct Options {
     pub device: String,
     /// The folder of the feature pool, and the bytes that it may take.
     pub pool: Option<(PathBuf, u64)>,
+    /// The bytes that a worker may take, about.
+    pub memory: Option<u64>,
     /// How long a cell may take.
     pub cell_timeout: Option<Duration>,
     /// How much memory, in bytes, a worker may have.
@@ -101,6 +103,7 @@ fn setup(plan: &Plan, store: &Store, options: &Options) -> Result<Setup> {
         plugins: plugins.collect::<Result<_>>()?,
         store: absolute(store.folder())?,
         pool: options.pool.as_ref().map(|(folder, budget)| Ok::<_, Error>((made(folder)?, *budget))).transpose()?,
+        memory: options.memory,
         device: options.device.clone(),
         precision: plan.protocol.precision,
         threads: options.threads,

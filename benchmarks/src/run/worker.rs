@@ -46,6 +46,7 @@ pub fn work(memory: Option<u64>) -> Result<()> {
                 }
             }
         }
+        engine.release()?;
         reporter.send(&FromWorker::Finished);
     }
     Ok(())

@@ -12,6 +12,7 @@ mod plugin;
 mod plugin_c;
 mod plugin_faults;
 mod plugin_outside;
+mod pool;
 mod report;
 mod resume;
 mod server;

@@ -12,14 +12,13 @@ use tch::{Tensor, no_grad};
 /// Images that are encoded at a time.
 const BATCH: usize = 64;
 
-/// How many bytes of decoded few-shot images are kept, which are cropped anew in every epoch.
-const DECODED: usize = 1 << 29;
-
 /// The features of one data set that an engine holds, and the pool that they come from and go to.
 #[derive(Debug)]
 pub struct Features {
     preprocess: Preprocess,
     pool: Option<Pool>,
+    /// How many bytes of decoded few-shot images are kept, which are cropped anew in every epoch.
+    decoded: usize,
     test: HashMap<Vec<Sample>, Tensor>,
     /// The few-shot sample at hand.
     training: Option<Views>,
@@ -37,9 +36,24 @@ struct Views {
 }
 
 impl Features {
-    /// No features yet. With a pool, features are looked up there before they are computed.
-    pub fn new(spec: &BackboneSpec, pool: Option<Pool>) -> Self {
-        Self { preprocess: Preprocess::clip(spec.image_size as usize), pool, test: HashMap::new(), training: None }
+    /// No features yet. With a pool, features are looked up there before they are computed. Up to `decoded` bytes of
+    /// decoded few-shot images are kept, which are cropped anew in every epoch.
+    pub fn new(spec: &BackboneSpec, pool: Option<Pool>, decoded: usize) -> Self {
+        let preprocess = Preprocess::clip(spec.image_size as usize);
+        Self { preprocess, pool, decoded, test: HashMap::new(), training: None }
+    }
+
+    /// Tells the pool that nobody is known to need the few-shot sample at hand any more, and forgets it.
+    ///
+    /// # Errors
+    ///
+    /// When a file of the pool cannot be marked.
+    pub fn release(&mut self, spec: &BackboneSpec) -> Result<()> {
+        let (Some(pool), Some(views)) = (&self.pool, self.training.take()) else { return Ok(()) };
+        views.encoded.keys().try_for_each(|epoch| {
+            let view = View::Train { seed: views.seed, epoch: *epoch };
+            pool.release(&self.key(spec, views.images.clone(), view))
+        })
     }
 
     /// Forgets everything in memory, when another data set's turn comes.
@@ -90,7 +104,7 @@ impl Features {
                 samples: samples.to_vec(),
                 seed,
                 images: self.hash_images(&paths, samples)?,
-                decoded: DecodedCache::new(DECODED),
+                decoded: DecodedCache::new(self.decoded),
                 encoded: HashMap::new(),
             },
         };
@@ -133,15 +147,18 @@ impl Features {
         compute: impl FnOnce() -> Result<Tensor>,
     ) -> Result<Tensor> {
         let Some(pool) = &self.pool else { return compute() };
-        let key = PartKey {
+        Ok(pool.get_or_compute(&self.key(spec, images, view), compute)?.to_device(spec.device))
+    }
+
+    fn key(&self, spec: &BackboneSpec, images: String, view: View) -> PartKey {
+        PartKey {
             images,
             weights: spec.weights_hash.clone(),
             preprocess: self.preprocess.id(),
             precision: format!("{:?}", spec.kind),
             code: crate::engine::FINGERPRINT.to_owned(),
             view,
-        };
-        Ok(pool.get_or_compute(&key, compute)?.to_device(spec.device))
+        }
     }
 }
 

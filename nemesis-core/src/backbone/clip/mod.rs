@@ -70,6 +70,14 @@ impl ImageTower {
         }
     }
 
+    /// The same tower arranged for speed, given that its weights do not change.
+    fn frozen(self) -> Self {
+        match self {
+            Self::VisionTransformer(tower) => Self::VisionTransformer(tower),
+            Self::ModifiedResNet(tower) => Self::ModifiedResNet(tower.frozen()),
+        }
+    }
+
     /// Side of the input image in pixels.
     pub fn image_size(&self) -> i64 {
         match self {
@@ -119,7 +127,7 @@ impl Clip {
 
     fn from_weights(weights: &Weights, weights_hash: String, device: Device, kind: Kind) -> Result<Self> {
         let _guard = tch::no_grad_guard();
-        let image = ImageTower::from_weights(weights)?;
+        let image = ImageTower::from_weights(weights)?.frozen();
         let text = weights.contains("token_embedding.weight").then(|| TextTower::from_weights(weights)).transpose()?;
         if let Some(text) = &text
             && (text.vocabulary() <= END || text.embed_dim() != image.embed_dim())

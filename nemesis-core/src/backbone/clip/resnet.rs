@@ -46,6 +46,16 @@ impl ModifiedResNet {
         Ok(Self { stem, blocks, pool: AttentionPool::from_weights(weights, channels)? })
     }
 
+    /// The same tower arranged for speed, given that its weights do not change: normalisation is folded into the
+    /// convolutions before it, and channels lie side by side, as vector units want them. Features stay the same up to
+    /// rounding.
+    #[must_use]
+    pub fn frozen(self) -> Self {
+        let stem = self.stem.map(Convolution::frozen);
+        let blocks = self.blocks.into_iter().map(Bottleneck::frozen).collect();
+        Self { stem, blocks, pool: self.pool }
+    }
+
     /// Side of the input image in pixels.
     pub fn image_size(&self) -> i64 {
         REDUCTION * (self.pool.positions.size()[0] - 1).isqrt()
@@ -70,14 +80,25 @@ impl ModifiedResNet {
     }
 }
 
-/// A convolution without bias and the batch normalisation after it.
+/// A convolution and the batch normalisation after it.
 #[derive(Debug)]
 struct Convolution {
     kernel: Tensor,
     stride: i64,
-    /// Weight, bias, running mean, running variance.
-    norm: [Tensor; 4],
+    then: Then,
 }
+
+/// What is left to do after the sums of a convolution.
+#[derive(Debug)]
+enum Then {
+    /// Weight, bias, running mean, running variance.
+    Normalise([Tensor; 4]),
+    /// Nothing but adding this: the rest of the normalisation is in the kernel, whose channels lie side by side.
+    Add(Tensor),
+}
+
+/// The constant under the root of a variance: PyTorch's default, which CLIP keeps.
+const EPSILON: f64 = 1e-5;
 
 impl Convolution {
     /// Reads `{name}.conv{number}` and `{name}.bn{number}`.
@@ -90,15 +111,29 @@ impl Convolution {
         Ok(Self {
             kernel: weights.get(&format!("{convolution}.weight"), &shape)?,
             stride,
-            norm: [part("weight")?, part("bias")?, part("running_mean")?, part("running_var")?],
+            then: Then::Normalise([part("weight")?, part("bias")?, part("running_mean")?, part("running_var")?]),
         })
     }
 
     fn forward(&self, x: &Tensor) -> Tensor {
         let padding = self.kernel.size()[2] / 2;
-        let x = x.conv2d(&self.kernel, None::<&Tensor>, self.stride, padding, 1, 1);
-        let [weight, bias, mean, variance] = &self.norm;
-        x.batch_norm(Some(weight), Some(bias), Some(mean), Some(variance), false, 0.0, 1e-5, false)
+        match &self.then {
+            Then::Normalise([weight, bias, mean, variance]) => x
+                .conv2d(&self.kernel, None::<&Tensor>, self.stride, padding, 1, 1)
+                .batch_norm(Some(weight), Some(bias), Some(mean), Some(variance), false, 0.0, EPSILON, false),
+            Then::Add(bias) => x.conv2d(&self.kernel, Some(bias), self.stride, padding, 1, 1),
+        }
+    }
+
+    /// Folds the normalisation `w (x - mean) / √(variance + ε) + b` into kernel and bias.
+    fn frozen(self) -> Self {
+        let Self { kernel, stride, then } = self;
+        let Then::Normalise([weight, bias, mean, variance]) = then else { return Self { kernel, stride, then } };
+        let scale = weight / (variance + EPSILON).sqrt();
+        let kernel = kernel * scale.view([-1, 1, 1, 1]);
+        // A view with the channels last, made contiguous, and seen with the channels second again.
+        let kernel = kernel.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
+        Self { kernel, stride, then: Then::Add(bias - mean * scale) }
     }
 }
 
@@ -126,6 +161,15 @@ impl Bottleneck {
             shortcut: shortcut.transpose()?,
             stride,
         })
+    }
+
+    fn frozen(self) -> Self {
+        let Self { convolutions, shortcut, stride } = self;
+        Self {
+            convolutions: convolutions.map(Convolution::frozen),
+            shortcut: shortcut.map(Convolution::frozen),
+            stride,
+        }
     }
 
     fn forward(&self, x: &Tensor) -> Tensor {

@@ -1,0 +1,145 @@
+//! `nemesis pool`: what the feature pool holds, and room in it.
+
+use super::{Ending, print};
+use crate::bytes::ByteSize;
+use crate::progress::duration;
+use crate::settings::{Layer, Settings};
+use clap::{Args, Subcommand};
+use nemesis_core::train::pool::{PartInfo, Pool, View};
+use nemesis_core::{Error, Result};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+/// Show what the feature pool holds, or bound its size.
+#[derive(Debug, Subcommand)]
+pub(super) enum PoolCommand {
+    /// List what the pool holds: one line for the views of one list of images by one backbone.
+    #[command(after_help = LIST_EXAMPLES)]
+    List(Place),
+    /// Remove the longest unused features until the rest fits, those first that no planned cell needs any more.
+    #[command(after_help = PRUNE_EXAMPLES)]
+    Prune {
+        #[command(flatten)]
+        place: Place,
+        /// How much may stay [default: what `nemesis run` with the same settings keeps, 20 GB]
+        #[arg(long, value_name = "SIZE")]
+        budget: Option<ByteSize>,
+    },
+}
+
+/// Which pool is meant.
+#[derive(Debug, Args)]
+pub(super) struct Place {
+    /// The pool's folder [default: that of `nemesis run` with the same settings, out/pool]
+    #[arg(long, value_name = "DIR")]
+    pool: Option<PathBuf>,
+}
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  nemesis pool list
+  nemesis pool list --pool ~/features";
+
+const PRUNE_EXAMPLES: &str = "\
+Examples:
+  nemesis pool prune --budget 10GB
+  nemesis pool prune --pool ~/features --budget 0B";
+
+impl PoolCommand {
+    pub(super) fn run(&self) -> Result<Ending> {
+        match self {
+            Self::List(place) => {
+                let (pool, _) = place.open()?;
+                print(&listed(&pool.list()?, SystemTime::now()))?;
+            }
+            Self::Prune { place, budget } => {
+                let (pool, usual) = place.open()?;
+                let pruned = pool.prune(budget.map_or(usual, |budget| budget.0))?;
+                print(&format!("{} removed, {}\n", counted(pruned.parts), ByteSize(pruned.bytes)))?;
+            }
+        }
+        Ok(Ending::Done)
+    }
+}
+
+impl Place {
+    /// The pool, and the bytes that a run lets it take.
+    fn open(&self) -> Result<(Pool, u64)> {
+        let settings = Settings::gather(None, &Layer { pool: self.pool.clone(), ..Layer::default() })?;
+        let folder = settings.pool_folder();
+        if !folder.is_dir() {
+            return Err(Error::new("there is no feature pool here")
+                .at(&folder)
+                .help("name its folder by --pool; `nemesis run` makes one in its output folder"));
+        }
+        let usual = settings.pool().map_or(0, |(_, budget)| budget);
+        Ok((Pool::open(&folder, usual)?, usual))
+    }
+}
+
+/// The parts of one list of images, seen in one way by one backbone.
+#[derive(Debug, Default)]
+struct Group {
+    parts: u64,
+    bytes: u64,
+    used: Option<SystemTime>,
+}
+
+fn listed(parts: &[PartInfo], now: SystemTime) -> String {
+    let mut groups: BTreeMap<[String; 4], Group> = BTreeMap::new();
+    let mut damaged = Group::default();
+    for part in parts {
+        let group = match &part.key {
+            Some(key) => {
+                let view = match key.view {
+                    View::Test => "test".to_owned(),
+                    View::Train { seed, .. } => format!("training, seed {seed}"),
+                };
+                let short = |hash: &str| hash.chars().take(8).collect::<String>();
+                groups.entry([short(&key.images), short(&key.weights), key.precision.clone(), view]).or_default()
+            }
+            None => &mut damaged,
+        };
+        group.parts += 1;
+        group.bytes += part.bytes;
+        group.used = group.used.max(Some(part.used));
+    }
+    let head = ["images", "weights", "type", "view", "parts", "size", "last used"].map(str::to_owned);
+    let row = |([images, weights, kind, view], group): (&[String; 4], &Group)| {
+        let used = group.used.map_or_else(String::new, |used| ago(used, now));
+        let [parts, size] = [group.parts.to_string(), ByteSize(group.bytes).to_string()];
+        [images.clone(), weights.clone(), kind.clone(), view.clone(), parts, size, used]
+    };
+    let rows: Vec<[String; 7]> = std::iter::once(head).chain(groups.iter().map(row)).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..6).map(width).collect();
+    let mut text = String::new();
+    if !groups.is_empty() {
+        for row in &rows {
+            for (cell, width) in row.iter().zip(&widths) {
+                let _ = write!(text, "{cell:width$}  ");
+            }
+            let _ = writeln!(text, "{}", row[6]);
+        }
+    }
+    if damaged.parts > 0 {
+        let _ = writeln!(text, "damaged: {}, {}", counted(damaged.parts), ByteSize(damaged.bytes));
+    }
+    let bytes = parts.iter().map(|part| part.bytes).sum();
+    let _ = writeln!(text, "{} in all, {}", counted(parts.len() as u64), ByteSize(bytes));
+    text
+}
+
+fn counted(parts: u64) -> String {
+    if parts == 1 { "1 part".to_owned() } else { format!("{parts} parts") }
+}
+
+/// How long ago something was used; what no planned cell needs is dated back to the beginning of time.
+fn ago(used: SystemTime, now: SystemTime) -> String {
+    if used == SystemTime::UNIX_EPOCH {
+        return "released".to_owned();
+    }
+    format!("{} ago", duration(now.duration_since(used).unwrap_or_default()))
+}

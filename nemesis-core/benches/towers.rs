@@ -1,0 +1,62 @@
+//! Tokenizer, image tower, and the text tower's ways forward and backward, at 10 to 1000 classes.
+
+mod common;
+
+use common::{class_names, is_trial, random_clip};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use nemesis_core::backbone::Backbone;
+use nemesis_core::backbone::clip::{TextPath, Tokenizer};
+use nemesis_core::method::ClassPosition;
+use std::hint::black_box;
+use tch::{Device, Kind, Tensor};
+
+fn tokenizer(criterion: &mut Criterion) {
+    let names = class_names(1000);
+    let tokenizer = Tokenizer::clip();
+    let mut group = criterion.benchmark_group("tokenizer");
+    group.throughput(Throughput::Elements(names.len() as u64));
+    group.bench_function("1000 class names", |b| {
+        b.iter(|| names.iter().map(|name| black_box(tokenizer.encode(name)).len()).sum::<usize>());
+    });
+    group.finish();
+}
+
+fn image_tower(criterion: &mut Criterion) {
+    let clip = random_clip();
+    let images = if is_trial() { 1 } else { 32 };
+    let pixels = Tensor::randn([images, 3, 224, 224], (Kind::Float, Device::Cpu));
+    let mut group = criterion.benchmark_group("image tower");
+    group.sample_size(10).throughput(Throughput::Elements(images as u64));
+    group.bench_function("ViT-B/32", |b| b.iter(|| black_box(clip.encode_images(&pixels).expect("the shape fits"))));
+    group.finish();
+}
+
+fn text_tower(criterion: &mut Criterion) {
+    let mut clip = random_clip();
+    let contexts = Tensor::randn([1, 1, 16, clip.spec().width], (Kind::Float, Device::Cpu)) * 0.02;
+    let contexts = contexts.set_requires_grad(true);
+    let counts: &[usize] = if is_trial() { &[3] } else { &[10, 100, 397, 1000] };
+    let mut group = criterion.benchmark_group("text tower, forward and backward");
+    group.sample_size(10);
+    for (name, path) in [("shared", TextPath::Shared), ("cut", TextPath::Cut), ("plain", TextPath::Plain)] {
+        clip = clip.with_text_path(path);
+        for count in counts {
+            if path == TextPath::Plain && *count > 397 {
+                // 24 GB of activations.
+                continue;
+            }
+            let classes = clip.class_prompts(&class_names(*count), 16).expect("the names are short");
+            group.throughput(Throughput::Elements(*count as u64));
+            group.bench_with_input(BenchmarkId::new(name, count), &classes, |b, classes| {
+                b.iter(|| {
+                    let features = clip.encode_contexts(classes, &contexts, ClassPosition::End);
+                    features.expect("the shapes fit").square().sum(None::<Kind>).backward();
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, tokenizer, image_tower, text_tower);
+criterion_main!(benches);
