@@ -5,7 +5,10 @@ use nemesis_core::plugin::{Candidate, Plugin, PluginFile, Registry};
 use nemesis_core::{Error, Result};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Plugins by the method that they offer, loaded when they are first needed.
 #[derive(Debug)]
@@ -49,7 +52,11 @@ impl Plugins {
     /// When there is none, or it cannot be loaded.
     pub fn get(&mut self, method: &str) -> Result<&Plugin> {
         if !self.loaded.contains_key(method) {
-            let plugin = Plugin::load(self.file(method)?.path())?;
+            let file = self.file(method)?;
+            if self.named.candidates().iter().any(|candidate| candidate.path == file.path()) {
+                survives_loading(file)?;
+            }
+            let plugin = Plugin::load(file.path())?;
             self.loaded.insert(method.to_owned(), plugin);
         }
         Ok(&self.loaded[method])
@@ -59,6 +66,40 @@ impl Plugins {
         let offers =
             |candidate: &Candidate| candidate.inspected.as_ref().is_ok_and(|file| file.metadata().id == method);
         if self.named.candidates().iter().any(offers) { self.named.find(method) } else { self.beside.find(method) }
+    }
+}
+
+/// How long a plugin may take to be loaded.
+const LOADING: Duration = Duration::from_secs(30);
+
+/// Loads a plugin of the user's in another process first: one that crashes or hangs must not take this one with it. What
+/// else is wrong with it is told when it is loaded here.
+fn survives_loading(file: &PluginFile) -> Result<()> {
+    let failed = |what: String| {
+        Error::new(format!("the plugin `{}` {what}", file.metadata().id))
+            .at(file.path())
+            .help("`nemesis plugin check` on the file tells more")
+    };
+    let cannot = |e: std::io::Error| failed(format!("cannot be tried: {e}"));
+    let program = std::env::current_exe().map_err(cannot)?;
+    let mut trial = Command::new(program);
+    trial.args(["plugin", "describe", "--json"]).arg(std::path::absolute(file.path()).map_err(cannot)?);
+    let trial = trial.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut trial = trial.map_err(cannot)?;
+    let start = Instant::now();
+    loop {
+        match trial.try_wait().map_err(cannot)? {
+            Some(status) if status.signal().is_some() => {
+                return Err(failed(format!("ends the process that loads it: {status}")));
+            }
+            Some(_) => return Ok(()),
+            None if start.elapsed() > LOADING => {
+                let _ = trial.kill();
+                let _ = trial.wait();
+                return Err(failed(format!("is still not loaded after {} s", LOADING.as_secs())));
+            }
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
     }
 }
 

@@ -73,6 +73,12 @@ fn a_plugin_that_needs_what_libtorch_lacks_is_refused() {
     });
 }
 
+/// Where a plugin is loaded before there is a cell that it could cost.
+#[test]
+fn a_plugin_that_crashes_when_it_is_loaded_does_not_take_the_run_with_it() {
+    insta::assert_snapshot!(refusal(&[LIBTORCH, "-DCRASH"]));
+}
+
 #[test]
 fn two_plugins_of_one_method_name_both_files() {
     let folder = tempfile::tempdir().unwrap();

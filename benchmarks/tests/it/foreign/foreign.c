@@ -1,5 +1,5 @@
-/* A plugin for a nemesis or a libtorch that is not this one, or for a function that no libtorch has. Its entry is never
- * reached. */
+/* A plugin for a nemesis or a libtorch that is not this one, or for a function that no libtorch has, or one that
+ * crashes as soon as it is loaded. Its entry is never reached. */
 
 #ifndef ABI
 #define ABI "1.0"
@@ -15,6 +15,10 @@ __attribute__((used, section(".nemesis_plugin"))) static const char metadata[] =
 /* at::clip_of_tomorrow() */
 extern int _ZN2at16clip_of_tomorrowEv(void);
 int needed(void) { return _ZN2at16clip_of_tomorrowEv(); }
+#endif
+
+#ifdef CRASH
+__attribute__((constructor)) static void crash(void) { *(volatile int *)8 = 1; }
 #endif
 
 const void *nemesis_plugin_entry_v1(void) { return 0; }
