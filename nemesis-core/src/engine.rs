@@ -2,7 +2,7 @@
 
 use crate::backbone::{Backbone, BackboneSpec, clip::Clip};
 use crate::budget::Budget;
-use crate::dataset::{ClassSubset, Dataset, Registry, Sample, few_shot, limited_test, manifest_hash};
+use crate::dataset::{ClassSubset, Dataset, Registry, Sample, class_words, few_shot, limited_test, manifest_hash};
 use crate::method::{self, Method, Task};
 use crate::plugin::Plugin;
 use crate::record::{Cell, Evaluated, EvaluationCell, MethodKey, Provenance, Store, Subject, Trained, TrainingCell};
@@ -326,7 +326,7 @@ pub fn task(spec: &BackboneSpec, class_names: Vec<String>, template: &str, epoch
 
 /// Class names as prompts have them: underscores become spaces.
 pub fn clean_names(names: &[String]) -> Vec<String> {
-    names.iter().map(|name| name.replace('_', " ")).collect()
+    names.iter().map(|name| class_words(name)).collect()
 }
 
 /// Parses `cpu` or `cuda:N`.

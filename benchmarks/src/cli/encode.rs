@@ -5,12 +5,11 @@ use crate::mini;
 use clap::Args;
 use nemesis_core::backbone::{Backbone, clip::Clip};
 use nemesis_core::engine::parse_device;
+use nemesis_core::record::to_safetensors;
 use nemesis_core::train::{Precision, encode_images};
 use nemesis_core::{Error, Result, files};
-use safetensors::tensor::{Dtype, TensorView, serialize};
-use std::collections::HashMap;
 use std::path::PathBuf;
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::no_grad;
 
 /// Encodes images or texts to features, written as safetensors: `features` [rows, width], not normalised, with the
 /// rows' names in the file's metadata under `names`, as a JSON list.
@@ -62,24 +61,10 @@ impl Encode {
             (paths.iter().map(|path| path.display().to_string()).collect(), features)
         };
         let shape = features.size();
-        files::write_atomic(&self.output, &to_safetensors(&names, &features)?)?;
+        let names = serde_json::to_string(&names).expect("a list of texts is JSON");
+        let bytes = to_safetensors(&vec![("features".to_owned(), features)], &[("names", names)])?;
+        files::write_atomic(&self.output, &bytes)?;
         println!("{} rows of {} numbers in {}", shape[0], shape[1], self.output.display());
         Ok(Ending::Done)
     }
-}
-
-fn to_safetensors(names: &[String], features: &Tensor) -> Result<Vec<u8>> {
-    let shape: Vec<usize> = features.size().iter().map(|n| *n as usize).collect();
-    let features = features.to_device(Device::Cpu).contiguous().flatten(0, -1);
-    let (dtype, bytes) = if features.kind() == Kind::Double {
-        (Dtype::F64, Vec::<f64>::try_from(&features)?.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())
-    } else {
-        let numbers = Vec::<f32>::try_from(&features.to_kind(Kind::Float))?;
-        (Dtype::F32, numbers.iter().flat_map(|x| x.to_le_bytes()).collect())
-    };
-    let failed = |e: &dyn std::fmt::Display| Error::new(format!("cannot write the features: {e}"));
-    let view = TensorView::new(dtype, shape, &bytes).map_err(|e| failed(&e))?;
-    let names = serde_json::to_string(names).expect("a list of texts is JSON");
-    let metadata = HashMap::from([("names".to_owned(), names)]);
-    serialize([("features", view)], Some(metadata)).map_err(|e| failed(&e))
 }

@@ -52,5 +52,5 @@ fn pretrain(out: &Path, recipe: Option<&Path>) -> Result<()> {
     let weights = mini::pretrain(&recipe, |step, steps, loss| {
         eprintln!("step {step} of {steps}, loss {loss:.3}, {:.0} s", started.elapsed().as_secs_f64());
     })?;
-    files::write_atomic(out, &record::to_safetensors(&weights)?)
+    files::write_atomic(out, &record::to_safetensors(&weights, &[])?)
 }

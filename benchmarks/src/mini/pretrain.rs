@@ -175,7 +175,7 @@ mod tests {
 
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tiny.safetensors");
-        files::write_atomic(&path, &record::to_safetensors(&weights).unwrap()).unwrap();
+        files::write_atomic(&path, &record::to_safetensors(&weights, &[]).unwrap()).unwrap();
         let clip = Clip::load(&path, Device::Cpu, Kind::Float).unwrap();
         assert_eq!((clip.spec().image_size, clip.spec().width, clip.spec().embed_dim), (16, 64, 16));
         let initial = &initial_weights(&recipe)["token_embedding.weight"];

@@ -4,6 +4,7 @@ use super::check::{Check, differing, largest, norm_error, number_error};
 use super::fixtures::{Fixtures, Tensors};
 use super::schedule;
 use nemesis_core::backbone::Backbone;
+use nemesis_core::engine::clean_names;
 use nemesis_core::method::{Batch, Host, Method, Task};
 use nemesis_core::train::{OptimiserKind, Recompute, ResolvedProtocol, Services, Sgd, learning_rate, step};
 use nemesis_core::{Error, Result};
@@ -146,7 +147,7 @@ fn context_of(tensors: impl IntoIterator<Item = (String, Tensor)>) -> Result<Ten
 pub(crate) fn task(clip: &dyn Backbone, class_names: &[String], epochs: u64) -> Task {
     let spec = clip.spec();
     Task {
-        class_names: class_names.iter().map(|name| name.replace('_', " ")).collect(),
+        class_names: clean_names(class_names),
         template: "a photo of a {}.".to_owned(),
         width: spec.width,
         embed_dim: spec.embed_dim,

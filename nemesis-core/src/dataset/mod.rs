@@ -74,6 +74,11 @@ pub trait Dataset: Send + Sync {
     }
 }
 
+/// A class name as prompts have it: underscores become spaces (`trainers/coop.py`).
+pub fn class_words(name: &str) -> String {
+    name.replace('_', " ")
+}
+
 /// The test samples that are evaluated: all, or the first `limit` of each class in the order of the split.
 pub fn limited_test(dataset: &dyn Dataset, limit: Option<u32>) -> Vec<Sample> {
     let samples = dataset.samples(Split::Test);

@@ -4,18 +4,19 @@ use crate::method::State;
 use crate::{Error, Result};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
+use std::collections::HashMap;
 use tch::{Device, Kind, Tensor};
 
-/// The state as a safetensors file. Tensors are sorted by type and name, so that equal states have equal bytes.
+/// Named tensors as a safetensors file, with metadata if there are any. Tensors are sorted by type and name, so that equal states have equal bytes.
 ///
 /// # Errors
 ///
 /// When a tensor has a type that safetensors cannot hold, or two tensors share a name.
-pub fn to_safetensors(state: &State) -> Result<Vec<u8>> {
+pub fn to_safetensors(state: &State, metadata: &[(&str, String)]) -> Result<Vec<u8>> {
     let mut parts = Vec::with_capacity(state.len());
     for (name, tensor) in state {
         if parts.iter().any(|(other, ..): &(&String, _, _, _)| *other == name) {
-            return Err(Error::new(format!("two tensors of a learned state are named `{name}`")));
+            return Err(Error::new(format!("two tensors are named `{name}`")));
         }
         let tensor = tensor.detach().to_device(Device::Cpu).contiguous();
         let mut bytes = vec![0; tensor.numel() * tensor.kind().elt_size_in_bytes()];
@@ -23,13 +24,15 @@ pub fn to_safetensors(state: &State) -> Result<Vec<u8>> {
         let shape: Vec<usize> = tensor.size().iter().map(|n| *n as usize).collect();
         parts.push((name, dtype_of(tensor.kind())?, shape, bytes));
     }
-    let unwritable = |e: safetensors::SafeTensorError| Error::new(format!("cannot write a learned state: {e}"));
+    let unwritable = |e: safetensors::SafeTensorError| Error::new(format!("cannot write tensors: {e}"));
     let views = parts
         .iter()
         .map(|(name, dtype, shape, bytes)| Ok((*name, TensorView::new(*dtype, shape.clone(), bytes)?)))
         .collect::<Result<Vec<_>, _>>()
         .map_err(unwritable)?;
-    serialize(views, None).map_err(unwritable)
+    let metadata: HashMap<String, String> =
+        metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    serialize(views, (!metadata.is_empty()).then_some(metadata)).map_err(unwritable)
 }
 
 /// The state that [`to_safetensors`] wrote, on the CPU, sorted by name.
@@ -85,7 +88,7 @@ mod tests {
             ("count".into(), Tensor::from(7_i64)),
             ("half".into(), context.detach().to_kind(Kind::Half)),
         ];
-        let read = from_safetensors(&to_safetensors(&state).unwrap()).unwrap();
+        let read = from_safetensors(&to_safetensors(&state, &[]).unwrap()).unwrap();
         assert_eq!(read.len(), 3);
         for ((name, tensor), (read_name, read_tensor)) in state.iter().zip(&read) {
             assert_eq!(name, read_name);
@@ -97,8 +100,11 @@ mod tests {
     #[test]
     fn the_order_of_tensors_does_not_change_the_bytes() {
         let tensors = |names: [&str; 2]| names.map(|n| (n.to_owned(), Tensor::from(n.len() as i64))).into();
-        assert_eq!(to_safetensors(&tensors(["a", "bb"])).unwrap(), to_safetensors(&tensors(["bb", "a"])).unwrap());
-        assert!(to_safetensors(&tensors(["a", "a"])).is_err());
+        assert_eq!(
+            to_safetensors(&tensors(["a", "bb"]), &[]).unwrap(),
+            to_safetensors(&tensors(["bb", "a"]), &[]).unwrap()
+        );
+        assert!(to_safetensors(&tensors(["a", "a"]), &[]).is_err());
         assert!(from_safetensors(b"no").is_err());
     }
 }

@@ -140,7 +140,7 @@ impl Store {
     ///
     /// When the state or its file cannot be written.
     pub fn put_state(&self, state: &State) -> Result<String> {
-        let bytes = to_safetensors(state)?;
+        let bytes = to_safetensors(state, &[])?;
         let hash = hash(&bytes);
         let path = self.state_path(&hash);
         // What is there already is not trusted: a damaged file must not outlive a new training.

@@ -2,6 +2,8 @@
 
 use super::services::Services;
 use crate::backbone::Backbone;
+use crate::dataset::class_words;
+use crate::method::prompt::unit;
 use crate::method::{Batch, Method};
 use crate::{Error, Result};
 use tch::{Kind, Tensor, no_grad};
@@ -72,15 +74,10 @@ pub fn zero_shot_predictions(
     class_names: &[String],
     template: &str,
 ) -> Result<Predictions> {
-    let prompts: Vec<String> = class_names.iter().map(|name| template.replace("{}", &name.replace('_', " "))).collect();
+    let prompts: Vec<String> = class_names.iter().map(|name| template.replace("{}", &class_words(name))).collect();
     let text = no_grad(|| backbone.encode_strings(&prompts).map(|text| unit(&text)))?;
     let scale = backbone.spec().logit_scale;
     predict(features, labels, class_names.len(), |rows, _| Ok(unit(rows).f_matmul(&text.tr())? * scale))
-}
-
-/// Rows divided by their 2-norm.
-fn unit(rows: &Tensor) -> Tensor {
-    rows / rows.norm_scalaropt_dim(2.0, [-1i64].as_slice(), true)
 }
 
 fn predict(

@@ -26,6 +26,7 @@ pub use vit::VisionTransformer;
 pub use weights::Weights;
 
 use super::{Backbone, BackboneSpec, ClassPrompts};
+use crate::dataset::class_words;
 use crate::method::ClassPosition;
 use crate::{Error, Result};
 use frozen::FrozenText;
@@ -251,7 +252,7 @@ impl Backbone for Clip {
         self.text()?;
         let mut prompts = ClassPrompts { tokens: Vec::new(), name_lengths: Vec::new() };
         for class_name in class_names {
-            let name = class_name.replace('_', " ");
+            let name = class_words(class_name);
             let mut tokens = Tokenizer::clip().encode(&format!("{name}."));
             if tokens.contains(&END) {
                 return Err(Error::new(format!("the class name `{class_name}` contains the end token"))
