@@ -4,10 +4,11 @@ use super::{
     GuestHost, batch, borrow, borrowed, catch, feature_set, release, report_panics, required, result, sized, slice,
     status, task, text,
 };
-use crate::{Descriptor, Error, Plugin, Result, parse_options, versions};
+use crate::{Batch, Descriptor, Error, Host, Plugin, Result, parse_options, versions};
 use nemesis_abi as abi;
 use std::ffi::{c_char, c_void};
 use std::marker::PhantomData;
+use tch::Tensor;
 
 /// The plugin's entry, given version and source hash of the crate that exports it; `None` if making it panics.
 ///
@@ -90,6 +91,24 @@ impl<P: Plugin> Exports<P> {
         status(catch(|| body(unsafe { &mut *method.cast::<P>() })))
     }
 
+    /// Has the method compute something of a batch, and hands it over; nothing is a null pointer.
+    unsafe fn compute(
+        method: *mut c_void,
+        inputs: *const abi::Batch,
+        host: *const abi::Host,
+        out: *mut abi::Tensor,
+        body: impl FnOnce(&mut P, &Batch, &dyn Host) -> Result<Option<Tensor>>,
+    ) -> abi::Status {
+        Self::call(method, |method| {
+            // SAFETY: see above.
+            let (inputs, host) = unsafe { (batch(inputs)?, GuestHost::new(host)?) };
+            let computed = body(method, &inputs, &host)?;
+            // SAFETY: see above.
+            unsafe { out.write(computed.map_or(std::ptr::null_mut(), release)) };
+            Ok(())
+        })
+    }
+
     unsafe extern "C" fn parameters(method: *mut c_void, sink: *const abi::ParameterSink) -> abi::Status {
         Self::call(method, |method| {
             // SAFETY: see above.
@@ -121,14 +140,8 @@ impl<P: Plugin> Exports<P> {
         host: *const abi::Host,
         out: *mut abi::Tensor,
     ) -> abi::Status {
-        Self::call(method, |method| {
-            // SAFETY: see above.
-            let (inputs, host) = unsafe { (batch(inputs)?, GuestHost::new(host)?) };
-            let loss = method.loss(&inputs, &host)?;
-            // SAFETY: see above.
-            unsafe { out.write(release(loss)) };
-            Ok(())
-        })
+        // SAFETY: see above.
+        unsafe { Self::compute(method, inputs, host, out, |method, inputs, host| method.loss(inputs, host).map(Some)) }
     }
 
     unsafe extern "C" fn logits(
@@ -137,14 +150,10 @@ impl<P: Plugin> Exports<P> {
         host: *const abi::Host,
         out: *mut abi::Tensor,
     ) -> abi::Status {
-        Self::call(method, |method| {
-            // SAFETY: see above.
-            let (inputs, host) = unsafe { (batch(inputs)?, GuestHost::new(host)?) };
-            let logits = method.logits(&inputs, &host)?;
-            // SAFETY: see above.
-            unsafe { out.write(release(logits)) };
-            Ok(())
-        })
+        // SAFETY: see above.
+        unsafe {
+            Self::compute(method, inputs, host, out, |method, inputs, host| method.logits(inputs, host).map(Some))
+        }
     }
 
     unsafe extern "C" fn save(method: *mut c_void, sink: *const abi::TensorSink) -> abi::Status {
@@ -210,14 +219,8 @@ impl<P: Plugin> Exports<P> {
         host: *const abi::Host,
         out: *mut abi::Tensor,
     ) -> abi::Status {
-        Self::call(method, |method| {
-            // SAFETY: see above.
-            let (inputs, host) = unsafe { (batch(inputs)?, GuestHost::new(host)?) };
-            let loss = method.compute_gradients(&inputs, &host)?;
-            // SAFETY: see above.
-            unsafe { out.write(loss.map_or(std::ptr::null_mut(), release)) };
-            Ok(())
-        })
+        // SAFETY: see above.
+        unsafe { Self::compute(method, inputs, host, out, P::compute_gradients) }
     }
 }
 
