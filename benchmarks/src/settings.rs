@@ -1,7 +1,7 @@
 //! The settings of a run: suite ← the user's file ← `NEMESIS_*` ← the command line.
 
 use crate::bytes::ByteSize;
-use crate::suite::{Source, Suite, load_suite};
+use crate::suite::{Source, Suite, line_of_key, load_suite};
 use figment::providers::{Env, Serialized};
 use figment::{Figment, Profile};
 use nemesis_core::train::Precision;
@@ -142,7 +142,24 @@ impl Settings {
 
 fn read_layer(file: &Path) -> Result<Source<Layer>> {
     let text = nemesis_core::files::read_text(file)?;
-    Ok(Source { value: yaml::parse(&text, file)?, file: file.to_owned(), text })
+    let value = yaml::parse(&text, file).map_err(|error| blame(&text, file).unwrap_or(error))?;
+    Ok(Source { value, file: file.to_owned(), text })
+}
+
+/// The error of the first key whose value alone is wrong. Of a list that may be written in several ways, serde knows
+/// neither key nor line.
+fn blame(text: &str, file: &Path) -> Option<Error> {
+    let keys: serde_yaml::Mapping = serde_yaml::from_str(text).ok()?;
+    keys.into_iter().find_map(|(key, value)| {
+        let name = key.as_str()?.to_owned();
+        let alone = serde_yaml::to_string(&serde_yaml::Mapping::from_iter([(key, value)])).ok()?;
+        let error = yaml::parse::<Layer>(&alone, file).err()?;
+        let error = if error.what().contains(&name) { error } else { error.context(&name) };
+        Some(match line_of_key(text, &name, &name) {
+            Some(line) => error.line(line),
+            None => error,
+        })
+    })
 }
 
 /// Only environment variables can still be wrong here, since the other sources are typed.

@@ -15,7 +15,9 @@ pub fn parse<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T> {
         let message = error.to_string();
         // The place is told by `-->`; serde_json's own ` at line 3 column 5` would repeat it.
         let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
-        let placed = if error.is_eof() {
+        let placed = if text.trim().is_empty() {
+            Error::new("the file is empty").help("it may be a download that broke off: get it again")
+        } else if error.is_eof() {
             Error::new("the file ends in the middle of its JSON")
                 .help("it may be a download that broke off: get it again")
         } else {

@@ -21,7 +21,16 @@ pub fn read<T: DeserializeOwned>(file: &Path) -> Result<T> {
 ///
 /// When the text is not YAML, or not a `T`: an unknown or missing key, a wrong type, a rejected value.
 pub fn parse<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T> {
-    serde_yaml::from_str(text).map_err(|error| translate(&error, file))
+    serde_yaml::from_str(text).map_err(|error| {
+        let error = translate(&error, file);
+        if text.trim().is_empty() {
+            return Error::new("the file is empty").at(file).expected("keys with values");
+        }
+        match repetition(error.what(), text) {
+            Some(line) => error.line(line),
+            None => error,
+        }
+    })
 }
 
 fn translate(error: &serde_yaml::Error, file: &Path) -> Error {
@@ -32,7 +41,13 @@ fn translate(error: &serde_yaml::Error, file: &Path) -> Error {
     let message = place.replace_all(&message, "");
     // A path into a list at the top begins with a dot that says nothing: `.[0].name`.
     let message = message.strip_prefix('.').unwrap_or(&message);
-    let error = unknown_name(message).unwrap_or_else(|| wrong_value(message));
+    let broken = [", while scanning ", ", while parsing "].iter().any(|words| message.contains(words));
+    let error = if broken {
+        Error::new(format!("the file is not YAML: {message}"))
+            .help("is it cut short, is a quote or bracket left open, or a line indented otherwise than its neighbours?")
+    } else {
+        unknown_name(message).unwrap_or_else(|| wrong_value(message))
+    };
     let error = error.at(file);
     match location {
         Some(location) => error.line(location.line()),
@@ -47,9 +62,23 @@ pub(crate) fn wrong_value(message: &str) -> Error {
         Some((what, "u8" | "u16" | "u32" | "u64" | "usize")) => Error::new(what).expected("a whole number from 0 on"),
         Some((what, "i32" | "i64" | "isize")) => Error::new(what).expected("a whole number"),
         Some((what, "f32" | "f64")) => Error::new(what).expected("a number"),
+        Some((what, "a sequence")) => Error::new(what).expected("a list"),
+        Some((what, expected)) if expected == "a map" || expected.starts_with("struct ") => {
+            Error::new(what).expected("keys with values")
+        }
         Some((what, expected)) => Error::new(what).expected(expected),
         None => Error::new(message),
     }
+}
+
+/// The line on which a key stands a second time, if the message says that one does: serde knows only where the map
+/// begins. Unknown where the key also occurs elsewhere.
+fn repetition(message: &str, text: &str) -> Option<usize> {
+    let key = message.split_once("duplicate field `")?.1.split('`').next()?;
+    let is_key =
+        |line: &str| line.trim_start_matches([' ', '-']).strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
+    let lines: Vec<usize> = text.lines().zip(1..).filter(|(line, _)| is_key(line)).map(|(_, number)| number).collect();
+    if let [_, second] = lines[..] { Some(second) } else { None }
 }
 
 /// Turns serde's ``path: unknown field `a`, expected one of `b`, `c` `` into an error that suggests the nearest name.
@@ -140,19 +169,21 @@ mod tests {
         ");
         insta::assert_snapshot!(message("shots: [1]\nshots: [2]\n"), @r"
         duplicate field `shots`
-          --> suite.yaml:1
+          --> suite.yaml:2
         ");
     }
 
     #[test]
     fn broken_syntax_and_an_empty_file_are_placed() {
         insta::assert_snapshot!(message("shots: [1]\ninner: \"x\n"), @r"
-        found unexpected end of stream, while scanning a quoted scalar
+        the file is not YAML: found unexpected end of stream, while scanning a quoted scalar
           --> suite.yaml:3
+          help: is it cut short, is a quote or bracket left open, or a line indented otherwise than its neighbours?
         ");
         insta::assert_snapshot!(message(""), @r"
-        missing field `shots`
-          --> suite.yaml:1
+        the file is empty
+          --> suite.yaml
+          expected: keys with values
         ");
     }
 

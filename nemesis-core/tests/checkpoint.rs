@@ -86,10 +86,9 @@ fn other_files_are_refused_with_what_to_do() {
       help: download it again
     ");
     insta::assert_snapshot!(complaint(b"<html>Not found</html>"), @r"
-    the checkpoint cannot be read as safetensors: header too large
+    the file is a web page and no checkpoint
       --> FOLDER/clip.pt
-      expected: a checkpoint of CLIP: safetensors, OpenAI's TorchScript `.pt`, or a state dict of `torch.save`
-      help: it is cut short, damaged or of another format; download it again
+      help: download it again: a server may have sent a message in its place
     ");
     insta::assert_snapshot!(complaint(&std::fs::read(fixture("legacy.pt")).unwrap()), @r#"
     the checkpoint is in the format that `torch.save` had before PyTorch 1.6

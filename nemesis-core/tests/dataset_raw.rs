@@ -174,6 +174,8 @@ fn pets_are_named_by_their_files_and_labelled_by_the_lists() {
     insta::assert_snapshot!(root.failure("oxford_pets"), @r"
     cannot prepare a split of `oxford_pets`: the list is empty
       --> ROOT/oxford_pets/annotations/test.txt
+      expected: a line for each image or class
+      help: it may be a download that broke off: get it again
     ");
 }
 
@@ -306,8 +308,9 @@ fn damaged_matlab_files_are_refused() {
       help: it may be a download that broke off: get it again
     ");
     insta::assert_snapshot!(refused(0, &[b'<'; 500]), @r"
-    cannot prepare a split of `stanford_cars`: the file is not a little-endian MATLAB 5 file
+    cannot prepare a split of `stanford_cars`: the file is not a MATLAB 5 file of a little-endian machine
       --> ROOT/stanford_cars/devkit/cars_meta.mat
+      help: get it again: a server may have sent a message in its place
     ");
     insta::assert_snapshot!(refused(0, CAR_FILES[1].1), @r"
     cannot prepare a split of `stanford_cars`: the MATLAB file has no variable `class_names`

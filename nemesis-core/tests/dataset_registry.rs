@@ -188,6 +188,7 @@ fn a_wrong_registry_is_placed() {
     insta::assert_snapshot!(told(&format!("{TOY}{TOY}")), @r"
     the data set `toy` is described twice
       --> datasets.yaml
+      help: remove one of the two, or give it a name of its own
     ");
 }
 

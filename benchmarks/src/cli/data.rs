@@ -216,17 +216,21 @@ pub(super) fn report_text(name: &str, report: &Report) -> String {
         SplitOrigin::Unknown => format!("split: unknown ({fingerprint}); the published one's fingerprint is not known"),
     });
     if !report.missing.is_empty() {
-        lines.push(format!("{} images are missing:", report.missing.len()));
+        lines.push(format!("{} missing:", images_are(report.missing.len())));
         lines.extend(report.missing.iter().take(MAX_NAMED).map(|path| format!("  {}", path.display())));
         lines.extend(more(report.missing.len()));
     }
     if !report.damaged.is_empty() {
-        lines.push(format!("{} images are damaged:", report.damaged.len()));
+        lines.push(format!("{} damaged:", images_are(report.damaged.len())));
         let damaged = report.damaged.iter().take(MAX_NAMED);
         lines.extend(damaged.map(|(path, error)| format!("  {}: {}", path.display(), error.what())));
         lines.extend(more(report.damaged.len()));
     }
     lines.join("\n  ") + "\n"
+}
+
+fn images_are(count: usize) -> String {
+    if count == 1 { "1 image is".to_owned() } else { format!("{count} images are") }
 }
 
 fn more(count: usize) -> Option<String> {

@@ -1,6 +1,7 @@
 //! `nemesis data fetch` and `nemesis backbone fetch`, against servers that misbehave and archives that mean harm.
 
 use crate::command::{nemesis, regex_escape, told};
+use crate::files::tree;
 use crate::server::{Answer, Server};
 use flate2::{Compression, write::GzEncoder};
 use std::fs;
@@ -81,26 +82,6 @@ fn run(folder: &Path, arguments: &[&str]) -> String {
 
 fn fetch(root: &tempfile::TempDir) -> String {
     run(root.path(), &["data", "fetch", "toy", "--data", "."])
-}
-
-/// All files and folders under a folder, with a file's length.
-fn tree(folder: &Path) -> Vec<String> {
-    fn collect(top: &Path, folder: &Path, into: &mut Vec<String>) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.strip_prefix(top).unwrap().display().to_string();
-            if path.is_dir() {
-                into.push(format!("{name}/"));
-                collect(top, &path, into);
-            } else {
-                into.push(format!("{name} {}", fs::symlink_metadata(&path).unwrap().len()));
-            }
-        }
-    }
-    let mut all = Vec::new();
-    collect(folder, folder, &mut all);
-    all.sort();
-    all
 }
 
 /// What is in the data set's folder, in one line.

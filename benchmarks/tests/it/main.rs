@@ -2,9 +2,11 @@
 
 mod bad_input;
 mod book;
+mod broken;
 mod command;
 mod compare;
 mod fetch;
+mod files;
 #[cfg(target_os = "linux")]
 mod isolation;
 mod mini_suite;

@@ -52,7 +52,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<(String, Array)>> {
         return Err(Error::new("the file is a MATLAB 7.3 file").expected("a MATLAB 5 file").help("save it with `-v6`"));
     }
     if &header[126..] != b"IM" || !header.starts_with(b"MATLAB 5.0") {
-        return Err(Error::new("the file is not a little-endian MATLAB 5 file"));
+        return Err(Error::new("the file is not a MATLAB 5 file of a little-endian machine")
+            .help("get it again: a server may have sent a message in its place"));
     }
     let mut variables = Vec::new();
     let mut reader = Reader(&bytes[HEADER..]);

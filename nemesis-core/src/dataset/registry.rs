@@ -120,9 +120,17 @@ impl Registry {
     /// When the text is not a registry, or names a data set twice.
     pub fn parse(text: &str, file: &Path) -> Result<Self> {
         let entries: Vec<Entry> = yaml::parse(text, file)?;
+        if entries.is_empty() {
+            return Err(Error::new("the file describes no data set")
+                .at(file)
+                .expected("a list of data sets")
+                .help("without the file, the data sets that are built in are known"));
+        }
         for (i, entry) in entries.iter().enumerate() {
             if entries[..i].iter().any(|earlier| earlier.name == entry.name) {
-                return Err(Error::new(format!("the data set `{}` is described twice", entry.name)).at(file));
+                return Err(Error::new(format!("the data set `{}` is described twice", entry.name))
+                    .at(file)
+                    .help("remove one of the two, or give it a name of its own"));
             }
         }
         Ok(Self { entries })

@@ -33,6 +33,11 @@ impl ClassNames {
             };
             return Err(error.at(file).line(index + 1));
         }
+        if classes.names.is_empty() {
+            return Err(Error::new("the list of class names is empty")
+                .at(file)
+                .expected("lines like `n01440764 tench`"));
+        }
         Ok(classes)
     }
 

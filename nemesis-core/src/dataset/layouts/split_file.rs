@@ -13,6 +13,7 @@ pub(in crate::dataset) type Row = (String, u32, String);
 
 /// What a split file lists.
 #[derive(Serialize, Deserialize)]
+#[serde(expecting = "an object with the lists `train`, `val` and `test`")]
 pub(in crate::dataset) struct Rows {
     pub(in crate::dataset) train: Vec<Row>,
     pub(in crate::dataset) val: Vec<Row>,

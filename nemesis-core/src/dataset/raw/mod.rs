@@ -69,7 +69,10 @@ impl Raw {
 fn parse_lines<T>(file: &Path, mut parse: impl FnMut(&str) -> Result<T>) -> Result<Vec<T>> {
     let text = files::read_text(file)?;
     if text.trim().is_empty() {
-        return Err(Error::new("the list is empty").at(file));
+        return Err(Error::new("the list is empty")
+            .at(file)
+            .expected("a line for each image or class")
+            .help("it may be a download that broke off: get it again"));
     }
     text.lines().enumerate().map(|(i, line)| parse(line.trim()).map_err(|e| e.at(file).line(i + 1))).collect()
 }

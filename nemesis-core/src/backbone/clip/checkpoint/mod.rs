@@ -28,6 +28,8 @@ impl Checkpoint {
         let bytes = files::read(path)?;
         let tensors = match &bytes[..] {
             [] => Err(Error::new("the checkpoint is empty").help("download it again")),
+            [b'<', ..] => Err(Error::new("the file is a web page and no checkpoint")
+                .help("download it again: a server may have sent a message in its place")),
             [b'P', b'K', 3, 4, ..] => torch::read(&bytes),
             // A pickle that begins with a long integer, the magic number of the old format.
             [0x80, _, 0x8a, ..] => Err(torch::refuse_legacy()),
