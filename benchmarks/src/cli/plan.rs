@@ -49,6 +49,10 @@ impl Plan {
         let missing = plan.missing_images()?;
         for (dataset, images) in &missing {
             println!("missing      {} images of {dataset}, the first is {}", images.len(), images[0].display());
+            println!(
+                "             `nemesis data sample --dataset {dataset} --shots N --seed N --missing` lists a training's; \
+                 `--limit N` needs fewer test images; `nemesis data check {dataset}` counts all"
+            );
         }
         println!("{}", Estimate::measure(&plan, &store, &options)?);
         Ok(if missing.is_empty() { Ending::Done } else { Ending::WithFailures })
