@@ -18,7 +18,7 @@ const USER_FILE: &str = "nemesis.yaml";
 const OF_THE_BUILD: [&str; 3] = ["libtorch", "libtorch_folder", "cxx11_abi"];
 
 /// Gigabytes that the feature pool may take by default.
-const POOL_BUDGET: u64 = 20;
+pub(crate) const POOL_BUDGET: u64 = 20;
 
 /// What one source says of a run. Every key may be missing; all have the names of the command line's options.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

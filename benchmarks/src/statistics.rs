@@ -20,6 +20,8 @@ struct Condition {
     /// The data set that was trained on, where it is another one.
     trained_on: Option<String>,
     corruption: Option<String>,
+    /// The epoch, where it is not the last.
+    epoch: Option<u64>,
     limit: Option<u32>,
 }
 
@@ -41,6 +43,7 @@ impl Condition {
             classes: cell.classes,
             trained_on: training.map(|training| training.dataset.clone()).filter(|dataset| *dataset != cell.dataset),
             corruption,
+            epoch: cell.epoch,
             limit: cell.limit,
         }
     }
@@ -50,7 +53,9 @@ impl Condition {
         let title = if self.dataset.is_empty() { "Average" } else { results.title(&self.dataset) };
         let classes = (self.classes != ClassSubset::All).then(|| self.classes.to_string());
         let trained_on = self.trained_on.as_ref().map(|dataset| format!("trained on {}", results.title(dataset)));
-        let special: Vec<String> = [classes, trained_on, self.corruption.clone()].into_iter().flatten().collect();
+        let epoch = self.epoch.map(|epoch| format!("epoch {epoch}"));
+        let special: Vec<String> =
+            [classes, trained_on, self.corruption.clone(), epoch].into_iter().flatten().collect();
         if special.is_empty() { title.to_owned() } else { format!("{title} ({})", special.join(", ")) }
     }
 

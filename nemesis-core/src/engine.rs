@@ -120,6 +120,11 @@ impl Engine {
         self.features.release(self.backbone.spec())
     }
 
+    /// What the backbone is.
+    pub fn backbone(&self) -> &BackboneSpec {
+        self.backbone.spec()
+    }
+
     /// Computes a cell and writes its record, unless it is there already.
     ///
     /// # Errors
@@ -194,33 +199,36 @@ impl Engine {
         let features = self.features.test(&self.backbone, dataset.folder(), &test)?;
         let features = rows_of_subset(&features, &test, cell.classes, classes);
         let mut norms = Vec::new();
-        let predictions: Predictions = match &cell.subject {
-            Subject::ZeroShot { template } => {
-                zero_shot_predictions(&self.backbone, &features, &labels, &names, template)?
-            }
+        // The method, what it has learned, and the seed that it learned it with. An imported state is all there is of
+        // its training, and without a corruption nothing is drawn in an evaluation.
+        let learned = match &cell.subject {
+            Subject::ZeroShot { template } => Err(template),
             Subject::Training { cell: training } => {
                 let id = training.id();
                 let record = self
                     .store
                     .get::<TrainingCell>(&id)?
                     .ok_or_else(|| Error::new(self.store.failure_of_training(&id)))?;
-                let plugin = plugin_of(&self.plugins, &training.method)?;
+                Ok((&training.method, self.store.learned(&record, cell.epoch)?, training.seed))
+            }
+            Subject::Imported { state, method } => Ok((method, self.store.state(state)?, 0)),
+        };
+        let predictions: Predictions = match learned {
+            Err(template) => zero_shot_predictions(&self.backbone, &features, &labels, &names, template)?,
+            Ok((key, mut state, seed)) => {
+                let plugin = plugin_of(&self.plugins, key)?;
                 let prompts = self.backbone.class_prompts(&names, 0)?;
-                let services = Services::new(&self.backbone, &prompts, training.seed, self.recompute, &self.cancelled);
+                let services = Services::new(&self.backbone, &prompts, seed, self.recompute, &self.cancelled);
                 let task = task(self.backbone.spec(), names.clone(), dataset.template(), 0, self.setup.precision);
-                let mut method = plugin.create(&task, &training.method.options, &services)?;
-                let mut state = self.store.learned(&record, cell.epoch)?;
+                let mut method = plugin.create(&task, &key.options, &services)?;
                 if let Some(corruption) = &cell.corruption {
-                    corrupt(&mut state, corruption, training.seed)?;
+                    corrupt(&mut state, corruption, seed)?;
                 }
                 norms = context_norms(&state)?;
                 method.load_state(&state)?;
                 let predictions = evaluate(&mut *method, &features, &labels, names.len(), &services)?;
                 pass_on_warnings(&services, tell);
                 predictions
-            }
-            Subject::Imported { .. } => {
-                return Err(Error::new("an imported context is evaluated by `nemesis predict`"));
             }
         };
         let provenance = self.provenance(cell.subject.method(), started)?;

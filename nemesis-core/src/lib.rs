@@ -10,6 +10,7 @@ pub mod engine;
 pub mod error;
 pub mod files;
 pub mod image;
+pub mod interchange;
 pub mod json;
 pub mod plugin;
 pub mod record;

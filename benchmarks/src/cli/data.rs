@@ -101,7 +101,7 @@ enum DataCommand {
     },
 }
 
-fn parse_classes(text: &str) -> std::result::Result<ClassSubset, String> {
+pub(super) fn parse_classes(text: &str) -> std::result::Result<ClassSubset, String> {
     serde_json::from_value(json!(text)).map_err(|_| "expected all, base or new".to_owned())
 }
 

@@ -6,6 +6,8 @@ mod compare;
 mod data;
 mod encode;
 mod env;
+mod evaluate;
+mod export;
 mod fetch;
 mod images;
 mod mini;
@@ -17,6 +19,7 @@ mod pool;
 mod predict;
 mod report;
 mod run;
+mod trainings;
 mod worker;
 
 use clap::{Parser, Subcommand};
@@ -71,6 +74,10 @@ enum Command {
     Encode(encode::Encode),
     /// Label images with a context that was learned.
     Predict(predict::Predict),
+    /// Evaluate a context that CoOp's code has learned.
+    Evaluate(evaluate::Evaluate),
+    /// Write a learned context as CoOp's code loads it.
+    Export(export::Export),
     /// Compare this build with golden values.
     Parity(parity::Parity),
     /// Make a plugin.
@@ -103,6 +110,8 @@ pub fn main() -> ExitCode {
         Command::Backbone(command) => command.run(),
         Command::Encode(command) => command.run(),
         Command::Predict(command) => command.run(),
+        Command::Evaluate(command) => command.run(),
+        Command::Export(command) => command.run(),
         Command::Parity(command) => command.run(),
         Command::Plugin(command) => command.run(),
         Command::Pool(command) => command.run(),

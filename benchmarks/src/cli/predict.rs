@@ -1,5 +1,6 @@
 //! `nemesis predict`: labels images with a context that was learned.
 
+use super::trainings::{Wanted, find};
 use super::{Ending, images};
 use crate::mini;
 use crate::plan::mini_root;
@@ -9,7 +10,7 @@ use nemesis_core::backbone::{Backbone, clip::Clip};
 use nemesis_core::dataset::Registry;
 use nemesis_core::engine::{clean_names, parse_device, task};
 use nemesis_core::method::Batch;
-use nemesis_core::record::{Store, TrainingCell, TrainingRecord};
+use nemesis_core::record::Store;
 use nemesis_core::train::{Precision, Recompute, Services, encode_images};
 use nemesis_core::{Error, Result, files};
 use std::path::PathBuf;
@@ -53,7 +54,7 @@ impl Predict {
     pub(super) fn run(&self) -> Result<Ending> {
         let paths = images::collect(&self.images)?;
         let store = Store::open(&self.out)?;
-        let record = self.find_record(&store)?;
+        let record = find(&store, Wanted { id: Some(&self.training), ..Wanted::default() })?;
         let cell = &record.cell;
         let data = match &self.data {
             Some(root) => root.clone(),
@@ -99,22 +100,5 @@ impl Predict {
             println!("{}\t{}\t{odds:.3}", path.display(), names[class as usize]);
         }
         Ok(Ending::Done)
-    }
-
-    fn find_record(&self, store: &Store) -> Result<TrainingRecord> {
-        let fitting: Vec<_> =
-            store.ids()?.into_iter().filter(|id| id.to_string().starts_with(&self.training)).collect();
-        let wrong = |what: String| {
-            Error::new(what)
-                .at(&self.out)
-                .help("`nemesis plan --json` with the run's options prints the ids of its trainings")
-        };
-        match fitting.as_slice() {
-            [] => Err(wrong(format!("there is no record whose id begins with `{}`", self.training))),
-            [id] => {
-                store.get::<TrainingCell>(id)?.ok_or_else(|| wrong(format!("there is no training `{}`", self.training)))
-            }
-            several => Err(wrong(format!("{} records have an id that begins with `{}`", several.len(), self.training))),
-        }
     }
 }

@@ -7,6 +7,7 @@ mod command;
 mod compare;
 mod fetch;
 mod files;
+mod interchange;
 #[cfg(target_os = "linux")]
 mod isolation;
 mod mini_suite;

@@ -6,7 +6,7 @@
 //! those that require gradients: what pre-training needs.
 
 mod batches;
-mod checkpoint;
+pub(crate) mod checkpoint;
 mod frozen;
 mod layers;
 mod prompts;
@@ -122,7 +122,7 @@ impl Clip {
     ///
     /// When the file is missing, damaged, or does not hold a CLIP model.
     pub fn load(path: &Path, device: Device, kind: Kind) -> Result<Self> {
-        let Checkpoint { tensors, hash } = Checkpoint::read(path)?;
+        let Checkpoint { tensors, hash, .. } = Checkpoint::read(path)?;
         Self::from_weights(&Weights::new(tensors).to(device, kind), hash, device, kind).map_err(|e| e.at(path))
     }
 

@@ -1,8 +1,12 @@
 //! Reading the weights of a checkpoint file, whatever format it has.
 
-mod pickle;
+mod legacy;
+pub(crate) mod pickle;
 mod safetensors;
 mod torch;
+mod write;
+
+pub(crate) use write::torch_archive;
 
 use crate::{Error, Result, files};
 use std::collections::BTreeMap;
@@ -14,27 +18,31 @@ use tch::Tensor;
 pub struct Checkpoint {
     /// All its tensors by name, buffers such as running statistics included, on the CPU in the types they are stored in.
     pub tensors: BTreeMap<String, Tensor>,
+    /// The epoch that the file says it was written after.
+    pub epoch: Option<u64>,
     /// blake3 of the file's bytes, in hexadecimal.
     pub hash: String,
 }
 
 impl Checkpoint {
-    /// Reads safetensors, a TorchScript archive or a file of `torch.save`, told apart by their first bytes.
+    /// Reads safetensors, a TorchScript archive, or a file of `torch.save` in its format of today or in the one before
+    /// `PyTorch` 1.6, told apart by their first bytes.
     ///
     /// # Errors
     ///
     /// When the file is missing, cut short, damaged, or in another format.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = files::read(path)?;
-        let tensors = match &bytes[..] {
+        let read = match &bytes[..] {
             [] => Err(Error::new("the checkpoint is empty").help("download it again")),
             [b'<', ..] => Err(Error::new("the file is a web page and no checkpoint")
                 .help("download it again: a server may have sent a message in its place")),
             [b'P', b'K', 3, 4, ..] => torch::read(&bytes),
             // A pickle that begins with a long integer, the magic number of the old format.
-            [0x80, _, 0x8a, ..] => Err(torch::refuse_legacy()),
-            _ => safetensors::read(&bytes),
+            [0x80, _, 0x8a, ..] => torch::read_legacy(&bytes),
+            _ => safetensors::read(&bytes).map(|tensors| (tensors, None)),
         };
-        Ok(Self { tensors: tensors.map_err(|e| e.at(path))?, hash: blake3::hash(&bytes).to_hex().to_string() })
+        let (tensors, epoch) = read.map_err(|e| e.at(path))?;
+        Ok(Self { tensors, epoch, hash: blake3::hash(&bytes).to_hex().to_string() })
     }
 }

@@ -7,11 +7,11 @@ use crate::{Error, Result};
 use std::collections::HashMap;
 
 /// The number of a value among all values of a pickle. Python's values are shared and may contain themselves.
-pub(super) type Id = usize;
+pub(crate) type Id = usize;
 
 /// A value as far as checkpoints need it.
 #[derive(Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// None, booleans, floating-point numbers, big integers, bytes: nothing that describes a tensor.
     Other,
     Int(i64),
@@ -33,7 +33,7 @@ pub(super) enum Value {
 
 /// All values of a pickle.
 #[derive(Debug)]
-pub(super) struct Pickle {
+pub(crate) struct Pickle {
     values: Vec<Value>,
     root: Id,
 }
@@ -42,41 +42,50 @@ impl Pickle {
     /// # Errors
     ///
     /// When `bytes` are cut short, or no pickle.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
+        Self::parse_first(bytes).map(|(pickle, _)| pickle)
+    }
+
+    /// The pickle that `bytes` begin with, and what lies behind it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`].
+    pub(super) fn parse_first(bytes: &[u8]) -> Result<(Self, &[u8])> {
         let mut machine =
             Machine { input: bytes, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
         loop {
             if let Some(root) = machine.step()? {
-                return Ok(Self { values: machine.values, root });
+                return Ok((Self { values: machine.values, root }, machine.input));
             }
         }
     }
 
     /// The number of the value that the pickle is of.
-    pub(super) fn root(&self) -> Id {
+    pub(crate) fn root(&self) -> Id {
         self.root
     }
 
-    pub(super) fn value(&self, id: Id) -> &Value {
+    pub(crate) fn value(&self, id: Id) -> &Value {
         &self.values[id]
     }
 
     /// The elements of a sequence; nothing for other values.
-    pub(super) fn sequence(&self, id: Id) -> Option<&[Id]> {
+    pub(crate) fn sequence(&self, id: Id) -> Option<&[Id]> {
         match self.value(id) {
             Value::Sequence(elements) => Some(elements),
             _ => None,
         }
     }
 
-    pub(super) fn int(&self, id: Id) -> Option<i64> {
+    pub(crate) fn int(&self, id: Id) -> Option<i64> {
         match self.value(id) {
             Value::Int(int) => Some(*int),
             _ => None,
         }
     }
 
-    pub(super) fn text(&self, id: Id) -> Option<&str> {
+    pub(crate) fn text(&self, id: Id) -> Option<&str> {
         match self.value(id) {
             Value::Text(text) => Some(text),
             _ => None,
@@ -91,8 +100,16 @@ impl Pickle {
         }
     }
 
+    /// The names of what lies outside of the pickle.
+    pub(super) fn persistent_names(&self) -> impl Iterator<Item = Id> {
+        self.values.iter().filter_map(|value| match value {
+            Value::Persistent(name) => Some(*name),
+            _ => None,
+        })
+    }
+
     /// The value under a key of a dictionary.
-    pub(super) fn entry(&self, id: Id, key: &str) -> Option<Id> {
+    pub(crate) fn entry(&self, id: Id, key: &str) -> Option<Id> {
         match self.value(id) {
             Value::Dict(entries) => entries.iter().find(|(k, _)| self.text(*k) == Some(key)).map(|(_, value)| *value),
             _ => None,

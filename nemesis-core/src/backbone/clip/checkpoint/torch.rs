@@ -1,5 +1,6 @@
 //! Checkpoints of `torch.save` and TorchScript: a zip archive of a pickle (`data.pkl`) and the bytes of its storages.
 
+use super::legacy::Legacy;
 use super::pickle::{Id, Pickle, Value};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, HashMap};
@@ -13,32 +14,55 @@ const DEEPEST: usize = 32;
 /// More values than this are not visited, since shared values can make a small pickle describe a huge tree.
 const MOST_VALUES: usize = 1_000_000;
 
+/// The tensors of a file, and the epoch that it says it was written after.
+pub(super) type Content = (BTreeMap<String, Tensor>, Option<u64>);
+
 /// All tensors of an archive, under their dotted names.
 ///
 /// Modules of TorchScript and nested dictionaries are followed, other objects are passed over. State dicts that lie
 /// under a key `state_dict`, or whose names all begin with `module.`, are taken out of these.
-pub(super) fn read(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
+pub(super) fn read(bytes: &[u8]) -> Result<Content> {
     let mut archive = Archive::open(bytes)?;
     let pickle = Pickle::parse(&archive.file("data.pkl")?)?;
+    collect(Source::Archive(archive), &pickle)
+}
+
+/// The same of a file in the format that `torch.save` had before `PyTorch` 1.6.
+pub(super) fn read_legacy(bytes: &[u8]) -> Result<Content> {
+    let (legacy, pickle) = Legacy::open(bytes)?;
+    collect(Source::Legacy(legacy), &pickle)
+}
+
+fn collect(source: Source<'_>, pickle: &Pickle) -> Result<Content> {
     let root = pickle.entry(pickle.root(), "state_dict").unwrap_or(pickle.root());
-    let mut reader =
-        Reader { archive, pickle: &pickle, storages: HashMap::new(), tensors: BTreeMap::new(), visited: 0 };
+    let epoch =
+        pickle.entry(pickle.root(), "epoch").and_then(|id| pickle.int(id)).and_then(|epoch| epoch.try_into().ok());
+    let mut reader = Reader { source, pickle, storages: HashMap::new(), tensors: BTreeMap::new(), visited: 0 };
     reader.visit(root, "", 0)?;
     let tensors = reader.tensors;
     if tensors.keys().all(|name| name.starts_with("module.")) {
-        return Ok(tensors.into_iter().map(|(name, t)| (name["module.".len()..].to_owned(), t)).collect());
+        return Ok((tensors.into_iter().map(|(name, t)| (name["module.".len()..].to_owned(), t)).collect(), epoch));
     }
-    Ok(tensors)
+    Ok((tensors, epoch))
 }
 
-/// Says what to do about a file by `torch.save` of PyTorch before 1.6, which is no archive.
-pub(super) fn refuse_legacy() -> Error {
-    Error::new("the checkpoint is in the format that `torch.save` had before PyTorch 1.6")
-        .expected("a zip archive, as `torch.save` writes it today")
-        .help("convert it: torch.save(torch.load(OLD, map_location=\"cpu\"), NEW)")
+/// Where the bytes of storages lie.
+enum Source<'a> {
+    Archive(Archive<'a>),
+    Legacy(Legacy<'a>),
 }
 
-fn damaged(why: impl std::fmt::Display) -> Error {
+impl Source<'_> {
+    /// The bytes of the storage of this name, which should hold so many elements of so many bytes.
+    fn storage(&mut self, name: &str, elements: usize, width: usize) -> Result<Vec<u8>> {
+        match self {
+            Self::Archive(archive) => archive.file(&format!("data/{name}")),
+            Self::Legacy(legacy) => legacy.storage(name, elements, width).map(<[u8]>::to_vec),
+        }
+    }
+}
+
+pub(super) fn damaged(why: impl std::fmt::Display) -> Error {
     Error::new(format!("the checkpoint is damaged or cut short: {why}")).help("download it again")
 }
 
@@ -84,7 +108,7 @@ impl<'a> Archive<'a> {
 }
 
 struct Reader<'a> {
-    archive: Archive<'a>,
+    source: Source<'a>,
     pickle: &'a Pickle,
     /// Storages as flat tensors, since several tensors may share one.
     storages: HashMap<Id, Tensor>,
@@ -154,7 +178,7 @@ impl Reader<'_> {
         }
         let pickle = self.pickle;
         let Value::Persistent(name) = pickle.value(id) else { return Err(damaged("a tensor has no storage")) };
-        let Some(&[_, class, file, _, elements]) = pickle.sequence(*name) else {
+        let Some(&[_, class, file, _, elements, ..]) = pickle.sequence(*name) else {
             return Err(damaged("a storage has no name"));
         };
         let (Some(class), Some(file), Some(elements)) = (pickle.global(class), pickle.text(file), pickle.int(elements))
@@ -165,14 +189,23 @@ impl Reader<'_> {
             Error::new(format!("it is stored as `{class}`"))
                 .help("store it as a floating-point type with at least 16 bits")
         })?;
-        let bytes = self.archive.file(&format!("data/{file}"))?;
-        if elements < 0 || Some(bytes.len()) != (elements as usize).checked_mul(kind.elt_size_in_bytes()) {
+        let count = usize::try_from(elements).map_err(|_| damaged("a storage has no size"))?;
+        let bytes = self.source.storage(file, count, kind.elt_size_in_bytes())?;
+        if Some(bytes.len()) != count.checked_mul(kind.elt_size_in_bytes()) {
             return Err(damaged(format!("a storage has {} bytes for {elements} elements", bytes.len())));
         }
         let storage = Tensor::f_from_data_size(&bytes, &[elements], kind)?;
         self.storages.insert(id, storage.shallow_clone());
         Ok(storage)
     }
+}
+
+/// The names of all storages that a pickle refers to, and the bytes of their elements, as far as their types are known.
+pub(super) fn storage_widths(pickle: &Pickle) -> impl Iterator<Item = (&str, usize)> {
+    pickle.persistent_names().filter_map(|name| {
+        let &[_, class, file, ..] = pickle.sequence(name)? else { return None };
+        Some((pickle.text(file)?, kind(pickle.global(class)?)?.elt_size_in_bytes()))
+    })
 }
 
 /// Whether a strided view lies within a storage, and has no more elements than it.

@@ -1,0 +1,221 @@
+//! `nemesis evaluate`: the accuracy of a context that CoOp's code, or `nemesis export`, wrote.
+
+use super::{Ending, data, print};
+use crate::mini;
+use crate::plan::mini_root;
+use crate::plugins::{Plugins, complete_options};
+use crate::settings::{parse_set, parse_weights};
+use crate::suite::load_protocol;
+use clap::Args;
+use nemesis_core::dataset::{ClassSubset, Dataset, Registry, limited_test, manifest_hash, missing_images};
+use nemesis_core::engine::{self, Engine, Setup};
+use nemesis_core::interchange::coop::Context;
+use nemesis_core::record::{BackboneKey, EvaluationCell, EvaluationRecord, MethodKey, Subject};
+use nemesis_core::train::{Precision, Protocol};
+use nemesis_core::{Error, Result, files};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Measures the accuracy of a context from elsewhere on test images: of a checkpoint that CoOp's code has written
+/// (prompt_learner/model.pth.tar-EPOCH), or `nemesis export`. Each evaluation leaves a record.
+///
+/// Prints a line for each data set, separated by tabs: name, accuracy in percent, correct of all test images, record.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Evaluate {
+    /// The checkpoint of CoOp's prompt learner
+    #[arg(long, value_name = "FILE")]
+    context: PathBuf,
+    /// The data sets to test on
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
+    dataset: Vec<String>,
+    /// The folder that holds the data sets' folders [default: the mini suite's data]
+    #[arg(long, value_name = "ROOT")]
+    data: Option<PathBuf>,
+    /// The checkpoint of CLIP that the context was learned with [default: the mini suite's]
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_weights)]
+    weights: Option<(String, PathBuf)>,
+    /// The classes that are told apart: all, or the base or the new half of them
+    #[arg(long, value_name = "all|base|new", default_value = "all", value_parser = data::parse_classes)]
+    classes: ClassSubset,
+    /// Only the first N test images of each class, in the order of the split
+    #[arg(long, value_name = "N")]
+    limit: Option<u32>,
+    /// The method that gives the context its meaning
+    #[arg(long, value_name = "NAME", default_value = "coop")]
+    method: String,
+    /// An option of the method, such as `coop.class_position=middle`; the context says how many vectors it has
+    #[arg(long, value_name = "METHOD.OPTION=VALUE", value_parser = parse_set)]
+    set: Vec<(String, Value)>,
+    /// A plugin, or a folder of plugins. Their code is run
+    #[arg(long, value_name = "FILE|DIR")]
+    plugin: Vec<PathBuf>,
+    /// fp32 or fp64 [default: the protocol's]
+    #[arg(long)]
+    precision: Option<Precision>,
+    /// cpu, or cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Where the records go
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nemesis evaluate --context output/eurosat/prompt_learner/model.pth.tar-200 --dataset eurosat \\
+      --data ROOT --weights RN50=RN50.pt
+  nemesis evaluate --context output/imagenet/prompt_learner/model.pth.tar-50 \\
+      --dataset imagenet,imagenetv2,imagenet_r --data ROOT --weights RN50=RN50.pt
+  nemesis evaluate --context base/prompt_learner/model.pth.tar-200 --dataset dtd --classes new \\
+      --data ROOT --weights B16=ViT-B-16.pt";
+
+impl Evaluate {
+    pub(super) fn run(&self) -> Result<Ending> {
+        let context = Context::read(&self.context)?;
+        let mut plugins = Plugins::find(&self.plugin)?;
+        let method = self.method_key(&context, &mut plugins)?;
+        let mut protocol = load_protocol(if self.data.is_some() { "paper" } else { "mini" })?;
+        protocol.precision = self.precision.unwrap_or(protocol.precision);
+        if let Some((name, file)) = self.weights.as_ref().filter(|(_, file)| !file.is_file()) {
+            return Err(Error::new(format!("there is no checkpoint for the backbone `{name}`"))
+                .at(file)
+                .expected("OpenAI's checkpoint, as .pt or .safetensors"));
+        }
+        let (root, datasets) = self.open_datasets(&context)?;
+        let weights = match &self.weights {
+            Some((_, file)) => file.clone(),
+            None => mini::ensure_weights(&self.out)?,
+        };
+        let plugin = plugins.get(&self.method)?.file().path().to_owned();
+        let mut engine = Engine::open(Setup {
+            data: root,
+            weights: weights.clone(),
+            plugins: BTreeMap::from([(self.method.clone(), plugin)]),
+            store: self.out.clone(),
+            pool: Some((self.out.join("pool"), crate::settings::POOL_BUDGET << 30)),
+            device: self.device.clone(),
+            precision: protocol.precision,
+            memory: None,
+            threads: protocol
+                .threads
+                .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
+        })?;
+        if context.width() != engine.backbone().width {
+            return Err(Error::new(format!("the context's vectors have {} numbers each", context.width()))
+                .at(&self.context)
+                .expected(format!("{}, the width of the backbone's text tower", engine.backbone().width))
+                .help("give the checkpoint of CLIP that the context was learned with: --weights NAME=FILE"));
+        }
+        let subject = Subject::Imported { state: engine.store().put_state(&context.state())?, method };
+        let weights = files::hash(&weights)?;
+        for dataset in &datasets {
+            let cell = self.cell(&**dataset, &subject, &protocol, &weights);
+            engine.compute(&cell.clone().into(), &mut |_| {})?;
+            let record = engine.store().get::<EvaluationCell>(&cell.id())?;
+            let record = record.ok_or_else(|| Error::new("the evaluation left no record").at(&self.out))?;
+            print(&self.line(&record, &context))?;
+        }
+        Ok(Ending::Done)
+    }
+
+    /// The method with the options that the context says, and those that the user does.
+    fn method_key(&self, context: &Context, plugins: &mut Plugins) -> Result<MethodKey> {
+        let plugin = plugins.get(&self.method)?;
+        let mut given = Map::from_iter([
+            ("n_ctx".to_owned(), json!(context.count())),
+            ("csc".to_owned(), json!(context.classes().is_some())),
+        ]);
+        for (key, value) in &self.set {
+            let option = key.strip_prefix(&format!("{}.", self.method)).ok_or_else(|| {
+                Error::new(format!("`{key}` is set, and the method is `{}`", self.method))
+                    .help("give the method whose option it is with --method NAME")
+            })?;
+            given.insert(option.to_owned(), value.clone());
+        }
+        let source = plugin.descriptor().source.clone();
+        Ok(MethodKey { id: self.method.clone(), options: complete_options(plugin, &given)?, source })
+    }
+
+    /// The data root and the data sets, once it is clear that the context fits them and no image is missing.
+    fn open_datasets(&self, context: &Context) -> Result<(PathBuf, Vec<Box<dyn Dataset>>)> {
+        let root = if let Some(root) = &self.data {
+            root.clone()
+        } else {
+            // A name that is wrong is told before the mini suite's data are made.
+            let known = Registry::built_in()?;
+            self.dataset.iter().try_for_each(|name| known.get(name).map(drop))?;
+            mini_root(&self.out)?
+        };
+        let registry = Registry::load(&root)?;
+        let entries = self.dataset.iter().map(|name| registry.get(name)).collect::<Result<Vec<_>>>()?;
+        let datasets = entries.iter().map(|entry| entry.open(&root)).collect::<Result<Vec<_>>>()?;
+        for dataset in &datasets {
+            self.check(&**dataset, context)?;
+        }
+        Ok((root, datasets))
+    }
+
+    fn check(&self, dataset: &dyn Dataset, context: &Context) -> Result<()> {
+        let all = dataset.class_names().len();
+        let classes = self.classes.labels(all).len();
+        if let Some(own) = context.classes().filter(|own| *own != classes as i64) {
+            return Err(Error::new(format!("the context has vectors of its own for each of {own} classes"))
+                .at(&self.context)
+                .expected(format!("{classes}, as many as `{}` has here", dataset.name())));
+        }
+        let test = self.classes.samples(&limited_test(dataset, self.limit), all);
+        let missing = missing_images(dataset.folder(), &test);
+        match missing.first() {
+            None => Ok(()),
+            Some(first) => {
+                Err(Error::new(format!("{} test images of `{}` are missing", missing.len(), dataset.name()))
+                    .at(dataset.folder().join(&first.path))
+                    .help("`--limit N` needs fewer of them"))
+            }
+        }
+    }
+
+    fn cell(&self, dataset: &dyn Dataset, subject: &Subject, protocol: &Protocol, weights: &str) -> EvaluationCell {
+        EvaluationCell {
+            subject: subject.clone(),
+            dataset: dataset.name().to_owned(),
+            manifest: manifest_hash(dataset),
+            classes: self.classes,
+            limit: self.limit,
+            corruption: None,
+            epoch: None,
+            backbone: BackboneKey { weights: weights.to_owned() },
+            protocol: Map::from_iter([("name".to_owned(), json!(protocol.name))]),
+            precision: protocol.precision.to_string(),
+            engine: engine::FINGERPRINT.to_owned(),
+        }
+    }
+
+    fn line(&self, record: &EvaluationRecord, context: &Context) -> String {
+        let outcome = &record.outcome;
+        let dataset = &record.cell.dataset;
+        if self.json {
+            let json = json!({
+                "dataset": dataset,
+                "classes": record.cell.classes,
+                "accuracy": outcome.accuracy,
+                "correct": outcome.correct,
+                "total": outcome.total,
+                "context": {"file": file_name(&self.context), "shape": context.vectors.size(), "epoch": context.epoch},
+                "record": record.id,
+            });
+            return format!("{json}\n");
+        }
+        let id = record.id.short();
+        format!("{dataset}\t{:.2}\t{} of {}\t{id}\n", outcome.accuracy, outcome.correct, outcome.total)
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
