@@ -54,6 +54,9 @@ pub struct Layer {
     /// Seeds.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "list")]
     pub seeds: Option<Vec<u64>>,
+    /// The root of few-shot lists, which are taken instead of drawing samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub few_shot_lists: Option<PathBuf>,
     /// A protocol by name, or a protocol file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,

@@ -41,6 +41,7 @@ fn cell(seed: u64) -> TrainingCell {
         precision: "fp32".to_owned(),
         engine: "engine".to_owned(),
         kept_epochs: Vec::new(),
+        sample: None,
     }
 }
 

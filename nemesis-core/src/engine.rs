@@ -2,7 +2,8 @@
 
 use crate::backbone::{Backbone, BackboneSpec, clip::Clip};
 use crate::budget::Budget;
-use crate::dataset::{ClassSubset, Dataset, Registry, Sample, class_words, few_shot, limited_test, manifest_hash};
+use crate::dataset::{ClassSubset, Dataset, Registry, Sample, class_words, limited_test, manifest_hash};
+use crate::interchange::few_shot_lists;
 use crate::method::{self, Method, Task};
 use crate::plugin::Plugin;
 use crate::record::{Cell, Evaluated, EvaluationCell, MethodKey, Provenance, Store, Subject, Trained, TrainingCell};
@@ -36,6 +37,8 @@ pub struct Setup {
     pub plugins: BTreeMap<String, PathBuf>,
     /// The folder of the records.
     pub store: PathBuf,
+    /// The root of the few-shot lists that are taken instead of drawing samples.
+    pub few_shot_lists: Option<PathBuf>,
     /// The folder of the feature pool, and the bytes that it may take; without it, features stay in memory.
     pub pool: Option<(PathBuf, u64)>,
     /// The bytes that this process may take, about; without it, as many as its work needs.
@@ -147,7 +150,12 @@ impl Engine {
         let protocol: ResolvedProtocol = serde_json::from_value(Value::Object(cell.protocol.clone()))
             .map_err(|e| Error::new(format!("the cell's protocol is of another version: {e}")))?;
         let classes = dataset.class_names().len();
-        let sample = cell.classes.samples(&few_shot::draw(dataset, cell.shots as usize, cell.seed).train, classes);
+        let shots = cell.shots as usize;
+        let sample = few_shot_lists::sample(dataset, self.setup.few_shot_lists.as_deref(), shots, cell.seed)?;
+        if few_shot_lists::fingerprint(dataset, &sample, shots, cell.seed) != cell.sample {
+            return Err(Error::new("a few-shot list changed while the run was going on").help("start the run again"));
+        }
+        let sample = cell.classes.samples(&sample.train, classes);
         let names = clean_names(cell.classes.class_names(dataset.class_names()));
         let plugin = plugin_of(&self.plugins, &cell.method)?;
         let prompts = self.backbone.class_prompts(&names, 0)?;

@@ -96,6 +96,7 @@ impl Evaluate {
             data: root,
             weights: weights.clone(),
             plugins: BTreeMap::from([(self.method.clone(), plugin)]),
+            few_shot_lists: None,
             store: self.out.clone(),
             pool: Some((self.out.join("pool"), crate::settings::POOL_BUDGET << 30)),
             device: self.device.clone(),

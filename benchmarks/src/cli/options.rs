@@ -41,6 +41,10 @@ pub(super) struct RunOptions {
     /// Seeds
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
     seeds: Option<Vec<u64>>,
+    /// Take few-shot samples from DIR/FOLDER/split_fewshot/shot_N-seed_M.pkl (or .json), as CoOp leaves them in the
+    /// data root, instead of drawing them
+    #[arg(long, value_name = "DIR")]
+    few_shot_lists: Option<PathBuf>,
     /// The protocol: paper, mini, or a protocol file [default: paper with --data, else mini]
     #[arg(long, value_name = "NAME|FILE")]
     protocol: Option<String>,
@@ -95,6 +99,7 @@ impl RunOptions {
             set: this.set.into_iter().collect(),
             shots: this.shots,
             seeds: this.seeds,
+            few_shot_lists: this.few_shot_lists,
             protocol: this.protocol,
             precision: this.precision,
             limit: this.limit,

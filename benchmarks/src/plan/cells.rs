@@ -5,7 +5,8 @@ use super::{Column, PlannedCell};
 use crate::plugins::{Plugins, complete_options, names_option};
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, Suite, TableKind, line_of_key};
-use nemesis_core::dataset::{ClassSubset, Dataset, Registry, few_shot};
+use nemesis_core::dataset::{ClassSubset, Dataset, Registry};
+use nemesis_core::interchange::few_shot_lists;
 use nemesis_core::method::Descriptor;
 use nemesis_core::record::{BackboneKey, Cell, EvaluationCell, MethodKey, Subject, TrainingCell};
 use nemesis_core::train::Protocol;
@@ -98,8 +99,10 @@ impl<'a> Cells<'a> {
         (shots, seed): (u32, u64),
     ) -> Result<Vec<(TrainingCell, String)>> {
         let TestSet { dataset, manifest, classes, .. } = trained_on;
-        let sample = few_shot::draw(*dataset, shots as usize, seed).train;
-        let images = classes.samples(&sample, dataset.class_names().len()).len() as u64;
+        let lists = self.settings.layer.few_shot_lists.as_deref();
+        let sample = few_shot_lists::sample(*dataset, lists, shots as usize, seed)?;
+        let fingerprint = few_shot_lists::fingerprint(*dataset, &sample, shots as usize, seed);
+        let images = classes.samples(&sample.train, dataset.class_names().len()).len() as u64;
         let resolved = self.protocol.resolve(dataset.name(), shots)?;
         let mut trainings = Vec::with_capacity(methods.len());
         for (method, column) in methods.iter().zip(self.columns) {
@@ -115,6 +118,7 @@ impl<'a> Cells<'a> {
                 precision: self.protocol.precision.to_string(),
                 engine: engine::FINGERPRINT.to_owned(),
                 kept_epochs: table.kept_epochs(resolved.epochs),
+                sample: fingerprint.clone(),
             };
             self.planned.push(PlannedCell {
                 id: training.id(),

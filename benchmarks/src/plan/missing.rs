@@ -1,7 +1,8 @@
 //! The images that a plan needs and that are not on disk.
 
 use super::{Plan, PlannedCell};
-use nemesis_core::dataset::{Registry, few_shot, limited_test, missing_images};
+use nemesis_core::dataset::{Registry, limited_test, missing_images};
+use nemesis_core::interchange::few_shot_lists;
 use nemesis_core::record::Cell;
 use nemesis_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,7 @@ impl Plan {
     /// When a data set cannot be read.
     pub fn missing_images(&self) -> Result<Vec<(String, Vec<PathBuf>)>> {
         let registry = Registry::load(&self.data)?;
+        let lists = self.few_shot_lists.as_deref();
         let mut missing = Vec::new();
         for (name, _) in &self.datasets {
             let dataset = registry.get(name)?.open(&self.data)?;
@@ -22,7 +24,7 @@ impl Plan {
             for cell in one_of_each_sample(self.cells.iter().filter(|cell| cell.dataset() == name)) {
                 let samples = match &cell.cell {
                     Cell::Training(cell) => cell.classes.samples(
-                        &few_shot::draw(&*dataset, cell.shots as usize, cell.seed).train,
+                        &few_shot_lists::sample(&*dataset, lists, cell.shots as usize, cell.seed)?.train,
                         dataset.class_names().len(),
                     ),
                     Cell::Evaluation(cell) => limited_test(&*dataset, cell.limit),

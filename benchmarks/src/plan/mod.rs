@@ -35,6 +35,8 @@ pub struct Plan {
     pub protocol: Protocol,
     /// Where the data sets lie.
     pub data: PathBuf,
+    /// The root of few-shot lists, if samples are not drawn.
+    pub few_shot_lists: Option<PathBuf>,
     /// The backbone's name and checkpoint.
     pub backbone: (String, PathBuf),
     /// The columns' methods, in order.
@@ -182,6 +184,7 @@ impl Plan {
             table: suite.table.clone(),
             notes: suite.notes.clone(),
             data,
+            few_shot_lists: layer.few_shot_lists.clone(),
             backbone,
             cells: cells.planned,
             methods: columns,

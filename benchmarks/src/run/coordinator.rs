@@ -102,6 +102,7 @@ fn setup(plan: &Plan, store: &Store, options: &Options) -> Result<Setup> {
         weights: absolute(&plan.backbone.1)?,
         plugins: plugins.collect::<Result<_>>()?,
         store: absolute(store.folder())?,
+        few_shot_lists: plan.few_shot_lists.as_deref().map(absolute).transpose()?,
         pool: options.pool.as_ref().map(|(folder, budget)| Ok::<_, Error>((made(folder)?, *budget))).transpose()?,
         memory: options.memory,
         device: options.device.clone(),

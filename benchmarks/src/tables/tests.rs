@@ -37,6 +37,7 @@ fn training(dataset: &str, method: &str, shots: u32, seed: u64) -> TrainingCell 
         precision: "fp64".into(),
         engine: "e".into(),
         kept_epochs: Vec::new(),
+        sample: None,
     }
 }
 

@@ -80,6 +80,7 @@ impl Synthetic {
             precision: "fp32".to_owned(),
             engine: "0".to_owned(),
             kept_epochs: Vec::new(),
+            sample: None,
         };
         if !self.columns.iter().any(|column| column == label) {
             self.columns.push(label.to_owned());

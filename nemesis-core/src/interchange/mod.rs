@@ -2,3 +2,4 @@
 //! executed.
 
 pub mod coop;
+pub mod few_shot_lists;

@@ -105,6 +105,9 @@ pub struct TrainingCell {
     /// The epochs, counted from one, after which the learned state is kept beside the last one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept_epochs: Vec<u64>,
+    /// The fingerprint of the few-shot sample, if it came from a list and is not the one that is drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<String>,
 }
 
 /// Where the classifier of an evaluation comes from.
@@ -274,6 +277,7 @@ pub(super) mod tests {
             precision: "fp32".into(),
             engine: "e".into(),
             kept_epochs: Vec::new(),
+            sample: None,
         }
     }
 

@@ -1,0 +1,112 @@
+//! Few-shot lists of CoOp's code, and lists as `nemesis data sample --json` prints them, in place of sampling.
+
+use nemesis_core::Result;
+use nemesis_core::dataset::{Contents, FewShot, Listed, Sample, few_shot};
+use nemesis_core::interchange::few_shot_lists::{fingerprint, sample};
+use std::fs;
+use std::path::Path;
+
+fn at(path: &str, label: u32) -> Sample {
+    Sample { path: path.into(), label }
+}
+
+/// A data set of two classes in a folder `eurosat`.
+fn dataset() -> Listed {
+    Listed {
+        name: "eurosat".into(),
+        folder: "/data/eurosat".into(),
+        template: "a photo of a {}.".into(),
+        contents: Contents {
+            class_names: ["River", "Forest"].map(String::from).into(),
+            train: ["River/River_1", "River/River_2", "River/River_3"]
+                .map(|name| at(&format!("2750/{name}.jpg"), 0))
+                .into_iter()
+                .chain(["Forest/Forest_1", "Forest/Forest_2"].map(|name| at(&format!("2750/{name}.jpg"), 1)))
+                .collect(),
+            val: Some(vec![at("2750/Forest/Forest_9.jpg", 1)]),
+            test: vec![at("2750/River/River_7.jpg", 0)],
+        },
+    }
+}
+
+/// Puts a list where CoOp would, and takes the sample of one shot and seed 1 from it.
+fn listed(name: &str, content: &[u8]) -> Result<FewShot> {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("eurosat/split_fewshot");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(name), content).unwrap();
+    sample(&dataset(), Some(root.path()), 1, 1)
+}
+
+/// The message about a list, without the folder that it lay in.
+fn message(content: &[u8], name: &str) -> String {
+    let message = listed(name, content).unwrap_err().to_string();
+    let place = message.find("--> ").map(|at| at + 4);
+    let end = message.find("eurosat/split_fewshot");
+    match (place, end) {
+        (Some(start), Some(end)) => format!("{}ROOT/{}", &message[..start], &message[end..]),
+        _ => message,
+    }
+}
+
+#[test]
+fn a_list_that_coop_left_is_read_without_executing_it() {
+    let list = include_bytes!("fixtures/coop/shot_1-seed_1.pkl");
+    let read = listed("shot_1-seed_1.pkl", list).unwrap();
+    // Its paths are absolute ones of another machine; its order is kept.
+    assert_eq!(read.train, [at("2750/Forest/Forest_2.jpg", 1), at("2750/River/River_1.jpg", 0)]);
+    assert_eq!(read.val, [at("2750/Forest/Forest_9.jpg", 1)]);
+    assert!(fingerprint(&dataset(), &read, 1, 1).is_some());
+    // Cut short anywhere, it is an error.
+    for length in 0..list.len() {
+        assert!(listed("shot_1-seed_1.pkl", &list[..length]).is_err(), "{length} bytes");
+    }
+}
+
+#[test]
+fn a_list_of_what_would_be_drawn_changes_no_id() {
+    let dataset = dataset();
+    let contents = &dataset.contents;
+    let drawn = few_shot(&contents.train, contents.val.as_deref().unwrap(), 1, 1);
+    let paths: Vec<&str> = drawn.train.iter().map(|sample| sample.path.to_str().unwrap()).collect();
+    let json = serde_json::json!({ "train": paths, "val": [] }).to_string();
+    let read = listed("shot_1-seed_1.json", json.as_bytes()).unwrap();
+    assert_eq!(read.train, drawn.train);
+    assert_eq!(fingerprint(&dataset, &read, 1, 1), None);
+    assert_eq!(sample(&dataset, None, 1, 1).unwrap(), drawn);
+}
+
+#[test]
+fn lists_that_do_not_fit_are_told() {
+    let json = |text: &str| message(text.as_bytes(), "shot_1-seed_1.json");
+    insta::assert_snapshot!(json(r#"{"train": ["2750/Sea/Sea_1.jpg"]}"#), @r"
+    the few-shot list names `2750/Sea/Sea_1.jpg`, which the data set's split does not hold
+      --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
+      help: the list may be of another split file
+    ");
+    insta::assert_snapshot!(json(r#"{"train": ["2750/River/River_1.jpg", "x/2750/River/River_1.jpg"]}"#), @r"
+    the few-shot list names `x/2750/River/River_1.jpg` twice
+      --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
+    ");
+    insta::assert_snapshot!(json(r#"{"train": []}"#), @r"
+    the few-shot list names no training image
+      --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
+    ");
+    insta::assert_snapshot!(json(r#"{"trian": []}"#), @r"
+    unknown field `trian`
+      --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json:1
+      expected: `train` or `val`
+    ");
+    insta::assert_snapshot!(message(b"no pickle", "shot_1-seed_1.pkl"), @r"
+    the pickle is no few-shot list
+      --> ROOT/eurosat/split_fewshot/shot_1-seed_1.pkl
+      expected: a dictionary with a list of images under `train`
+    ");
+    insta::assert_snapshot!(message(b"", "shot_2-seed_1.pkl"), @r"
+    there is no few-shot list of 1 shots and seed 1
+      --> ROOT/eurosat/split_fewshot/shot_1-seed_1.pkl
+      expected: a list that CoOp left there, or the same name with `.json`
+      help: leave out `--few-shot-lists` to have the sample drawn
+    ");
+    assert!(sample(&dataset(), Some(Path::new("/nowhere")), 1, 1).is_err());
+}
