@@ -19,7 +19,8 @@ pub struct Features {
     pool: Option<Pool>,
     /// How many bytes of decoded few-shot images are kept, which are cropped anew in every epoch.
     decoded: usize,
-    test: HashMap<Vec<Sample>, Tensor>,
+    /// Features of test images by their files: several data sets may have equal relative paths.
+    test: HashMap<Vec<PathBuf>, Tensor>,
     /// The few-shot sample at hand.
     training: Option<Views>,
 }
@@ -68,10 +69,10 @@ impl Features {
     ///
     /// When an image cannot be read; the message names it.
     pub fn test(&mut self, backbone: &dyn Backbone, folder: &Path, samples: &[Sample]) -> Result<Tensor> {
-        if let Some(features) = self.test.get(samples) {
+        let paths = paths(folder, samples);
+        if let Some(features) = self.test.get(&paths) {
             return Ok(features.shallow_clone());
         }
-        let paths = paths(folder, samples);
         let compute = || {
             encode(backbone, &self.preprocess, &paths, &DecodedCache::new(0), |_, picture| {
                 self.preprocess.eval(picture)
@@ -79,7 +80,7 @@ impl Features {
         };
         let images = self.hash_images(&paths, samples)?;
         let features = self.pooled(backbone.spec(), images, View::Test, compute)?;
-        self.test.insert(samples.to_vec(), features.shallow_clone());
+        self.test.insert(paths, features.shallow_clone());
         Ok(features)
     }
 
