@@ -1,6 +1,7 @@
 //! From records to a suite's table: on the terminal, and as files beside the records.
 
 use crate::plan::{SavedCell, SavedColumn, SavedPlan};
+use crate::results::ZERO_SHOT;
 use crate::suite::TableKind;
 use crate::tables::{
     Contents, Entry, MethodColumn, Outcome, Place, Table, Terminal, ablation, base_to_new, domain_generalization,
@@ -39,7 +40,7 @@ pub fn table(plan: &SavedPlan, store: &Store) -> Result<Table> {
         methods: plan.columns.iter().map(column).collect(),
         shots: plan.shots.clone(),
         seeds: plan.seeds.clone(),
-        zero_shot: plan.zero_shot.then(|| "Zero-shot".to_owned()),
+        zero_shot: plan.zero_shot.then(|| ZERO_SHOT.to_owned()),
         remarks: std::iter::once(about).chain(plan.notes.iter().cloned()).collect(),
     };
     Ok(match &plan.table {

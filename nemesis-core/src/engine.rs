@@ -151,8 +151,10 @@ impl Engine {
             .map_err(|e| Error::new(format!("the cell's protocol is of another version: {e}")))?;
         let classes = dataset.class_names().len();
         let shots = cell.shots as usize;
-        let sample = few_shot_lists::sample(dataset, self.setup.few_shot_lists.as_deref(), shots, cell.seed)?;
-        if few_shot_lists::fingerprint(dataset, &sample, shots, cell.seed) != cell.sample {
+        let lists = self.setup.few_shot_lists.as_deref();
+        let sample = few_shot_lists::sample(dataset, lists, shots, cell.seed)?;
+        let fingerprint = lists.and_then(|_| few_shot_lists::fingerprint(dataset, &sample, shots, cell.seed));
+        if fingerprint != cell.sample {
             return Err(Error::new("a few-shot list changed while the run was going on").help("start the run again"));
         }
         let sample = cell.classes.samples(&sample.train, classes);

@@ -90,7 +90,8 @@ impl<'a> Cells<'a> {
         Ok(())
     }
 
-    /// Adds a training of each method on one few-shot sample of the classes that the first test set tells apart, and returns them with the labels of their columns.
+    /// Adds a training of each method on one few-shot sample of the classes that the first test set tells apart, and
+    /// returns them with the labels of their columns.
     fn add_trainings(
         &mut self,
         trained_on: &TestSet<'_>,
@@ -101,7 +102,7 @@ impl<'a> Cells<'a> {
         let TestSet { dataset, manifest, classes, .. } = trained_on;
         let lists = self.settings.layer.few_shot_lists.as_deref();
         let sample = few_shot_lists::sample(*dataset, lists, shots as usize, seed)?;
-        let fingerprint = few_shot_lists::fingerprint(*dataset, &sample, shots as usize, seed);
+        let fingerprint = lists.and_then(|_| few_shot_lists::fingerprint(*dataset, &sample, shots as usize, seed));
         let images = classes.samples(&sample.train, dataset.class_names().len()).len() as u64;
         let resolved = self.protocol.resolve(dataset.name(), shots)?;
         let mut trainings = Vec::with_capacity(methods.len());

@@ -5,7 +5,7 @@
 
 use super::contents::{Contents, Entry, shots_heading};
 use super::grid::Grid;
-use super::measure::{Footnotes, Outcome};
+use super::measure::{Footnotes, Outcome, one_line};
 use super::table::{Axes, Column, Group, Measured, Row, Table, Value};
 use nemesis_core::record::{Corruption, CorruptionKind, EvaluationRecord};
 use std::collections::{BTreeMap, HashMap};
@@ -64,7 +64,7 @@ fn count(outcomes: &ByCorruption<'_>, seeds: usize, footnotes: &mut Footnotes) -
     let lacking = outcomes.values().filter(|outcomes| !complete(outcomes)).count();
     if lacking > 0 || outcomes.is_empty() {
         let failed = outcomes.values().flatten().find_map(|outcome| match outcome {
-            Outcome::Failed(reason) => Some(reason.split_whitespace().collect::<Vec<_>>().join(" ")),
+            Outcome::Failed(reason) => Some(one_line(reason)),
             _ => None,
         });
         return match failed {

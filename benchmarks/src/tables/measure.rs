@@ -171,6 +171,6 @@ pub(super) fn mark_best(values: &mut [Value]) {
 }
 
 /// A message of several lines as one.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

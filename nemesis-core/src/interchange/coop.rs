@@ -8,8 +8,7 @@ use crate::{Error, Result, files};
 use std::path::{Path, PathBuf};
 use tch::{Kind, Tensor};
 
-/// The name of the context in the state of the prompt learner.
-pub const CONTEXT: &str = "ctx";
+pub use crate::method::prompt::CONTEXT;
 
 /// Token vectors around the context, which follow from the class names and the backbone. `CoOp` drops them when it
 /// reads a checkpoint, and so do we.
