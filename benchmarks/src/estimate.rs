@@ -6,7 +6,7 @@ use crate::run::Options;
 use nemesis_core::Result;
 use nemesis_core::backbone::{Backbone, clip::Clip};
 use nemesis_core::dataset::Registry;
-use nemesis_core::engine::parse_device;
+use nemesis_core::device;
 use nemesis_core::method::ClassPosition;
 use nemesis_core::record::{Cell, Store};
 use std::collections::{BTreeMap, HashSet};
@@ -40,7 +40,7 @@ impl Estimate {
     pub fn measure(plan: &Plan, store: &Store, options: &Options) -> Result<Self> {
         let kind = plan.protocol.precision.kind();
         tch::set_num_threads(options.threads as i32);
-        let backbone = Clip::load(&plan.backbone.1, parse_device(&options.device)?, kind)?;
+        let backbone = Clip::load(&plan.backbone.1, device::open(&options.device)?, kind)?;
         let image = seconds_per_image(&backbone)?;
         let class = seconds_per_class(&backbone)?;
         let registry = Registry::load(&plan.data)?;

@@ -3,6 +3,7 @@
 use crate::backbone::{Backbone, BackboneSpec, clip::Clip};
 use crate::budget::Budget;
 use crate::dataset::{ClassSubset, Dataset, Registry, Sample, class_words, limited_test, manifest_hash};
+use crate::device;
 use crate::interchange::few_shot_lists;
 use crate::method::{self, Method, Task};
 use crate::plugin::Plugin;
@@ -20,7 +21,7 @@ use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-use tch::{Device, Tensor};
+use tch::Tensor;
 
 /// The fingerprint of the sources that cells are computed by: a part of every cell's id.
 pub const FINGERPRINT: &str = nemesis_macros::source_fingerprint!("sdk/src", "abi/src");
@@ -85,7 +86,7 @@ impl Engine {
     /// When the checkpoint, a plugin or the store cannot be opened.
     pub fn open(setup: Setup) -> Result<Self> {
         tch::set_num_threads(setup.threads as i32);
-        let device = parse_device(&setup.device)?;
+        let device = device::open(&setup.device)?;
         let backbone = Clip::load(&setup.weights, device, setup.precision.kind())?;
         let mut plugins = BTreeMap::new();
         for (id, file) in &setup.plugins {
@@ -269,8 +270,8 @@ impl Engine {
         Ok(Provenance {
             nemesis: env!("CARGO_PKG_VERSION").to_owned(),
             libtorch: method::versions::LIBTORCH.to_owned(),
-            processor: processor(),
-            device: self.setup.device.clone(),
+            processor: device::processor(),
+            device: device::describe(self.backbone.spec().device),
             threads: self.setup.threads as u32,
             files,
             seconds: started.elapsed().as_secs_f64(),
@@ -345,35 +346,4 @@ pub fn task(spec: &BackboneSpec, class_names: Vec<String>, template: &str, epoch
 /// Class names as prompts have them: underscores become spaces.
 pub fn clean_names(names: &[String]) -> Vec<String> {
     names.iter().map(|name| class_words(name)).collect()
-}
-
-/// Parses `cpu` or `cuda:N`.
-///
-/// # Errors
-///
-/// When the text is neither, or there is no such device.
-pub fn parse_device(text: &str) -> Result<Device> {
-    let wrong = || Error::new(format!("there is no device `{text}`")).expected("`cpu` or `cuda:N`");
-    if text == "cpu" {
-        return Ok(Device::Cpu);
-    }
-    let index = match text.strip_prefix("cuda") {
-        Some("") => 0,
-        Some(rest) => rest.strip_prefix(':').and_then(|index| index.parse().ok()).ok_or_else(wrong)?,
-        None => return Err(wrong()),
-    };
-    let there = tch::Cuda::device_count();
-    if index as i64 >= there {
-        return Err(wrong().help(format!(
-            "libtorch sees {there} CUDA devices; `cargo xtask setup --cuda` fetches the CUDA libraries"
-        )));
-    }
-    Ok(Device::Cuda(index))
-}
-
-/// The processor's name, as far as the system tells.
-fn processor() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
 }

@@ -6,6 +6,7 @@
 pub mod backbone;
 mod budget;
 pub mod dataset;
+pub mod device;
 pub mod engine;
 pub mod error;
 pub mod files;

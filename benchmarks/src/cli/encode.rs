@@ -4,7 +4,7 @@ use super::{Ending, images};
 use crate::mini;
 use clap::Args;
 use nemesis_core::backbone::{Backbone, clip::Clip};
-use nemesis_core::engine::parse_device;
+use nemesis_core::device;
 use nemesis_core::record::to_safetensors;
 use nemesis_core::train::{Precision, encode_images};
 use nemesis_core::{Error, Result, files};
@@ -47,7 +47,7 @@ impl Encode {
             Some(file) => file.clone(),
             None => mini::ensure_weights(&std::env::temp_dir().join("nemesis"))?,
         };
-        let clip = Clip::load(&weights, parse_device(&self.device)?, self.precision.kind())?;
+        let clip = Clip::load(&weights, device::open(&self.device)?, self.precision.kind())?;
         let (names, features) = if let Some(file) = &self.texts {
             let texts: Vec<String> = files::read_text(file)?.lines().map(str::to_owned).collect();
             if texts.is_empty() {

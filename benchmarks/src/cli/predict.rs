@@ -8,7 +8,8 @@ use crate::plugins::Plugins;
 use clap::Args;
 use nemesis_core::backbone::{Backbone, clip::Clip};
 use nemesis_core::dataset::Registry;
-use nemesis_core::engine::{clean_names, parse_device, task};
+use nemesis_core::device;
+use nemesis_core::engine::{clean_names, task};
 use nemesis_core::method::Batch;
 use nemesis_core::record::Store;
 use nemesis_core::train::{Precision, Recompute, Services, encode_images};
@@ -65,7 +66,7 @@ impl Predict {
             None => mini::ensure_weights(&self.out)?,
         };
         let precision: Precision = cell.precision.parse().map_err(Error::new)?;
-        let clip = Clip::load(&weights, parse_device(&self.device)?, precision.kind())?;
+        let clip = Clip::load(&weights, device::open(&self.device)?, precision.kind())?;
         if files::hash(&weights)? != cell.backbone.weights {
             return Err(Error::new("the context was learned with another checkpoint")
                 .at(&weights)

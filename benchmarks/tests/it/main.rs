@@ -5,6 +5,7 @@ mod book;
 mod broken;
 mod command;
 mod compare;
+mod cuda;
 mod fetch;
 mod files;
 mod interchange;

@@ -1,5 +1,6 @@
 //! Loading a plugin: the versions are compared twice, before its code is in the process and before a tensor crosses.
 
+use super::library::{Symbols, open_for_good, reason};
 use super::method::LoadedMethod;
 use super::services::with_table;
 use super::{Metadata, PluginFile};
@@ -7,7 +8,6 @@ use crate::error::suggest;
 use crate::method::border::{BorrowedTask, abi, borrowed, required, result, sized, text};
 use crate::method::{Descriptor, ErrorKind, Host, Method, Task};
 use crate::{Error, Result, method};
-use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use nemesis_sdk::versions;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -33,13 +33,7 @@ impl Plugin {
     pub fn load(path: &Path) -> Result<Self> {
         let file = PluginFile::inspect(path)?;
         file.compatible()?;
-        // A path without a slash would be looked for in the system's folders.
-        let absolute = std::path::absolute(path).map_err(|e| Error::io("find the plugin", path, &e))?;
-        // SAFETY: loading runs the initialisers of the library, which is what the user asked for by naming the file.
-        let library = unsafe { Library::open(Some(&absolute), RTLD_NOW | RTLD_LOCAL) }
-            .map_err(|e| cannot_load(&file, &reason(&e)))?;
-        // Never unloaded: threads and thread-local values of the plugin may outlive every use of it.
-        let library: &'static Library = Box::leak(Box::new(library));
+        let library = open_for_good(path, Symbols::Own).map_err(|reason| cannot_load(&file, &reason))?;
         // SAFETY: the symbol is a function of this type in every plugin, and its table is static.
         let entry = unsafe {
             library
@@ -131,12 +125,6 @@ impl Plugin {
             Ok(LoadedMethod::new(instance, self.table))
         }
     }
-}
-
-/// What the dynamic linker says, which `libloading` keeps beneath its own words.
-fn reason(error: &libloading::Error) -> String {
-    let source = std::error::Error::source(error);
-    source.map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// Why the dynamic linker refused: mostly a symbol that another libtorch has.

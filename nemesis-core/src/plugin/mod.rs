@@ -8,10 +8,12 @@
 pub mod check;
 mod file;
 mod find;
+mod library;
 mod load;
 mod method;
 mod services;
 
 pub use file::{Metadata, PluginFile};
 pub use find::{Candidate, Registry};
+pub(crate) use library::{Symbols, open_for_good};
 pub use load::Plugin;
