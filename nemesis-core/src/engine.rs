@@ -67,7 +67,7 @@ pub struct Engine {
     store: Store,
     backbone: Clip,
     weights_hash: String,
-    plugins: BTreeMap<String, Plugin>,
+    plugins: Plugins,
     registry: Registry,
     /// The data set that the last cell trained on, or evaluated without training; cells come grouped by it.
     home: String,
@@ -79,19 +79,15 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Opens everything that the setup names but the data sets.
+    /// Opens everything that the setup names but data sets and plugins, which wait for the cell that needs them.
     ///
     /// # Errors
     ///
-    /// When the checkpoint, a plugin or the store cannot be opened.
+    /// When the checkpoint or the store cannot be opened.
     pub fn open(setup: Setup) -> Result<Self> {
         tch::set_num_threads(setup.threads as i32);
         let device = device::open(&setup.device)?;
         let backbone = Clip::load(&setup.weights, device, setup.precision.kind())?;
-        let mut plugins = BTreeMap::new();
-        for (id, file) in &setup.plugins {
-            plugins.insert(id.clone(), Plugin::load(file)?);
-        }
         let budget = setup.memory.map_or(Ok(Budget::UNBOUNDED), Budget::left_of)?;
         let pool = setup.pool.as_ref().map(|(folder, budget)| Pool::open(folder, *budget)).transpose()?;
         Ok(Self {
@@ -104,7 +100,7 @@ impl Engine {
             recompute: budget.activations.map_or(Recompute::Never, Recompute::Within),
             cancelled: AtomicBool::new(false),
             backbone,
-            plugins,
+            plugins: Plugins { files: setup.plugins.clone(), loaded: BTreeMap::new() },
             setup,
         })
     }
@@ -160,7 +156,7 @@ impl Engine {
         }
         let sample = cell.classes.samples(&sample.train, classes);
         let names = clean_names(cell.classes.class_names(dataset.class_names()));
-        let plugin = plugin_of(&self.plugins, &cell.method)?;
+        let plugin = self.plugins.get(&cell.method)?;
         let prompts = self.backbone.class_prompts(&names, 0)?;
         let services = Services::new(&self.backbone, &prompts, cell.seed, self.recompute, &self.cancelled);
         let task = task(self.backbone.spec(), names, dataset.template(), protocol.epochs, self.setup.precision);
@@ -227,7 +223,7 @@ impl Engine {
         let predictions: Predictions = match learned {
             Err(template) => zero_shot_predictions(&self.backbone, &features, &labels, &names, template)?,
             Ok((key, mut state, seed)) => {
-                let plugin = plugin_of(&self.plugins, key)?;
+                let plugin = self.plugins.get(key)?;
                 let prompts = self.backbone.class_prompts(&names, 0)?;
                 let services = Services::new(&self.backbone, &prompts, seed, self.recompute, &self.cancelled);
                 let task = task(self.backbone.spec(), names.clone(), dataset.template(), 0, self.setup.precision);
@@ -262,10 +258,10 @@ impl Engine {
         }
     }
 
-    fn provenance(&self, method: Option<&MethodKey>, started: Instant) -> Result<Provenance> {
+    fn provenance(&mut self, method: Option<&MethodKey>, started: Instant) -> Result<Provenance> {
         let mut files = BTreeMap::from([("weights".to_owned(), self.weights_hash.clone())]);
         if let Some(method) = method {
-            files.insert(format!("plugin {}", method.id), plugin_of(&self.plugins, method)?.file().hash().to_owned());
+            files.insert(format!("plugin {}", method.id), self.plugins.get(method)?.file().hash().to_owned());
         }
         Ok(Provenance {
             nemesis: env!("CARGO_PKG_VERSION").to_owned(),
@@ -285,8 +281,24 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-fn plugin_of<'a>(plugins: &'a BTreeMap<String, Plugin>, method: &MethodKey) -> Result<&'a Plugin> {
-    plugins.get(&method.id).ok_or_else(|| Error::new(format!("no plugin offers the method `{}`", method.id)))
+/// Plugins by the method's id, loaded when a cell first needs them: one that crashes then costs that cell.
+#[derive(Debug)]
+struct Plugins {
+    files: BTreeMap<String, PathBuf>,
+    loaded: BTreeMap<String, Plugin>,
+}
+
+impl Plugins {
+    fn get(&mut self, method: &MethodKey) -> Result<&Plugin> {
+        match self.loaded.entry(method.id.clone()) {
+            Entry::Occupied(plugin) => Ok(plugin.into_mut()),
+            Entry::Vacant(place) => {
+                let file = self.files.get(&method.id);
+                let file = file.ok_or_else(|| Error::new(format!("no plugin offers the method `{}`", method.id)))?;
+                Ok(place.insert(Plugin::load(file)?))
+            }
+        }
+    }
 }
 
 fn pass_on_warnings(services: &Services<'_>, tell: &mut dyn FnMut(Notice<'_>)) {
