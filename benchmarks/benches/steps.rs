@@ -24,8 +24,8 @@ const METHODS: [&str; 3] = ["coop", "nemesis-pen", "nemesis-pan"];
 /// The plugins of the build that the bench, which lies in a folder `deps` of it, belongs to.
 fn plugins() -> Option<Plugins> {
     let program = std::env::current_exe().ok()?;
-    let mut plugins = Plugins::find(&[program.parent()?.parent()?.to_owned()]).ok()?;
-    let there = METHODS.iter().all(|method| plugins.get(method).is_ok());
+    let plugins = Plugins::find(&[program.parent()?.parent()?.to_owned()]).ok()?;
+    let there = METHODS.iter().all(|method| plugins.load(method).is_ok());
     if !there {
         eprintln!("no step is measured: build the plugins with `cargo build --release` first");
     }
@@ -33,7 +33,7 @@ fn plugins() -> Option<Plugins> {
 }
 
 fn steps(criterion: &mut Criterion) {
-    let Some(mut plugins) = plugins() else { return };
+    let Some(plugins) = plugins() else { return };
     let clip = random_clip();
     let names = class_names(if is_trial() { 3 } else { 100 });
     let classes = clip.class_prompts(&names, 16).expect("the names are short");
@@ -66,7 +66,7 @@ fn steps(criterion: &mut Criterion) {
     for id in METHODS {
         let services = Services::new(&clip, &classes, 1, Recompute::Never, &cancelled);
         let task = task(clip.spec(), names.clone(), "a photo of a {}.", 1, Precision::Fp32);
-        let plugin = plugins.get(id).expect("all are there");
+        let plugin = plugins.load(id).expect("all are there");
         let mut method = plugin.create(&task, &Map::new(), &services).expect("the defaults are good");
         let parameters = method.parameters().expect("a method has parameters");
         let mut optimiser = Sgd::new(parameters, &protocol).expect("the options are the protocol's");
@@ -82,10 +82,10 @@ fn steps(criterion: &mut Criterion) {
 }
 
 fn crossing(criterion: &mut Criterion) {
-    let Some(mut plugins) = plugins() else { return };
+    let Some(plugins) = plugins() else { return };
     let host = ToyHost::new(5);
     let batch = host.batch(8, 0);
-    let plugin = plugins.get("coop").expect("all are there");
+    let plugin = plugins.load("coop").expect("all are there");
     let mut method = plugin.create(&host.task(), &Map::new(), &host).expect("the defaults are good");
     criterion.bench_function("a call of a plugin", |b| {
         b.iter(|| method.compute_gradients(black_box(&batch), &host).is_ok());

@@ -10,6 +10,7 @@ pub mod parity;
 pub mod peer;
 pub mod plan;
 pub mod plugins;
+mod process;
 pub mod progress;
 pub mod published;
 pub mod report;

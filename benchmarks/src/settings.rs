@@ -1,6 +1,7 @@
 //! The settings of a run: suite ← the user's file ← `NEMESIS_*` ← the command line.
 
 use crate::bytes::ByteSize;
+use crate::plugins::Plugins;
 use crate::suite::{Source, Suite, line_of_key, load_suite};
 use figment::providers::{Env, Serialized};
 use figment::{Figment, Profile};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The user's file that is read when it lies in the working directory.
 const USER_FILE: &str = "nemesis.yaml";
@@ -84,6 +86,9 @@ pub struct Layer {
     /// How much memory a worker may take, about; without it, as much as its work needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<ByteSize>,
+    /// Seconds after which a plugin is given up that is loaded or creates a method for the plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugin_timeout: Option<u64>,
     /// Seconds after which a cell is given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cell_timeout: Option<u64>,
@@ -124,6 +129,19 @@ impl Settings {
         let layer: Layer = figment.extract().map_err(|error| translate(&error))?;
         let suite = load_suite(layer.suite.as_deref().unwrap_or("few-shot"))?;
         Ok(Self { layer, suite, user_file })
+    }
+
+    /// The plugins at hand.
+    ///
+    /// # Errors
+    ///
+    /// When a path that the user names does not exist.
+    pub fn plugins(&self) -> Result<Plugins> {
+        let plugins = Plugins::find(self.layer.plugin.as_deref().unwrap_or_default())?;
+        Ok(match self.layer.plugin_timeout {
+            Some(seconds) => plugins.with_patience(Duration::from_secs(seconds)),
+            None => plugins,
+        })
     }
 
     /// The folder of the feature pool and the bytes that it may take, unless there is to be none.

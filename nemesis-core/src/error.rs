@@ -1,5 +1,6 @@
 //! The one error type of the library: what happened, where, what was expected, what to do.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -7,12 +8,13 @@ use std::path::{Path, PathBuf};
 ///
 /// `Display` prints up to four lines: what happened, the place (`--> file:line`), what was expected there, and
 /// what to do about it. The first line carries no prefix; the command line adds its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Error {
     details: Box<Details>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Details {
     what: String,
     file: Option<PathBuf>,

@@ -9,7 +9,7 @@ use nemesis_core::method::omega::Omega;
 use nemesis_core::method::prompt::{PromptLearner, PromptOptions};
 use nemesis_core::method::testing::ToyHost;
 use nemesis_core::method::{Batch, ClassPosition, Host, Method};
-use nemesis_core::plugin::{Plugin, PluginFile, Registry};
+use nemesis_core::plugin::{Plugin, PluginFile, Registry, check_options};
 use object::Object;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -170,7 +170,7 @@ fn wrong_options_are_named() {
       help: `nemesis plugin describe nemesis-pan` lists its options
     ");
     let known = Plugin::load(&plugin("coop")).unwrap();
-    let error = known.check_options([&"nctx".to_owned()]).unwrap_err();
+    let error = check_options(known.descriptor(), [&"nctx".to_owned()]).unwrap_err();
     insta::assert_snapshot!(error, @r"
     the method `coop` has no option `nctx`
       help: did you mean `n_ctx`?

@@ -3,7 +3,7 @@
 use super::{Ending, data, print};
 use crate::mini;
 use crate::plan::mini_root;
-use crate::plugins::{Plugins, complete_options};
+use crate::plugins::Plugins;
 use crate::settings::{parse_set, parse_weights};
 use crate::suite::load_protocol;
 use clap::Args;
@@ -91,7 +91,7 @@ impl Evaluate {
             Some((_, file)) => file.clone(),
             None => mini::ensure_weights(&self.out)?,
         };
-        let plugin = plugins.get(&self.method)?.file().path().to_owned();
+        let plugin = plugins.get(&self.method)?.file.path().to_owned();
         let mut engine = Engine::open(Setup {
             data: root,
             weights: weights.clone(),
@@ -126,7 +126,7 @@ impl Evaluate {
 
     /// The method with the options that the context says, and those that the user does.
     fn method_key(&self, context: &Context, plugins: &mut Plugins) -> Result<MethodKey> {
-        let plugin = plugins.get(&self.method)?;
+        let source = plugins.get(&self.method)?.descriptor.source.clone();
         let mut given = Map::from_iter([
             ("n_ctx".to_owned(), json!(context.count())),
             ("csc".to_owned(), json!(context.classes().is_some())),
@@ -138,8 +138,12 @@ impl Evaluate {
             })?;
             given.insert(option.to_owned(), value.clone());
         }
-        let source = plugin.descriptor().source.clone();
-        Ok(MethodKey { id: self.method.clone(), options: complete_options(plugin, &given)?, source })
+        let options = plugins.complete_options(&self.method, &given)?;
+        // The method is created in this process next.
+        match plugins.take_warnings().pop() {
+            Some(warning) => Err(warning),
+            None => Ok(MethodKey { id: self.method.clone(), options, source }),
+        }
     }
 
     /// The data root and the data sets, once it is clear that the context fits them and no image is missing.

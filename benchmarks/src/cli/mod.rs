@@ -22,6 +22,7 @@ mod run;
 mod trainings;
 mod worker;
 
+use anstyle::AnsiColor;
 use clap::{Parser, Subcommand};
 use nemesis_core::{Error, Result};
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -141,12 +142,22 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Prints an error, with its prefix in red on a terminal.
+/// Prints an error.
 fn complain(error: &Error) {
+    tell("error", AnsiColor::Red, error);
+}
+
+/// Prints a warning.
+fn warn(warning: &Error) {
+    tell("warning", AnsiColor::Yellow, warning);
+}
+
+/// Prints to standard error, with the prefix in colour on a terminal.
+fn tell(prefix: &str, colour: AnsiColor, error: &Error) {
     if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
-        let red = anstyle::AnsiColor::Red.on_default().bold();
-        eprintln!("{red}error{red:#}: {error}");
+        let style = colour.on_default().bold();
+        eprintln!("{style}{prefix}{style:#}: {error}");
     } else {
-        eprintln!("error: {error}");
+        eprintln!("{prefix}: {error}");
     }
 }

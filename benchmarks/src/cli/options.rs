@@ -73,6 +73,10 @@ pub(super) struct RunOptions {
     /// gradient, where they would take more. Results stay the same up to rounding
     #[arg(long, value_name = "SIZE")]
     memory: Option<ByteSize>,
+    /// Give a plugin up that takes more than this many seconds to be loaded, or to create a method for the plan
+    /// [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    plugin_timeout: Option<u64>,
     /// Give a cell up after this many seconds
     #[arg(long, value_name = "SECONDS")]
     cell_timeout: Option<u64>,
@@ -109,6 +113,7 @@ impl RunOptions {
             pool: this.pool,
             pool_budget: this.pool_budget,
             memory: this.memory,
+            plugin_timeout: this.plugin_timeout,
             cell_timeout: this.cell_timeout,
             cell_memory: this.cell_memory,
         };

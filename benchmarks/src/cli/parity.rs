@@ -48,14 +48,14 @@ impl From<TextPathName> for TextPath {
 
 impl Parity {
     pub(super) fn run(&self) -> Result<Ending> {
-        let mut plugins = Plugins::find(&self.plugin)?;
+        let plugins = Plugins::find(&self.plugin)?;
         let groups = if self.only.is_empty() { &Group::ALL[..] } else { &self.only };
         let (mut passed, mut failed) = (0, 0);
         parity::run(
             &self.fixtures,
             groups,
             self.text_path.into(),
-            &mut |id, task, options, host| plugins.get(id)?.create(task, options, host),
+            &mut |id, task, options, host| plugins.load(id)?.create(task, options, host),
             &mut |check| {
                 println!("{check}");
                 *if check.passed() { &mut passed } else { &mut failed } += 1;

@@ -1,10 +1,9 @@
 //! `nemesis plan`: shows what a run would do, without doing it.
 
-use super::Ending;
 use super::options::RunOptions;
 use super::run::worker_options;
+use super::{Ending, warn};
 use crate::estimate::Estimate;
-use crate::plugins::Plugins;
 use clap::Args;
 use nemesis_core::Result;
 use nemesis_core::record::{Cell, Store};
@@ -30,8 +29,8 @@ Examples:
 impl Plan {
     pub(super) fn run(&self) -> Result<Ending> {
         let settings = self.options.settings()?;
-        let mut plugins = Plugins::find(settings.layer.plugin.as_deref().unwrap_or_default())?;
-        let plan = crate::plan::Plan::new(&settings, &mut plugins)?;
+        let plan = crate::plan::Plan::new(&settings, settings.plugins()?)?;
+        plan.warnings.iter().for_each(warn);
         if self.json {
             println!("{}", serde_json::to_string_pretty(&plan.cells).expect("cells have string keys"));
             return Ok(Ending::Done);

@@ -79,7 +79,8 @@ impl Predict {
         let services = Services::new(&clip, &prompts, cell.seed, Recompute::Never, &cancelled);
         let mut plugins = Plugins::find(&self.plugin)?;
         let task = task(clip.spec(), clean_names(names), dataset.template(), 0, precision);
-        let mut method = plugins.get(&cell.method.id)?.create(&task, &cell.method.options, &services)?;
+        plugins.get(&cell.method.id)?;
+        let mut method = plugins.load(&cell.method.id)?.create(&task, &cell.method.options, &services)?;
         method.load_state(&store.learned(&record, None)?)?;
 
         let features = encode_images(&clip, &paths)?;

@@ -1,9 +1,8 @@
 //! `nemesis run`: computes what a suite's table needs, and prints it.
 
-use super::Ending;
 use super::options::RunOptions;
+use super::{Ending, warn};
 use crate::plan::Plan;
-use crate::plugins::Plugins;
 use crate::progress::{Progress, duration};
 use crate::run::{Options, Outcome, run};
 use crate::settings::Settings;
@@ -35,8 +34,8 @@ impl Run {
     pub(super) fn run(&self) -> Result<Ending> {
         let settings = self.options.settings()?;
         let out = settings.out();
-        let mut plugins = Plugins::find(settings.layer.plugin.as_deref().unwrap_or_default())?;
-        let plan = Plan::new(&settings, &mut plugins)?;
+        let plan = Plan::new(&settings, settings.plugins()?)?;
+        plan.warnings.iter().for_each(warn);
         plan.refuse_missing_images()?;
         let _lock = lock(&out)?;
         let store = Store::open(&out)?;

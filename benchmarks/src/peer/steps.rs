@@ -51,7 +51,7 @@ pub struct Steps {
 /// # Errors
 ///
 /// When a file is missing or malformed, or there is no plugin of the method.
-pub fn steps(folder: &Path, how: &How, plugins: &mut Plugins) -> Result<Steps> {
+pub fn steps(folder: &Path, how: &How, plugins: &Plugins) -> Result<Steps> {
     tch::set_num_threads(how.threads as i32);
     let fixtures = Fixtures::open(folder)?;
     let mut inputs: Inputs = fixtures.json("inputs.json")?;
@@ -66,7 +66,7 @@ pub fn steps(folder: &Path, how: &How, plugins: &mut Plugins) -> Result<Steps> {
     let (seed, comparable) = if inputs.method == "pan" { choices::seed(&inputs)? } else { (0, inputs.steps) };
     let services = Services::new(&clip, &classes, seed, how.recompute, &cancelled);
     let (id, options) = inputs.plugin()?;
-    let mut method = plugins.get(id)?.create(&task(&clip, &inputs.class_names, 1), &options, &services)?;
+    let mut method = plugins.load(id)?.create(&task(&clip, &inputs.class_names, 1), &options, &services)?;
     method.load_state(&vec![("ctx".to_owned(), tensors.get("ctx0")?)])?;
     let parameters = method.parameters()?;
     services.watch(parameters.iter().map(|parameter| parameter.tensor.shallow_clone()));

@@ -2,7 +2,7 @@
 
 use super::variants::{TestSet, Variant, variants};
 use super::{Column, PlannedCell};
-use crate::plugins::{Plugins, complete_options, names_option};
+use crate::plugins::{Plugins, names_option};
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, Suite, TableKind, line_of_key};
 use nemesis_core::dataset::{ClassSubset, Dataset, Registry};
@@ -154,8 +154,7 @@ impl<'a> Cells<'a> {
 
     /// A method's options from all sources: its own defaults ← protocol ← suite ← suite for the data set ← sweep ← `--set`.
     fn method_key(&mut self, entry: &MethodEntry, dataset: &str) -> Result<MethodKey> {
-        let plugin = self.plugins.get(&entry.method)?;
-        let descriptor = plugin.descriptor().clone();
+        let descriptor = self.plugins.get(&entry.method)?.descriptor.clone();
         let known = |option: &str| descriptor.options.iter().any(|schema| schema.name == option);
         let mut given: Map<String, Value> =
             self.protocol.method_options.iter().filter(|(option, _)| known(option)).map(clone_pair).collect();
@@ -163,7 +162,9 @@ impl<'a> Cells<'a> {
         given.extend(entry.options_by_dataset.get(dataset).into_iter().flatten().map(clone_pair));
         given.extend(entry.sweep.iter().map(clone_pair));
         given.extend(overrides(self.settings, &entry.method));
-        let options = complete_options(plugin, &given)
+        let options = self
+            .plugins
+            .complete_options(&entry.method, &given)
             .map_err(|error| self.place_option_error(error, &entry.method, &descriptor, &given))?;
         Ok(MethodKey { id: entry.method.clone(), options, source: descriptor.source })
     }

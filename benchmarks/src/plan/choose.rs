@@ -123,7 +123,7 @@ pub(super) fn columns(entries: &[MethodEntry], plugins: &mut Plugins) -> Result<
     let mut columns: Vec<Column> = Vec::with_capacity(entries.len());
     for entry in entries {
         let plugin = plugins.get(&entry.method)?;
-        let own = entry.label.clone().unwrap_or_else(|| plugin.descriptor().label.clone());
+        let own = entry.label.clone().unwrap_or_else(|| plugin.descriptor.label.clone());
         let swept = swept(entry, &own);
         let label = match &swept {
             Some(Swept { what, value }) => format!("{what} {value}"),
@@ -133,7 +133,7 @@ pub(super) fn columns(entries: &[MethodEntry], plugins: &mut Plugins) -> Result<
             return Err(Error::new(format!("two columns have the label `{label}`"))
                 .help("give a method that appears twice a `label` each time"));
         }
-        columns.push(Column { method: entry.method.clone(), label, swept, plugin: plugin.file().path().to_owned() });
+        columns.push(Column { method: entry.method.clone(), label, swept, plugin: plugin.file.path().to_owned() });
     }
     Ok(columns)
 }

@@ -16,7 +16,7 @@ use cells::Cells;
 use nemesis_core::dataset::{ClassSubset, Registry};
 use nemesis_core::record::{Cell, CellId};
 use nemesis_core::train::Protocol;
-use nemesis_core::{Result, files};
+use nemesis_core::{Error, Result, files};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -51,6 +51,8 @@ pub struct Plan {
     pub zero_shot: bool,
     /// The cells that the table shows, each behind what it needs.
     pub cells: Vec<PlannedCell>,
+    /// What the user should know before they are computed.
+    pub warnings: Vec<Error>,
 }
 
 /// A method as a column of the table.
@@ -142,26 +144,27 @@ impl PlannedCell {
 }
 
 impl Plan {
-    /// Works out the plan. Nothing is computed, but split files, the checkpoint and the plugins' descriptors are read.
+    /// Works out the plan. Nothing is computed, but split files and the checkpoint are read, and plugins are tried in
+    /// another process, which ends with this call.
     ///
     /// All that the user says is checked before anything is written, the mini suite's data included.
     ///
     /// # Errors
     ///
     /// When a data set, checkpoint, protocol, method or option is missing or wrong.
-    pub fn new(settings: &Settings, plugins: &mut Plugins) -> Result<Self> {
+    pub fn new(settings: &Settings, mut plugins: Plugins) -> Result<Self> {
         let (layer, suite) = (&settings.layer, &settings.suite.value);
         let default_protocol = if layer.data.is_none() { "mini" } else { "paper" };
         let mut protocol = load_protocol(layer.protocol.as_deref().unwrap_or(default_protocol))?;
         protocol.precision = layer.precision.unwrap_or(protocol.precision);
-        let entries = choose::methods(settings, plugins)?;
-        let columns = choose::columns(&entries, plugins)?;
+        let entries = choose::methods(settings, &mut plugins)?;
+        let columns = choose::columns(&entries, &mut plugins)?;
         choose::refuse_stray_settings(settings, &entries)?;
         let names = choose::datasets(settings)?;
         let targets = choose::targets(settings, &names)?;
         let shots = layer.shots.clone().unwrap_or_else(|| suite.shots.clone());
         let seeds = layer.seeds.clone().unwrap_or_else(|| suite.seeds.clone());
-        let mut cells = Cells::new(settings, plugins, &protocol, &entries, &columns);
+        let mut cells = Cells::new(settings, &mut plugins, &protocol, &entries, &columns);
         cells.check_options(&names)?;
 
         let backbone = choose::backbone(settings)?;
@@ -187,6 +190,7 @@ impl Plan {
             few_shot_lists: layer.few_shot_lists.clone(),
             backbone,
             cells: cells.planned,
+            warnings: plugins.take_warnings(),
             methods: columns,
             datasets,
             shots,

@@ -4,15 +4,15 @@ use super::memory::gigabytes;
 use super::message::{Assignment, FromWorker, ToWorker};
 use super::queue::Queue;
 use crate::plan::{Plan, PlannedCell};
+use crate::process::{Subprocess, listen};
 use nemesis_core::engine::Setup;
 use nemesis_core::record::{Cell, CellId, Store, TrainingCell};
 use nemesis_core::{Error, Result};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::Signal;
 use std::collections::{BTreeMap, HashSet};
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -126,8 +126,7 @@ struct Run<'a> {
 
 /// A worker process with what it is at.
 struct Worker {
-    child: Child,
-    input: ChildStdin,
+    process: Subprocess,
     /// The data set that its last job hangs on.
     dataset: Option<String>,
     /// Cells of its job that are not finished, the current one first.
@@ -144,39 +143,33 @@ enum Line {
 impl Run<'_> {
     /// Starts a worker, and gives it what its predecessor left undone, if that died.
     fn start_worker(&mut self, sender: &Sender<(usize, Line)>, pending: Vec<PlannedCell>) -> Result<()> {
-        let failed = |e: &std::io::Error| Error::new(format!("cannot start a worker: {e}"));
-        let program = std::env::current_exe().map_err(|e| failed(&e))?;
-        let mut command = Command::new(program);
-        command.arg("worker").args(self.options.cell_memory.map(|limit| format!("--memory={limit}")));
-        // A group of its own, so that processes which a plugin starts end with the worker.
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
-        let mut child = command.spawn().map_err(|e| failed(&e))?;
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            unreachable!("both were asked for as pipes");
-        };
+        let memory = self.options.cell_memory.map(|limit| format!("--memory={limit}"));
+        let (process, output) = Subprocess::start("a worker", std::iter::once("worker".to_owned()).chain(memory))?;
         let number = self.started;
         self.started += 1;
-        listen(number, output, sender.clone());
-        let mut worker = Worker { child, input, dataset: None, pending: Vec::new(), current: None };
-        worker.send(&ToWorker::Setup(self.setup.clone()));
+        let sender = sender.clone();
+        listen(output, move |message| sender.send((number, message.map_or(Line::Ended, Line::Message))).is_ok());
+        let mut worker = Worker { process, dataset: None, pending: Vec::new(), current: None };
+        worker.process.send(&ToWorker::Setup(self.setup.clone()))?;
         self.workers.insert(number, worker);
-        self.assign(number, pending);
-        Ok(())
+        self.assign(number, pending)
     }
 
     /// Gives a worker its next job, or lets it end.
-    fn assign(&mut self, number: usize, pending: Vec<PlannedCell>) {
-        let Some(worker) = self.workers.get_mut(&number) else { return };
+    fn assign(&mut self, number: usize, pending: Vec<PlannedCell>) -> Result<()> {
+        let Some(worker) = self.workers.get_mut(&number) else { return Ok(()) };
         let job = if pending.is_empty() { self.queue.next(worker.dataset.as_deref()) } else { Some(pending) };
         let Some(job) = job else {
             // An idle worker has nothing to lose: dropping it ends it.
             self.workers.remove(&number);
-            return;
+            return Ok(());
         };
         worker.dataset = Some(job[0].home().to_owned());
-        worker.send(&ToWorker::Job(job.iter().map(|c| Assignment { id: c.id, cell: c.cell.clone() }).collect()));
+        let cells = job.iter().map(|c| Assignment { id: c.id, cell: c.cell.clone() }).collect();
+        worker.process.send(&ToWorker::Job(cells))?;
         worker.pending = job;
         worker.current = None;
+        Ok(())
     }
 
     /// Follows the workers until all have ended.
@@ -188,17 +181,17 @@ impl Run<'_> {
     ) -> Result<()> {
         while !self.workers.is_empty() {
             match receiver.recv_timeout(Duration::from_millis(200)) {
-                Ok((number, Line::Message(message))) => self.hear(number, message, on_event),
+                Ok((number, Line::Message(message))) => self.hear(number, message, on_event)?,
                 Ok((number, Line::Ended)) => self.bury(number, sender, on_event)?,
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.end_what_is_left_behind(),
             }
             self.stop_the_overdue();
         }
         Ok(())
     }
 
-    fn hear(&mut self, number: usize, message: FromWorker, on_event: &mut dyn FnMut(Event<'_>)) {
-        let Some(worker) = self.workers.get_mut(&number) else { return };
+    fn hear(&mut self, number: usize, message: FromWorker, on_event: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        let Some(worker) = self.workers.get_mut(&number) else { return Ok(()) };
         match message {
             FromWorker::Started(id) => {
                 worker.current = Some(Instant::now());
@@ -231,8 +224,9 @@ impl Run<'_> {
                 }
             }
             FromWorker::Warning(text) => on_event(Event::Warning(&text)),
-            FromWorker::Finished => self.assign(number, Vec::new()),
+            FromWorker::Finished => self.assign(number, Vec::new())?,
         }
+        Ok(())
     }
 
     fn note_failure(&mut self, cell: &PlannedCell, reason: &str, on_event: &mut dyn FnMut(Event<'_>)) {
@@ -249,7 +243,7 @@ impl Run<'_> {
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<()> {
         let Some(mut worker) = self.workers.remove(&number) else { return Ok(()) };
-        let status = worker.end(PATIENCE);
+        let status = worker.process.end(PATIENCE);
         if worker.pending.is_empty() {
             return Ok(());
         }
@@ -286,9 +280,14 @@ impl Run<'_> {
         let Some(limit) = self.options.cell_timeout else { return };
         for worker in self.workers.values_mut() {
             if worker.current.is_some_and(|since| since.elapsed() > limit) {
-                worker.kill();
+                worker.process.kill();
             }
         }
+    }
+
+    /// The end of a worker is heard when nobody holds its output any more. A process that it has forked may.
+    fn end_what_is_left_behind(&self) {
+        self.workers.values().filter(|worker| worker.process.has_ended()).for_each(|worker| worker.process.kill());
     }
 }
 
@@ -314,65 +313,9 @@ impl Options {
 /// How long a worker that no longer talks may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Whatever ends the coordinator, even an error, no worker outlives it.
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.end(Duration::ZERO);
-    }
-}
-
 impl Worker {
-    fn send(&mut self, message: &ToWorker) {
-        let mut line = serde_json::to_vec(message).expect("messages have string keys");
-        line.push(b'\n');
-        // A worker that is gone is noticed by the end of its output.
-        let _ = self.input.write_all(&line);
-    }
-
-    /// Kills the worker with all processes that plugins have started in it.
-    fn kill(&self) {
-        if let Some(group) = self.pid() {
-            // It may have ended by itself in the meantime.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
-
-    /// Waits until the worker has ended, kills it if that takes too long, and kills what it leaves behind.
-    fn end(&mut self, patience: Duration) -> std::io::Result<ExitStatus> {
-        let start = Instant::now();
-        // As long as nobody takes its status its number, which is also that of the group, is not given to others.
-        let has_ended = |pid| {
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-            !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
-        };
-        while start.elapsed() < patience && self.pid().is_some_and(|pid| !has_ended(pid)) {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        self.kill();
-        self.child.wait()
-    }
-
-    /// None where the system gives numbers that are none.
-    fn pid(&self) -> Option<Pid> {
-        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
-    }
-
     fn finish(&mut self) -> Option<PlannedCell> {
         self.current = None;
         (!self.pending.is_empty()).then(|| self.pending.remove(0))
     }
-}
-
-/// Passes on what a worker says, from a thread of its own.
-fn listen(number: usize, output: impl std::io::Read + Send + 'static, sender: Sender<(usize, Line)>) {
-    std::thread::spawn(move || {
-        for line in BufReader::new(output).lines() {
-            let message = line.ok().and_then(|line| serde_json::from_str(&line).ok());
-            let Some(message) = message else { break };
-            if sender.send((number, Line::Message(message))).is_err() {
-                return;
-            }
-        }
-        let _ = sender.send((number, Line::Ended));
-    });
 }

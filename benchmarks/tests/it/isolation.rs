@@ -1,13 +1,23 @@
 //! A plugin costs its cell and nothing else, whatever it does. On Linux alone, which tells of processes in files and limits
 //! memory.
 
-use crate::command::{library, nemesis, told};
+use crate::command::{library, nemesis, regex_escape, told};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+/// Asserts a snapshot in which the faulty plugin lies nowhere in particular.
+macro_rules! assert_snapshot_of_files {
+    ($text:expr) => {{
+        let plugin = library("nemesis_faulty_plugin");
+        insta::with_settings!({ filters => [(regex_escape(Path::new(&plugin)).as_str(), "[PLUGIN]")] }, {
+            insta::assert_snapshot!($text);
+        });
+    }};
+}
 
 /// A suite of two sound methods, with some that are not in between.
 fn write_suite(folder: &Path, misdeeds: &[&str]) {
@@ -42,12 +52,20 @@ fn left_behind(folder: &Path) -> Vec<String> {
 }
 
 fn alive(folder: &Path) -> Vec<String> {
+    let command = |process: &PathBuf| String::from_utf8_lossy(&read(process, "cmdline")).replace('\0', " ");
+    processes(folder).iter().map(command).collect()
+}
+
+/// The folders in `/proc` of the processes of a run in `folder`.
+fn processes(folder: &Path) -> Vec<PathBuf> {
     let mark = format!("{MARK}={}", folder.display());
-    let read = |process: &Path, file: &str| fs::read(process.join(file)).unwrap_or_default();
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
-    let marked =
-        processes.filter(|process| read(process, "environ").split(|byte| *byte == 0).any(|v| v == mark.as_bytes()));
-    marked.map(|process| String::from_utf8_lossy(&read(&process, "cmdline")).replace('\0', " ")).collect()
+    let is_marked = |process: &PathBuf| read(process, "environ").split(|byte| *byte == 0).any(|v| v == mark.as_bytes());
+    fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path()).filter(is_marked).collect()
+}
+
+/// What the system tells of a process; nothing of one that is gone.
+fn read(process: &Path, file: &str) -> Vec<u8> {
+    fs::read(process.join(file)).unwrap_or_default()
 }
 
 /// Everything that a run leaves of its cells, but for the time that they took.
@@ -75,19 +93,32 @@ fn faulty_plugins_cost_their_cells_and_no_others() {
     let output = run(undisturbed.path(), &[]).output().unwrap();
     assert!(output.status.success(), "{}", told(&output));
 
-    let misdeeds =
-        ["abort", "segfault", "exit", "panic", "hang", "hoard", "loss-of-nan", "logits-of-nan", "logits-too-wide"];
+    let misdeeds = [
+        "abort-in-create",
+        "exit-in-create",
+        "hang-in-create",
+        "abort",
+        "segfault",
+        "exit",
+        "panic",
+        "hang",
+        "hoard",
+        "loss-of-nan",
+        "logits-of-nan",
+        "logits-too-wide",
+    ];
     write_suite(folder.path(), &misdeeds);
     let plugin = library("nemesis_faulty_plugin");
-    let limits = ["--plugin", &plugin, "--jobs", "1", "--cell-timeout", "20", "--cell-memory", "6"];
-    let output = run(folder.path(), &limits).output().unwrap();
+    let limits = ["--plugin", &plugin, "--jobs", "1", "--plugin-timeout", "2", "--cell-timeout", "12"];
+    let output = run(folder.path(), &[&limits[..], &["--cell-memory", "6"]].concat()).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", told(&output));
     assert_eq!(left_behind(folder.path()), [""; 0], "processes are left behind");
 
-    let table = String::from_utf8(output.stdout).unwrap();
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
     insta::with_settings!({ filters => [
         (r"rs:\d+:\d+", "rs:[LINE]"),
     ]}, { insta::assert_snapshot!(table) });
+    assert_snapshot_of_files!(warnings(&output));
 
     let (expected, found) = (results(&undisturbed.path().join("out")), results(&folder.path().join("out")));
     // Zero-shot, and training and evaluation of two methods.
@@ -97,6 +128,61 @@ fn faulty_plugins_cost_their_cells_and_no_others() {
     }
     // The trainings of those that lie in evaluations alone are cells like any other.
     assert_eq!(found.keys().filter(|name| name.starts_with("records")).count(), 7);
+}
+
+/// The warnings on standard error, which also tells progress.
+fn warnings(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let mut within = false;
+    let mut warnings = Vec::new();
+    for line in text.lines() {
+        within = line.starts_with("warning: ") || (within && line.starts_with("  "));
+        if within {
+            warnings.push(line);
+        }
+    }
+    warnings.join("\n")
+}
+
+/// What happens when the library is loaded is told to it in a variable of this name.
+const WHEN_LOADED: &str = "FAULT_WHEN_LOADED";
+
+#[test]
+fn a_plugin_that_is_lost_when_it_is_loaded_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = library("nemesis_faulty_plugin");
+    let mut told_of = Vec::new();
+    for (command, misdeed) in [
+        (&["run", "--plugin-timeout", "1", "--plugin", &plugin][..], "abort"),
+        (&["run", "--plugin-timeout", "1", "--plugin", &plugin], "hang"),
+        (&["plugin", "describe", &plugin], "abort"),
+    ] {
+        let mut command = nemesis(folder.path(), command);
+        let output = command.env(MARK, folder.path()).env(WHEN_LOADED, misdeed).output().unwrap();
+        told_of.push(told(&output));
+        assert_eq!(left_behind(folder.path()), [""; 0], "processes are left behind");
+    }
+    assert_snapshot_of_files!(told_of.join("\n"));
+    assert!(!folder.path().join("out").exists(), "nothing is written");
+}
+
+#[test]
+fn a_plugin_that_crashes_beside_another_is_not_mistaken_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = library("nemesis_faulty_plugin");
+    let mut plan = nemesis(folder.path(), &["plan", "--json", "--plugin", &plugin]);
+    let output = plan.env(WHEN_LOADED, "abort-beside-another").output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", told(&output));
+}
+
+#[test]
+fn a_plugin_that_a_worker_cannot_load_costs_its_cells_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    write_suite(folder.path(), &[]);
+    let plugin = library("nemesis_faulty_plugin");
+    let output = run(folder.path(), &["--plugin", &plugin]).env(WHEN_LOADED, "abort-in-worker").output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap());
 }
 
 #[test]
@@ -113,6 +199,11 @@ fn nothing_outlives_a_killed_run() {
         assert!(start.elapsed() < Duration::from_secs(120) && run.try_wait().unwrap().is_none(), "it does not hang");
         std::thread::sleep(Duration::from_millis(50));
     }
+    // Where memory runs out, a worker goes before its coordinator.
+    let scores = processes(folder.path()).iter().map(|process| read(process, "oom_score_adj")).collect::<Vec<_>>();
+    let own = read(Path::new("/proc/self"), "oom_score_adj");
+    assert!(scores.contains(&own) && scores.contains(&b"800\n".to_vec()), "{scores:?}");
+
     run.kill().unwrap();
     run.wait().unwrap();
     assert_eq!(left_behind(folder.path()), [""; 0], "processes are left behind");

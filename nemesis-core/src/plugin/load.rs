@@ -72,23 +72,6 @@ impl Plugin {
         self.table
     }
 
-    /// Checks that the method has all these options, without creating it.
-    ///
-    /// # Errors
-    ///
-    /// When one is unknown; the message names the nearest known one.
-    pub fn check_options<'a>(&self, options: impl IntoIterator<Item = &'a String>) -> Result<()> {
-        let known = || self.descriptor.options.iter().map(|option| option.name.as_str());
-        match options.into_iter().find(|option| !known().any(|name| name == option.as_str())) {
-            None => Ok(()),
-            Some(unknown) => {
-                let known: Vec<_> = known().collect();
-                Err(Error::new(format!("the method `{}` has no option `{unknown}`", self.descriptor.id))
-                    .help(suggest(unknown, known)))
-            }
-        }
-    }
-
     /// Creates a method for a task; options that are not given have their defaults.
     ///
     /// # Errors
@@ -124,6 +107,20 @@ impl Plugin {
             no_grad(|| with_table(host, call))?;
             Ok(LoadedMethod::new(instance, self.table))
         }
+    }
+}
+
+/// Checks that a method has all these options, without creating it.
+///
+/// # Errors
+///
+/// When one is unknown; the message names the nearest known one.
+pub fn check_options<'a>(method: &Descriptor, options: impl IntoIterator<Item = &'a String>) -> Result<()> {
+    let known = || method.options.iter().map(|option| option.name.as_str());
+    match options.into_iter().find(|option| !known().any(|name| name == option.as_str())) {
+        None => Ok(()),
+        Some(unknown) => Err(Error::new(format!("the method `{}` has no option `{unknown}`", method.id))
+            .help(suggest(unknown, known().collect::<Vec<_>>()))),
     }
 }
 

@@ -16,4 +16,4 @@ mod services;
 pub use file::{Metadata, PluginFile};
 pub use find::{Candidate, Registry};
 pub(crate) use library::{Symbols, open_for_good};
-pub use load::Plugin;
+pub use load::{Plugin, check_options};

@@ -1,15 +1,14 @@
 //! `nemesis plugin describe`: who a method is, what it needs, and its options.
 
 use crate::cli::Ending;
-use crate::plugins::Plugins;
+use crate::plugins::{Known, Plugins};
 use clap::Args;
 use nemesis_core::Result;
 use nemesis_core::method::{Descriptor, Optimisation};
-use nemesis_core::plugin::Plugin;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// Tells who a method is, what it needs and what its options are. The plugin's code is run.
+/// Tells who a method is, what it needs and what its options are. The plugin's code is run, in a process of its own.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Describe {
     /// The method, or the file of its plugin
@@ -27,27 +26,21 @@ impl Describe {
     pub(in crate::cli) fn run(&self) -> Result<Ending> {
         // A method's id has neither slash nor dot.
         let is_file = self.method.contains(['/', '.']);
-        let loaded;
-        let mut plugins;
-        let plugin = if is_file {
-            loaded = Plugin::load(Path::new(&self.method))?;
-            &loaded
-        } else {
-            plugins = Plugins::find(&self.plugin)?;
-            plugins.get(&self.method)?
-        };
+        let mut plugins = Plugins::find(&self.plugin)?;
+        let plugin =
+            if is_file { plugins.in_file(Path::new(&self.method))? } else { plugins.get(&self.method)?.clone() };
         if self.json {
-            let file = plugin.file();
-            println!("{}", json!({ "descriptor": plugin.descriptor(), "file": file.path(), "hash": file.hash() }));
+            let Known { file, descriptor } = plugin;
+            println!("{}", json!({ "descriptor": descriptor, "file": file.path(), "hash": file.hash() }));
         } else {
-            print!("{}", describe(plugin));
+            print!("{}", describe(&plugin));
         }
         Ok(Ending::Done)
     }
 }
 
-fn describe(plugin: &Plugin) -> String {
-    let Descriptor { id, label, version, summary, paper, needs, optimisation, options, source } = plugin.descriptor();
+fn describe(Known { file, descriptor }: &Known) -> String {
+    let Descriptor { id, label, version, summary, paper, needs, optimisation, options, source } = descriptor;
     let inputs = [(needs.features, "image features"), (needs.dense, "dense image features"), (needs.pixels, "pixels")];
     let inputs: Vec<_> = inputs.into_iter().filter(|(needed, _)| *needed).map(|(_, name)| name).collect();
     let learns = match optimisation {
@@ -55,7 +48,6 @@ fn describe(plugin: &Plugin) -> String {
         Optimisation::Fit => "by itself",
         Optimisation::None => "nothing",
     };
-    let file = plugin.file();
     let mut lines = vec![format!("{label} (`{id}`, version {version}): {summary}")];
     lines.extend(paper.iter().map(|paper| format!("  paper   {paper}")));
     lines.push(format!("  needs   {}", inputs.join(", ")));

@@ -23,6 +23,9 @@ pub(super) enum Plugin {
     /// Run one check in this process.
     #[command(hide = true)]
     CheckHere(check::CheckHere),
+    /// Answer a command's questions about plugins.
+    #[command(hide = true)]
+    TryHere,
 }
 
 impl Plugin {
@@ -33,6 +36,7 @@ impl Plugin {
             Self::Describe(command) => command.run(),
             Self::Check(command) => command.run(),
             Self::CheckHere(command) => command.run(),
+            Self::TryHere => crate::plugins::answer().map(|()| Ending::Done),
         }
     }
 }

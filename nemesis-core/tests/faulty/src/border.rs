@@ -1,6 +1,7 @@
 //! The plugin's entry, made by the SDK and then spoilt: faults that the SDK does not let a method have.
 #![expect(unsafe_code, reason = "the faults of this file are those of the C interface")]
 
+use super::misdeed::hang;
 use super::{Faulty, fault};
 use nemesis_sdk::border::{self, abi, borrowed, concatenate, concatenated_length, text};
 use nemesis_sdk::serde_json::{Map, Value};
@@ -34,6 +35,33 @@ const METADATA: &[&str] = &[
 #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__nemesis_plugin"))]
 #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".nemesis_plugin"))]
 static SECTION: [u8; concatenated_length(METADATA)] = concatenate(METADATA);
+
+/// Called by the system when the library is loaded: what a run must survive that cannot be an option yet.
+#[used]
+#[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
+#[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
+static WHEN_LOADED: extern "C" fn() = when_loaded;
+
+extern "C" fn when_loaded() {
+    let is_worker = || std::env::args().nth(1).is_some_and(|command| command == "worker");
+    match std::env::var("FAULT_WHEN_LOADED").as_deref() {
+        Ok("abort") => std::process::abort(),
+        Ok("abort-in-worker") if is_worker() => std::process::abort(),
+        Ok("abort-beside-another") => drop(std::thread::spawn(abort_beside_another)),
+        Ok("hang") => hang(),
+        _ => {}
+    }
+}
+
+/// Aborts when Nemesis-PEN is loaded into the same process.
+fn abort_beside_another() {
+    loop {
+        if std::fs::read_to_string("/proc/self/maps").is_ok_and(|maps| maps.contains("nemesis_method_nemesis_pen")) {
+            std::process::abort();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
 
 /// The entry as the SDK makes it.
 fn sound() -> &'static abi::Entry {

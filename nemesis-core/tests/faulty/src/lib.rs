@@ -104,6 +104,7 @@ impl Plugin for Faulty {
             SHARED.with(|shared| shared.get_or_init(|| bias.shallow_clone()).size());
         }
         let misdeed = Misdeed::parse(&options.misdeed)?;
+        misdeed.in_create();
         Ok(Self { prompt, bias, lambda: options.lambda, misdeed, classes, first: None })
     }
 }

@@ -5,11 +5,17 @@ use nemesis_sdk::{Error, Result};
 use std::process::Command;
 use std::time::Duration;
 
-/// What happens in every step, or in every evaluation.
+/// What happens when the method is created, in every step, or in every evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Misdeed {
     /// Nothing.
     None,
+    /// The process is aborted when the method is created, with a process left behind.
+    AbortInCreate,
+    /// The process ends when the method is created, as if all were well.
+    ExitInCreate,
+    /// A process is started when the method is created, and nothing happens any more.
+    HangInCreate,
     /// The process is aborted.
     Abort,
     /// Memory is written to that is not there.
@@ -34,8 +40,11 @@ pub(crate) enum Misdeed {
 const HOARD: i64 = 16 << 30;
 
 impl Misdeed {
-    const NAMES: [(&'static str, Self); 10] = [
+    const NAMES: [(&'static str, Self); 13] = [
         ("", Self::None),
+        ("abort-in-create", Self::AbortInCreate),
+        ("exit-in-create", Self::ExitInCreate),
+        ("hang-in-create", Self::HangInCreate),
         ("abort", Self::Abort),
         ("segfault", Self::Segfault),
         ("exit", Self::Exit),
@@ -53,6 +62,19 @@ impl Misdeed {
         known.map(|(_, misdeed)| *misdeed).ok_or_else(|| Error::option("misdeed", "there is no such misdeed"))
     }
 
+    /// Does what it does to the creation of the method.
+    pub(crate) fn in_create(self) {
+        match self {
+            Self::AbortInCreate => {
+                start_a_process();
+                std::process::abort();
+            }
+            Self::ExitInCreate => std::process::exit(0),
+            Self::HangInCreate => hang(),
+            _ => {}
+        }
+    }
+
     /// Does what it does to a step.
     pub(crate) fn with_loss(self, loss: Tensor) -> Result<Tensor> {
         match self {
@@ -60,13 +82,7 @@ impl Misdeed {
             Self::Segfault => segfault(),
             Self::Exit => std::process::exit(0),
             Self::Panic => panic!("the method panics"),
-            Self::Hang => {
-                // It must not outlive the run, either.
-                let _ = Command::new("sleep").arg("1000").spawn();
-                loop {
-                    std::thread::sleep(Duration::from_secs(1000));
-                }
-            }
+            Self::Hang => hang(),
             Self::Hoard => {
                 let mut hoard = Vec::new();
                 for _ in 0..HOARD >> 28 {
@@ -75,7 +91,7 @@ impl Misdeed {
                 }
             }
             Self::LossOfNan => return Ok(loss * f64::NAN),
-            Self::None | Self::LogitsOfNan | Self::LogitsTooWide => {}
+            _ => {}
         }
         Ok(loss)
     }
@@ -87,6 +103,19 @@ impl Misdeed {
             Self::LogitsTooWide => Tensor::cat(&[&logits, &logits.narrow(1, 0, 1)], 1),
             _ => logits,
         }
+    }
+}
+
+/// One that must not outlive the run, either.
+fn start_a_process() {
+    let _ = Command::new("sleep").arg("1000").spawn();
+}
+
+/// Nothing happens any more, but in the process that was started.
+pub(crate) fn hang() -> ! {
+    start_a_process();
+    loop {
+        std::thread::sleep(Duration::from_secs(1000));
     }
 }
 

@@ -1,0 +1,189 @@
+//! The plugins at hand: those named on the command line, then those beside the program. What must be known of them
+//! before cells are computed is asked of another process, so that none of their code runs in this one.
+
+mod examiner;
+mod message;
+mod trial;
+
+pub use trial::answer;
+
+use examiner::{Examiner, Heard, PATIENCE};
+use nemesis_core::method::Descriptor;
+use nemesis_core::plugin::{Candidate, Plugin, PluginFile, Registry, check_options};
+use nemesis_core::{Error, Result};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Plugins by the method that they offer.
+#[derive(Debug)]
+pub struct Plugins {
+    named: Registry,
+    beside: Registry,
+    examiner: Examiner,
+    known: BTreeMap<String, Known>,
+    /// The methods and options that need not be asked about again.
+    tried: BTreeSet<(String, String)>,
+    /// The methods that were silent for too long when they were created.
+    silent: BTreeSet<String>,
+    warnings: Vec<Error>,
+}
+
+/// A plugin that could be loaded, in another process.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Its file.
+    pub file: PluginFile,
+    /// Who the method is and what it asks of the host.
+    pub descriptor: Descriptor,
+}
+
+impl Plugins {
+    /// Looks for plugins in the files and folders that the user names, and in the program's own folder, where `cargo
+    /// build` leaves the project's. No code of a plugin is run.
+    ///
+    /// # Errors
+    ///
+    /// When a path that the user names does not exist.
+    pub fn find(named: &[PathBuf]) -> Result<Self> {
+        let folder = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
+        let beside = Registry::scan(folder.as_slice()).unwrap_or_default();
+        Ok(Self {
+            named: Registry::scan(named)?,
+            beside,
+            examiner: Examiner::new(PATIENCE),
+            known: BTreeMap::new(),
+            tried: BTreeSet::new(),
+            silent: BTreeSet::new(),
+            warnings: Vec::new(),
+        })
+    }
+
+    /// The methods of the plugins that the user named.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be used.
+    pub fn named(&self) -> Result<Vec<String>> {
+        self.named.candidates().iter().map(|candidate| Ok(candidate.usable()?.metadata().id.clone())).collect()
+    }
+
+    /// All files found, those of the user first.
+    pub fn candidates(&self) -> impl Iterator<Item = &Candidate> {
+        self.named.candidates().iter().chain(self.beside.candidates())
+    }
+
+    /// The same plugins, each of which may take so long to be loaded or to create a method.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { examiner: Examiner::new(patience), ..self }
+    }
+
+    /// The plugin that offers a method. One that the user named stands before one beside the program.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it cannot be loaded.
+    pub fn get(&mut self, method: &str) -> Result<&Known> {
+        if !self.known.contains_key(method) {
+            let known = self.examined(self.file(method)?.clone())?;
+            self.known.insert(method.to_owned(), known);
+        }
+        Ok(&self.known[method])
+    }
+
+    /// The plugin in a file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be loaded.
+    pub fn in_file(&mut self, path: &Path) -> Result<Known> {
+        let file = PluginFile::inspect(path)?;
+        file.compatible()?;
+        self.examined(file)
+    }
+
+    fn examined(&mut self, file: PluginFile) -> Result<Known> {
+        let failed = |what: String| {
+            Error::new(format!("the plugin `{}` {what}", file.metadata().id))
+                .at(file.path())
+                .help("`nemesis plugin check` on the file tells more")
+        };
+        match self.examiner.describe(file.path())? {
+            Heard::Answer(descriptor) => Ok(Known { file, descriptor: descriptor? }),
+            Heard::End(status) => Err(failed(format!("ends the process that loads it: {status}"))),
+            Heard::Silence(time) => Err(failed(format!("is still not loaded after {} s", time.as_secs()))),
+        }
+    }
+
+    /// Loads the plugin of a method into this process, which it may end. Where that matters, [`Plugins::get`] comes
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it cannot be loaded.
+    pub fn load(&self, method: &str) -> Result<Plugin> {
+        Plugin::load(self.file(method)?.path())
+    }
+
+    /// All options of a method with their values: what is given over the defaults. The method is created once for each
+    /// set of options, in another process and for a toy task, so that it can refuse values before a run begins. Where
+    /// that costs the process, a warning is kept, and the values are taken as they are.
+    ///
+    /// # Errors
+    ///
+    /// When an option is unknown, ill-typed, or refused by the method.
+    pub fn complete_options(&mut self, method: &str, given: &Map<String, Value>) -> Result<Map<String, Value>> {
+        let Known { file, descriptor } = self.get(method)?.clone();
+        check_options(&descriptor, given.keys())?;
+        let mut complete = Map::new();
+        for option in &descriptor.options {
+            let value = given.get(&option.name).unwrap_or(&option.default);
+            complete.insert(option.name.clone(), alike(value, &option.default));
+        }
+        let text = Value::Object(complete.clone()).to_string();
+        if self.silent.contains(method) || !self.tried.insert((method.to_owned(), text)) {
+            return Ok(complete);
+        }
+        let with = if given.is_empty() { "its defaults".to_owned() } else { Value::Object(given.clone()).to_string() };
+        let what = match self.examiner.create(file.path(), &complete)? {
+            Heard::Answer(created) => return created.map(|()| complete),
+            Heard::End(status) => format!("ends the process that creates its method with {with}: {status}"),
+            Heard::Silence(time) => {
+                self.silent.insert(method.to_owned());
+                format!("has not created its method with {with} after {} s", time.as_secs())
+            }
+        };
+        self.warnings.push(Error::new(format!("the plugin `{method}` {what}")).at(file.path()).help(
+            "the options are taken as they are, and cells that need them will fail; `nemesis plugin check` on the file \
+             tells more",
+        ));
+        Ok(complete)
+    }
+
+    /// What [`Plugins::complete_options`] would warn of.
+    pub fn take_warnings(&mut self) -> Vec<Error> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    fn file(&self, method: &str) -> Result<&PluginFile> {
+        let offers =
+            |candidate: &Candidate| candidate.inspected.as_ref().is_ok_and(|file| file.metadata().id == method);
+        if self.named.candidates().iter().any(offers) { self.named.find(method) } else { self.beside.find(method) }
+    }
+}
+
+/// The value in the form of the default: `1` for an option whose default is `0.5` is `1.0`, so that one setting has
+/// one id however it was written.
+fn alike(value: &Value, default: &Value) -> Value {
+    match value.as_f64() {
+        Some(number) if default.is_f64() => Value::from(number),
+        _ => value.clone(),
+    }
+}
+
+/// An error about a method's option, where the caller knows nothing of the place.
+pub fn names_option(error: &Error, option: &str) -> bool {
+    error.what().contains(&format!("`{option}`"))
+}

@@ -1,0 +1,61 @@
+//! The side of the process that was started.
+
+use nemesis_core::{Error, Result};
+use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::File;
+use std::io::{BufRead, Write};
+use std::sync::mpsc;
+
+/// Reads the lines of standard input in a thread of its own, so that this process ends at once when the other one does,
+/// whether that ended well or was killed: nothing else holds the other end.
+pub(crate) fn lines_from_stdin<T: DeserializeOwned + Send + 'static>() -> mpsc::Receiver<T> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let message = line.ok().and_then(|line| serde_json::from_str(&line).ok());
+            let Some(message) = message else { break };
+            if sender.send(message).is_err() {
+                break;
+            }
+        }
+        // Whatever is at work is lost on purpose: nobody waits for it. Processes that a plugin has started go with it,
+        // and no destructor of libtorch or a plugin gets to hang.
+        if getpgrp() == getpid() {
+            let _ = kill_current_process_group(Signal::KILL);
+        }
+        std::process::exit(0);
+    });
+    receiver
+}
+
+/// The way back to the process that started this one.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    to: File,
+}
+
+impl Reporter {
+    /// Keeps the real standard output for reports and points file descriptor 1 at standard error: a plugin that prints
+    /// would otherwise garble the conversation.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not let it.
+    pub(crate) fn take_over_stdout() -> Result<Self> {
+        let failed = |e: rustix::io::Errno| Error::new(format!("cannot redirect standard output: {e}"));
+        // Processes that a plugin starts must not hold it open: its end tells that this process has ended.
+        let to = rustix::io::fcntl_dupfd_cloexec(std::io::stdout(), 0).map_err(failed)?;
+        rustix::stdio::dup2_stdout(std::io::stderr()).map_err(failed)?;
+        Ok(Self { to: File::from(to) })
+    }
+
+    /// Sends one message. A failure is ignored: the other process is gone then, and this one soon, too.
+    pub(crate) fn send<T: Serialize>(&self, message: &T) {
+        if let Ok(mut line) = serde_json::to_vec(message) {
+            line.push(b'\n');
+            let _ = (&self.to).write_all(&line);
+        }
+    }
+}
