@@ -28,7 +28,7 @@ pub(super) struct Encode {
     /// Where the features go
     #[arg(long, short, value_name = "FILE", default_value = "features.safetensors")]
     output: PathBuf,
-    /// fp32 or fp64
+    /// fp32, fp64, fp16 or bf16
     #[arg(long, default_value = "fp32")]
     precision: Precision,
     /// cpu, or cuda:N

@@ -48,7 +48,7 @@ pub(super) struct RunOptions {
     /// The protocol: paper, mini, or a protocol file [default: paper with --data, else mini]
     #[arg(long, value_name = "NAME|FILE")]
     protocol: Option<String>,
-    /// fp32 or fp64 [default: the protocol's]
+    /// fp32, fp64, fp16 or bf16 [default: the protocol's]
     #[arg(long)]
     precision: Option<Precision>,
     /// Evaluate only the first N test images of each class, in the order of the split

@@ -13,7 +13,8 @@ use tch::Kind;
 pub struct Protocol {
     /// The name shown under every table made by it.
     pub name: String,
-    /// What differs from the published code, one sentence each, shown with the table.
+    /// What differs from the published code, one sentence each, shown with the table. What the precision makes differ
+    /// is said by [`Precision::note`].
     #[serde(default)]
     pub deviations: Vec<String>,
     /// The optimiser.
@@ -65,6 +66,11 @@ pub enum Precision {
     Fp32,
     /// Double precision: slow, and the same table on every machine.
     Fp64,
+    /// Half precision as the authors use it: weights, activations, context, gradient and momentum, while normalisation
+    /// computes in single precision.
+    Fp16,
+    /// The same in the other half type: the range of single precision, and three bits less than fp16. No paper's.
+    Bf16,
 }
 
 /// A protocol with everything settled that depends on data set and shots. It is part of a training's id.
@@ -134,6 +140,29 @@ impl Precision {
         match self {
             Self::Fp32 => Kind::Float,
             Self::Fp64 => Kind::Double,
+            Self::Fp16 => Kind::Half,
+            Self::Bf16 => Kind::BFloat16,
+        }
+    }
+}
+
+impl Precision {
+    /// How numbers computed in this precision relate to the published ones, a sentence to show with a table.
+    pub fn note(self) -> &'static str {
+        match self {
+            Self::Fp32 => {
+                "computed in single precision where the authors' GPUs computed in half (there context, gradient and \
+                 momentum are half, too)"
+            }
+            Self::Fp64 => "double precision, so that the rounded table is the same on every machine",
+            Self::Fp16 => {
+                "computed in half precision (fp16) as on the authors' GPUs, context, gradient and momentum included; \
+                 such results hang on the hardware"
+            }
+            Self::Bf16 => {
+                "computed in bfloat16, context, gradient and momentum included, where the authors' GPUs computed in \
+                 fp16; such results hang on the hardware"
+            }
         }
     }
 }
@@ -143,6 +172,8 @@ impl fmt::Display for Precision {
         f.write_str(match self {
             Self::Fp32 => "fp32",
             Self::Fp64 => "fp64",
+            Self::Fp16 => "fp16",
+            Self::Bf16 => "bf16",
         })
     }
 }
@@ -154,7 +185,9 @@ impl FromStr for Precision {
         match text {
             "fp32" => Ok(Self::Fp32),
             "fp64" => Ok(Self::Fp64),
-            _ => Err("expected `fp32` or `fp64`".to_owned()),
+            "fp16" => Ok(Self::Fp16),
+            "bf16" => Ok(Self::Bf16),
+            _ => Err("expected `fp32`, `fp64`, `fp16` or `bf16`".to_owned()),
         }
     }
 }

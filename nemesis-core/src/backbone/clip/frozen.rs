@@ -4,13 +4,14 @@
 //! Everything here is exact: it computes what [`TextTower::forward`] computes, up to rounding.
 
 use super::batches::in_batches;
-use super::layers::{Block, HEAD_WIDTH, LayerNorm, Linear};
+use super::half::is_half;
+use super::layers::{Block, HEAD_WIDTH, LayerNorm, Linear, attend, quick_gelu};
 use super::prompts::Prompts;
 use super::text::TextTower;
 use super::tree::{Forest, Node};
 use tch::{Kind, Tensor};
 
-/// The constant of [`super::layers::quick_gelu`].
+/// The constant of [`quick_gelu`].
 const GELU: f64 = 1.702;
 
 /// A text tower and its layers arranged for speed.
@@ -30,8 +31,10 @@ struct Layer {
     out_proj: Linear,
     ln_2: LayerNorm,
     /// `1.702 (W x + b)` and `W x / 1.702 + b` make the unit between them a SiLU, which is one operation and not three.
+    /// Weights of half types stay as they are, as scaling would round them once more.
     c_fc: Linear,
     c_proj: Linear,
+    activation: fn(&Tensor) -> Tensor,
     heads: i64,
 }
 
@@ -170,7 +173,7 @@ impl FrozenText {
 
     /// Minus infinity where `hidden`, zero elsewhere.
     fn hide(&self, hidden: &Tensor) -> Tensor {
-        let zeros = Tensor::zeros(hidden.size(), (self.tower.kind(), self.tower.device()));
+        let zeros = Tensor::zeros(hidden.size(), (self.tower.rounds_to(), self.tower.device()));
         zeros.masked_fill(hidden, f64::NEG_INFINITY)
     }
 
@@ -202,19 +205,25 @@ impl FrozenText {
 impl Layer {
     fn new(block: &Block) -> Self {
         let width = block.out_proj.bias.size()[0];
-        let part = |start, length, scale: f64| {
-            let of = |tensor: &Tensor| tensor.narrow(0, start, length) * scale;
-            Linear { weight: of(&block.in_proj.weight), bias: of(&block.in_proj.bias) }
-        };
+        let part = |start, length| [&block.in_proj.weight, &block.in_proj.bias].map(|t| t.narrow(0, start, length));
+        let [query_weight, query_bias] = part(0, width).map(|t| t / (HEAD_WIDTH as f64).sqrt());
+        let [weight, bias] = part(width, 2 * width);
         let [c_fc, c_proj] = [&block.c_fc, &block.c_proj];
+        let (c_fc, c_proj, activation): (_, _, fn(&Tensor) -> Tensor) = if is_half(c_fc.kind) {
+            (c_fc.shallow_clone(), c_proj.shallow_clone(), quick_gelu)
+        } else {
+            let scaled = c_fc.with(&(&c_fc.weight * GELU), &(&c_fc.bias * GELU));
+            (scaled, c_proj.with(&(&c_proj.weight / GELU), &c_proj.bias), Tensor::silu)
+        };
         Self {
             ln_1: block.ln_1.shallow_clone(),
-            queries: part(0, width, (HEAD_WIDTH as f64).sqrt().recip()),
-            keys_values: part(width, 2 * width, 1.0),
+            queries: block.in_proj.with(&query_weight, &query_bias),
+            keys_values: block.in_proj.with(&weight, &bias),
             out_proj: block.out_proj.shallow_clone(),
             ln_2: block.ln_2.shallow_clone(),
-            c_fc: Linear { weight: &c_fc.weight * GELU, bias: &c_fc.bias * GELU },
-            c_proj: Linear { weight: &c_proj.weight / GELU, bias: c_proj.bias.shallow_clone() },
+            c_fc,
+            c_proj,
+            activation,
             heads: block.heads,
         }
     }
@@ -238,8 +247,8 @@ impl Layer {
     /// The layer from its queries on.
     fn rest(&self, x: &Tensor, queries: &Tensor, keys_values: &Tensor, mask: Option<&Tensor>) -> Tensor {
         let x = x + self.out_proj.forward(&self.attend(queries, keys_values, mask));
-        let hidden = self.c_fc.forward(&self.ln_2.forward(&x)).silu();
-        x + self.c_proj.forward(&hidden)
+        let hidden = self.c_fc.forward(&self.ln_2.forward(&x));
+        x + self.c_proj.forward(&(self.activation)(&hidden))
     }
 
     fn attend(&self, queries: &Tensor, keys_values: &Tensor, mask: Option<&Tensor>) -> Tensor {
@@ -247,8 +256,7 @@ impl Layer {
         let queries = queries.view([sequences, rows, self.heads, HEAD_WIDTH]).transpose(1, 2);
         let keys_values = keys_values.view([sequences, -1, 2, self.heads, HEAD_WIDTH]);
         let [keys, values] = [0, 1].map(|part| keys_values.select(2, part).transpose(1, 2));
-        let causal = mask.is_none();
-        Tensor::scaled_dot_product_attention(&queries, &keys, &values, mask, 0.0, causal, Some(1.0), false)
+        attend([&queries, &keys, &values], mask, mask.is_none(), Some(1.0))
             .transpose(1, 2)
             .reshape([sequences, rows, width])
     }

@@ -1,5 +1,6 @@
 //! The layers that CLIP's transformers share, after `clip/model.py` of openai/CLIP.
 
+use super::half::{computed_in, is_half};
 use super::weights::Weights;
 use crate::{Error, Result};
 use tch::{Kind, Tensor};
@@ -7,11 +8,33 @@ use tch::{Kind, Tensor};
 /// The width of one attention head in all of OpenAI's models.
 pub(super) const HEAD_WIDTH: i64 = 64;
 
+/// A product with a weight, or a convolution, whose input and output are rounded to `kind`, while the weight is of the
+/// type that it is computed in.
+pub(super) fn rounded(x: &Tensor, weight: &Tensor, kind: Kind, product: impl Fn(&Tensor) -> Tensor) -> Tensor {
+    product(&x.to_kind(kind).to_kind(weight.kind())).to_kind(kind)
+}
+
+/// Attention of queries `[…, rows, head width]` to keys and values, after a scale on the scores and with a mask added
+/// to them.
+pub(super) fn attend(
+    queries_keys_values: [&Tensor; 3],
+    mask: Option<&Tensor>,
+    causal: bool,
+    scale: Option<f64>,
+) -> Tensor {
+    let kind = queries_keys_values[0].kind();
+    let widened = |x: &Tensor| x.to_kind(computed_in(kind, x.device()));
+    let ([queries, keys, values], mask) = (queries_keys_values.map(widened), mask.map(widened));
+    Tensor::scaled_dot_product_attention(&queries, &keys, &values, mask, 0.0, causal, scale, false).to_kind(kind)
+}
+
 /// A linear map `x Wᵀ + b`.
 #[derive(Debug)]
 pub(super) struct Linear {
     pub(super) weight: Tensor,
     pub(super) bias: Tensor,
+    /// The type that its input and output are rounded to.
+    pub(super) kind: Kind,
 }
 
 impl Linear {
@@ -20,16 +43,22 @@ impl Linear {
     }
 
     fn named(weights: &Weights, weight: &str, bias: &str, from: i64, to: i64) -> Result<Self> {
-        Ok(Self { weight: weights.get(weight, &[to, from])?, bias: weights.get(bias, &[to])? })
+        let weight = weights.get(weight, &[to, from])?;
+        Ok(Self { bias: weights.get(bias, &[to])?, kind: weights.rounds_to(&weight), weight })
     }
 
     pub(super) fn shallow_clone(&self) -> Self {
-        Self { weight: self.weight.shallow_clone(), bias: self.bias.shallow_clone() }
+        self.with(&self.weight, &self.bias)
+    }
+
+    /// A map of the same type with another weight and bias.
+    pub(super) fn with(&self, weight: &Tensor, bias: &Tensor) -> Self {
+        Self { weight: weight.shallow_clone(), bias: bias.shallow_clone(), kind: self.kind }
     }
 
     /// `[…, from]` to `[…, to]`.
     pub(super) fn forward(&self, x: &Tensor) -> Tensor {
-        x.linear(&self.weight, Some(&self.bias))
+        rounded(x, &self.weight, self.kind, |x| x.linear(&self.weight, Some(&self.bias)))
     }
 }
 
@@ -57,12 +86,11 @@ impl LayerNorm {
         let normalise = |x: &Tensor, weight: &Tensor, bias: &Tensor| {
             x.layer_norm(weight.size(), Some(weight), Some(bias), Self::EPSILON, false)
         };
-        match x.kind() {
-            kind @ (Kind::Half | Kind::BFloat16) => {
-                let [x, weight, bias] = [x, &self.weight, &self.bias].map(|t| t.to_kind(Kind::Float));
-                normalise(&x, &weight, &bias).to_kind(kind)
-            }
-            _ => normalise(x, &self.weight, &self.bias),
+        if is_half(x.kind()) {
+            let [wide, weight, bias] = [x, &self.weight, &self.bias].map(|t| t.to_kind(Kind::Float));
+            normalise(&wide, &weight, &bias).to_kind(x.kind())
+        } else {
+            normalise(x, &self.weight, &self.bias)
         }
     }
 }
@@ -122,8 +150,7 @@ impl Block {
         // `[3, sequences, heads, tokens, head width]`
         let heads = heads.permute([2, 0, 3, 1, 4]);
         let [queries, keys, values] = [0, 1, 2].map(|part| heads.select(0, part));
-        let attended =
-            Tensor::scaled_dot_product_attention(&queries, &keys, &values, None::<&Tensor>, 0.0, causal, None, false);
+        let attended = attend([&queries, &keys, &values], None, causal, None);
         self.out_proj.forward(&attended.transpose(1, 2).reshape([sequences, tokens, width]))
     }
 

@@ -8,6 +8,7 @@
 mod batches;
 pub(crate) mod checkpoint;
 mod frozen;
+mod half;
 mod layers;
 mod prompts;
 mod resnet;

@@ -1,10 +1,11 @@
 //! CLIP's residual network, after `ModifiedResNet` in `clip/model.py` of openai/CLIP: a stem of three convolutions, average
 //! pooling before every stride, and attention in place of the last pooling.
 
-use super::layers::Linear;
+use super::half::is_half;
+use super::layers::{Linear, attend, rounded};
 use super::weights::Weights;
 use crate::{Error, Result};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 /// Every stage widens the channels by this factor at its end.
 const EXPANSION: i64 = 4;
@@ -15,7 +16,7 @@ const REDUCTION: i64 = 32;
 /// A residual network with attention pooling. Batch normalisation uses the checkpoint's running statistics.
 #[derive(Debug)]
 pub struct ModifiedResNet {
-    stem: [Convolution; 3],
+    stem: Vec<Convolution>,
     blocks: Vec<Bottleneck>,
     pool: AttentionPool,
 }
@@ -31,7 +32,7 @@ impl ModifiedResNet {
         let stem = |number: u8, from, to, stride| {
             Convolution::from_weights(weights, "visual", number, [to, from, 3, 3], stride)
         };
-        let stem = [stem(1, 3, width / 2, 2)?, stem(2, width / 2, width / 2, 1)?, stem(3, width / 2, width, 1)?];
+        let stem = vec![stem(1, 3, width / 2, 2)?, stem(2, width / 2, width / 2, 1)?, stem(3, width / 2, width, 1)?];
         let mut blocks = Vec::new();
         let mut channels = width;
         for stage in 0..4 {
@@ -51,7 +52,7 @@ impl ModifiedResNet {
     /// rounding.
     #[must_use]
     pub fn frozen(self) -> Self {
-        let stem = self.stem.map(Convolution::frozen);
+        let stem = self.stem.into_iter().map(Convolution::frozen).collect();
         let blocks = self.blocks.into_iter().map(Bottleneck::frozen).collect();
         Self { stem, blocks, pool: self.pool }
     }
@@ -86,6 +87,8 @@ struct Convolution {
     kernel: Tensor,
     stride: i64,
     then: Then,
+    /// The type that its input and output are rounded to.
+    kind: Kind,
 }
 
 /// What is left to do after the sums of a convolution.
@@ -108,8 +111,10 @@ impl Convolution {
 
     fn named(weights: &Weights, convolution: &str, norm: &str, shape: [i64; 4], stride: i64) -> Result<Self> {
         let part = |part: &str| weights.get(&format!("{norm}.{part}"), &shape[..1]);
+        let kernel = weights.get(&format!("{convolution}.weight"), &shape)?;
         Ok(Self {
-            kernel: weights.get(&format!("{convolution}.weight"), &shape)?,
+            kind: weights.rounds_to(&kernel),
+            kernel,
             stride,
             then: Then::Normalise([part("weight")?, part("bias")?, part("running_mean")?, part("running_var")?]),
         })
@@ -117,23 +122,34 @@ impl Convolution {
 
     fn forward(&self, x: &Tensor) -> Tensor {
         let padding = self.kernel.size()[2] / 2;
+        let convolve = |bias: Option<&Tensor>| {
+            let product = |x: &Tensor| x.conv2d(&self.kernel, bias, self.stride, padding, 1, 1);
+            rounded(x, &self.kernel, self.kind, product)
+        };
         match &self.then {
-            Then::Normalise([weight, bias, mean, variance]) => x
-                .conv2d(&self.kernel, None::<&Tensor>, self.stride, padding, 1, 1)
-                .batch_norm(Some(weight), Some(bias), Some(mean), Some(variance), false, 0.0, EPSILON, false),
-            Then::Add(bias) => x.conv2d(&self.kernel, Some(bias), self.stride, padding, 1, 1),
+            Then::Normalise([weight, bias, mean, variance]) => {
+                let [weight, bias, mean, variance] = [weight, bias, mean, variance].map(Some);
+                convolve(None).batch_norm(weight, bias, mean, variance, false, 0.0, EPSILON, false)
+            }
+            Then::Add(bias) => convolve(Some(bias)),
         }
     }
 
-    /// Folds the normalisation `w (x - mean) / √(variance + ε) + b` into kernel and bias.
+    /// Folds the normalisation `w (x - mean) / √(variance + ε) + b` into kernel and bias. Kernels of half types stay as
+    /// they are, since they would be rounded once more.
     fn frozen(self) -> Self {
-        let Self { kernel, stride, then } = self;
-        let Then::Normalise([weight, bias, mean, variance]) = then else { return Self { kernel, stride, then } };
+        if is_half(self.kind) {
+            return self;
+        }
+        let Self { kernel, stride, then, kind } = self;
+        let Then::Normalise([weight, bias, mean, variance]) = then else {
+            return Self { kernel, stride, then, kind };
+        };
         let scale = weight / (variance + EPSILON).sqrt();
         let kernel = kernel * scale.view([-1, 1, 1, 1]);
         // A view with the channels last, made contiguous, and seen with the channels second again.
         let kernel = kernel.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
-        Self { kernel, stride, then: Then::Add(bias - mean * scale) }
+        Self { kernel, stride, then: Then::Add(bias - mean * scale), kind }
     }
 }
 
@@ -223,13 +239,12 @@ impl AttentionPool {
     fn forward(&self, x: &Tensor) -> Tensor {
         let pixels = x.flatten(2, 3).transpose(1, 2);
         let mean = pixels.mean_dim(1, true, None);
-        let x = Tensor::cat(&[mean, pixels], 1) + &self.positions;
+        let x = Tensor::cat(&[mean, pixels], 1) + self.positions.to_kind(x.kind());
         let images = x.size()[0];
         let split = |x: Tensor| x.view([images, -1, self.heads, 64]).transpose(1, 2);
         let query = split(self.query.forward(&x.narrow(1, 0, 1)));
         let (keys, values) = (split(self.key.forward(&x)), split(self.value.forward(&x)));
-        let pooled =
-            Tensor::scaled_dot_product_attention(&query, &keys, &values, None::<&Tensor>, 0.0, false, None, false);
+        let pooled = attend([&query, &keys, &values], None, false, None);
         self.project.forward(&pooled.reshape([images, -1]))
     }
 }

@@ -1,6 +1,6 @@
 //! CLIP's text tower, after `CLIP.encode_text` in `clip/model.py` of openai/CLIP.
 
-use super::layers::{Block, LayerNorm};
+use super::layers::{Block, LayerNorm, rounded};
 use super::weights::Weights;
 use crate::Result;
 use tch::{Device, Kind, Tensor};
@@ -16,6 +16,10 @@ pub struct TextTower {
     ln_final: LayerNorm,
     /// `[width, embed_dim]`
     projection: Tensor,
+    /// The type that products are rounded to.
+    rounds_to: Kind,
+    /// The type of what goes in, of what layers hand on, and of what comes out.
+    kind: Kind,
 }
 
 impl TextTower {
@@ -28,12 +32,16 @@ impl TextTower {
         let [vocabulary, width] = weights.sizes("token_embedding.weight")?;
         let [context_length, _] = weights.sizes("positional_embedding")?;
         let [_, embed_dim] = weights.sizes("text_projection")?;
+        let projection = weights.get("text_projection", &[width, embed_dim])?;
+        let kind = weights.rounds_to(&projection);
         Ok(Self {
             token_embedding: weights.get("token_embedding.weight", &[vocabulary, width])?,
             positions: weights.get("positional_embedding", &[context_length, width])?,
             blocks: Block::all_from_weights(weights, "transformer.resblocks.", width)?,
             ln_final: LayerNorm::from_weights(weights, "ln_final", width)?,
-            projection: weights.get("text_projection", &[width, embed_dim])?,
+            projection,
+            rounds_to: kind,
+            kind,
         })
     }
 
@@ -62,9 +70,14 @@ impl TextTower {
         self.positions.device()
     }
 
-    /// The type of the weights.
+    /// The type of what goes in, of what layers hand on, and of what comes out.
     pub(super) fn kind(&self) -> Kind {
-        self.positions.kind()
+        self.kind
+    }
+
+    /// The type that products are rounded to.
+    pub(super) fn rounds_to(&self) -> Kind {
+        self.rounds_to
     }
 
     /// Tokens or row numbers as a tensor beside the weights.
@@ -74,17 +87,17 @@ impl TextTower {
 
     /// The embeddings `[count, width]` of some places in a prompt, from `start` on.
     pub(super) fn positions(&self, start: i64, count: i64) -> Tensor {
-        self.positions.narrow(0, start, count)
+        self.positions.narrow(0, start, count).to_kind(self.kind())
     }
 
     /// The embeddings `[…, width]` of places `[…]` in a prompt.
     pub(super) fn positions_at(&self, places: &Tensor) -> Tensor {
-        Tensor::embedding(&self.positions, places, -1, false, false)
+        Tensor::embedding(&self.positions, places, -1, false, false).to_kind(self.kind())
     }
 
     /// Embeddings `[…, width]` of tokens `[…]`, without positions.
     pub fn embed(&self, tokens: &Tensor) -> Tensor {
-        Tensor::embedding(&self.token_embedding, tokens, -1, false, false)
+        Tensor::embedding(&self.token_embedding, tokens, -1, false, false).to_kind(self.kind())
     }
 
     /// Features `[prompts, embed_dim]`, not normalised, of tokens `[prompts, tokens]` with at most `context_length`
@@ -107,6 +120,7 @@ impl TextTower {
 
     /// Features `[…, embed_dim]` of end-token rows `[…, width]` as the last layer leaves them.
     pub(super) fn project(&self, rows: &Tensor) -> Tensor {
-        self.ln_final.forward(rows).matmul(&self.projection)
+        let rows = self.ln_final.forward(rows);
+        rounded(&rows, &self.projection, self.rounds_to, |rows| rows.matmul(&self.projection)).to_kind(self.kind)
     }
 }

@@ -1,9 +1,9 @@
 //! CLIP's vision transformer, after `VisionTransformer` in `clip/model.py` of openai/CLIP.
 
-use super::layers::{Block, LayerNorm};
+use super::layers::{Block, LayerNorm, rounded};
 use super::weights::Weights;
 use crate::{Error, Result};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 /// A vision transformer whose class token is the image's feature.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct VisionTransformer {
     ln_post: LayerNorm,
     /// `[width, embed_dim]`
     projection: Tensor,
+    /// The type that products are rounded to.
+    kind: Kind,
 }
 
 impl VisionTransformer {
@@ -35,8 +37,10 @@ impl VisionTransformer {
                 .expected("the class token and a square of patches")
                 .help("give a checkpoint of a CLIP model with OpenAI's weight names"));
         }
+        let patches = weights.get("visual.conv1.weight", &[width, 3, patch, patch])?;
         Ok(Self {
-            patches: weights.get("visual.conv1.weight", &[width, 3, patch, patch])?,
+            kind: weights.rounds_to(&patches),
+            patches,
             class_embedding: weights.get("visual.class_embedding", &[width])?,
             positions: weights.get("visual.positional_embedding", &[positions, width])?,
             ln_pre: LayerNorm::from_weights(weights, "visual.ln_pre", width)?,
@@ -59,13 +63,16 @@ impl VisionTransformer {
     /// Features `[images, embed_dim]`, not normalised, of pixels `[images, 3, image_size, image_size]`.
     pub fn forward(&self, pixels: &Tensor) -> Tensor {
         let (images, width, patch) = (pixels.size()[0], self.class_embedding.size()[0], self.patches.size()[2]);
-        let patches = pixels.conv2d(&self.patches, None::<&Tensor>, patch, 0, 1, 1);
+        let convolve = |pixels: &Tensor| pixels.conv2d(&self.patches, None::<&Tensor>, patch, 0, 1, 1);
+        let patches = rounded(pixels, &self.patches, self.kind, convolve);
         let patches = patches.flatten(2, 3).transpose(1, 2);
-        let class = self.class_embedding.expand([images, 1, width], false);
-        let mut x = self.ln_pre.forward(&(Tensor::cat(&[class, patches], 1) + &self.positions));
+        let [class, positions] = [&self.class_embedding, &self.positions].map(|t| t.to_kind(self.kind));
+        let class = class.expand([images, 1, width], false);
+        let mut x = self.ln_pre.forward(&(Tensor::cat(&[class, patches], 1) + positions));
         for block in &self.blocks {
             x = block.forward(&x, false);
         }
-        self.ln_post.forward(&x.select(1, 0)).matmul(&self.projection)
+        let x = self.ln_post.forward(&x.select(1, 0));
+        rounded(&x, &self.projection, self.kind, |x| x.matmul(&self.projection))
     }
 }

@@ -1,5 +1,6 @@
 //! The named tensors of a model, under the names that OpenAI's checkpoints use.
 
+use super::half::{computed_in, is_half, stays_single};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use tch::{Device, Kind, Tensor};
@@ -10,19 +11,38 @@ use tch::{Device, Kind, Tensor};
 #[derive(Debug, Default)]
 pub struct Weights {
     tensors: BTreeMap<String, Tensor>,
+    /// The type that products are rounded to, when it is a half type: weights may be held in a wider one.
+    half: Option<Kind>,
 }
 
 impl Weights {
     /// Wraps tensors under OpenAI's names (`visual.conv1.weight`, `transformer.resblocks.0.ln_1.weight`, …).
     pub fn new(tensors: BTreeMap<String, Tensor>) -> Self {
-        Self { tensors }
+        Self { tensors, half: None }
     }
 
-    /// All floating-point weights in another type or on another device.
+    /// The weights on a device, for activations of type `kind`.
+    ///
+    /// With half types normalisations and embeddings stay in single precision, as openai/CLIP leaves them.
     #[must_use]
     pub fn to(&self, device: Device, kind: Kind) -> Self {
-        let convert = |tensor: &Tensor| if tensor.is_floating_point() { tensor.to_kind(kind) } else { tensor.copy() };
-        Self { tensors: self.tensors.iter().map(|(name, t)| (name.clone(), convert(t).to_device(device))).collect() }
+        let convert = |name: &str, tensor: &Tensor| {
+            let tensor = tensor.to_device(device);
+            if !tensor.is_floating_point() {
+                tensor
+            } else if is_half(kind) && stays_single(name) {
+                tensor.to_kind(Kind::Float)
+            } else {
+                tensor.to_kind(kind).to_kind(computed_in(kind, device))
+            }
+        };
+        let tensors = self.tensors.iter().map(|(name, tensor)| (name.clone(), convert(name, tensor))).collect();
+        Self { tensors, half: is_half(kind).then_some(kind) }
+    }
+
+    /// The type that products with one of these weights are rounded to.
+    pub(super) fn rounds_to(&self, weight: &Tensor) -> Kind {
+        self.half.unwrap_or(weight.kind())
     }
 
     /// The sizes of a tensor that has `dimensions` of them.
