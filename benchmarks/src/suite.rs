@@ -144,8 +144,11 @@ const SUITES: &[(&str, &str)] = &[
 ];
 
 /// The embedded protocols, by name.
-const PROTOCOLS: &[(&str, &str)] =
-    &[("paper", include_str!("../protocols/paper.yaml")), ("mini", include_str!("../protocols/mini.yaml"))];
+const PROTOCOLS: &[(&str, &str)] = &[
+    ("paper", include_str!("../protocols/paper.yaml")),
+    ("bf16", include_str!("../protocols/bf16.yaml")),
+    ("mini", include_str!("../protocols/mini.yaml")),
+];
 
 /// A YAML document with the text it was read from, so that later errors can name lines.
 #[derive(Clone, Debug)]
@@ -172,7 +175,7 @@ pub fn load_suite(name: &str) -> Result<Source<Suite>> {
 /// # Errors
 ///
 /// When there is no such protocol, or the file does not hold one, or a file of the user's bears the name of one of
-/// the project's: `paper` and `mini` mean one thing each.
+/// the project's: `paper`, `bf16` and `mini` mean one thing each.
 pub fn load_protocol(name: &str) -> Result<Protocol> {
     let source: Source<Protocol> = load("protocol", "benchmarks/protocols", PROTOCOLS, name)?;
     let own = PROTOCOLS.iter().any(|(known, _)| *known == source.value.name);

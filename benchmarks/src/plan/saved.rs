@@ -70,10 +70,11 @@ impl Plan {
     /// The part of the plan that its table is made of.
     pub fn saved(&self) -> SavedPlan {
         let deviations = self.protocol.deviations.iter().cloned();
+        let precision = self.protocol.precision.note().to_owned();
         SavedPlan {
             title: self.title.clone(),
             table: self.table.clone(),
-            notes: self.notes.iter().cloned().chain(deviations).collect(),
+            notes: self.notes.iter().cloned().chain(deviations).chain([precision]).collect(),
             protocol: self.protocol.name.clone(),
             backbone: self.backbone.0.clone(),
             columns: (self.methods.iter())

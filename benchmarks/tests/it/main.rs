@@ -17,6 +17,7 @@ mod plugin_c;
 mod plugin_faults;
 mod plugin_outside;
 mod pool;
+mod precision;
 mod report;
 mod resume;
 mod server;

@@ -1,0 +1,38 @@
+//! Tables computed in half precision: they learn, and the notes under them say what they were computed in.
+
+use crate::command::{nemesis, told};
+use serde_json::Value;
+use std::fs;
+
+/// A few cells with some arguments more: the mean accuracy, and the first and the last note under the table.
+fn accuracy_and_notes(arguments: &[&str]) -> (f64, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let some = ["run", "--datasets", "eurosat", "--methods", "nemesis-pan", "--shots", "1", "--seeds", "1"];
+    let output = nemesis(folder.path(), &[&some, arguments].concat()).output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    let table: Value = serde_json::from_slice(&fs::read(folder.path().join("out/few-shot.json")).unwrap()).unwrap();
+    let markdown = fs::read_to_string(folder.path().join("out/few-shot.md")).unwrap();
+    let notes: Vec<&str> = markdown.lines().skip_while(|line| !line.starts_with("Top-1")).collect();
+    let [first, .., last] = notes[..] else { panic!("there are notes: {markdown}") };
+    (table["rows"][0]["values"][1][0]["mean"].as_f64().unwrap(), format!("{first}\n{last}"))
+}
+
+#[test]
+fn half_precision_learns_and_is_named() {
+    let (accuracy, notes) = accuracy_and_notes(&["--precision", "fp16"]);
+    assert!(accuracy > 60.0, "{accuracy}");
+    insta::assert_snapshot!(notes, @r"
+    Top-1 accuracy in percent on all test images; protocol `mini`, fp16; seed 1.
+    computed in half precision (fp16) as on the authors' GPUs, context, gradient and momentum included; such results hang on the hardware
+    ");
+}
+
+#[test]
+fn bfloat16_is_a_protocol() {
+    let (accuracy, notes) = accuracy_and_notes(&["--protocol", "bf16"]);
+    assert!(accuracy > 60.0, "{accuracy}");
+    insta::assert_snapshot!(notes, @r"
+    Top-1 accuracy in percent on all test images; protocol `bf16`, bf16; seed 1.
+    computed in bfloat16, context, gradient and momentum included, where the authors' GPUs computed in fp16; such results hang on the hardware
+    ");
+}
