@@ -68,6 +68,14 @@ pub trait Backbone {
     /// When the shape of `pixels` does not fit.
     fn encode_images(&self, pixels: &Tensor) -> Result<Tensor>;
 
+    /// Features as of [`Self::encode_images`], and beside them dense features `[images, places, embed_dim]`, not
+    /// normalised: what the image tower makes of places of the image, in the space of the global features, row by row.
+    ///
+    /// # Errors
+    ///
+    /// When the shape of `pixels` does not fit.
+    fn encode_places(&self, pixels: &Tensor) -> Result<(Tensor, Tensor)>;
+
     /// Features `[prompts, embed_dim]`, not normalised, of whole prompts. Equal prompts are encoded once.
     ///
     /// # Errors

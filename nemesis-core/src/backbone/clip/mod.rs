@@ -103,6 +103,14 @@ impl ImageTower {
             Self::ModifiedResNet(tower) => tower.forward(pixels),
         }
     }
+
+    /// Features as of [`Self::forward`], and dense features `[images, places, embed_dim]`.
+    pub fn forward_places(&self, pixels: &Tensor) -> (Tensor, Tensor) {
+        match self {
+            Self::VisionTransformer(tower) => tower.forward_places(pixels),
+            Self::ModifiedResNet(tower) => tower.forward_places(pixels),
+        }
+    }
 }
 
 /// A frozen CLIP model.
@@ -167,6 +175,18 @@ impl Clip {
         })
     }
 
+    /// Pixels of the right shape, where the weights lie and of their type.
+    fn fitting(&self, pixels: &Tensor) -> Result<Tensor> {
+        let side = self.spec.image_size;
+        match pixels.size()[..] {
+            [_, 3, height, width] if height == side && width == side => {
+                Ok(pixels.to_device(self.spec.device).to_kind(self.spec.kind))
+            }
+            ref shape => Err(Error::new(format!("pixels of the shape {shape:?}"))
+                .expected(format!("the shape [images, 3, {side}, {side}]"))),
+        }
+    }
+
     /// Tokens `[prompts, context_length]`, padded as CLIP does with the token zero.
     fn padded(&self, tower: &TextTower, prompts: &[Vec<i64>]) -> Tensor {
         let length = self.spec.context_length;
@@ -200,16 +220,15 @@ impl Backbone for Clip {
     }
 
     fn encode_images(&self, pixels: &Tensor) -> Result<Tensor> {
-        let side = self.spec.image_size;
-        match pixels.size()[..] {
-            [_, 3, height, width] if height == side && width == side => {}
-            ref shape => {
-                return Err(Error::new(format!("pixels of the shape {shape:?}"))
-                    .expected(format!("the shape [images, 3, {side}, {side}]")));
-            }
-        }
+        let pixels = self.fitting(pixels)?;
         let _guard = tch::no_grad_guard();
-        Ok(self.image.forward(&pixels.to_device(self.spec.device).to_kind(self.spec.kind)))
+        Ok(self.image.forward(&pixels))
+    }
+
+    fn encode_places(&self, pixels: &Tensor) -> Result<(Tensor, Tensor)> {
+        let pixels = self.fitting(pixels)?;
+        let _guard = tch::no_grad_guard();
+        Ok(self.image.forward_places(&pixels))
     }
 
     fn encode_strings(&self, prompts: &[String]) -> Result<Tensor> {

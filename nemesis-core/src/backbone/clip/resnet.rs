@@ -69,6 +69,19 @@ impl ModifiedResNet {
 
     /// Features `[images, embed_dim]`, not normalised, of pixels `[images, 3, image_size, image_size]`.
     pub fn forward(&self, pixels: &Tensor) -> Tensor {
+        self.pool.forward(&self.convolved(pixels))
+    }
+
+    /// Features as of [`Self::forward`], and dense features `[images, places, embed_dim]`, not normalised, of the pixels
+    /// of the last layer: each attends over all of them as their mean does (`AttentionPool2d` in
+    /// `plot-coop/clip/model.py` of CHENGY12/PLOT).
+    pub fn forward_places(&self, pixels: &Tensor) -> (Tensor, Tensor) {
+        let x = self.convolved(pixels);
+        (self.pool.forward(&x), self.pool.forward_places(&x))
+    }
+
+    /// The last layer's pixels `[images, channels, height, width]`.
+    fn convolved(&self, pixels: &Tensor) -> Tensor {
         let mut x = pixels.shallow_clone();
         for convolution in &self.stem {
             x = convolution.forward(&x).relu_();
@@ -77,7 +90,7 @@ impl ModifiedResNet {
         for block in &self.blocks {
             x = block.forward(&x);
         }
-        self.pool.forward(&x)
+        x
     }
 }
 
@@ -237,14 +250,24 @@ impl AttentionPool {
 
     /// `[images, channels, height, width]` to `[images, embed_dim]`.
     fn forward(&self, x: &Tensor) -> Tensor {
+        self.project.forward(&self.gather(x, 0, 1).squeeze_dim(1))
+    }
+
+    /// `[images, channels, height, width]` to `[images, height × width, embed_dim]`.
+    fn forward_places(&self, x: &Tensor) -> Tensor {
+        self.project.forward(&self.gather(x, 1, self.positions.size()[0] - 1))
+    }
+
+    /// What the mean pixel (zero) or the pixels (from one on) from `start` on gather, `[images, count, channels]`.
+    fn gather(&self, x: &Tensor, start: i64, count: i64) -> Tensor {
         let pixels = x.flatten(2, 3).transpose(1, 2);
         let mean = pixels.mean_dim(1, true, None);
         let x = Tensor::cat(&[mean, pixels], 1) + self.positions.to_kind(x.kind());
         let images = x.size()[0];
         let split = |x: Tensor| x.view([images, -1, self.heads, 64]).transpose(1, 2);
-        let query = split(self.query.forward(&x.narrow(1, 0, 1)));
+        let query = split(self.query.forward(&x.narrow(1, start, count)));
         let (keys, values) = (split(self.key.forward(&x)), split(self.value.forward(&x)));
-        let pooled = attend([&query, &keys, &values], None, false, None);
-        self.project.forward(&pooled.reshape([images, -1]))
+        let gathered = attend([&query, &keys, &values], None, false, None);
+        gathered.transpose(1, 2).reshape([images, count, -1])
     }
 }

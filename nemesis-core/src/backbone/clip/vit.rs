@@ -62,6 +62,19 @@ impl VisionTransformer {
 
     /// Features `[images, embed_dim]`, not normalised, of pixels `[images, 3, image_size, image_size]`.
     pub fn forward(&self, pixels: &Tensor) -> Tensor {
+        self.project(&self.tokens(pixels).select(1, 0))
+    }
+
+    /// Features as of [`Self::forward`], and dense features `[images, patches, embed_dim]`, not normalised: the tokens of
+    /// the patches go the way of the class token, through `ln_post` and the projection.
+    pub fn forward_places(&self, pixels: &Tensor) -> (Tensor, Tensor) {
+        let tokens = self.tokens(pixels);
+        let patches = tokens.size()[1] - 1;
+        (self.project(&tokens.select(1, 0)), self.project(&tokens.narrow(1, 1, patches)))
+    }
+
+    /// Class token and patches `[images, 1 + patches, width]` after the last block.
+    fn tokens(&self, pixels: &Tensor) -> Tensor {
         let (images, width, patch) = (pixels.size()[0], self.class_embedding.size()[0], self.patches.size()[2]);
         let convolve = |pixels: &Tensor| pixels.conv2d(&self.patches, None::<&Tensor>, patch, 0, 1, 1);
         let patches = rounded(pixels, &self.patches, self.kind, convolve);
@@ -72,7 +85,12 @@ impl VisionTransformer {
         for block in &self.blocks {
             x = block.forward(&x, false);
         }
-        let x = self.ln_post.forward(&x.select(1, 0));
-        rounded(&x, &self.projection, self.kind, |x| x.matmul(&self.projection))
+        x
+    }
+
+    /// Tokens `[…, width]` in the shared embedding space.
+    fn project(&self, tokens: &Tensor) -> Tensor {
+        let tokens = self.ln_post.forward(tokens);
+        rounded(&tokens, &self.projection, self.kind, |tokens| tokens.matmul(&self.projection))
     }
 }

@@ -92,6 +92,11 @@ impl Backbone for ToyBackbone {
         Ok(pixels.f_reshape([images, -1])?.narrow(1, 0, self.spec.embed_dim))
     }
 
+    fn encode_places(&self, pixels: &Tensor) -> Result<(Tensor, Tensor)> {
+        let places = pixels.f_reshape([pixels.size()[0], 4, -1])?;
+        Ok((self.encode_images(pixels)?, places.narrow(2, 0, self.spec.embed_dim)))
+    }
+
     fn encode_strings(&self, prompts: &[String]) -> Result<Tensor> {
         Ok(self.tower.encode_strings(prompts)?)
     }
