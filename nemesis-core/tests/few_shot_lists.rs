@@ -56,7 +56,7 @@ fn a_list_that_coop_left_is_read_without_executing_it() {
     // Its paths are absolute ones of another machine; its order is kept.
     assert_eq!(read.train, [at("2750/Forest/Forest_2.jpg", 1), at("2750/River/River_1.jpg", 0)]);
     assert_eq!(read.val, [at("2750/Forest/Forest_9.jpg", 1)]);
-    assert!(fingerprint(&dataset(), &read, 1, 1).is_some());
+    assert!(fingerprint(&dataset(), &read, 1, 1, false).is_some());
     // Cut short anywhere, it is an error.
     for length in 0..list.len() {
         assert!(listed("shot_1-seed_1.pkl", &list[..length]).is_err(), "{length} bytes");
@@ -72,7 +72,10 @@ fn a_list_of_what_would_be_drawn_changes_no_id() {
     let json = serde_json::json!({ "train": paths, "val": [] }).to_string();
     let read = listed("shot_1-seed_1.json", json.as_bytes()).unwrap();
     assert_eq!(read.train, drawn.train);
-    assert_eq!(fingerprint(&dataset, &read, 1, 1), None);
+    assert_eq!(fingerprint(&dataset, &read, 1, 1, false), None);
+    // A method that looks at validation images is given none here, where some would be drawn.
+    assert!(fingerprint(&dataset, &read, 1, 1, true).is_some());
+    assert_eq!(fingerprint(&dataset, &drawn, 1, 1, true), None);
     assert_eq!(sample(&dataset, None, 1, 1).unwrap(), drawn);
 }
 

@@ -10,13 +10,12 @@ use nemesis_core::backbone::{Backbone, clip::Clip};
 use nemesis_core::dataset::Registry;
 use nemesis_core::device;
 use nemesis_core::engine::{clean_names, task};
-use nemesis_core::method::Batch;
 use nemesis_core::record::Store;
-use nemesis_core::train::{Precision, Recompute, Services, encode_images};
+use nemesis_core::train::{Pictures, Precision, Recompute, Services, TestInputs, encode_images};
 use nemesis_core::{Error, Result, files};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use tch::{Kind, Tensor, no_grad};
+use tch::{Kind, no_grad};
 
 /// Labels images with a context that a run has learned: one line an image, with the file, the class and its
 /// probability, separated by tabs.
@@ -79,27 +78,23 @@ impl Predict {
         let services = Services::new(&clip, &prompts, cell.seed, Recompute::Never, &cancelled);
         let mut plugins = Plugins::find(&self.plugin)?;
         let task = task(clip.spec(), clean_names(names), dataset.template(), 0, precision);
-        plugins.get(&cell.method.id)?;
+        let needs = plugins.get(&cell.method.id)?.descriptor.needs;
         let mut method = plugins.load(&cell.method.id)?.create(&task, &cell.method.options, &services)?;
         method.load_state(&store.learned(&record, None)?)?;
 
-        let features = encode_images(&clip, &paths)?;
-        let batch = Batch {
-            items: (0..paths.len() as u64).collect(),
-            labels: Tensor::zeros([0], (Kind::Int64, clip.spec().device)),
-            features: Some(features),
-            dense: None,
-            pixels: None,
-            epoch: 0,
-            epochs: 0,
-            step: 0,
-            steps: 0,
-        };
-        let odds = no_grad(|| method.logits(&batch, &services))?.softmax(-1, Kind::Double);
-        let (best, classes) = odds.max_dim(-1, false);
-        let (best, classes) = (Vec::<f64>::try_from(&best)?, Vec::<i64>::try_from(&classes)?);
-        for ((path, odds), class) in paths.iter().zip(best).zip(classes) {
-            println!("{}\t{}\t{odds:.3}", path.display(), names[class as usize]);
+        // Dense features bring the global ones along.
+        let features = (needs.features && !needs.dense).then(|| encode_images(&clip, &paths)).transpose()?;
+        let pictures = Pictures::of_files(&clip, paths.clone());
+        let seen = |places: &[usize]| pictures.see(&clip, needs, 0, places);
+        let inputs = TestInputs::new(paths.len(), needs, features.as_ref(), &seen);
+        let mut rows = paths.iter();
+        for batch in inputs.batches() {
+            let odds = no_grad(|| method.logits(&batch?, &services).map_err(Error::from))?.softmax(-1, Kind::Double);
+            let (best, classes) = odds.max_dim(-1, false);
+            let (best, classes) = (Vec::<f64>::try_from(&best)?, Vec::<i64>::try_from(&classes)?);
+            for ((odds, class), path) in best.into_iter().zip(classes).zip(&mut rows) {
+                println!("{}\t{}\t{odds:.3}", path.display(), names[class as usize]);
+            }
         }
         Ok(Ending::Done)
     }

@@ -7,7 +7,7 @@ use nemesis_core::backbone::Backbone;
 use nemesis_core::method::Method;
 use nemesis_core::method::corruption::{replaced, rescaled_copies};
 use nemesis_core::record::CorruptionKind;
-use nemesis_core::train::{Recompute, Services, evaluate};
+use nemesis_core::train::{Recompute, Services, TestInputs, evaluate};
 use nemesis_core::{Error, Result};
 use serde::Deserialize;
 use serde_json::{Map, json};
@@ -45,7 +45,8 @@ pub(super) fn checks(fixtures: &Fixtures, clip: &dyn Backbone, create: &mut Crea
     let mut differs = |context: Result<Tensor>, golden: f64| -> Result<bool> {
         let method: &mut dyn Method = method.as_deref_mut().map_err(|e| e.clone())?;
         method.load_state(&vec![("ctx".to_owned(), context?)])?;
-        let found = evaluate(method, &features, &labels, cases.class_names.len(), &services)?.correct();
+        let inputs = TestInputs::features(&features);
+        let found = evaluate(method, &inputs, &labels, cases.class_names.len(), &services)?.correct();
         // The golden percentages went through single precision; the counts behind them are whole.
         Ok(found != (golden / 100.0 * labels.len() as f64).round() as u64)
     };

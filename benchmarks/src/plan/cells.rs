@@ -102,7 +102,9 @@ impl<'a> Cells<'a> {
         let TestSet { dataset, manifest, classes, .. } = trained_on;
         let lists = self.settings.layer.few_shot_lists.as_deref();
         let sample = few_shot_lists::sample(*dataset, lists, shots as usize, seed)?;
-        let fingerprint = lists.and_then(|_| few_shot_lists::fingerprint(*dataset, &sample, shots as usize, seed));
+        let fingerprint = |validation| {
+            lists.and_then(|_| few_shot_lists::fingerprint(*dataset, &sample, shots as usize, seed, validation))
+        };
         let images = classes.samples(&sample.train, dataset.class_names().len()).len() as u64;
         let resolved = self.protocol.resolve(dataset.name(), shots)?;
         let mut trainings = Vec::with_capacity(methods.len());
@@ -119,7 +121,7 @@ impl<'a> Cells<'a> {
                 precision: self.protocol.precision.to_string(),
                 engine: engine::FINGERPRINT.to_owned(),
                 kept_epochs: table.kept_epochs(resolved.epochs),
-                sample: fingerprint.clone(),
+                sample: fingerprint(self.plugins.get(&method.id)?.descriptor.needs.validation),
             };
             self.planned.push(PlannedCell {
                 id: training.id(),

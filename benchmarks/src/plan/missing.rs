@@ -21,12 +21,15 @@ impl Plan {
         for (name, _) in &self.datasets {
             let dataset = registry.get(name)?.open(&self.data)?;
             let mut needed: BTreeSet<PathBuf> = BTreeSet::new();
-            for cell in one_of_each_sample(self.cells.iter().filter(|cell| cell.dataset() == name)) {
+            for cell in self.one_of_each_sample(name) {
                 let samples = match &cell.cell {
-                    Cell::Training(cell) => cell.classes.samples(
-                        &few_shot_lists::sample(&*dataset, lists, cell.shots as usize, cell.seed)?.train,
-                        dataset.class_names().len(),
-                    ),
+                    Cell::Training(cell) => {
+                        let mut sample = few_shot_lists::sample(&*dataset, lists, cell.shots as usize, cell.seed)?;
+                        if self.validating.contains(&cell.method.id) {
+                            sample.train.append(&mut sample.val);
+                        }
+                        cell.classes.samples(&sample.train, dataset.class_names().len())
+                    }
                     Cell::Evaluation(cell) => limited_test(&*dataset, cell.limit),
                 };
                 needed.extend(missing_images(dataset.folder(), &samples).into_iter().map(|sample| sample.path.clone()));
@@ -52,13 +55,15 @@ impl Plan {
             .at(folder.join(&images[0]))
             .help("`nemesis plan` with the same options counts them by data set; `--limit N` needs fewer test images"))
     }
-}
 
-/// One cell for each set of images: methods share few-shot samples, and all evaluations of a data set its test images.
-fn one_of_each_sample<'a>(cells: impl Iterator<Item = &'a PlannedCell>) -> impl Iterator<Item = &'a PlannedCell> {
-    let key = |cell: &PlannedCell| match cell.cell {
-        Cell::Training(_) => cell.sample(),
-        Cell::Evaluation(_) => None,
-    };
-    cells.map(|cell| (key(cell), cell)).collect::<BTreeMap<_, _>>().into_values()
+    /// One cell of a data set for each set of images: methods share few-shot samples, those that look at validation
+    /// images and those that do not, and all evaluations its test images.
+    fn one_of_each_sample(&self, dataset: &str) -> impl Iterator<Item = &PlannedCell> {
+        let key = |cell: &PlannedCell| match &cell.cell {
+            Cell::Training(training) => (cell.sample(), self.validating.contains(&training.method.id)),
+            Cell::Evaluation(_) => (None, false),
+        };
+        let cells = self.cells.iter().filter(|cell| cell.dataset() == dataset);
+        cells.map(|cell| (key(cell), cell)).collect::<BTreeMap<_, _>>().into_values()
+    }
 }

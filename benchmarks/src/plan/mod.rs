@@ -18,6 +18,7 @@ use nemesis_core::record::{Cell, CellId};
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result, files};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Everything a run is about to do.
@@ -41,6 +42,8 @@ pub struct Plan {
     pub backbone: (String, PathBuf),
     /// The columns' methods, in order.
     pub methods: Vec<Column>,
+    /// The ids of those that look at validation images, too.
+    pub validating: BTreeSet<String>,
     /// The rows' data sets, in order, by name and title.
     pub datasets: Vec<(String, String)>,
     /// Shots, in order.
@@ -164,6 +167,12 @@ impl Plan {
         let targets = choose::targets(settings, &names)?;
         let shots = layer.shots.clone().unwrap_or_else(|| suite.shots.clone());
         let seeds = layer.seeds.clone().unwrap_or_else(|| suite.seeds.clone());
+        let mut validating = BTreeSet::new();
+        for entry in &entries {
+            if plugins.get(&entry.method)?.descriptor.needs.validation {
+                validating.insert(entry.method.clone());
+            }
+        }
         let mut cells = Cells::new(settings, &mut plugins, &protocol, &entries, &columns);
         cells.check_options(&names)?;
 
@@ -190,6 +199,7 @@ impl Plan {
             few_shot_lists: layer.few_shot_lists.clone(),
             backbone,
             cells: cells.planned,
+            validating,
             warnings: plugins.take_warnings(),
             methods: columns,
             datasets,

@@ -12,6 +12,7 @@ mod interchange;
 #[cfg(target_os = "linux")]
 mod isolation;
 mod mini_suite;
+mod needs;
 mod plugin;
 mod plugin_c;
 mod plugin_faults;

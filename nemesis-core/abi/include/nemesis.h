@@ -147,9 +147,11 @@ typedef struct {
     NemesisTensor labels;
     // Global features `[images, embed_dim]` as they leave the image tower, or null if the descriptor does not ask.
     NemesisTensor features;
-    // Dense features `[images, places, embed_dim]`, or null if the descriptor does not ask.
+    // Dense features `[images, places, embed_dim]`, not normalised, or null if the descriptor does not ask: of a vision
+    // transformer those of its patches, of a residual network those of the pixels of its last layer, row by row.
     NemesisTensor dense;
-    // Normalised pixels `[images, 3, side, side]`, or null if the descriptor does not ask.
+    // Pixels `[images, 3, side, side]` of the images as they are encoded, augmented in training and normalised, or null
+    // if the descriptor does not ask.
     NemesisTensor pixels;
     // The epoch, counted from zero.
     uint64_t epoch;
@@ -292,8 +294,9 @@ typedef struct {
     // Replaces what was learned by a stored state, in the storage of the parameters. Fails when a tensor is missing
     // or has another shape. Grad mode is off.
     NemesisStatus (*load)(void *method, const NemesisTensorList *state);
-    // Optional: called once before training with the training and, unless null, the validation features, for methods
-    // that look at the data. Grad mode is off.
+    // Optional: called once before training with features of the training sample, for methods that look at the data.
+    // `val` holds those of the few-shot validation sample where the descriptor asks for `validation` and the data set
+    // has one, else it is null. Not called where the descriptor does not ask for `features`. Grad mode is off.
     NemesisStatus (*prepare)(void *method,
                              const NemesisFeatureSet *train,
                              const NemesisFeatureSet *val,

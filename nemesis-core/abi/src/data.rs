@@ -49,9 +49,11 @@ pub struct Batch {
     pub labels: Tensor,
     /// Global features `[images, embed_dim]` as they leave the image tower, or null if the descriptor does not ask.
     pub features: Tensor,
-    /// Dense features `[images, places, embed_dim]`, or null if the descriptor does not ask.
+    /// Dense features `[images, places, embed_dim]`, not normalised, or null if the descriptor does not ask: of a vision
+    /// transformer those of its patches, of a residual network those of the pixels of its last layer, row by row.
     pub dense: Tensor,
-    /// Normalised pixels `[images, 3, side, side]`, or null if the descriptor does not ask.
+    /// Pixels `[images, 3, side, side]` of the images as they are encoded, augmented in training and normalised, or null
+    /// if the descriptor does not ask.
     pub pixels: Tensor,
     /// The epoch, counted from zero.
     pub epoch: u64,

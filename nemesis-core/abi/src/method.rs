@@ -37,8 +37,9 @@ pub struct MethodTable {
     /// or has another shape. Grad mode is off.
     pub load: Option<unsafe extern "C" fn(method: *mut c_void, state: *const TensorList) -> Status>,
 
-    /// Optional: called once before training with the training and, unless null, the validation features, for methods
-    /// that look at the data. Grad mode is off.
+    /// Optional: called once before training with features of the training sample, for methods that look at the data.
+    /// `val` holds those of the few-shot validation sample where the descriptor asks for `validation` and the data set
+    /// has one, else it is null. Not called where the descriptor does not ask for `features`. Grad mode is off.
     pub prepare: Option<
         unsafe extern "C" fn(
             method: *mut c_void,

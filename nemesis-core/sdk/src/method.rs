@@ -62,20 +62,33 @@ pub struct About {
     pub optimisation: Optimisation,
 }
 
-/// The inputs that a method asks for in each batch.
+/// The inputs that a method asks for. What nobody asks for is not computed.
+///
+/// Features are encoded once for all methods that share them. Pixels and dense features are too large for that: they are
+/// made anew for each batch, which costs decoding, and for dense features a pass of the image tower.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a request of its own, whatever the others are")]
 pub struct Needs {
     /// Normalised pixels `[images, 3, side, side]`.
     pub pixels: bool,
     /// Global image features `[images, embed_dim]`, not normalised.
     pub features: bool,
-    /// Dense image features `[images, places, embed_dim]`.
+    /// Dense image features `[images, places, embed_dim]`, not normalised: of a vision transformer those of its patches,
+    /// of a residual network those of the pixels of its last layer, row by row.
     pub dense: bool,
+    /// Features of the few-shot validation sample in [`Method::prepare`], besides those of the training sample.
+    #[serde(default)]
+    pub validation: bool,
 }
 
 impl Needs {
     /// Global image features alone, which is what most prompt-tuning methods want.
-    pub const FEATURES: Self = Self { pixels: false, features: true, dense: false };
+    pub const FEATURES: Self = Self { pixels: false, features: true, dense: false, validation: false };
+
+    /// Whether the images of each batch must be read, for their pixels or dense features.
+    pub fn images(self) -> bool {
+        self.pixels || self.dense
+    }
 }
 
 /// Who optimises a method's parameters.
@@ -125,7 +138,8 @@ pub struct Batch {
     pub features: Option<Tensor>,
     /// Dense features `[images, places, embed_dim]`, if [`Needs::dense`].
     pub dense: Option<Tensor>,
-    /// Pixels `[images, 3, side, side]`, if [`Needs::pixels`].
+    /// Pixels `[images, 3, side, side]` of the images as they are encoded, augmented in training and normalised, if
+    /// [`Needs::pixels`].
     pub pixels: Option<Tensor>,
     /// The epoch, counted from zero.
     pub epoch: u64,
@@ -147,6 +161,26 @@ impl Batch {
         self.features
             .as_ref()
             .ok_or_else(|| Error::new("the batch carries no features: the descriptor must ask for them"))
+    }
+
+    /// The dense features.
+    ///
+    /// # Errors
+    ///
+    /// When the method's descriptor does not ask for them.
+    pub fn dense(&self) -> Result<&Tensor> {
+        self.dense
+            .as_ref()
+            .ok_or_else(|| Error::new("the batch carries no dense features: the descriptor must ask for them"))
+    }
+
+    /// The pixels.
+    ///
+    /// # Errors
+    ///
+    /// When the method's descriptor does not ask for them.
+    pub fn pixels(&self) -> Result<&Tensor> {
+        self.pixels.as_ref().ok_or_else(|| Error::new("the batch carries no pixels: the descriptor must ask for them"))
     }
 }
 
@@ -228,7 +262,11 @@ pub trait Method {
     /// When a tensor is missing or has another shape.
     fn load_state(&mut self, state: &State) -> Result<()>;
 
-    /// Called once before training with the training and validation features, for methods that look at the data.
+    /// Called once before training with features of the training sample, as its first epoch sees them, for methods that
+    /// look at the data; not called where [`Needs::features`] are not asked for.
+    ///
+    /// `val` holds features of the few-shot validation sample, under the preprocessing of test images, if
+    /// [`Needs::validation`] and the data set has one: as many images of each class as in training, at most four.
     ///
     /// # Errors
     ///

@@ -44,14 +44,28 @@ pub fn sample(dataset: &dyn Dataset, lists: Option<&Path>, shots: usize, seed: u
     Ok(sample)
 }
 
-/// The fingerprint of a sample that is not the one that is drawn; none of one that is.
-pub fn fingerprint(dataset: &dyn Dataset, sample: &FewShot, shots: usize, seed: u64) -> Option<String> {
-    if sample.train == draw(dataset, shots, seed).train {
+/// The fingerprint of a sample that is not the one that is drawn; none of one that is. Validation images count where the
+/// method asks for them.
+pub fn fingerprint(
+    dataset: &dyn Dataset,
+    sample: &FewShot,
+    shots: usize,
+    seed: u64,
+    validation: bool,
+) -> Option<String> {
+    let drawn = draw(dataset, shots, seed);
+    if sample.train == drawn.train && (!validation || sample.val == drawn.val) {
         return None;
     }
     let mut hasher = blake3::Hasher::new();
-    for Sample { path, label } in &sample.train {
-        hasher.update(format!("{} {label}\n", path.display()).as_bytes());
+    let mut add = |samples: &[Sample]| {
+        for Sample { path, label } in samples {
+            hasher.update(format!("{} {label}\n", path.display()).as_bytes());
+        }
+    };
+    add(&sample.train);
+    if validation {
+        add(&sample.val);
     }
     Some(hasher.finalize().to_hex().to_string())
 }

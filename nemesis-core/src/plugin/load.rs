@@ -6,7 +6,7 @@ use super::services::with_table;
 use super::{Metadata, PluginFile};
 use crate::error::suggest;
 use crate::method::border::{BorrowedTask, abi, borrowed, required, result, sized, text};
-use crate::method::{Descriptor, ErrorKind, Host, Method, Task};
+use crate::method::{Descriptor, ErrorKind, Host, Method, Optimisation, Task};
 use crate::{Error, Result, method};
 use nemesis_sdk::versions;
 use serde_json::{Map, Value};
@@ -204,6 +204,10 @@ unsafe fn read_descriptor(entry: &abi::Entry, metadata: &Metadata) -> method::Re
             let message = format!("its descriptor has the {what} `{in_entry}`, its file says `{in_file}`");
             return Err(method::Error::new(message));
         }
+    }
+    let needs = descriptor.needs;
+    if !needs.features && (needs.validation || descriptor.optimisation == Optimisation::Fit) {
+        return Err(method::Error::new("it wants to look at features of the sample, and does not ask for `features`"));
     }
     Ok(descriptor)
 }

@@ -1,12 +1,13 @@
-//! Evaluating a method, or the zero-shot baseline: logits of test features, predictions.
+//! Evaluating a method, or the zero-shot baseline: logits of test images, predictions.
 
+use super::pictures::{Pictures, Seen};
 use super::services::Services;
 use crate::backbone::Backbone;
 use crate::dataset::class_words;
 use crate::method::prompt::unit;
-use crate::method::{Batch, Method};
+use crate::method::{Batch, Method, Needs};
 use crate::{Error, Result};
-use tch::{Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor, no_grad};
 
 /// The classes predicted for a test split, in its order, and what they should have been.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct Predictions {
 
 /// Rows of features whose logits are computed at a time: the text features are then encoded once or a few times, and
 /// the logits of a thousand classes take no more than some dozen megabytes.
-const ROWS: i64 = 8192;
+const ROWS: usize = 8192;
 
 impl Predictions {
     /// How many are right.
@@ -33,32 +34,76 @@ impl Predictions {
     }
 }
 
-/// Predicts the classes of `features` `[images, embed_dim]` by the method's logits.
-///
-/// # Errors
-///
-/// When the method fails or its logits have another shape than `[images, classes]`.
-pub fn evaluate(
-    method: &mut dyn Method,
-    features: &Tensor,
-    labels: &[u32],
-    classes: usize,
-    services: &Services<'_>,
-) -> Result<Predictions> {
-    predict(features, labels, classes, |rows, start| {
-        let batch = Batch {
-            items: (start..start + rows.size()[0]).map(|item| item as u64).collect(),
-            labels: Tensor::zeros([0], (Kind::Int64, rows.device())),
-            features: Some(rows.shallow_clone()),
-            dense: None,
-            pixels: None,
+/// What a batch shows of its images, by their places among all.
+type SeenAt<'a> = dyn Fn(&[usize]) -> Result<Seen> + 'a;
+
+/// What a method sees of test images.
+pub struct TestInputs<'a> {
+    /// How many images there are.
+    images: usize,
+    /// Features `[images, embed_dim]` of all of them.
+    features: Option<&'a Tensor>,
+    /// What a batch shows of its images, by their places.
+    seen: Option<&'a SeenAt<'a>>,
+}
+
+impl<'a> TestInputs<'a> {
+    /// Features `[images, embed_dim]`, and nothing else.
+    pub fn features(features: &'a Tensor) -> Self {
+        Self { images: features.size()[0] as usize, features: Some(features), seen: None }
+    }
+
+    /// What `needs` asks for of so many images: features `[images, embed_dim]` of all of them, unless they come with the
+    /// dense ones, and what a batch shows of its images, by their places.
+    pub fn new(images: usize, needs: Needs, features: Option<&'a Tensor>, seen: &'a SeenAt<'a>) -> Self {
+        Self { images, features, seen: needs.images().then_some(seen) }
+    }
+
+    /// The batches of an evaluation, one after the other; those of images are small.
+    pub fn batches(&self) -> impl Iterator<Item = Result<Batch>> {
+        let rows = if self.seen.is_some() { Pictures::AT_A_TIME } else { ROWS };
+        (0..self.images).step_by(rows).map(move |start| self.batch(start, rows.min(self.images - start)))
+    }
+
+    fn batch(&self, start: usize, count: usize) -> Result<Batch> {
+        let places: Vec<usize> = (start..start + count).collect();
+        let seen = self.seen.map_or_else(|| Ok(Seen::default()), |seen| seen(&places))?;
+        let features = self.features.map(|all| all.narrow(0, start as i64, count as i64)).or(seen.features);
+        let device =
+            [&features, &seen.dense, &seen.pixels].into_iter().flatten().next().map_or(Device::Cpu, Tensor::device);
+        Ok(Batch {
+            items: places.into_iter().map(|place| place as u64).collect(),
+            labels: Tensor::zeros([0], (Kind::Int64, device)),
+            features,
+            dense: seen.dense,
+            pixels: seen.pixels,
             epoch: 0,
             epochs: 0,
             step: 0,
             steps: 0,
-        };
-        Ok(method.logits(&batch, services)?)
-    })
+        })
+    }
+}
+
+impl std::fmt::Debug for TestInputs<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TestInputs").field("images", &self.images).finish_non_exhaustive()
+    }
+}
+
+/// Predicts the classes of test images by the method's logits.
+///
+/// # Errors
+///
+/// When an image cannot be read, or the method fails or its logits have another shape than `[images, classes]`.
+pub fn evaluate(
+    method: &mut dyn Method,
+    inputs: &TestInputs<'_>,
+    labels: &[u32],
+    classes: usize,
+    services: &Services<'_>,
+) -> Result<Predictions> {
+    predict(inputs, labels, classes, |batch| Ok(method.logits(batch, services)?))
 }
 
 /// Logits `[images, classes]` of zero-shot CLIP: the prompts are the template with each class name in it
@@ -77,28 +122,28 @@ pub fn zero_shot_predictions(
     let prompts: Vec<String> = class_names.iter().map(|name| template.replace("{}", &class_words(name))).collect();
     let text = no_grad(|| backbone.encode_strings(&prompts).map(|text| unit(&text)))?;
     let scale = backbone.spec().logit_scale;
-    predict(features, labels, class_names.len(), |rows, _| Ok(unit(rows).f_matmul(&text.tr())? * scale))
+    let inputs = TestInputs::features(features);
+    predict(&inputs, labels, class_names.len(), |batch| Ok(unit(batch.features()?).f_matmul(&text.tr())? * scale))
 }
 
 fn predict(
-    features: &Tensor,
+    inputs: &TestInputs<'_>,
     labels: &[u32],
     classes: usize,
-    mut logits_of: impl FnMut(&Tensor, i64) -> Result<Tensor>,
+    mut logits_of: impl FnMut(&Batch) -> Result<Tensor>,
 ) -> Result<Predictions> {
-    let images = features.size()[0];
     let mut predicted = Vec::with_capacity(labels.len());
-    for start in (0..images).step_by(ROWS as usize) {
-        let rows = features.narrow(0, start, ROWS.min(images - start));
-        let logits = no_grad(|| logits_of(&rows, start))?;
-        let (wanted, found) = (vec![rows.size()[0], classes as i64], logits.size());
+    for batch in inputs.batches() {
+        let batch = batch?;
+        let logits = no_grad(|| logits_of(&batch))?;
+        let (wanted, found) = (vec![batch.items.len() as i64, classes as i64], logits.size());
         if found != wanted {
             return Err(Error::new(format!("the logits have the shape {found:?}")).expected(format!("{wanted:?}")));
         }
         if !bool::try_from(logits.isfinite().all())? {
             return Err(Error::new("the logits are not finite"));
         }
-        let best: Vec<i64> = Vec::try_from(&logits.argmax(-1, false).to_device(tch::Device::Cpu))?;
+        let best: Vec<i64> = Vec::try_from(&logits.argmax(-1, false).to_device(Device::Cpu))?;
         predicted.extend(best.into_iter().map(|class| class as u32));
     }
     Ok(Predictions { predicted, labels: labels.to_vec() })

@@ -1,5 +1,6 @@
 //! Image features, encoded once and kept for all cells that share them.
 
+use super::pictures::{Augmentation, Pictures};
 use super::pool::{PartKey, Pool, View, hash_files};
 use crate::Result;
 use crate::backbone::{Backbone, BackboneSpec};
@@ -7,10 +8,11 @@ use crate::dataset::Sample;
 use crate::image::{DecodedCache, Preprocess, Rgb8, load_batch, prefetch};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tch::{Tensor, no_grad};
 
 /// Images that are encoded at a time.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 
 /// The features of one data set that an engine holds, and the pool that they come from and go to.
 #[derive(Debug)]
@@ -30,9 +32,9 @@ pub struct Features {
 struct Views {
     samples: Vec<Sample>,
     seed: u64,
-    /// The hash of the images, for the pool.
-    images: String,
-    decoded: DecodedCache,
+    /// The hash of the images, for the pool, once features were asked for.
+    images: Option<String>,
+    decoded: Arc<DecodedCache>,
     encoded: HashMap<u64, Tensor>,
 }
 
@@ -50,11 +52,13 @@ impl Features {
     ///
     /// When a file of the pool cannot be marked.
     pub fn release(&mut self, spec: &BackboneSpec) -> Result<()> {
-        let (Some(pool), Some(views)) = (&self.pool, self.training.take()) else { return Ok(()) };
-        views.encoded.keys().try_for_each(|epoch| {
-            let view = View::Train { seed: views.seed, epoch: *epoch };
-            pool.release(&self.key(spec, views.images.clone(), view))
-        })
+        let (Some(pool), Some(Views { images: Some(images), seed, encoded, .. })) = (&self.pool, self.training.take())
+        else {
+            return Ok(());
+        };
+        encoded
+            .keys()
+            .try_for_each(|epoch| pool.release(&self.key(spec, images.clone(), View::Train { seed, epoch: *epoch })))
     }
 
     /// Forgets everything in memory, when another data set's turn comes.
@@ -98,21 +102,16 @@ impl Features {
         view: u64,
     ) -> Result<Tensor> {
         let paths = paths(folder, samples);
-        // One sample at a time: the cells that share one follow each other.
-        let mut views = match self.training.take() {
-            Some(views) if views.seed == seed && views.samples == samples => views,
-            _ => Views {
-                samples: samples.to_vec(),
-                seed,
-                images: self.hash_images(&paths, samples)?,
-                decoded: DecodedCache::new(self.decoded),
-                encoded: HashMap::new(),
-            },
+        let mut views = self.take_views(samples, seed);
+        let images = match &views.images {
+            Some(images) => images.clone(),
+            None => self.hash_images(&paths, samples)?,
         };
+        views.images = Some(images.clone());
         let known = views.encoded.get(&view).map(Tensor::shallow_clone);
         let features = match known {
             Some(features) => Ok(features),
-            None => self.pooled(backbone.spec(), views.images.clone(), View::Train { seed, epoch: view }, || {
+            None => self.pooled(backbone.spec(), images, View::Train { seed, epoch: view }, || {
                 encode(backbone, &self.preprocess, &paths, &views.decoded, |place, picture| {
                     self.preprocess.train(picture, seed, view as u32, item(&samples[place]))
                 })
@@ -123,6 +122,34 @@ impl Features {
         }
         self.training = Some(views);
         features
+    }
+
+    /// The images of a few-shot sample, for methods that see more of them than features.
+    pub fn pictures(&mut self, folder: &Path, samples: &[Sample], seed: u64) -> Pictures {
+        let views = self.take_views(samples, seed);
+        let pictures = Pictures {
+            preprocess: self.preprocess.clone(),
+            paths: paths(folder, samples),
+            decoded: Arc::clone(&views.decoded),
+            augmentation: Some(Augmentation { seed, items: samples.iter().map(item).collect() }),
+        };
+        self.training = Some(views);
+        pictures
+    }
+
+    /// The views of a few-shot sample, to be put back. One sample is kept at a time: the cells that share one follow
+    /// each other.
+    fn take_views(&mut self, samples: &[Sample], seed: u64) -> Views {
+        match self.training.take() {
+            Some(views) if views.seed == seed && views.samples == samples => views,
+            _ => Views {
+                samples: samples.to_vec(),
+                seed,
+                images: None,
+                decoded: Arc::new(DecodedCache::new(self.decoded)),
+                encoded: HashMap::new(),
+            },
+        }
     }
 
     /// The hash of images for the pool: their bytes, and the paths, which their crops are drawn by. Without a pool

@@ -1,10 +1,11 @@
 //! The epoch loop: batches in a random order, the method's loss, gradients, SGD, a history by epoch.
 
 use super::optimiser::Sgd;
+use super::pictures::Seen;
 use super::protocol::ResolvedProtocol;
 use super::schedule::learning_rate;
 use super::services::Services;
-use crate::method::{Batch, FeatureSet, Host, Method, Optimisation, random};
+use crate::method::{Batch, FeatureSet, Host, Method, Needs, Optimisation, random};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,11 +13,15 @@ use tch::{Device, Kind, Tensor, no_grad};
 
 /// What a training learns from.
 pub struct TrainingInputs<'a> {
+    /// What the method asks for: nothing else is called for below.
+    pub needs: Needs,
     /// Features `[images, embed_dim]` of the few-shot sample by epoch, in the order of the sample.
     pub features: &'a mut dyn FnMut(u64) -> Result<Tensor>,
+    /// What a batch shows of its images, by epoch and by their places in the sample.
+    pub seen: &'a dyn Fn(u64, &[usize]) -> Result<Seen>,
     /// Labels of the few-shot sample, in its order.
     pub labels: &'a [u32],
-    /// Features and labels of the few-shot validation sample, if the data set has one.
+    /// Features and labels of the few-shot validation sample, if the method asks for them and the data set has one.
     pub validation: Option<FeatureSet>,
     /// The cell's seed, which decides the order of batches.
     pub seed: u64,
@@ -65,11 +70,13 @@ pub fn train(
     if optimisation == Optimisation::None {
         return Ok(Vec::new());
     }
-    let first = FeatureSet { features: (inputs.features)(0)?, labels: labels.shallow_clone() };
-    method.prepare(&first, inputs.validation.as_ref(), services)?;
-    if optimisation == Optimisation::Fit {
-        method.fit(&first, services)?;
-        return Ok(Vec::new());
+    if inputs.needs.features {
+        let first = FeatureSet { features: (inputs.features)(0)?, labels: labels.shallow_clone() };
+        method.prepare(&first, inputs.validation.as_ref(), services)?;
+        if optimisation == Optimisation::Fit {
+            method.fit(&first, services)?;
+            return Ok(Vec::new());
+        }
     }
 
     let parameters = method.parameters()?;
@@ -86,18 +93,21 @@ pub fn train(
             protocol.warmup_epochs,
             protocol.warmup_learning_rate,
         );
-        let features = (inputs.features)(epoch)?;
+        // Dense features bring the global ones along.
+        let needs_features_alone = inputs.needs.features && !inputs.needs.dense;
+        let features = needs_features_alone.then(|| (inputs.features)(epoch)).transpose()?;
         let order = random::permutation(images, |n| random::draws(inputs.seed, "order", epoch, n));
         let mut averages = Averages::default();
         for (i, rows) in order.chunks(protocol.batch_size as usize).take(steps_per_epoch as usize).enumerate() {
             let rows_on_device =
                 Tensor::from_slice(&rows.iter().map(|row| *row as i64).collect::<Vec<_>>()).to_device(inputs.device);
+            let seen = if inputs.needs.images() { (inputs.seen)(epoch, rows)? } else { Seen::default() };
             let batch = Batch {
                 items: rows.iter().map(|row| *row as u64).collect(),
                 labels: labels.index_select(0, &rows_on_device),
-                features: Some(features.index_select(0, &rows_on_device)),
-                dense: None,
-                pixels: None,
+                features: features.as_ref().map(|all| all.index_select(0, &rows_on_device)).or(seen.features),
+                dense: seen.dense,
+                pixels: seen.pixels,
                 epoch,
                 epochs: protocol.epochs,
                 step: epoch * steps_per_epoch + i as u64,

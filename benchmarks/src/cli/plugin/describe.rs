@@ -41,7 +41,12 @@ impl Describe {
 
 fn describe(Known { file, descriptor }: &Known) -> String {
     let Descriptor { id, label, version, summary, paper, needs, optimisation, options, source } = descriptor;
-    let inputs = [(needs.features, "image features"), (needs.dense, "dense image features"), (needs.pixels, "pixels")];
+    let inputs = [
+        (needs.features, "image features"),
+        (needs.dense, "dense image features"),
+        (needs.pixels, "pixels"),
+        (needs.validation, "features of the validation sample"),
+    ];
     let inputs: Vec<_> = inputs.into_iter().filter(|(needed, _)| *needed).map(|(_, name)| name).collect();
     let learns = match optimisation {
         Optimisation::Host => "by the protocol's optimiser",

@@ -2,8 +2,8 @@
 
 use super::stage::Stage;
 use super::subject::{CLASSES, Finding, Step, Subject, close, ensure, failed, finite, skipped};
-use crate::method::Method;
-use crate::train::{OptimiserKind, Recompute, ResolvedProtocol, TrainingInputs, train};
+use crate::method::{Batch, FeatureSet, Method};
+use crate::train::{OptimiserKind, Recompute, ResolvedProtocol, Seen, TrainingInputs, train};
 use std::collections::BTreeSet;
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -193,9 +193,6 @@ pub(super) fn training(subject: &Subject) -> Finding {
     let services = stage.services(1, Recompute::Never);
     let plugin = subject.plugin()?;
     let needs = plugin.descriptor().needs;
-    if !needs.features || needs.dense || needs.pixels {
-        return skipped("the trainer of this version gives global features alone");
-    }
     let mut method = subject.method(&stage, 1)?;
     let protocol = ResolvedProtocol {
         name: "check".to_owned(),
@@ -210,13 +207,23 @@ pub(super) fn training(subject: &Subject) -> Finding {
         views: 3,
     };
     let labels: Vec<u32> = (0..10).map(|image| image % CLASSES as u32).collect();
+    let images = |epoch| stage.batch(labels.len(), epoch, needs);
+    let validation = || {
+        let Batch { features, labels, .. } = stage.batch(5, 9, needs);
+        features.map(|features| FeatureSet { features, labels })
+    };
     let mut inputs = TrainingInputs {
-        features: &mut |epoch| {
-            let batch = stage.batch(labels.len(), epoch, needs);
-            Ok(batch.features()?.shallow_clone())
+        needs,
+        features: &mut |epoch| Ok(images(epoch).features()?.shallow_clone()),
+        seen: &|epoch, places| {
+            let places = Tensor::from_slice(&places.iter().map(|place| *place as i64).collect::<Vec<_>>());
+            let Batch { features, dense, pixels, .. } = images(epoch);
+            let [features, dense, pixels] =
+                [features, dense, pixels].map(|all| all.map(|all| all.index_select(0, &places)));
+            Ok(Seen { features, dense, pixels })
         },
         labels: &labels,
-        validation: None,
+        validation: needs.validation.then(validation).flatten(),
         seed: 1,
         device: Device::Cpu,
     };

@@ -1,27 +1,24 @@
 //! The engine: computes one cell after the other, and keeps between cells what they share.
 
+mod evaluation;
+mod training;
+
 use crate::backbone::{Backbone, BackboneSpec, clip::Clip};
 use crate::budget::Budget;
-use crate::dataset::{ClassSubset, Dataset, Registry, Sample, class_words, limited_test, manifest_hash};
+use crate::dataset::{Dataset, Registry, class_words, manifest_hash};
 use crate::device;
-use crate::interchange::few_shot_lists;
-use crate::method::{self, Method, Task};
+use crate::method::{self, Task};
 use crate::plugin::Plugin;
-use crate::record::{Cell, Evaluated, EvaluationCell, MethodKey, Provenance, Store, Subject, Trained, TrainingCell};
+use crate::record::{Cell, MethodKey, Provenance, Store};
 use crate::train::pool::Pool;
-use crate::train::{
-    Features, Precision, Predictions, Recompute, ResolvedProtocol, Services, TrainingInputs, context_norms, corrupt,
-    evaluate, train, zero_shot_predictions,
-};
+use crate::train::{Features, Precision, Recompute};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-use tch::Tensor;
 
 /// The fingerprint of the sources that cells are computed by: a part of every cell's id.
 pub const FINGERPRINT: &str = nemesis_macros::source_fingerprint!("sdk/src", "abi/src");
@@ -140,115 +137,6 @@ impl Engine {
         }
     }
 
-    fn train(&mut self, cell: &TrainingCell, tell: &mut dyn FnMut(Notice<'_>)) -> Result<()> {
-        let started = Instant::now();
-        self.enter(&cell.dataset);
-        let dataset = opened(&self.registry, &mut self.datasets, &self.setup.data, &cell.dataset, &cell.manifest)?;
-        let protocol: ResolvedProtocol = serde_json::from_value(Value::Object(cell.protocol.clone()))
-            .map_err(|e| Error::new(format!("the cell's protocol is of another version: {e}")))?;
-        let classes = dataset.class_names().len();
-        let shots = cell.shots as usize;
-        let lists = self.setup.few_shot_lists.as_deref();
-        let sample = few_shot_lists::sample(dataset, lists, shots, cell.seed)?;
-        let fingerprint = lists.and_then(|_| few_shot_lists::fingerprint(dataset, &sample, shots, cell.seed));
-        if fingerprint != cell.sample {
-            return Err(Error::new("a few-shot list changed while the run was going on").help("start the run again"));
-        }
-        let sample = cell.classes.samples(&sample.train, classes);
-        let names = clean_names(cell.classes.class_names(dataset.class_names()));
-        let plugin = self.plugins.get(&cell.method)?;
-        let prompts = self.backbone.class_prompts(&names, 0)?;
-        let services = Services::new(&self.backbone, &prompts, cell.seed, self.recompute, &self.cancelled);
-        let task = task(self.backbone.spec(), names, dataset.template(), protocol.epochs, self.setup.precision);
-        let mut method = plugin.create(&task, &cell.method.options, &services)?;
-
-        let folder = dataset.folder();
-        let features = &mut self.features;
-        let backbone = &self.backbone;
-        let mut of_epoch = |epoch: u64| {
-            let view = epoch % protocol.views;
-            features.training(backbone, folder, &sample, cell.seed, view)
-        };
-        let labels: Vec<u32> = sample.iter().map(|sample| sample.label).collect();
-        let mut inputs = TrainingInputs {
-            features: &mut of_epoch,
-            labels: &labels,
-            validation: None,
-            seed: cell.seed,
-            device: self.backbone.spec().device,
-        };
-        let optimisation = plugin.descriptor().optimisation;
-        let mut kept = BTreeMap::new();
-        let store = &self.store;
-        let mut on_epoch = |done: u64, method: &dyn Method| {
-            if cell.kept_epochs.contains(&done) {
-                kept.insert(done, store.put_state(&method.state()?)?);
-            }
-            tell(Notice::Progress(done as f64 / protocol.epochs as f64));
-            Ok(())
-        };
-        let epochs = train(&mut *method, optimisation, &protocol, &mut inputs, &services, &mut on_epoch)?;
-        pass_on_warnings(&services, tell);
-        let provenance = self.provenance(Some(&cell.method), started)?;
-        self.store.put_training(cell, Trained { epochs, state: &method.state()?, kept }, provenance)?;
-        Ok(())
-    }
-
-    fn evaluate(&mut self, cell: &EvaluationCell, tell: &mut dyn FnMut(Notice<'_>)) -> Result<()> {
-        let started = Instant::now();
-        self.enter(cell.home());
-        let dataset = opened(&self.registry, &mut self.datasets, &self.setup.data, &cell.dataset, &cell.manifest)?;
-        let classes = dataset.class_names().len();
-        let test = limited_test(dataset, cell.limit);
-        let labels: Vec<u32> = cell.classes.samples(&test, classes).iter().map(|sample| sample.label).collect();
-        let names = clean_names(cell.classes.class_names(dataset.class_names()));
-        // All classes' features are encoded together, so that base, new and all share them.
-        let features = self.features.test(&self.backbone, dataset.folder(), &test)?;
-        let features = rows_of_subset(&features, &test, cell.classes, classes);
-        let mut norms = Vec::new();
-        // The method, what it has learned, and the seed that it learned it with. An imported state is all there is of
-        // its training, and without a corruption nothing is drawn in an evaluation.
-        let learned = match &cell.subject {
-            Subject::ZeroShot { template } => Err(template),
-            Subject::Training { cell: training } => {
-                let id = training.id();
-                let record = self
-                    .store
-                    .get::<TrainingCell>(&id)?
-                    .ok_or_else(|| Error::new(self.store.failure_of_training(&id)))?;
-                Ok((&training.method, self.store.learned(&record, cell.epoch)?, training.seed))
-            }
-            Subject::Imported { state, method } => Ok((method, self.store.state(state)?, 0)),
-        };
-        let predictions: Predictions = match learned {
-            Err(template) => zero_shot_predictions(&self.backbone, &features, &labels, &names, template)?,
-            Ok((key, mut state, seed)) => {
-                let plugin = self.plugins.get(key)?;
-                let prompts = self.backbone.class_prompts(&names, 0)?;
-                let services = Services::new(&self.backbone, &prompts, seed, self.recompute, &self.cancelled);
-                let task = task(self.backbone.spec(), names.clone(), dataset.template(), 0, self.setup.precision);
-                let mut method = plugin.create(&task, &key.options, &services)?;
-                if let Some(corruption) = &cell.corruption {
-                    corrupt(&mut state, corruption, seed)?;
-                }
-                norms = context_norms(&state)?;
-                method.load_state(&state)?;
-                let predictions = evaluate(&mut *method, &features, &labels, names.len(), &services)?;
-                pass_on_warnings(&services, tell);
-                predictions
-            }
-        };
-        let provenance = self.provenance(cell.subject.method(), started)?;
-        let evaluated = Evaluated {
-            predicted: &predictions.predicted,
-            labels: &labels,
-            classes: names.len(),
-            context_norms: norms,
-        };
-        self.store.put_evaluation(cell, evaluated, provenance)?;
-        Ok(())
-    }
-
     /// Forgets what cells of another data set needed.
     fn enter(&mut self, home: &str) {
         if self.home != home {
@@ -301,12 +189,6 @@ impl Plugins {
     }
 }
 
-fn pass_on_warnings(services: &Services<'_>, tell: &mut dyn FnMut(Notice<'_>)) {
-    for warning in services.take_warnings() {
-        tell(Notice::Warning(&warning));
-    }
-}
-
 /// Opens a data set unless it is among the open ones, and checks that it still is what the plan was made of.
 fn opened<'a>(
     registry: &Registry,
@@ -327,17 +209,6 @@ fn opened<'a>(
             Ok(&**place.insert(dataset))
         }
     }
-}
-
-/// The rows of test features whose classes are in a subset, in their order.
-fn rows_of_subset(features: &Tensor, test: &[Sample], subset: ClassSubset, classes: usize) -> Tensor {
-    if subset == ClassSubset::All {
-        return features.shallow_clone();
-    }
-    let labels = subset.labels(classes);
-    let rows: Vec<i64> =
-        (0..).zip(test).filter(|(_, s)| labels.contains(&(s.label as usize))).map(|(i, _)| i).collect();
-    features.index_select(0, &Tensor::from_slice(&rows).to_device(features.device()))
 }
 
 /// What a method is created for.

@@ -1,0 +1,86 @@
+//! A training cell: the few-shot sample, the method on it, and the record of what it has learned.
+
+use super::{Engine, Notice, clean_names, opened, task};
+use crate::backbone::Backbone;
+use crate::dataset::Sample;
+use crate::interchange::few_shot_lists;
+use crate::method::{FeatureSet, Method};
+use crate::record::{Trained, TrainingCell};
+use crate::train::{ResolvedProtocol, Services, TrainingInputs, train};
+use crate::{Error, Result};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Instant;
+use tch::Tensor;
+
+impl Engine {
+    pub(super) fn train(&mut self, cell: &TrainingCell, tell: &mut dyn FnMut(Notice<'_>)) -> Result<()> {
+        let started = Instant::now();
+        self.enter(&cell.dataset);
+        let dataset = opened(&self.registry, &mut self.datasets, &self.setup.data, &cell.dataset, &cell.manifest)?;
+        let protocol: ResolvedProtocol = serde_json::from_value(Value::Object(cell.protocol.clone()))
+            .map_err(|e| Error::new(format!("the cell's protocol is of another version: {e}")))?;
+        let plugin = self.plugins.get(&cell.method)?;
+        let needs = plugin.descriptor().needs;
+        let classes = dataset.class_names().len();
+        let shots = cell.shots as usize;
+        let lists = self.setup.few_shot_lists.as_deref();
+        let drawn = few_shot_lists::sample(dataset, lists, shots, cell.seed)?;
+        let fingerprint =
+            lists.and_then(|_| few_shot_lists::fingerprint(dataset, &drawn, shots, cell.seed, needs.validation));
+        if fingerprint != cell.sample {
+            return Err(Error::new("a few-shot list changed while the run was going on").help("start the run again"));
+        }
+        let sample = cell.classes.samples(&drawn.train, classes);
+        let names = clean_names(cell.classes.class_names(dataset.class_names()));
+        let prompts = self.backbone.class_prompts(&names, 0)?;
+        let services = Services::new(&self.backbone, &prompts, cell.seed, self.recompute, &self.cancelled);
+        let task = task(self.backbone.spec(), names, dataset.template(), protocol.epochs, self.setup.precision);
+        let mut method = plugin.create(&task, &cell.method.options, &services)?;
+
+        let (backbone, features, folder) = (&self.backbone, &mut self.features, dataset.folder());
+        let validation = if needs.validation { cell.classes.samples(&drawn.val, classes) } else { Vec::new() };
+        let validation = if validation.is_empty() {
+            None
+        } else {
+            let labels = Tensor::from_slice(&labels(&validation).iter().map(|l| i64::from(*l)).collect::<Vec<_>>());
+            Some(FeatureSet {
+                features: features.test(backbone, folder, &validation)?,
+                labels: labels.to_device(backbone.spec().device),
+            })
+        };
+        let pictures = features.pictures(folder, &sample, cell.seed);
+        let mut of_epoch = |epoch: u64| features.training(backbone, folder, &sample, cell.seed, epoch % protocol.views);
+        let labels = labels(&sample);
+        let mut inputs = TrainingInputs {
+            needs,
+            features: &mut of_epoch,
+            seen: &|epoch, places| pictures.see(backbone, needs, epoch % protocol.views, places),
+            labels: &labels,
+            validation,
+            seed: cell.seed,
+            device: backbone.spec().device,
+        };
+        let optimisation = plugin.descriptor().optimisation;
+        let mut kept = BTreeMap::new();
+        let store = &self.store;
+        let mut on_epoch = |done: u64, method: &dyn Method| {
+            if cell.kept_epochs.contains(&done) {
+                kept.insert(done, store.put_state(&method.state()?)?);
+            }
+            tell(Notice::Progress(done as f64 / protocol.epochs as f64));
+            Ok(())
+        };
+        let epochs = train(&mut *method, optimisation, &protocol, &mut inputs, &services, &mut on_epoch)?;
+        for warning in services.take_warnings() {
+            tell(Notice::Warning(&warning));
+        }
+        let provenance = self.provenance(Some(&cell.method), started)?;
+        self.store.put_training(cell, Trained { epochs, state: &method.state()?, kept }, provenance)?;
+        Ok(())
+    }
+}
+
+fn labels(samples: &[Sample]) -> Vec<u32> {
+    samples.iter().map(|sample| sample.label).collect()
+}

@@ -1,0 +1,75 @@
+//! What methods see of images beyond their global features: pixels and dense features, made for one batch at a time.
+
+use super::features::BATCH;
+use crate::Result;
+use crate::backbone::Backbone;
+use crate::image::{DecodedCache, Preprocess, load_batch};
+use crate::method::Needs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tch::{Tensor, no_grad};
+
+/// The images of a few-shot sample, or those of a test split, by their places in it.
+#[derive(Debug)]
+pub struct Pictures {
+    pub(super) preprocess: Preprocess,
+    pub(super) paths: Vec<PathBuf>,
+    pub(super) decoded: Arc<DecodedCache>,
+    /// How they are augmented, which test images are not.
+    pub(super) augmentation: Option<Augmentation>,
+}
+
+/// What random crops and flips are drawn by.
+#[derive(Debug)]
+pub(super) struct Augmentation {
+    pub(super) seed: u64,
+    /// For each image the number that its crops are drawn by.
+    pub(super) items: Vec<u32>,
+}
+
+/// What a batch shows of its images: what was asked for.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Global features `[images, embed_dim]`, where dense ones are asked for: both come of one pass through the tower.
+    pub features: Option<Tensor>,
+    /// Dense features `[images, places, embed_dim]`.
+    pub dense: Option<Tensor>,
+    /// Pixels `[images, 3, side, side]`.
+    pub pixels: Option<Tensor>,
+}
+
+impl Pictures {
+    /// Image files under the preprocessing of test images.
+    pub fn of_files(backbone: &dyn Backbone, paths: Vec<PathBuf>) -> Self {
+        let preprocess = Preprocess::clip(backbone.spec().image_size as usize);
+        Self { preprocess, paths, decoded: Arc::new(DecodedCache::new(0)), augmentation: None }
+    }
+
+    /// How many images are best seen at a time, where nothing else decides.
+    pub(super) const AT_A_TIME: usize = BATCH;
+
+    /// What `needs` asks for of the images at some places, in one of their augmented views.
+    ///
+    /// # Errors
+    ///
+    /// When an image cannot be read; the message names it.
+    pub fn see(&self, backbone: &dyn Backbone, needs: Needs, view: u64, places: &[usize]) -> Result<Seen> {
+        if !needs.images() {
+            return Ok(Seen::default());
+        }
+        let spec = backbone.spec();
+        let paths: Vec<_> = places.iter().map(|place| &self.paths[*place]).collect();
+        let images = load_batch(&paths, &self.decoded, |n, picture| match &self.augmentation {
+            Some(Augmentation { seed, items }) => self.preprocess.train(picture, *seed, view as u32, items[places[n]]),
+            None => self.preprocess.eval(picture),
+        })?;
+        let pixels = self.preprocess.tensor(&images, spec.kind)?.to_device(spec.device);
+        let (features, dense) = if needs.dense {
+            let (features, dense) = no_grad(|| backbone.encode_places(&pixels))?;
+            (needs.features.then_some(features), Some(dense))
+        } else {
+            (None, None)
+        };
+        Ok(Seen { features, dense, pixels: needs.pixels.then_some(pixels) })
+    }
+}
