@@ -12,6 +12,7 @@ pub mod corruption;
 mod error;
 mod host;
 mod method;
+mod needs;
 pub mod norm;
 pub mod omega;
 mod options;
@@ -22,7 +23,8 @@ pub mod versions;
 
 pub use error::{Error, ErrorKind, Result};
 pub use host::{ClassPosition, Host, LogLevel};
-pub use method::{About, Batch, Descriptor, FeatureSet, Method, Needs, Optimisation, Parameter, Plugin, State, Task};
+pub use method::{About, Batch, Descriptor, FeatureSet, Method, Optimisation, Parameter, Plugin, State, Task};
+pub use needs::Needs;
 /// A hash over the sources of the crate that it is called in, made when that crate is compiled.
 pub use nemesis_macros::source_fingerprint;
 pub use options::{OptionSchema, OptionSet, OptionValue, parse_options};

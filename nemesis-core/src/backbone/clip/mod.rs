@@ -9,6 +9,7 @@ mod batches;
 pub(crate) mod checkpoint;
 mod frozen;
 mod half;
+mod image;
 mod layers;
 mod prompts;
 mod resnet;
@@ -20,6 +21,7 @@ mod vit;
 mod weights;
 
 pub use checkpoint::Checkpoint;
+pub use image::ImageTower;
 pub use resnet::ModifiedResNet;
 pub use text::TextTower;
 pub use tokenizer::{END, START, Tokenizer};
@@ -47,70 +49,6 @@ pub enum TextPath {
     /// Prompts without a common context (one for each class, or a class name before its end) are cut instead.
     #[default]
     Shared,
-}
-
-/// Either of CLIP's image towers.
-#[derive(Debug)]
-pub enum ImageTower {
-    /// ViT-B/32, ViT-B/16, ViT-L/14, ….
-    VisionTransformer(VisionTransformer),
-    /// RN50, RN101, and wider ones.
-    ModifiedResNet(ModifiedResNet),
-}
-
-impl ImageTower {
-    /// Reads whichever tower the weights `visual.*` are of.
-    ///
-    /// # Errors
-    ///
-    /// When a weight is missing or has another shape than the others ask for.
-    pub fn from_weights(weights: &Weights) -> Result<Self> {
-        if weights.contains("visual.proj") {
-            VisionTransformer::from_weights(weights).map(Self::VisionTransformer)
-        } else {
-            ModifiedResNet::from_weights(weights).map(Self::ModifiedResNet)
-        }
-    }
-
-    /// The same tower arranged for speed, given that its weights do not change.
-    fn frozen(self) -> Self {
-        match self {
-            Self::VisionTransformer(tower) => Self::VisionTransformer(tower),
-            Self::ModifiedResNet(tower) => Self::ModifiedResNet(tower.frozen()),
-        }
-    }
-
-    /// Side of the input image in pixels.
-    pub fn image_size(&self) -> i64 {
-        match self {
-            Self::VisionTransformer(tower) => tower.image_size(),
-            Self::ModifiedResNet(tower) => tower.image_size(),
-        }
-    }
-
-    /// Width of the shared embedding space.
-    pub fn embed_dim(&self) -> i64 {
-        match self {
-            Self::VisionTransformer(tower) => tower.embed_dim(),
-            Self::ModifiedResNet(tower) => tower.embed_dim(),
-        }
-    }
-
-    /// Features `[images, embed_dim]`, not normalised, of pixels `[images, 3, image_size, image_size]`.
-    pub fn forward(&self, pixels: &Tensor) -> Tensor {
-        match self {
-            Self::VisionTransformer(tower) => tower.forward(pixels),
-            Self::ModifiedResNet(tower) => tower.forward(pixels),
-        }
-    }
-
-    /// Features as of [`Self::forward`], and dense features `[images, places, embed_dim]`.
-    pub fn forward_places(&self, pixels: &Tensor) -> (Tensor, Tensor) {
-        match self {
-            Self::VisionTransformer(tower) => tower.forward_places(pixels),
-            Self::ModifiedResNet(tower) => tower.forward_places(pixels),
-        }
-    }
 }
 
 /// A frozen CLIP model.
