@@ -138,6 +138,17 @@ fn places_are_those_of_the_plain_tower_and_global_features_stay() {
     }
 }
 
+#[test]
+fn global_features_stay_in_every_precision() {
+    for (name, kind) in ["clip_vit", "clip_rn"].into_iter().flat_map(|n| [Kind::Float, Kind::Half].map(|k| (n, k))) {
+        let clip = Clip::load(&fixture(&format!("parity/{name}.safetensors")), Device::Cpu, kind).unwrap();
+        let images = tensors(&format!("{name}_io")).remove("images").unwrap();
+        let (features, dense) = clip.encode_places(&images).unwrap();
+        assert!(features.equal(&clip.encode_images(&images).unwrap()), "{name} in {kind:?}");
+        assert_eq!(dense.kind(), features.kind());
+    }
+}
+
 /// A method whose batches must hold pixels and nothing else.
 struct PixelsAlone(Tensor);
 

@@ -10,6 +10,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("entry", "entry", "was made for version 7.0 of the plugin interface"),
     ("entry-libtorch", "entry", "was made for libtorch 1.13.1"),
     ("entry-size", "entry", "entry has 16 bytes"),
+    ("entry-needs", "entry", "does not ask for `features`"),
     ("entry-functions", "entry", "lacks the function `save`"),
     ("struct-sizes", "struct-sizes", "a task of 8 bytes is taken"),
     ("extensions", "extensions", "claims to have the extension"),

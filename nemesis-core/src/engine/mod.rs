@@ -183,7 +183,13 @@ impl Plugins {
             Entry::Vacant(place) => {
                 let file = self.files.get(&method.id);
                 let file = file.ok_or_else(|| Error::new(format!("no plugin offers the method `{}`", method.id)))?;
-                Ok(place.insert(Plugin::load(file)?))
+                let plugin = Plugin::load(file)?;
+                if plugin.descriptor().source != method.source {
+                    return Err(Error::new(format!("the plugin `{}` changed while the run was going on", method.id))
+                        .at(file)
+                        .help("start the run again"));
+                }
+                Ok(place.insert(plugin))
             }
         }
     }

@@ -91,6 +91,12 @@ fn spoilt() -> abi::Entry {
     if fault("entry-size") {
         entry.struct_size = 16;
     }
+    if fault("entry-needs") {
+        // SAFETY: the descriptor is a static text of this library.
+        let descriptor = unsafe { text(entry.descriptor) }.expect("it is UTF-8");
+        let descriptor = descriptor.replace(r#""features":true"#, r#""features":false"#);
+        entry.descriptor = borrowed(descriptor.replace(r#""validation":false"#, r#""validation":true"#).leak());
+    }
     if fault("entry-functions") {
         table.save = None;
     }
