@@ -92,6 +92,8 @@ impl Evaluate {
             None => mini::ensure_weights(&self.out)?,
         };
         let plugin = plugins.get(&self.method)?.file.path().to_owned();
+        // The process that has tried the plugin need not wait for more.
+        drop(plugins);
         let mut engine = Engine::open(Setup {
             data: root,
             weights: weights.clone(),

@@ -81,6 +81,8 @@ impl Predict {
         let needs = plugins.get(&cell.method.id)?.descriptor.needs;
         let mut method = plugins.load(&cell.method.id)?.create(&task, &cell.method.options, &services)?;
         method.load_state(&store.learned(&record, None)?)?;
+        // The process that has tried the plugin need not wait for more.
+        drop(plugins);
 
         // Dense features bring the global ones along.
         let features = (needs.features && !needs.dense).then(|| encode_images(&clip, &paths)).transpose()?;
