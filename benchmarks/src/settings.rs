@@ -83,7 +83,7 @@ pub struct Layer {
     /// How many gigabytes the pool may take; with 0, features stay in memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool_budget: Option<u64>,
-    /// How much memory a worker may take, about; without it, as much as its work needs.
+    /// How much memory a worker may take, about, and at most twice that; without it, as much as its work needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<ByteSize>,
     /// Seconds after which a plugin is given up that is loaded or creates a method for the plan.
@@ -92,9 +92,6 @@ pub struct Layer {
     /// Seconds after which a cell is given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cell_timeout: Option<u64>,
-    /// Gigabytes of memory that a worker may have; a cell for which that is too little is given up.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cell_memory: Option<u64>,
 }
 
 /// The settings that all sources together make.

@@ -71,7 +71,8 @@ pub(super) struct RunOptions {
     #[arg(long, value_name = "GB")]
     pool_budget: Option<u64>,
     /// How much memory each worker may take, about: text features are computed in chunks of classes, and again for the
-    /// gradient, where they would take more. Results stay the same up to rounding
+    /// gradient, where they would take more. Results stay the same up to rounding. A cell that wants twice as much
+    /// all the same is given up (on Linux, without a GPU)
     #[arg(long, value_name = "SIZE")]
     memory: Option<ByteSize>,
     /// Give a plugin up that takes more than this many seconds to be loaded, or to create a method for the plan
@@ -81,9 +82,6 @@ pub(super) struct RunOptions {
     /// Give a cell up after this many seconds
     #[arg(long, value_name = "SECONDS")]
     cell_timeout: Option<u64>,
-    /// Give a cell up when its worker wants more than this many gigabytes of memory; Linux only
-    #[arg(long, value_name = "GB", value_parser = clap::value_parser!(u64).range(1..1 << 20))]
-    cell_memory: Option<u64>,
     /// A file with any of these options as keys [default: nemesis.yaml, if there is one]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -116,7 +114,6 @@ impl RunOptions {
             memory: this.memory,
             plugin_timeout: this.plugin_timeout,
             cell_timeout: this.cell_timeout,
-            cell_memory: this.cell_memory,
         };
         Settings::gather(self.config.as_deref(), &layer)
     }

@@ -72,7 +72,6 @@ pub(super) fn worker_options(settings: &Settings, plan: &Plan) -> Options {
         pool: settings.pool(),
         memory: settings.layer.memory.map(|size| size.0),
         cell_timeout: settings.layer.cell_timeout.map(Duration::from_secs),
-        cell_memory: settings.layer.cell_memory.map(|gigabytes| gigabytes.saturating_mul(1 << 30)),
     }
 }
 

@@ -6,15 +6,12 @@ use nemesis_core::Result;
 
 /// Computes cells for a coordinator, which talks to it over the standard streams.
 #[derive(Debug, Args)]
-pub(super) struct Worker {
-    /// How many bytes of memory it may have.
-    #[arg(long)]
-    memory: Option<u64>,
-}
+pub(super) struct Worker {}
 
 impl Worker {
+    #[expect(clippy::unused_self, reason = "a command like any other")]
     pub(super) fn run(&self) -> Result<Ending> {
-        crate::run::work(self.memory)?;
+        crate::run::work()?;
         Ok(Ending::Done)
     }
 }

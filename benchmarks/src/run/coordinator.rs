@@ -1,8 +1,9 @@
 //! The coordinator: starts workers, hands out jobs, replaces workers that die, and tells how it goes.
 
-use super::memory::gigabytes;
+use super::memory;
 use super::message::{Assignment, FromWorker, ToWorker};
 use super::queue::Queue;
+use crate::bytes::ByteSize;
 use crate::plan::{Plan, PlannedCell};
 use crate::process::{Subprocess, listen};
 use nemesis_core::engine::Setup;
@@ -27,12 +28,10 @@ pub struct Options {
     pub device: String,
     /// The folder of the feature pool, and the bytes that it may take.
     pub pool: Option<(PathBuf, u64)>,
-    /// The bytes that a worker may take, about.
+    /// The bytes that a worker may take, about, and at most twice that.
     pub memory: Option<u64>,
     /// How long a cell may take.
     pub cell_timeout: Option<Duration>,
-    /// How much memory, in bytes, a worker may have.
-    pub cell_memory: Option<u64>,
 }
 
 /// What happened, for whoever shows progress.
@@ -143,8 +142,7 @@ enum Line {
 impl Run<'_> {
     /// Starts a worker, and gives it what its predecessor left undone, if that died.
     fn start_worker(&mut self, sender: &Sender<(usize, Line)>, pending: Vec<PlannedCell>) -> Result<()> {
-        let memory = self.options.cell_memory.map(|limit| format!("--memory={limit}"));
-        let (process, output) = Subprocess::start("a worker", std::iter::once("worker".to_owned()).chain(memory))?;
+        let (process, output) = Subprocess::start("a worker", ["worker"])?;
         let number = self.started;
         self.started += 1;
         let sender = sender.clone();
@@ -300,8 +298,10 @@ fn training_of(cell: &PlannedCell) -> Option<CellId> {
 impl Options {
     /// What a signal may have to do with memory: without it there is no message from whoever asked for it.
     fn memory_note(&self, status: ExitStatus) -> String {
-        match (status.signal(), self.cell_memory) {
-            (Some(_), Some(limit)) => format!("; it was given {} of memory (--cell-memory)", gigabytes(limit)),
+        match (status.signal(), memory::limit_of(self.memory, &self.device)) {
+            (Some(_), Some(limit)) => {
+                format!("; memory beyond {} is refused to it (twice `--memory`)", ByteSize(limit))
+            }
             (Some(signal), None) if signal == Signal::KILL.as_raw() => {
                 "; the system does this when memory runs out".to_owned()
             }

@@ -1,15 +1,25 @@
 //! The memory that a worker may have.
 
-use nemesis_core::{Error, Result};
+use crate::bytes::ByteSize;
+#[cfg(target_os = "linux")]
+use nemesis_core::Error;
+use nemesis_core::Result;
+
+/// The bytes beyond which a worker is refused more: twice what it was told to keep to, since that is an estimate.
+///
+/// There is none on a GPU, whose driver reserves memory in ways of its own, and none where the system has no such limit.
+pub(super) fn limit_of(memory: Option<u64>, device: &str) -> Option<u64> {
+    memory.filter(|_| cfg!(target_os = "linux") && device == "cpu").map(|memory| memory.saturating_mul(2))
+}
 
 /// Limits the memory of this process to `bytes`: what it asks for beyond fails, which libtorch tells as an error.
 ///
-/// Private memory that can be written to is counted, not the address space: libtorch and CUDA reserve far more of that
-/// than they use.
+/// Private memory that can be written to is counted, not the address space, of which libtorch reserves far more than it
+/// uses.
 ///
 /// # Errors
 ///
-/// When the system has no such limit.
+/// When the system refuses.
 #[cfg(target_os = "linux")]
 pub(super) fn limit(bytes: u64) -> Result<()> {
     use rustix::process::{Resource, Rlimit, setrlimit};
@@ -17,10 +27,10 @@ pub(super) fn limit(bytes: u64) -> Result<()> {
     setrlimit(Resource::Data, limit).map_err(|e| Error::new(format!("cannot limit the memory of a worker: {e}")))
 }
 
-/// As on Linux.
+/// Nothing has such a limit but Linux; see [`limit_of`].
 #[cfg(not(target_os = "linux"))]
 pub(super) fn limit(_bytes: u64) -> Result<()> {
-    Err(Error::new("this system cannot limit the memory of a worker").help("leave `--cell-memory` out"))
+    Ok(())
 }
 
 /// Where memory runs out, has the system end this process rather than the coordinator or the user's other programs.
@@ -29,18 +39,14 @@ pub(super) fn offer_as_victim() {
     let _ = std::fs::write("/proc/self/oom_score_adj", "800");
 }
 
-/// What a reason for a failure lacks where it is about memory, given the limit: how much there was.
+/// What a reason for a failure lacks where it is about memory, given the limit: how much there was. The reason of an
+/// evaluation may be that of its training, which tells already.
 pub(super) fn note(reason: &str, limit: Option<u64>) -> String {
     let about_memory = ["allocate memory", "not enough memory", "out of memory"];
     match limit {
-        Some(limit) if about_memory.iter().any(|words| reason.contains(words)) && !reason.contains("--cell-memory") => {
-            format!("{reason}\n  help: the worker was given {} of memory; --cell-memory sets it", gigabytes(limit))
+        Some(limit) if about_memory.iter().any(|words| reason.contains(words)) && !reason.contains("`--memory`") => {
+            format!("{reason}\n  help: memory beyond {} is refused to a worker, twice `--memory`", ByteSize(limit))
         }
         _ => reason.to_owned(),
     }
-}
-
-/// An amount of memory as a user gives it.
-pub(super) fn gigabytes(bytes: u64) -> String {
-    format!("{} GB", bytes >> 30)
 }

@@ -10,19 +10,18 @@ use nemesis_core::{Error, Result};
 ///
 /// It ends when the coordinator is gone, whether that ended well or was killed.
 ///
-/// `memory` is how many bytes it may have.
-///
 /// # Errors
 ///
 /// When the coordinator's first line is not a setup, or what it names cannot be opened.
-pub fn work(memory: Option<u64>) -> Result<()> {
+pub fn work() -> Result<()> {
     memory::offer_as_victim();
-    memory.map(memory::limit).transpose()?;
     let reporter = Reporter::take_over_stdout()?;
     let jobs = lines_from_stdin();
     let Ok(ToWorker::Setup(setup)) = jobs.recv() else {
         return Err(Error::new("a worker is started by `nemesis run`, not by hand"));
     };
+    let limit = memory::limit_of(setup.memory, &setup.device);
+    limit.map(memory::limit).transpose()?;
     let mut engine = Engine::open(setup)?;
     while let Ok(ToWorker::Job(cells)) = jobs.recv() {
         for Assignment { id, cell } in cells {
@@ -36,7 +35,7 @@ pub fn work(memory: Option<u64>) -> Result<()> {
             match engine.compute(&cell, &mut tell) {
                 Ok(()) => reporter.send(&FromWorker::Done(id)),
                 Err(error) => {
-                    let reason = memory::note(&error.to_string(), memory);
+                    let reason = memory::note(&error.to_string(), limit);
                     engine.store().put_failure(&cell, &reason)?;
                     reporter.send(&FromWorker::Failed(id, reason));
                 }

@@ -110,7 +110,7 @@ fn faulty_plugins_cost_their_cells_and_no_others() {
     write_suite(folder.path(), &misdeeds);
     let plugin = library("nemesis_faulty_plugin");
     let limits = ["--plugin", &plugin, "--jobs", "1", "--plugin-timeout", "2", "--cell-timeout", "12"];
-    let output = run(folder.path(), &[&limits[..], &["--cell-memory", "6"]].concat()).output().unwrap();
+    let output = run(folder.path(), &[&limits[..], &["--memory", "3GB"]].concat()).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", told(&output));
     assert_eq!(left_behind(folder.path()), [""; 0], "processes are left behind");
 
