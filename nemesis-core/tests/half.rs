@@ -2,9 +2,12 @@
 
 use nemesis_core::backbone::Backbone;
 use nemesis_core::backbone::clip::{Checkpoint, Clip, TextTower, Weights};
+use nemesis_core::method::{ClassPosition, Host};
+use nemesis_core::train::{Recompute, Services};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use tch::{Device, Kind, Tensor};
+use std::sync::atomic::AtomicBool;
+use tch::{Device, Kind, Tensor, no_grad};
 
 /// How far features may lie from PyTorch's, which lie 0.0004 to 0.001 from those in single precision: the orders of sums
 /// differ, and what is rounded otherwise spreads. For bfloat16, which has three bits less, eight times as far.
@@ -48,10 +51,14 @@ fn text_tower_gives_the_features_and_gradients_of_clip() {
     let golden = read("half/half.safetensors");
     let tokens = &read("parity/clip_vit_io.safetensors")["tokens"];
     let weights = Weights::new(read("parity/clip_vit.safetensors"));
-    for (precision, kind, [features_within, gradient_within]) in
-        [("fp32", Kind::Float, [1e-5, 1e-5]), ("fp16", Kind::Half, [FEATURES, GRADIENT])]
-    {
-        let tower = TextTower::from_weights(&weights.to(Device::Cpu, kind)).unwrap();
+    for (precision, kind, [features_within, gradient_within]) in [
+        ("fp32", Kind::Float, [1e-5, 1e-5]),
+        ("fp16", Kind::Half, [FEATURES, GRADIENT]),
+        ("amp", Kind::Float, [FEATURES, GRADIENT]),
+    ] {
+        let held = if precision == "amp" { Kind::Half } else { kind };
+        let tower = TextTower::from_weights(&weights.to(Device::Cpu, held)).unwrap();
+        let tower = if precision == "amp" { tower.mixed() } else { tower };
         let context = golden["context"].to_kind(kind).copy().set_requires_grad(true);
         let [prompts, length] = tokens.size()[..] else { panic!("tokens have two dimensions") };
         let (embedded, vectors) = (tower.embed(tokens), context.size()[0]);
@@ -66,5 +73,37 @@ fn text_tower_gives_the_features_and_gradients_of_clip() {
             .map(|(found, what)| error(found, &golden[&format!("{what}.{precision}")]));
         assert!(of_features < features_within, "{precision}: the features differ by {of_features}");
         assert!(of_gradient < gradient_within, "{precision}: the gradients differ by {of_gradient}");
+    }
+}
+
+/// Whatever gets a gradient is encoded in mixed precision, in one graph or in chunks; all else in single precision.
+#[test]
+fn mixed_precision_is_for_gradients_alone() {
+    let weights = fixture("parity/clip_vit.safetensors");
+    let single = Clip::load(&weights, Device::Cpu, Kind::Float).unwrap();
+    let mixed = Clip::load_mixed(&weights, Device::Cpu).unwrap();
+    let images = &read("parity/clip_vit_io.safetensors")["images"];
+    let golden = read("half/half.safetensors");
+    let features = mixed.encode_images(images).unwrap();
+    assert_eq!((features.kind(), golden["vit.amp"].kind()), (Kind::Float, Kind::Half));
+    assert!(error(&features, &golden["vit.amp"]) < FEATURES);
+
+    let names = ["great white shark", "great auk", "balloon"].map(str::to_owned);
+    let classes = single.class_prompts(&names, 2).unwrap();
+    let context = golden["context"].copy().set_requires_grad(true);
+    let contexts = || context.unsqueeze(0).unsqueeze(0);
+    let cancelled = AtomicBool::new(false);
+    let expected = no_grad(|| single.encode_contexts(&classes, &contexts(), ClassPosition::End).unwrap());
+    for recompute in [Recompute::Never, Recompute::Chunks(2)] {
+        let services = Services::new(&single, &classes, 1, recompute, &cancelled).with_mixed(Some(&mixed));
+        services.watch([context.shallow_clone()]);
+        let plain = no_grad(|| services.encode_contexts(&contexts(), ClassPosition::End).unwrap());
+        assert!(error(&plain, &expected) < 1e-6);
+        let trained = services.encode_contexts(&contexts(), ClassPosition::End).unwrap();
+        assert_eq!(trained.kind(), Kind::Float);
+        let difference = error(&trained, &expected);
+        assert!(difference > 1e-5 && difference < FEATURES, "{difference}");
+        services.backward(&(&trained * 1000.0).sum(None::<Kind>)).unwrap();
+        assert!(bool::try_from(context.grad().isfinite().all()).unwrap());
     }
 }

@@ -51,7 +51,7 @@ pub(super) struct Evaluate {
     /// A plugin, or a folder of plugins. Their code is run
     #[arg(long, value_name = "FILE|DIR")]
     plugin: Vec<PathBuf>,
-    /// fp32, fp64, fp16 or bf16 [default: the protocol's]
+    /// fp32, fp64, fp16, bf16 or amp [default: the protocol's]
     #[arg(long)]
     precision: Option<Precision>,
     /// cpu, or cuda:N

@@ -48,7 +48,7 @@ pub(super) struct RunOptions {
     /// The protocol: paper, bf16, mini, or a protocol file [default: paper with --data, else mini]
     #[arg(long, value_name = "NAME|FILE")]
     protocol: Option<String>,
-    /// fp32, fp64, fp16 or bf16 [default: the protocol's]. On a processor fp16 saves no time, and bf16 does where the
+    /// fp32, fp64, fp16, bf16 or amp [default: the protocol's]. On a processor fp16 saves no time, and bf16 does where the
     /// processor is made for it
     #[arg(long)]
     precision: Option<Precision>,

@@ -1,4 +1,4 @@
-//! Tables computed in half precision: they learn, and the notes under them say what they were computed in.
+//! Tables computed in half or mixed precision: they learn, and the notes under them say what they were computed in.
 
 use crate::command::{nemesis, told};
 use serde_json::Value;
@@ -34,5 +34,15 @@ fn bfloat16_is_a_protocol() {
     insta::assert_snapshot!(notes, @r"
     Top-1 accuracy in percent on all test images; protocol `bf16`, bf16; seed 1.
     computed in bfloat16, context, gradient and momentum included, where the authors' GPUs computed in fp16; such results hang on the hardware
+    ");
+}
+
+#[test]
+fn mixed_precision_learns_and_is_named() {
+    let (accuracy, notes) = accuracy_and_notes(&["--precision", "amp"]);
+    assert!(accuracy > 60.0, "{accuracy}");
+    insta::assert_snapshot!(notes, @r"
+    Top-1 accuracy in percent on all test images; protocol `mini`, amp; seed 1.
+    mixed precision as the authors' `amp` has it: trained with products in fp16 and a gradient scaler, evaluated in single precision; the scaler and what is rounded where autocast would do it are ours, logits and losses are in single precision, and PAN tries positions on the features that it trains on; such results hang on the hardware
     ");
 }

@@ -41,6 +41,8 @@ nemesis_sdk::prompt_options! {
 pub struct NemesisPan {
     prompt: PromptLearner,
     options: Options,
+    /// Whether the authors' code tries positions in another precision than it trains in.
+    mixed: bool,
 }
 
 impl Plugin for NemesisPan {
@@ -70,7 +72,7 @@ impl Plugin for NemesisPan {
             let why = format_args!("{count} positions cannot be drawn from {vectors} context vectors");
             return Err(Error::option("positions", why));
         }
-        Ok(Self { prompt, options })
+        Ok(Self { prompt, options, mixed: task.precision == "amp" })
     }
 }
 
@@ -98,10 +100,13 @@ impl NemesisPan {
 
     /// For each of `positions` whether strictly more images of the batch are right when its vector is multiplied by
     /// tau, one position at a time (`inference_batch`). The uncorrupted logits are those of the training pass, and all
-    /// corrupted copies are encoded at once.
+    /// corrupted copies are encoded at once. In mixed precision, however, the authors' code tries positions outside of
+    /// autocast, so the training pass does not compare with the corrupted copies.
     fn helped(&self, positions: &[usize], batch: &Batch, logits: &Tensor, host: &dyn Host) -> Result<Tensor> {
         let corrupted = rescaled_copies(self.prompt.context(), positions, self.options.tau)?;
         let corrupted = self.prompt.logits_of(&corrupted, batch.features()?, host)?;
+        let uncorrupted = self.mixed.then(|| self.prompt.logits(batch.features()?, host)).transpose()?;
+        let logits = uncorrupted.as_ref().unwrap_or(logits);
         let right = |logits: &Tensor| {
             let predicted = logits.argmax(-1, false);
             predicted.eq_tensor(&batch.labels).sum_dim_intlist([-1i64].as_slice(), false, Kind::Int64)

@@ -24,6 +24,8 @@ pub struct BackboneSpec {
     pub device: Device,
     /// The type that activations are computed in.
     pub kind: Kind,
+    /// The type that products with weights are rounded to: another than `kind` in mixed precision alone.
+    pub rounds_to: Kind,
     /// blake3 of the weights as they were read, in hexadecimal.
     pub weights_hash: String,
 }

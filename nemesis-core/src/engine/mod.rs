@@ -63,6 +63,8 @@ pub struct Engine {
     setup: Setup,
     store: Store,
     backbone: Clip,
+    /// What trains, if that is another: in mixed precision.
+    mixed: Option<Clip>,
     weights_hash: String,
     plugins: Plugins,
     registry: Registry,
@@ -85,6 +87,8 @@ impl Engine {
         tch::set_num_threads(setup.threads as i32);
         let device = device::open(&setup.device)?;
         let backbone = Clip::load(&setup.weights, device, setup.precision.kind())?;
+        let mixed =
+            (setup.precision == Precision::Amp).then(|| Clip::load_mixed(&setup.weights, device)).transpose()?;
         let budget = setup.memory.map_or(Ok(Budget::UNBOUNDED), Budget::left_of)?;
         let pool = setup.pool.as_ref().map(|(folder, budget)| Pool::open(folder, *budget)).transpose()?;
         Ok(Self {
@@ -97,6 +101,7 @@ impl Engine {
             recompute: budget.activations.map_or(Recompute::Never, Recompute::Within),
             cancelled: AtomicBool::new(false),
             backbone,
+            mixed,
             plugins: Plugins { files: setup.plugins.clone(), loaded: BTreeMap::new() },
             setup,
         })
@@ -114,7 +119,7 @@ impl Engine {
     ///
     /// When a file of the pool cannot be marked.
     pub fn release(&mut self) -> Result<()> {
-        self.features.release(self.backbone.spec())
+        self.features.release(self.mixed.as_ref().unwrap_or(&self.backbone).spec())
     }
 
     /// What the backbone is.

@@ -34,7 +34,9 @@ impl Engine {
         let sample = cell.classes.samples(&drawn.train, classes);
         let names = clean_names(cell.classes.class_names(dataset.class_names()));
         let prompts = self.backbone.class_prompts(&names, 0)?;
+        let mixed = self.mixed.as_ref().map(|clip| clip as &dyn Backbone);
         let services = Services::new(&self.backbone, &prompts, cell.seed, self.recompute, &self.cancelled);
+        let services = services.with_mixed(mixed);
         let task = task(self.backbone.spec(), names, dataset.template(), protocol.epochs, self.setup.precision);
         let mut method = plugin.create(&task, &cell.method.options, &services)?;
 
@@ -50,12 +52,13 @@ impl Engine {
             })
         };
         let pictures = features.pictures(folder, &sample, cell.seed);
-        let mut of_epoch = |epoch: u64| features.training(backbone, folder, &sample, cell.seed, epoch % protocol.views);
+        let trains = self.mixed.as_ref().unwrap_or(backbone);
+        let mut of_epoch = |epoch: u64| features.training(trains, folder, &sample, cell.seed, epoch % protocol.views);
         let labels = labels(&sample);
         let mut inputs = TrainingInputs {
             needs,
             features: &mut of_epoch,
-            seen: &|epoch, places| pictures.see(backbone, needs, epoch % protocol.views, places),
+            seen: &|epoch, places| pictures.see(trains, needs, epoch % protocol.views, places),
             labels: &labels,
             validation,
             seed: cell.seed,

@@ -183,7 +183,11 @@ impl Features {
             images,
             weights: spec.weights_hash.clone(),
             preprocess: self.preprocess.id(),
-            precision: format!("{:?}", spec.kind),
+            precision: if spec.rounds_to == spec.kind {
+                format!("{:?}", spec.kind)
+            } else {
+                format!("{:?} of {:?}", spec.kind, spec.rounds_to)
+            },
             code: crate::engine::FINGERPRINT.to_owned(),
             view,
         }

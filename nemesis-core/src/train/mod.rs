@@ -7,6 +7,7 @@ mod optimiser;
 mod pictures;
 pub mod pool;
 mod protocol;
+mod scaler;
 mod schedule;
 mod services;
 mod training;

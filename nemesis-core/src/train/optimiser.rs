@@ -1,6 +1,7 @@
 //! Stochastic gradient descent as `PyTorch` computes it, over the parameters of a method.
 
 use super::protocol::ResolvedProtocol;
+use super::scaler::GradScaler;
 use crate::method::Parameter;
 use crate::{Error, Result};
 use tch::{Kind, Tensor, no_grad};
@@ -10,6 +11,7 @@ use tch::{Kind, Tensor, no_grad};
 #[derive(Debug)]
 pub struct Sgd {
     slots: Vec<Slot>,
+    scaler: Option<GradScaler>,
 }
 
 #[derive(Debug)]
@@ -29,7 +31,40 @@ impl Sgd {
     /// When a parameter asks for another optimiser or has an option that SGD does not know.
     pub fn new(parameters: Vec<Parameter>, protocol: &ResolvedProtocol) -> Result<Self> {
         let slots = parameters.into_iter().map(|parameter| Slot::new(parameter, protocol)).collect::<Result<_>>()?;
-        Ok(Self { slots })
+        Ok(Self { slots, scaler: None })
+    }
+
+    /// The same optimiser for mixed precision, with a gradient scaler before it.
+    #[must_use]
+    pub(super) fn scaled(self) -> Self {
+        Self { scaler: Some(GradScaler::new()), ..self }
+    }
+
+    /// The factor that the loss of [`Self::step_scaled`] wants: 1 without a gradient scaler.
+    pub(super) fn loss_scale(&self) -> f64 {
+        self.scaler.as_ref().map_or(1.0, GradScaler::scale)
+    }
+
+    /// [`Self::step`] for gradients of the loss times [`Self::loss_scale`]. It is left out where one is not finite.
+    pub(super) fn step_scaled(&mut self, learning_rate: f64) -> Result<()> {
+        let factor = 1.0 / self.loss_scale();
+        let Some(scaler) = &mut self.scaler else {
+            self.step(learning_rate);
+            return Ok(());
+        };
+        let mut finite = true;
+        for slot in &self.slots {
+            let mut gradient = slot.parameter.grad();
+            if gradient.defined() {
+                let _ = no_grad(|| gradient.g_mul_scalar_(factor));
+                finite &= bool::try_from(gradient.isfinite().all())?;
+            }
+        }
+        scaler.update(finite);
+        if finite {
+            self.step(learning_rate);
+        }
+        Ok(())
     }
 
     /// Forgets the gradients of the last step.
@@ -144,6 +179,27 @@ mod tests {
             let found = sgd.slots[0].velocity.as_ref().unwrap();
             assert_eq!((found.kind(), found), (kind, &tensor(velocity)));
         }
+    }
+
+    /// A step of scaled gradients is that of the gradients, and is left out where one of them is not finite.
+    #[test]
+    fn scaled_steps_are_plain_ones_or_none() {
+        let parameter = || Tensor::from_slice(&[0.5_f32, -2.0]).set_requires_grad(true);
+        let [plain, mixed] = [parameter(), parameter()];
+        let sgd = |tensor: &Tensor| Sgd::new(vec![Parameter::new("ctx", tensor.shallow_clone())], &protocol()).unwrap();
+        let (mut one, mut two) = (sgd(&plain), sgd(&mixed).scaled());
+        for slope in [1.0, f64::INFINITY, 3.0] {
+            if slope.is_finite() {
+                one.zero_grad();
+                (&plain * slope).sum(None::<Kind>).backward();
+                one.step(0.1);
+            }
+            two.zero_grad();
+            ((&mixed * slope).sum(None::<Kind>) * two.loss_scale()).backward();
+            two.step_scaled(0.1).unwrap();
+        }
+        assert_eq!(mixed, plain);
+        assert!((two.loss_scale() - 32768.0).abs() < f64::EPSILON);
     }
 
     fn protocol() -> ResolvedProtocol {

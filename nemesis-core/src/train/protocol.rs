@@ -71,6 +71,9 @@ pub enum Precision {
     Fp16,
     /// The same in the other half type: the range of single precision, and three bits less than fp16. No paper's.
     Bf16,
+    /// Mixed precision as the authors' `amp` has it: trained with products in half precision and a gradient scaler,
+    /// evaluated in single precision.
+    Amp,
 }
 
 /// A protocol with everything settled that depends on data set and shots. It is part of a training's id.
@@ -138,7 +141,7 @@ impl Precision {
     /// The tensor type of activations and parameters.
     pub fn kind(self) -> Kind {
         match self {
-            Self::Fp32 => Kind::Float,
+            Self::Fp32 | Self::Amp => Kind::Float,
             Self::Fp64 => Kind::Double,
             Self::Fp16 => Kind::Half,
             Self::Bf16 => Kind::BFloat16,
@@ -163,6 +166,12 @@ impl Precision {
                 "computed in bfloat16, context, gradient and momentum included, where the authors' GPUs computed in \
                  fp16; such results hang on the hardware"
             }
+            Self::Amp => {
+                "mixed precision as the authors' `amp` has it: trained with products in fp16 and a gradient scaler, \
+                 evaluated in single precision; the scaler and what is rounded where autocast would do it are ours, \
+                 logits and losses are in single precision, and PAN tries positions on the features that it trains \
+                 on; such results hang on the hardware"
+            }
         }
     }
 }
@@ -174,6 +183,7 @@ impl fmt::Display for Precision {
             Self::Fp64 => "fp64",
             Self::Fp16 => "fp16",
             Self::Bf16 => "bf16",
+            Self::Amp => "amp",
         })
     }
 }
@@ -187,7 +197,8 @@ impl FromStr for Precision {
             "fp64" => Ok(Self::Fp64),
             "fp16" => Ok(Self::Fp16),
             "bf16" => Ok(Self::Bf16),
-            _ => Err("expected `fp32`, `fp64`, `fp16` or `bf16`".to_owned()),
+            "amp" => Ok(Self::Amp),
+            _ => Err("expected `fp32`, `fp64`, `fp16`, `bf16` or `amp`".to_owned()),
         }
     }
 }

@@ -22,6 +22,8 @@ pub enum Recompute {
 /// The services for one task: a backbone, the task's classes and the cell's seed.
 pub struct Services<'a> {
     backbone: &'a dyn Backbone,
+    /// What encodes contexts that get a gradient, if that is another: in mixed precision.
+    mixed: Option<&'a dyn Backbone>,
     classes: &'a ClassPrompts,
     seed: u64,
     recompute: Recompute,
@@ -63,6 +65,7 @@ impl<'a> Services<'a> {
     ) -> Self {
         Self {
             backbone,
+            mixed: None,
             classes,
             seed,
             recompute,
@@ -72,6 +75,22 @@ impl<'a> Services<'a> {
             warnings: RefCell::default(),
             cancelled,
         }
+    }
+
+    /// The same services in mixed precision: contexts that get a gradient are encoded by `mixed`, and all else as ever.
+    #[must_use]
+    pub fn with_mixed(self, mixed: Option<&'a dyn Backbone>) -> Self {
+        Self { mixed, ..self }
+    }
+
+    /// Whether there is another backbone for gradients, so that the loss wants a scale.
+    pub(super) fn is_mixed(&self) -> bool {
+        self.mixed.is_some()
+    }
+
+    /// The backbone that encodes contexts, with a gradient or without.
+    fn tower(&self, needs_graph: bool) -> &dyn Backbone {
+        self.mixed.filter(|_| needs_graph).unwrap_or(self.backbone)
     }
 
     /// Names the parameters that [`Host::backward`] must reach through cuts.
@@ -91,12 +110,18 @@ impl<'a> Services<'a> {
     }
 
     /// Encodes all classes without a graph, a chunk at a time.
-    fn encode_in_chunks(&self, contexts: &Tensor, position: ClassPosition, chunk: usize) -> method::Result<Tensor> {
+    fn encode_in_chunks(
+        &self,
+        tower: &dyn Backbone,
+        contexts: &Tensor,
+        position: ClassPosition,
+        chunk: usize,
+    ) -> method::Result<Tensor> {
         let parts = self
             .chunks(chunk)
             .map(|(start, classes)| {
                 let part = class_range(contexts, start, classes.len());
-                no_grad(|| self.backbone.encode_contexts(&classes, &part, position))
+                no_grad(|| tower.encode_contexts(&classes, &part, position))
             })
             .collect::<crate::Result<Vec<_>>>()?;
         Ok(Tensor::f_cat(&parts, 1)?)
@@ -155,7 +180,7 @@ impl<'a> Services<'a> {
             with_grad(|| -> method::Result<()> {
                 let part = class_range(&leaf, start, classes.len());
                 let features =
-                    self.backbone.encode_contexts(&classes, &part, cut.position).map_err(method::Error::from)?;
+                    self.tower(true).encode_contexts(&classes, &part, cut.position).map_err(method::Error::from)?;
                 let wanted = gradient.narrow(1, start as i64, classes.len() as i64);
                 Ok((features * wanted).sum(None::<tch::Kind>).f_backward()?)
             })?;
@@ -170,11 +195,12 @@ impl Host for Services<'_> {
     }
 
     fn encode_contexts(&self, contexts: &Tensor, position: ClassPosition) -> method::Result<Tensor> {
-        let Some(chunk) = self.chunk(contexts, position) else {
-            return self.backbone.encode_contexts(self.classes, contexts, position).map_err(method::Error::from);
-        };
         let needs_graph = contexts.requires_grad() && grad_enabled();
-        let features = self.encode_in_chunks(contexts, position, chunk)?.set_requires_grad(needs_graph);
+        let tower = self.tower(needs_graph);
+        let Some(chunk) = self.chunk(contexts, position) else {
+            return tower.encode_contexts(self.classes, contexts, position).map_err(method::Error::from);
+        };
+        let features = self.encode_in_chunks(tower, contexts, position, chunk)?.set_requires_grad(needs_graph);
         if needs_graph {
             let (contexts, features) = (contexts.shallow_clone(), features.shallow_clone());
             self.cuts.borrow_mut().push(Cut { contexts, position, chunk, features });

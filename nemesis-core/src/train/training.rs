@@ -81,7 +81,8 @@ pub fn train(
 
     let parameters = method.parameters()?;
     services.watch(parameters.iter().map(|parameter| parameter.tensor.shallow_clone()));
-    let mut optimiser = Sgd::new(parameters, protocol)?;
+    let optimiser = Sgd::new(parameters, protocol)?;
+    let mut optimiser = if services.is_mixed() { optimiser.scaled() } else { optimiser };
     let images = inputs.labels.len();
     let steps_per_epoch = protocol.steps_per_epoch(images as u64);
     let mut history = Vec::with_capacity(protocol.epochs as usize);
@@ -145,12 +146,16 @@ pub fn step(
         return Err(Error::new("the run was cancelled"));
     }
     optimiser.zero_grad();
-    let loss = if let Some(loss) = method.compute_gradients(batch, services)? {
-        loss
+    // A method that fills the gradients itself gives those of the loss as it is, without a scale.
+    let (loss, scaled) = if let Some(loss) = method.compute_gradients(batch, services)? {
+        (loss, false)
     } else {
         let loss = method.loss(batch, services)?;
-        services.backward(&loss)?;
-        loss
+        match optimiser.loss_scale() {
+            1.0 => services.backward(&loss)?,
+            scale => services.backward(&(&loss * scale))?,
+        }
+        (loss, true)
     };
     let value = no_grad(|| f64::try_from(&loss.to_kind(Kind::Double)))
         .map_err(|_| Error::new(format!("the loss has the shape {:?}", loss.size())).expected("a scalar"))?;
@@ -159,7 +164,11 @@ pub fn step(
         return Err(Error::new(format!("the loss became {value} in epoch {} (step {})", epoch + 1, step + 1))
             .help("lower the learning rate or the weight of the norm loss"));
     }
-    optimiser.step(rate);
+    if scaled {
+        optimiser.step_scaled(rate)?;
+    } else {
+        optimiser.step(rate);
+    }
     Ok(value)
 }
 

@@ -70,13 +70,33 @@ impl Clip {
     /// When the file is missing, damaged, or does not hold a CLIP model.
     pub fn load(path: &Path, device: Device, kind: Kind) -> Result<Self> {
         let Checkpoint { tensors, hash, .. } = Checkpoint::read(path)?;
-        Self::from_weights(&Weights::new(tensors).to(device, kind), hash, device, kind).map_err(|e| e.at(path))
+        Self::from_weights(&Weights::new(tensors).to(device, kind), hash, device, [kind; 2]).map_err(|e| e.at(path))
     }
 
-    fn from_weights(weights: &Weights, weights_hash: String, device: Device, kind: Kind) -> Result<Self> {
+    /// The model as it trains in mixed precision, beside [`Self::load`] in single precision that evaluates: what
+    /// `torch.autocast` makes of it, with products rounded to fp16. Its image tower is that of fp16, whose features it
+    /// gives; between the products of its text tower everything stays in single precision.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::load`].
+    pub fn load_mixed(path: &Path, device: Device) -> Result<Self> {
+        let Checkpoint { tensors, hash, .. } = Checkpoint::read(path)?;
+        let weights = Weights::new(tensors).to(device, Kind::Half);
+        Self::from_weights(&weights, hash, device, [Kind::Float, Kind::Half]).map_err(|e| e.at(path))
+    }
+
+    /// A model whose features are of the first type, and whose products are rounded to the second.
+    fn from_weights(
+        weights: &Weights,
+        weights_hash: String,
+        device: Device,
+        [kind, rounds_to]: [Kind; 2],
+    ) -> Result<Self> {
         let _guard = tch::no_grad_guard();
         let image = ImageTower::from_weights(weights)?.frozen();
         let text = weights.contains("token_embedding.weight").then(|| TextTower::from_weights(weights)).transpose()?;
+        let text = text.map(|text| if kind == rounds_to { text } else { text.mixed() });
         if let Some(text) = &text
             && (text.vocabulary() <= END || text.embed_dim() != image.embed_dim())
         {
@@ -95,6 +115,7 @@ impl Clip {
             logit_scale: weights.get("logit_scale", &[])?.to_kind(Kind::Double).exp().double_value(&[]),
             device,
             kind,
+            rounds_to,
             weights_hash,
         };
         Ok(Self { spec, image, text: text.map(FrozenText::new), path: TextPath::default() })
@@ -160,13 +181,14 @@ impl Backbone for Clip {
     fn encode_images(&self, pixels: &Tensor) -> Result<Tensor> {
         let pixels = self.fitting(pixels)?;
         let _guard = tch::no_grad_guard();
-        Ok(self.image.forward(&pixels))
+        Ok(self.image.forward(&pixels).to_kind(self.spec.kind))
     }
 
     fn encode_places(&self, pixels: &Tensor) -> Result<(Tensor, Tensor)> {
         let pixels = self.fitting(pixels)?;
         let _guard = tch::no_grad_guard();
-        Ok(self.image.forward_places(&pixels))
+        let (whole, places) = self.image.forward_places(&pixels);
+        Ok((whole.to_kind(self.spec.kind), places.to_kind(self.spec.kind)))
     }
 
     fn encode_strings(&self, prompts: &[String]) -> Result<Tensor> {

@@ -45,6 +45,13 @@ impl TextTower {
         })
     }
 
+    /// The same tower with what it is made for left in single precision between products, as autocast leaves it:
+    /// embeddings, what layers hand on, and features.
+    #[must_use]
+    pub fn mixed(self) -> Self {
+        Self { kind: Kind::Float, ..self }
+    }
+
     /// The number of tokens that it knows.
     pub fn vocabulary(&self) -> i64 {
         self.token_embedding.size()[0]

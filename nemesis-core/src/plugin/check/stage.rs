@@ -28,6 +28,7 @@ impl Stage {
             logit_scale: task.logit_scale,
             device: task.device,
             kind,
+            rounds_to: kind,
             weights_hash: String::new(),
         };
         let backbone = ToyBackbone { spec, tower: ToyTower { kind } };

@@ -1,0 +1,66 @@
+//! The factor on a loss under which small gradients do not vanish in fp16, after `torch.amp.GradScaler`, which `tch`
+//! does not offer.
+
+/// A loss scale that is halved when a gradient is not finite, and doubled after many good steps.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct GradScaler {
+    scale: f32,
+    /// Good steps since the scale last changed.
+    good_steps: u32,
+}
+
+impl GradScaler {
+    /// The defaults of `PyTorch`.
+    const INITIAL: f32 = 65536.0;
+    const GROWTH_INTERVAL: u32 = 2000;
+
+    pub(super) fn new() -> Self {
+        Self { scale: Self::INITIAL, good_steps: 0 }
+    }
+
+    /// The factor on the loss.
+    pub(super) fn scale(&self) -> f64 {
+        f64::from(self.scale)
+    }
+
+    /// Takes note of a step: whether all gradients were finite. Steps that were not are left out by the caller.
+    pub(super) fn update(&mut self, finite: bool) {
+        if !finite {
+            self.scale /= 2.0;
+            self.good_steps = 0;
+            return;
+        }
+        self.good_steps += 1;
+        if self.good_steps == Self::GROWTH_INTERVAL {
+            self.good_steps = 0;
+            let doubled = 2.0 * self.scale;
+            self.scale = if doubled.is_finite() { doubled } else { self.scale };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scale_is_halved_at_once_and_doubled_after_two_thousand_good_steps() {
+        let mut scaler = GradScaler::new();
+        scaler.update(false);
+        assert!((scaler.scale() - 32768.0).abs() < f64::EPSILON);
+        (0..1999).for_each(|_| scaler.update(true));
+        scaler.update(false);
+        assert!((scaler.scale() - 16384.0).abs() < f64::EPSILON, "a bad step begins the count anew");
+        (0..1999).for_each(|_| scaler.update(true));
+        assert!((scaler.scale() - 16384.0).abs() < f64::EPSILON);
+        scaler.update(true);
+        assert!((scaler.scale() - 32768.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn the_scale_stays_finite() {
+        let mut scaler = GradScaler { scale: 2.0_f32.powi(127), good_steps: GradScaler::GROWTH_INTERVAL - 1 };
+        scaler.update(true);
+        assert_eq!(scaler, GradScaler { scale: 2.0_f32.powi(127), good_steps: 0 });
+    }
+}
