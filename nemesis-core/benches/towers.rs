@@ -1,8 +1,8 @@
-//! Tokenizer, image tower, and the text tower's ways forward and backward, at 10 to 1000 classes.
+//! Tokenizer, image towers, and the text tower's ways forward and backward, at 10 to 1000 classes.
 
 mod common;
 
-use common::{class_names, is_trial, random_clip};
+use common::{class_names, is_trial, random_clip, random_resnet};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use nemesis_core::backbone::Backbone;
 use nemesis_core::backbone::clip::{TextPath, Tokenizer};
@@ -21,13 +21,22 @@ fn tokenizer(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn image_tower(criterion: &mut Criterion) {
-    let clip = random_clip();
-    let images = if is_trial() { 1 } else { 32 };
-    let pixels = Tensor::randn([images, 3, 224, 224], (Kind::Float, Device::Cpu));
+/// The images that go through a tower at a time, of which the engine's is one: see `batch` in `train::features`.
+fn image_towers(criterion: &mut Criterion) {
+    let (vit, resnet) = (random_clip(), random_resnet());
+    let batches: &[i64] = if is_trial() { &[1] } else { &[8, 16, 32, 64, 128] };
     let mut group = criterion.benchmark_group("image tower");
-    group.sample_size(10).throughput(Throughput::Elements(images as u64));
-    group.bench_function("ViT-B/32", |b| b.iter(|| black_box(clip.encode_images(&pixels).expect("the shape fits"))));
+    group.sample_size(10);
+    for batch in batches {
+        let pixels = Tensor::randn([*batch, 3, 224, 224], (Kind::Float, Device::Cpu));
+        group.throughput(Throughput::Elements(*batch as u64));
+        group.bench_with_input(BenchmarkId::new("ViT-B/32", batch), &pixels, |b, pixels| {
+            b.iter(|| black_box(vit.encode_images(pixels).expect("the shape fits")));
+        });
+        group.bench_with_input(BenchmarkId::new("RN50", batch), &pixels, |b, pixels| {
+            b.iter(|| tch::no_grad(|| black_box(resnet.forward(pixels))));
+        });
+    }
     group.finish();
 }
 
@@ -58,5 +67,5 @@ fn text_tower(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, tokenizer, image_tower, text_tower);
+criterion_group!(benches, tokenizer, image_towers, text_tower);
 criterion_main!(benches);

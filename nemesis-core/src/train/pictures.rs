@@ -1,6 +1,5 @@
 //! What methods see of images beyond their global features: pixels and dense features, made for one batch at a time.
 
-use super::features::BATCH;
 use crate::Result;
 use crate::backbone::Backbone;
 use crate::image::{DecodedCache, Preprocess, load_batch};
@@ -45,8 +44,8 @@ impl Pictures {
         Self { preprocess, paths, decoded: Arc::new(DecodedCache::new(0)), augmentation: None }
     }
 
-    /// How many images are best seen at a time, where nothing else decides.
-    pub(super) const AT_A_TIME: usize = BATCH;
+    /// How many images are seen at a time, where nothing else decides: as many as CoOp trains on.
+    pub(super) const AT_A_TIME: usize = 32;
 
     /// What `needs` asks for of the images at some places, in one of their augmented views.
     ///
