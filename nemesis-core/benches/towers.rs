@@ -1,12 +1,15 @@
 //! Tokenizer, image towers, and the text tower's ways forward and backward, at 10 to 1000 classes.
 
 mod common;
+#[path = "common/resnet.rs"]
+mod resnet;
 
-use common::{class_names, is_trial, random_clip, random_resnet};
+use common::{class_names, is_trial, random_clip};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use nemesis_core::backbone::Backbone;
 use nemesis_core::backbone::clip::{TextPath, Tokenizer};
 use nemesis_core::method::ClassPosition;
+use resnet::random_resnet;
 use std::hint::black_box;
 use tch::{Device, Kind, Tensor};
 
