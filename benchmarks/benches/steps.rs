@@ -24,7 +24,7 @@ const METHODS: [&str; 3] = ["coop", "nemesis-pen", "nemesis-pan"];
 /// The plugins of the build that the bench, which lies in a folder `deps` of it, belongs to.
 fn plugins() -> Option<Plugins> {
     let program = std::env::current_exe().ok()?;
-    let plugins = Plugins::find(&[program.parent()?.parent()?.to_owned()]).ok()?;
+    let mut plugins = Plugins::find(&[program.parent()?.parent()?.to_owned()]).ok()?;
     let there = METHODS.iter().all(|method| plugins.load(method).is_ok());
     if !there {
         eprintln!("no step is measured: build the plugins with `cargo build --release` first");
@@ -33,7 +33,7 @@ fn plugins() -> Option<Plugins> {
 }
 
 fn steps(criterion: &mut Criterion) {
-    let Some(plugins) = plugins() else { return };
+    let Some(mut plugins) = plugins() else { return };
     let clip = random_clip();
     let names = class_names(if is_trial() { 3 } else { 100 });
     let classes = clip.class_prompts(&names, 16).expect("the names are short");
@@ -82,7 +82,7 @@ fn steps(criterion: &mut Criterion) {
 }
 
 fn crossing(criterion: &mut Criterion) {
-    let Some(plugins) = plugins() else { return };
+    let Some(mut plugins) = plugins() else { return };
     let host = ToyHost::new(5);
     let batch = host.batch(8, 0);
     let plugin = plugins.load("coop").expect("all are there");

@@ -64,11 +64,11 @@ impl Bench {
                     pool: pool.clone(),
                     steps: *count,
                 };
-                say(&steps(folder, &how, &Plugins::find(&[])?)?)
+                say(&steps(folder, &how, &mut Plugins::find(&[])?)?)
             }
             Self::Limit { folder, threads } => say(&Limit::measure(folder, *threads)?),
             Self::Images { folder, threads } => say(&images::measure(folder, *threads)?),
-            Self::Crossing => say(&crossing::measure(&Plugins::find(&[])?)?),
+            Self::Crossing => say(&crossing::measure(&mut Plugins::find(&[])?)?),
         }
     }
 }

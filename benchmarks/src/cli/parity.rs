@@ -48,7 +48,7 @@ impl From<TextPathName> for TextPath {
 
 impl Parity {
     pub(super) fn run(&self) -> Result<Ending> {
-        let plugins = Plugins::find(&self.plugin)?;
+        let mut plugins = Plugins::find(&self.plugin)?;
         let groups = if self.only.is_empty() { &Group::ALL[..] } else { &self.only };
         let (mut passed, mut failed) = (0, 0);
         parity::run(

@@ -25,7 +25,7 @@ pub struct Crossing {
 /// # Errors
 ///
 /// When CoOp's plugin is not beside the program.
-pub fn measure(plugins: &Plugins) -> Result<Crossing> {
+pub fn measure(plugins: &mut Plugins) -> Result<Crossing> {
     let host = ToyHost::new(5);
     let (task, batch) = (host.task(), host.batch(8, 0));
     let mut method = plugins.load("coop")?.create(&task, &Map::new(), &host)?;

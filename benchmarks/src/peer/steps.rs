@@ -51,7 +51,7 @@ pub struct Steps {
 /// # Errors
 ///
 /// When a file is missing or malformed, or there is no plugin of the method.
-pub fn steps(folder: &Path, how: &How, plugins: &Plugins) -> Result<Steps> {
+pub fn steps(folder: &Path, how: &How, plugins: &mut Plugins) -> Result<Steps> {
     tch::set_num_threads(how.threads as i32);
     let fixtures = Fixtures::open(folder)?;
     let mut inputs: Inputs = fixtures.json("inputs.json")?;

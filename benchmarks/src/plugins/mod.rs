@@ -23,6 +23,8 @@ pub struct Plugins {
     beside: Registry,
     examiner: Examiner,
     known: BTreeMap<String, Known>,
+    /// The plugins in this process, by method.
+    loaded: BTreeMap<String, Plugin>,
     /// The methods and options that need not be asked about again.
     tried: BTreeSet<(String, String)>,
     /// The methods that were silent for too long when they were created.
@@ -54,6 +56,7 @@ impl Plugins {
             beside,
             examiner: Examiner::new(PATIENCE),
             known: BTreeMap::new(),
+            loaded: BTreeMap::new(),
             tried: BTreeSet::new(),
             silent: BTreeSet::new(),
             warnings: Vec::new(),
@@ -117,14 +120,18 @@ impl Plugins {
         }
     }
 
-    /// Loads the plugin of a method into this process, which it may end. Where that matters, [`Plugins::get`] comes
-    /// first.
+    /// The plugin of a method in this process, where it is loaded once. It may end the process; where that matters,
+    /// [`Plugins::get`] comes first.
     ///
     /// # Errors
     ///
     /// When there is none, or it cannot be loaded.
-    pub fn load(&self, method: &str) -> Result<Plugin> {
-        Plugin::load(self.file(method)?.path())
+    pub fn load(&mut self, method: &str) -> Result<&Plugin> {
+        if !self.loaded.contains_key(method) {
+            let plugin = Plugin::load(self.file(method)?.path())?;
+            self.loaded.insert(method.to_owned(), plugin);
+        }
+        Ok(&self.loaded[method])
     }
 
     /// All options of a method with their values: what is given over the defaults. The method is created once for each
