@@ -84,8 +84,7 @@ impl Predict {
         // The process that has tried the plugin need not wait for more.
         drop(plugins);
 
-        // Dense features bring the global ones along.
-        let features = (needs.features && !needs.dense).then(|| encode_images(&clip, &paths)).transpose()?;
+        let features = needs.features_alone().then(|| encode_images(&clip, &paths)).transpose()?;
         let pictures = Pictures::of_files(&clip, paths.clone());
         let seen = |places: &[usize]| pictures.see(&clip, needs, 0, places);
         let inputs = TestInputs::new(paths.len(), needs, features.as_ref(), &seen);

@@ -25,6 +25,11 @@ impl Needs {
     /// Global image features alone, which is what most prompt-tuning methods want.
     pub const FEATURES: Self = Self { pixels: false, features: true, dense: false, validation: false };
 
+    /// Whether global features come without the dense ones, which bring them along: both are of one pass through the tower.
+    pub fn features_alone(self) -> bool {
+        self.features && !self.dense
+    }
+
     /// Whether the images of each batch must be read, for their pixels or dense features.
     pub fn images(self) -> bool {
         self.pixels || self.dense

@@ -6,6 +6,7 @@ use crate::dataset::{ClassSubset, Sample, limited_test};
 use crate::record::{Evaluated, EvaluationCell, Subject, TrainingCell};
 use crate::train::{Pictures, Services, TestInputs, context_norms, corrupt, evaluate, zero_shot_predictions};
 use crate::{Error, Result};
+use std::cell::LazyCell;
 use std::time::Instant;
 use tch::Tensor;
 
@@ -54,10 +55,12 @@ impl Engine {
                 }
                 norms = context_norms(&state)?;
                 method.load_state(&state)?;
-                // Dense features bring the global ones along.
-                let features = (needs.features && !needs.dense).then(&mut features).transpose()?;
-                let paths = of_subset.iter().map(|sample| folder.join(&sample.path)).collect();
-                let pictures = Pictures::of_files(backbone, paths);
+                let features = needs.features_alone().then(&mut features).transpose()?;
+                // Most methods look at no picture.
+                let pictures = LazyCell::new(|| {
+                    let paths = of_subset.iter().map(|sample| folder.join(&sample.path)).collect();
+                    Pictures::of_files(backbone, paths)
+                });
                 let seen = |places: &[usize]| pictures.see(backbone, needs, 0, places);
                 let inputs = TestInputs::new(labels.len(), needs, features.as_ref(), &seen);
                 let predictions = evaluate(&mut *method, &inputs, &labels, names.len(), &services)?;

@@ -94,9 +94,7 @@ pub fn train(
             protocol.warmup_epochs,
             protocol.warmup_learning_rate,
         );
-        // Dense features bring the global ones along.
-        let needs_features_alone = inputs.needs.features && !inputs.needs.dense;
-        let features = needs_features_alone.then(|| (inputs.features)(epoch)).transpose()?;
+        let features = inputs.needs.features_alone().then(|| (inputs.features)(epoch)).transpose()?;
         let order = random::permutation(images, |n| random::draws(inputs.seed, "order", epoch, n));
         let mut averages = Averages::default();
         for (i, rows) in order.chunks(protocol.batch_size as usize).take(steps_per_epoch as usize).enumerate() {
