@@ -1,6 +1,6 @@
 //! How long a plan takes and what it needs, from a short measurement on this machine.
 
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedCell};
 use crate::progress::duration;
 use crate::run::Options;
 use nemesis_core::Result;
@@ -44,10 +44,10 @@ impl Estimate {
         let image = seconds_per_image(&backbone)?;
         let class = seconds_per_class(&backbone)?;
         let registry = Registry::load(&plan.data)?;
-        let classes: BTreeMap<&str, usize> = plan
-            .datasets
-            .iter()
-            .map(|(name, _)| Ok((name.as_str(), registry.get(name)?.open(&plan.data)?.class_names().len())))
+        let used: HashSet<&str> = plan.cells.iter().map(PlannedCell::dataset).collect();
+        let classes: BTreeMap<&str, usize> = used
+            .into_iter()
+            .map(|name| Ok((name, registry.get(name)?.open(&plan.data)?.class_names().len())))
             .collect::<Result<_>>()?;
 
         let (mut seconds, mut disk, mut largest) = (0.0, 0, 0);

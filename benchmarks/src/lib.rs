@@ -3,6 +3,7 @@
 pub mod bytes;
 pub mod cli;
 pub mod compare;
+pub mod drift;
 pub mod estimate;
 pub mod fetch;
 pub mod mini;

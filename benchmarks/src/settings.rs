@@ -152,6 +152,11 @@ impl Settings {
         self.layer.pool.clone().unwrap_or_else(|| self.out().join("pool"))
     }
 
+    /// The file that remembers what images hold. It lies with the features, which are shared as widely.
+    pub fn contents(&self) -> PathBuf {
+        self.pool().map_or_else(|| self.out(), |(folder, _)| folder).join("contents")
+    }
+
     /// Where records and tables go.
     pub fn out(&self) -> PathBuf {
         self.layer.out.clone().unwrap_or_else(|| PathBuf::from("out"))

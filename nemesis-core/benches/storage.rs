@@ -32,6 +32,7 @@ fn cell(seed: u64) -> TrainingCell {
     TrainingCell {
         dataset: "dtd".to_owned(),
         manifest: "manifest".to_owned(),
+        images: "manifest".to_owned(),
         classes: ClassSubset::All,
         method: MethodKey { id: "coop".to_owned(), options: Map::new(), source: "source".to_owned() },
         backbone: BackboneKey { weights: "weights".to_owned() },

@@ -5,6 +5,7 @@
 
 pub mod backbone;
 mod budget;
+pub mod contents;
 pub mod dataset;
 pub mod device;
 pub mod engine;

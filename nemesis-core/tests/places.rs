@@ -2,6 +2,7 @@
 
 use nemesis_core::backbone::Backbone;
 use nemesis_core::backbone::clip::{Checkpoint, Clip};
+use nemesis_core::contents::Contents;
 use nemesis_core::dataset::Sample;
 use nemesis_core::image::{Preprocess, read};
 use nemesis_core::method::{self, Batch, FeatureSet, Host, Method, Needs, Optimisation, Parameter, State};
@@ -238,7 +239,8 @@ fn samples() -> Vec<Sample> {
 fn batches_show_what_features_are_made_of() {
     let (clip, samples, folder) = (load("clip_vit"), samples(), Path::new("/"));
     let all = Needs { pixels: true, dense: true, ..Needs::FEATURES };
-    let mut features = Features::new(clip.spec(), None, 1 << 20);
+    let remembered = tempfile::tempdir().unwrap();
+    let mut features = Features::new(clip.spec(), None, 1 << 20, Contents::open(remembered.path().join("contents")));
     let pictures = features.pictures(folder, &samples, 7);
     let places = [3, 0, 4];
     let rows = Tensor::from_slice(&places.map(|place| place as i64));

@@ -1,7 +1,7 @@
 //! The feature pool under threads, processes, kills and damaged files.
 
 use nemesis_core::Error;
-use nemesis_core::train::pool::{PartKey, Pool, View, hash_files};
+use nemesis_core::train::pool::{PartKey, Pool, View};
 use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -79,23 +79,6 @@ fn everything_in_the_key_tells_parts_apart() {
     }
     // Pools outlive versions of this program.
     assert_eq!(base.id(), "f6c2ad474e0cb26d2e1ae380f01e4b19c1da41476d0665abc43696980efda65e");
-}
-
-#[test]
-fn files_are_hashed_in_order_by_content() {
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        fs::write(&path, text).unwrap();
-        path
-    };
-    let (a, b, copy) = (write("a", "one"), write("b", "two"), write("c", "one"));
-    let hash = |files: &[&PathBuf]| hash_files(files).unwrap();
-    assert_eq!(hash(&[&a, &b]), hash(&[&copy, &b]));
-    assert_ne!(hash(&[&a, &b]), hash(&[&b, &a]));
-    assert_ne!(hash(&[&a, &b]), hash(&[&a]));
-    let missing = folder.path().join("missing");
-    assert_eq!(hash_files(&[&a, &missing]).unwrap_err().file(), Some(missing.as_path()));
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use super::fetch::Fetch;
 use super::{Ending, print};
+use crate::drift::{Drift, Records};
 use crate::settings::{Layer, Settings};
 use clap::{Args, Subcommand};
+use nemesis_core::contents::Contents;
 use nemesis_core::dataset::{
     ClassSubset, Dataset, Entry, Registry, Report, Sample, SplitOrigin, SplitSizes, check, few_shot, missing_images,
     prepare,
@@ -66,6 +68,9 @@ enum DataCommand {
         /// Decode every image
         #[arg(long)]
         decode: bool,
+        /// The folder of the records that the data sets are compared with
+        #[arg(long, value_name = "DIR", default_value = "out")]
+        out: PathBuf,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -115,7 +120,10 @@ impl Data {
             DataCommand::Fetch { names, from, dry_run } => {
                 return Fetch { names, from: from.as_deref(), dry_run: *dry_run }.run(&root);
             }
-            DataCommand::Check { names, decode, json } => return check_all(&registry()?, &root, names, *decode, *json),
+            DataCommand::Check { names, decode, out, json } => {
+                let entries = chosen(&registry()?, &root, names)?;
+                return check_all(&entries, &root, out, *decode, *json);
+            }
             DataCommand::Sample { dataset, shots, seed, classes, missing, json } => {
                 let dataset = registry()?.get(dataset)?.open(&root)?;
                 let drawn = few_shot::draw(&*dataset, *shots, *seed);
@@ -171,29 +179,70 @@ fn sample_text(train: &[String], val: &[String], json: bool) -> String {
     [lines("train", train), lines("val", val)].concat().concat()
 }
 
-fn check_all(registry: &Registry, root: &Path, names: &[String], decode: bool, json: bool) -> Result<Ending> {
-    let entries: Vec<&Entry> = if names.is_empty() {
-        registry.entries().iter().filter(|entry| entry.path(root).is_dir()).collect()
+/// The data sets of these names, or all that are in the data root.
+fn chosen(registry: &Registry, root: &Path, names: &[String]) -> Result<Vec<Entry>> {
+    let entries: Vec<Entry> = if names.is_empty() {
+        registry.entries().iter().filter(|entry| entry.path(root).is_dir()).cloned().collect()
     } else {
-        names.iter().map(|name| registry.get(name)).collect::<Result<_>>()?
+        names.iter().map(|name| registry.get(name).cloned()).collect::<Result<_>>()?
     };
     if entries.is_empty() {
         return Err(Error::new("there is no data set in the data root")
             .at(root)
             .help("`nemesis data list` shows what the folders of the data sets are called"));
     }
+    Ok(entries)
+}
+
+/// Checks data sets, and whether they are still what the records in `out` saw.
+fn check_all(entries: &[Entry], root: &Path, out: &Path, decode: bool, json: bool) -> Result<Ending> {
+    let records = Records::read(out)?;
+    let mut contents = Contents::open(out.join("pool/contents"));
     let mut whole = true;
     for entry in entries {
-        let checked = check(entry, root, decode);
-        whole &= checked.as_ref().is_ok_and(Report::is_whole);
+        let drift = |contents: &mut Contents| match &records {
+            Some(records) => records.drift(&*entry.open(root)?, contents),
+            None => Ok(None),
+        };
+        let checked = check(entry, root, decode).and_then(|report| Ok((report, drift(&mut contents)?)));
+        whole &= checked
+            .as_ref()
+            .is_ok_and(|(report, drift)| report.is_whole() && drift.as_ref().is_none_or(Drift::is_none));
         print(&match checked {
-            Ok(report) if json => format!("{}\n", report_json(&entry.name, &report)),
-            Ok(report) => report_text(&entry.name, &report),
+            Ok((report, drift)) if json => format!("{}\n", report_json(&entry.name, &report, drift.as_ref())),
+            Ok((report, drift)) => {
+                let drift = drift.map_or_else(String::new, |drift| drift_text(&drift, out));
+                format!("{}{drift}", report_text(&entry.name, &report))
+            }
             Err(error) if json => format!("{}\n", json!({"dataset": entry.name, "error": error.to_string()})),
             Err(error) => format!("{}: {}\n", entry.name, error.to_string().replace('\n', "\n  ")),
         })?;
     }
     Ok(if whole { Ending::Done } else { Ending::WithFailures })
+}
+
+/// What differs from what records saw, as lines below a report.
+fn drift_text(drift: &Drift, out: &Path) -> String {
+    let evaluations = match drift.evaluations {
+        1 => format!("1 evaluation in `{}`", out.display()),
+        count => format!("{count} evaluations in `{}`", out.display()),
+    };
+    if drift.is_none() {
+        return format!("  as seen by {evaluations}\n");
+    }
+    let mut lines = Vec::new();
+    if drift.manifest {
+        lines.push(format!("class names, template or split differ from those that {evaluations} saw"));
+    }
+    if !drift.images.is_empty() {
+        let differ =
+            if drift.images.len() == 1 { "1 image differs" } else { &format!("{} images differ", drift.images.len()) };
+        lines.push(format!("{differ} from what {evaluations} saw:"));
+        lines.extend(drift.images.iter().take(MAX_NAMED).map(|path| format!("  {}", path.display())));
+        lines.extend(more(drift.images.len()));
+    }
+    lines.push("the next `nemesis run` computes again what saw them".to_owned());
+    lines.iter().map(|line| format!("  {line}\n")).collect()
 }
 
 /// How many missing or damaged images are named; more would bury what else there is to say.
@@ -237,7 +286,7 @@ fn more(count: usize) -> Option<String> {
     (count > MAX_NAMED).then(|| format!("  … and {} more; --json names all", count - MAX_NAMED))
 }
 
-fn report_json(name: &str, report: &Report) -> serde_json::Value {
+fn report_json(name: &str, report: &Report, drift: Option<&Drift>) -> serde_json::Value {
     let sizes = |SplitSizes { train, val, test }| json!({"train": train, "val": val, "test": test});
     let split = match report.split {
         SplitOrigin::Own => "own",
@@ -255,5 +304,8 @@ fn report_json(name: &str, report: &Report) -> serde_json::Value {
         "fingerprint": report.fingerprint,
         "missing": report.missing,
         "damaged": damaged.collect::<Vec<_>>(),
+        "records": drift.map(|drift| json!({
+            "evaluations": drift.evaluations, "manifest_differs": drift.manifest, "images_differ": drift.images,
+        })),
     })
 }

@@ -7,7 +7,7 @@ use crate::plugins::Plugins;
 use crate::settings::{parse_set, parse_weights};
 use crate::suite::load_protocol;
 use clap::Args;
-use nemesis_core::dataset::{ClassSubset, Dataset, Registry, limited_test, manifest_hash, missing_images};
+use nemesis_core::dataset::{ClassSubset, Dataset, Registry, Sample, limited_test, manifest_hash, missing_images};
 use nemesis_core::engine::{self, Engine, Setup};
 use nemesis_core::interchange::coop::Context;
 use nemesis_core::record::{BackboneKey, EvaluationCell, EvaluationRecord, MethodKey, Subject};
@@ -101,6 +101,7 @@ impl Evaluate {
             few_shot_lists: None,
             store: self.out.clone(),
             pool: Some((self.out.join("pool"), crate::settings::POOL_BUDGET << 30)),
+            contents: self.out.join("pool/contents"),
             device: self.device.clone(),
             precision: protocol.precision,
             memory: None,
@@ -117,7 +118,9 @@ impl Evaluate {
         let subject = Subject::Imported { state: engine.store().put_state(&context.state())?, method };
         let weights = files::hash(&weights)?;
         for dataset in &datasets {
-            let cell = self.cell(&**dataset, &subject, &protocol, &weights);
+            let test = self.test_images(&**dataset);
+            let images = engine.images(dataset.folder(), &test)?;
+            let cell = self.cell(&**dataset, &images, &subject, &protocol, &weights);
             engine.compute(&cell.clone().into(), &mut |_| {})?;
             let record = engine.store().get::<EvaluationCell>(&cell.id())?;
             let record = record.ok_or_else(|| Error::new("the evaluation left no record").at(&self.out))?;
@@ -175,7 +178,7 @@ impl Evaluate {
                 .at(&self.context)
                 .expected(format!("{classes}, as many as `{}` has here", dataset.name())));
         }
-        let test = self.classes.samples(&limited_test(dataset, self.limit), all);
+        let test = self.test_images(dataset);
         let missing = missing_images(dataset.folder(), &test);
         match missing.first() {
             None => Ok(()),
@@ -187,11 +190,24 @@ impl Evaluate {
         }
     }
 
-    fn cell(&self, dataset: &dyn Dataset, subject: &Subject, protocol: &Protocol, weights: &str) -> EvaluationCell {
+    /// The test images that are evaluated on.
+    fn test_images(&self, dataset: &dyn Dataset) -> Vec<Sample> {
+        self.classes.samples(&limited_test(dataset, self.limit), dataset.class_names().len())
+    }
+
+    fn cell(
+        &self,
+        dataset: &dyn Dataset,
+        images: &str,
+        subject: &Subject,
+        protocol: &Protocol,
+        weights: &str,
+    ) -> EvaluationCell {
         EvaluationCell {
             subject: subject.clone(),
             dataset: dataset.name().to_owned(),
             manifest: manifest_hash(dataset),
+            images: images.to_owned(),
             classes: self.classes,
             limit: self.limit,
             corruption: None,

@@ -29,8 +29,9 @@ Examples:
 impl Plan {
     pub(super) fn run(&self) -> Result<Ending> {
         let settings = self.options.settings()?;
-        let plan = crate::plan::Plan::new(&settings, settings.plugins()?)?;
+        let plan = crate::plan::Plan::new(&settings, settings.plugins()?, &|text| eprintln!("{text}"))?;
         plan.warnings.iter().for_each(warn);
+        plan.left_out_warnings().iter().for_each(warn);
         if self.json {
             println!("{}", serde_json::to_string_pretty(&plan.cells).expect("cells have string keys"));
             return Ok(Ending::Done);
@@ -45,8 +46,7 @@ impl Plan {
             let done = cells.iter().filter(|cell| store.contains(&cell.id)).count();
             println!("{what:12} {:5} in all, {done} done", cells.len());
         }
-        let missing = plan.missing_images()?;
-        for (dataset, images) in &missing {
+        for (dataset, images) in &plan.missing {
             println!("missing      {} images of {dataset}, the first is {}", images.len(), images[0].display());
             println!(
                 "             `nemesis data sample --dataset {dataset} --shots N --seed N --missing` lists a training's; \
@@ -54,7 +54,7 @@ impl Plan {
             );
         }
         println!("{}", Estimate::measure(&plan, &store, &options)?);
-        Ok(if missing.is_empty() { Ending::Done } else { Ending::WithFailures })
+        Ok(if plan.missing.is_empty() && plan.left_out.is_empty() { Ending::Done } else { Ending::WithFailures })
     }
 }
 

@@ -34,15 +34,16 @@ impl Run {
     pub(super) fn run(&self) -> Result<Ending> {
         let settings = self.options.settings()?;
         let out = settings.out();
-        let plan = Plan::new(&settings, settings.plugins()?)?;
+        let mut plan = Plan::new(&settings, settings.plugins()?, &|text| eprintln!("{text}"))?;
         plan.warnings.iter().for_each(warn);
-        plan.refuse_missing_images()?;
+        plan.leave_out_missing()?;
+        plan.left_out_warnings().iter().for_each(warn);
         let _lock = lock(&out)?;
         let store = Store::open(&out)?;
-        plan.save(&out)?;
+        plan.save(&out, &store)?;
         let outcome = compute(&plan, &store, &worker_options(&settings, &plan))?;
         print!("{}", crate::report::write_and_render(&plan.suite, &plan.saved(), &store, &out)?);
-        Ok(if outcome.failed == 0 { Ending::Done } else { Ending::WithFailures })
+        Ok(if outcome.failed == 0 && plan.left_out.is_empty() { Ending::Done } else { Ending::WithFailures })
     }
 }
 
@@ -70,6 +71,7 @@ pub(super) fn worker_options(settings: &Settings, plan: &Plan) -> Options {
         threads,
         device: settings.layer.device.clone().unwrap_or_else(|| "cpu".to_owned()),
         pool: settings.pool(),
+        contents: settings.contents(),
         memory: settings.layer.memory.map(|size| size.0),
         cell_timeout: settings.layer.cell_timeout.map(Duration::from_secs),
     }

@@ -1,11 +1,12 @@
 //! The cells of a plan: trainings and the evaluations behind them, with every option settled.
 
+use super::seen::Seen;
 use super::variants::{TestSet, Variant, variants};
 use super::{Column, PlannedCell};
 use crate::plugins::{Plugins, names_option};
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, Suite, TableKind, line_of_key};
-use nemesis_core::dataset::{ClassSubset, Dataset, Registry};
+use nemesis_core::dataset::{ClassSubset, Dataset};
 use nemesis_core::interchange::few_shot_lists;
 use nemesis_core::method::Descriptor;
 use nemesis_core::record::{BackboneKey, Cell, EvaluationCell, MethodKey, Subject, TrainingCell};
@@ -13,7 +14,6 @@ use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result, engine};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::path::Path;
 
 /// Collects the cells of one data set after the other.
 pub(super) struct Cells<'a> {
@@ -22,6 +22,8 @@ pub(super) struct Cells<'a> {
     protocol: &'a Protocol,
     entries: &'a [MethodEntry],
     columns: &'a [Column],
+    /// What the cells see.
+    pub(super) seen: Seen<'a>,
     /// The hash of the backbone's weights, which is known later than the rest.
     pub(super) weights: String,
     /// The cells so far, evaluations behind their trainings.
@@ -35,8 +37,9 @@ impl<'a> Cells<'a> {
         protocol: &'a Protocol,
         entries: &'a [MethodEntry],
         columns: &'a [Column],
+        seen: Seen<'a>,
     ) -> Self {
-        Self { settings, plugins, protocol, entries, columns, weights: String::new(), planned: Vec::new() }
+        Self { settings, plugins, protocol, entries, columns, seen, weights: String::new(), planned: Vec::new() }
     }
 
     /// Has every method judge its options for every data set.
@@ -66,8 +69,8 @@ impl<'a> Cells<'a> {
         let test_sets: Vec<TestSet<'_>> = std::iter::once(dataset)
             .chain(targets.iter().map(|target| &**target))
             .flat_map(|dataset| subsets.iter().map(move |subset| (dataset, *subset)))
-            .map(|(dataset, classes)| TestSet::new(dataset, classes, self.settings.layer.limit))
-            .collect();
+            .map(|(dataset, classes)| TestSet::new(dataset, classes, self.settings.layer.limit, &mut self.seen))
+            .collect::<Result<_>>()?;
         if suite.zero_shot {
             for test in &test_sets {
                 let subject = Subject::ZeroShot { template: test.dataset.template().to_owned() };
@@ -105,13 +108,19 @@ impl<'a> Cells<'a> {
         let fingerprint = |validation| {
             lists.and_then(|_| few_shot_lists::fingerprint(*dataset, &sample, shots as usize, seed, validation))
         };
-        let images = classes.samples(&sample.train, dataset.class_names().len()).len() as u64;
+        let of_classes = |samples| classes.samples(samples, dataset.class_names().len());
+        let train = of_classes(&sample.train);
+        let count = train.len() as u64;
         let resolved = self.protocol.resolve(dataset.name(), shots)?;
         let mut trainings = Vec::with_capacity(methods.len());
         for (method, column) in methods.iter().zip(self.columns) {
+            let validation = self.plugins.get(&method.id)?.descriptor.needs.validation;
+            let mut looked_at = train.clone();
+            looked_at.extend(if validation { of_classes(&sample.val) } else { Vec::new() });
             let training = TrainingCell {
                 dataset: dataset.name().to_owned(),
                 manifest: manifest.clone(),
+                images: self.seen.images(*dataset, &looked_at)?,
                 classes: *classes,
                 method: method.clone(),
                 backbone: BackboneKey { weights: self.weights.clone() },
@@ -121,14 +130,14 @@ impl<'a> Cells<'a> {
                 precision: self.protocol.precision.to_string(),
                 engine: engine::FINGERPRINT.to_owned(),
                 kept_epochs: table.kept_epochs(resolved.epochs),
-                sample: fingerprint(self.plugins.get(&method.id)?.descriptor.needs.validation),
+                sample: fingerprint(validation),
             };
             self.planned.push(PlannedCell {
                 id: training.id(),
                 cell: Cell::Training(training.clone()),
                 column: Some(column.label.clone()),
-                images: images * resolved.views,
-                steps: resolved.epochs * resolved.steps_per_epoch(images),
+                images: count * resolved.views,
+                steps: resolved.epochs * resolved.steps_per_epoch(count),
             });
             trainings.push((training, column.label.clone()));
         }
@@ -140,6 +149,7 @@ impl<'a> Cells<'a> {
             subject,
             dataset: test.dataset.name().to_owned(),
             manifest: test.manifest.clone(),
+            images: test.images.clone(),
             classes: test.classes,
             limit: self.settings.layer.limit,
             corruption: variant.corruption,
@@ -151,7 +161,7 @@ impl<'a> Cells<'a> {
             engine: engine::FINGERPRINT.to_owned(),
         };
         let cell = Cell::Evaluation(evaluation);
-        self.planned.push(PlannedCell { id: cell.id(), cell, column, images: test.images, steps: 0 });
+        self.planned.push(PlannedCell { id: cell.id(), cell, column, images: test.count, steps: 0 });
     }
 
     /// A method's options from all sources: its own defaults ← protocol ← suite ← suite for the data set ← sweep ← `--set`.
@@ -195,11 +205,6 @@ impl<'a> Cells<'a> {
             None => error,
         }
     }
-}
-
-/// Opens data sets by name.
-pub(super) fn open_all(registry: &Registry, root: &Path, names: &[String]) -> Result<Vec<Box<dyn Dataset>>> {
-    names.iter().map(|name| registry.get(name)?.open(root)).collect()
 }
 
 /// The options given apart from the suite, as `METHOD.OPTION`.

@@ -2,23 +2,27 @@
 
 mod cells;
 mod choose;
-mod missing;
+mod left_out;
 mod saved;
+mod seen;
 mod variants;
 
 pub use choose::mini_root;
+pub use left_out::LeftOut;
 pub use saved::{SavedCell, SavedColumn, SavedPlan};
+pub use seen::Lists;
 
 use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::{TableKind, load_protocol};
 use cells::Cells;
-use nemesis_core::dataset::{ClassSubset, Registry};
+use nemesis_core::contents::Contents;
+use nemesis_core::dataset::{ClassSubset, Dataset, Registry};
 use nemesis_core::record::{Cell, CellId};
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result, files};
+use seen::Seen;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Everything a run is about to do.
@@ -42,8 +46,6 @@ pub struct Plan {
     pub backbone: (String, PathBuf),
     /// The columns' methods, in order.
     pub methods: Vec<Column>,
-    /// The ids of those that look at validation images, too.
-    pub validating: BTreeSet<String>,
     /// The rows' data sets, in order, by name and title.
     pub datasets: Vec<(String, String)>,
     /// Shots, in order.
@@ -54,6 +56,14 @@ pub struct Plan {
     pub zero_shot: bool,
     /// The cells that the table shows, each behind what it needs.
     pub cells: Vec<PlannedCell>,
+    /// What the images hold that the cells see.
+    pub images: Lists,
+    /// The images that are not on disk, by data set.
+    pub missing: Vec<(String, Vec<PathBuf>)>,
+    /// The data sets that cannot be run on, and why.
+    pub left_out: Vec<LeftOut>,
+    /// Why those with missing images cannot be run on, which a plan that is only shown does not mind.
+    refusals: Vec<(String, Error)>,
     /// What the user should know before they are computed.
     pub warnings: Vec<Error>,
 }
@@ -154,8 +164,9 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// When a data set, checkpoint, protocol, method or option is missing or wrong.
-    pub fn new(settings: &Settings, mut plugins: Plugins) -> Result<Self> {
+    /// When a checkpoint, protocol, method or option is missing or wrong, or every data set is. A data set that cannot be
+    /// opened is left out. `tell` gets a sentence before work that takes long.
+    pub fn new(settings: &Settings, mut plugins: Plugins, tell: &dyn Fn(&str)) -> Result<Self> {
         let (layer, suite) = (&settings.layer, &settings.suite.value);
         let default_protocol = if layer.data.is_none() { "mini" } else { "paper" };
         let mut protocol = load_protocol(layer.protocol.as_deref().unwrap_or(default_protocol))?;
@@ -167,30 +178,43 @@ impl Plan {
         let targets = choose::targets(settings, &names)?;
         let shots = layer.shots.clone().unwrap_or_else(|| suite.shots.clone());
         let seeds = layer.seeds.clone().unwrap_or_else(|| suite.seeds.clone());
-        let mut validating = BTreeSet::new();
-        for entry in &entries {
-            if plugins.get(&entry.method)?.descriptor.needs.validation {
-                validating.insert(entry.method.clone());
-            }
-        }
-        let mut cells = Cells::new(settings, &mut plugins, &protocol, &entries, &columns);
+        let seen = Seen::new(Contents::open(settings.contents()), tell);
+        let mut cells = Cells::new(settings, &mut plugins, &protocol, &entries, &columns, seen);
         cells.check_options(&names)?;
 
         let backbone = choose::backbone(settings)?;
         let data = choose::data_root(settings)?;
         cells.weights = files::hash(&backbone.1)?;
         let registry = Registry::load(&data)?;
-        let mut datasets = Vec::with_capacity(names.len());
-        let targets = cells::open_all(&registry, &data, &targets)?;
-        for name in names {
-            let entry = registry.get(&name)?;
-            cells.add_dataset(&*entry.open(&data)?, &targets, suite, &shots, &seeds)?;
-            datasets.push((name, entry.title.clone()));
+        let rows: Vec<&String> = names.iter().chain(&targets).collect();
+        let (mut left_out, mut refusals) = (Vec::new(), Vec::new());
+        let mut open = |name: &String| -> Result<Option<Box<dyn Dataset>>> {
+            let entry = registry.get(name)?;
+            let absent = !entry.path(&data).is_dir();
+            let opened = entry.open(&data).map_err(|reason| LeftOut { dataset: name.clone(), absent, reason });
+            Ok(opened.map_err(|reason| left_out.push(reason)).ok())
+        };
+        let sources: Vec<_> = names.iter().filter_map(|name| open(name).transpose()).collect::<Result<_>>()?;
+        let targets: Vec<_> = targets.iter().filter_map(|name| open(name).transpose()).collect::<Result<_>>()?;
+        for source in &sources {
+            cells.add_dataset(&**source, &targets, suite, &shots, &seeds)?;
         }
-        for target in &targets {
-            datasets.push((target.name().to_owned(), registry.get(target.name())?.title.clone()));
+        for dataset in sources.iter().chain(&targets) {
+            let refusal = cells.seen.refusal(&**dataset);
+            refusals.extend(refusal.map(|refusal| (dataset.name().to_owned(), refusal)));
         }
-        Ok(Self {
+        cells.seen.remember()?;
+        let in_order = |dataset: &String| rows.iter().position(|row| *row == dataset);
+        let mut missing: Vec<(String, Vec<PathBuf>)> =
+            cells.seen.missing.into_iter().map(|(dataset, images)| (dataset, images.into_iter().collect())).collect();
+        missing.sort_by_key(|(dataset, _)| in_order(dataset));
+        let titled = |name: &&String| Ok(((*name).clone(), registry.get(name)?.title.clone()));
+        let mut plan = Self {
+            datasets: rows.iter().map(titled).collect::<Result<_>>()?,
+            images: cells.seen.lists,
+            missing,
+            left_out,
+            refusals,
             suite: suite.name.clone(),
             title: suite.title.clone(),
             table: suite.table.clone(),
@@ -199,14 +223,14 @@ impl Plan {
             few_shot_lists: layer.few_shot_lists.clone(),
             backbone,
             cells: cells.planned,
-            validating,
             warnings: plugins.take_warnings(),
             methods: columns,
-            datasets,
             shots,
             seeds,
             zero_shot: suite.zero_shot,
             protocol,
-        })
+        };
+        plan.refuse_nothing()?;
+        Ok(plan)
     }
 }

@@ -1,9 +1,10 @@
 //! What a plan leaves beside the records, so that its table can be printed again.
 
+use super::seen::keep;
 use super::{Plan, PlannedCell, Swept};
 use crate::suite::TableKind;
 use nemesis_core::dataset::ClassSubset;
-use nemesis_core::record::{Cell, CellId, Corruption};
+use nemesis_core::record::{Cell, CellId, Corruption, Store};
 use nemesis_core::{Error, Result, files};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -74,7 +75,14 @@ impl Plan {
         SavedPlan {
             title: self.title.clone(),
             table: self.table.clone(),
-            notes: self.notes.iter().cloned().chain(deviations).chain([precision]).collect(),
+            notes: self
+                .notes
+                .iter()
+                .cloned()
+                .chain(deviations)
+                .chain([precision])
+                .chain(self.left_out_notes())
+                .collect(),
             protocol: self.protocol.name.clone(),
             backbone: self.backbone.0.clone(),
             columns: (self.methods.iter())
@@ -88,12 +96,13 @@ impl Plan {
         }
     }
 
-    /// Writes [`Plan::saved`] to `plans/SUITE.json` in the folder of the records.
+    /// Writes [`Plan::saved`] to `plans/SUITE.json` in the folder of the records, and what its images hold.
     ///
     /// # Errors
     ///
-    /// When the file cannot be written.
-    pub fn save(&self, out: &Path) -> Result<()> {
+    /// When a file cannot be written.
+    pub fn save(&self, out: &Path, store: &Store) -> Result<()> {
+        keep(&self.images, store)?;
         let text = serde_json::to_string_pretty(&self.saved())
             .map_err(|e| Error::new(format!("the plan cannot be written as JSON: {e}")))?;
         files::write_atomic(&out.join("plans").join(format!("{}.json", self.suite)), text.as_bytes())

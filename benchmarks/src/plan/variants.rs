@@ -1,5 +1,6 @@
 //! What a trained context is tested on, and in which states: as it is, corrupted, or as it was in an earlier epoch.
 
+use super::seen::Seen;
 use crate::suite::TableKind;
 use nemesis_core::dataset::{ClassSubset, Dataset, limited_test, manifest_hash};
 use nemesis_core::record::{Corruption, CorruptionKind, MethodKey, TrainingCell};
@@ -10,15 +11,22 @@ pub(super) struct TestSet<'a> {
     pub(super) dataset: &'a dyn Dataset,
     pub(super) manifest: String,
     pub(super) classes: ClassSubset,
+    /// What the test images hold.
+    pub(super) images: String,
     /// The number of test images.
-    pub(super) images: u64,
+    pub(super) count: u64,
 }
 
 impl<'a> TestSet<'a> {
-    pub(super) fn new(dataset: &'a dyn Dataset, classes: ClassSubset, limit: Option<u32>) -> Self {
-        let test = limited_test(dataset, limit);
-        let images = classes.samples(&test, dataset.class_names().len()).len() as u64;
-        Self { dataset, manifest: manifest_hash(dataset), classes, images }
+    pub(super) fn new(
+        dataset: &'a dyn Dataset,
+        classes: ClassSubset,
+        limit: Option<u32>,
+        seen: &mut Seen<'_>,
+    ) -> Result<Self> {
+        let test = classes.samples(&limited_test(dataset, limit), dataset.class_names().len());
+        let (images, count) = (seen.images(dataset, &test)?, test.len() as u64);
+        Ok(Self { dataset, manifest: manifest_hash(dataset), classes, images, count })
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Options {
     pub device: String,
     /// The folder of the feature pool, and the bytes that it may take.
     pub pool: Option<(PathBuf, u64)>,
+    /// The file that remembers what images hold.
+    pub contents: PathBuf,
     /// The bytes that a worker may take, about, and at most twice that.
     pub memory: Option<u64>,
     /// How long a cell may take.
@@ -103,6 +105,7 @@ fn setup(plan: &Plan, store: &Store, options: &Options) -> Result<Setup> {
         store: absolute(store.folder())?,
         few_shot_lists: plan.few_shot_lists.as_deref().map(absolute).transpose()?,
         pool: options.pool.as_ref().map(|(folder, budget)| Ok::<_, Error>((made(folder)?, *budget))).transpose()?,
+        contents: std::path::absolute(&options.contents).map_err(|e| Error::io("find", &options.contents, &e))?,
         memory: options.memory,
         device: options.device.clone(),
         precision: plan.protocol.precision,

@@ -28,6 +28,7 @@ fn training(dataset: &str, method: &str, shots: u32, seed: u64) -> TrainingCell 
     TrainingCell {
         dataset: dataset.into(),
         manifest: "m".into(),
+        images: "m".into(),
         classes: ClassSubset::All,
         method: MethodKey { id: method.into(), options: Map::new(), source: "s".into() },
         backbone: BackboneKey { weights: "w".into() },
@@ -52,6 +53,7 @@ fn evaluation(dataset: &str, place: &Place) -> EvaluationCell {
         subject,
         dataset: dataset.into(),
         manifest: "m".into(),
+        images: "m".into(),
         classes: ClassSubset::All,
         limit: None,
         corruption: None,

@@ -3,6 +3,7 @@
 mod bad_input;
 mod book;
 mod broken;
+mod changed_data;
 mod command;
 mod compare;
 mod cuda;
@@ -11,6 +12,7 @@ mod files;
 mod interchange;
 #[cfg(target_os = "linux")]
 mod isolation;
+mod left_out;
 mod mini_suite;
 mod needs;
 mod plugin;
@@ -24,3 +26,4 @@ mod resume;
 mod server;
 mod suites;
 mod synthetic;
+mod toy;

@@ -67,6 +67,7 @@ impl Synthetic {
         let training = TrainingCell {
             dataset: trained.on.to_owned(),
             manifest: "0".to_owned(),
+            images: "0".to_owned(),
             classes: trained.classes,
             method: MethodKey {
                 id: id.to_owned(),
@@ -103,6 +104,7 @@ impl Synthetic {
             subject,
             dataset: dataset.to_owned(),
             manifest: "0".to_owned(),
+            images: "0".to_owned(),
             classes,
             limit: self.limit,
             corruption: None,

@@ -1,6 +1,6 @@
 //! An evaluation cell: what a training has left, or zero-shot CLIP, on test images.
 
-use super::{Engine, Notice, clean_names, opened, task};
+use super::{Engine, Notice, clean_names, opened, task, unchanged};
 use crate::backbone::Backbone;
 use crate::dataset::{ClassSubset, Sample, limited_test};
 use crate::record::{Evaluated, EvaluationCell, Subject, TrainingCell};
@@ -18,6 +18,7 @@ impl Engine {
         let classes = dataset.class_names().len();
         let test = limited_test(dataset, cell.limit);
         let of_subset = cell.classes.samples(&test, classes);
+        unchanged(dataset, &cell.images, &self.features.images(dataset.folder(), &of_subset)?)?;
         let labels: Vec<u32> = of_subset.iter().map(|sample| sample.label).collect();
         let names = clean_names(cell.classes.class_names(dataset.class_names()));
         let (backbone, folder) = (&self.backbone, dataset.folder());

@@ -5,7 +5,8 @@ mod training;
 
 use crate::backbone::{Backbone, BackboneSpec, clip::Clip};
 use crate::budget::Budget;
-use crate::dataset::{Dataset, Registry, class_words, manifest_hash};
+use crate::contents::Contents;
+use crate::dataset::{Dataset, Registry, Sample, class_words, manifest_hash};
 use crate::device;
 use crate::method::{self, Task};
 use crate::plugin::Plugin;
@@ -39,6 +40,8 @@ pub struct Setup {
     pub few_shot_lists: Option<PathBuf>,
     /// The folder of the feature pool, and the bytes that it may take; without it, features stay in memory.
     pub pool: Option<(PathBuf, u64)>,
+    /// The file that remembers what images hold.
+    pub contents: PathBuf,
     /// The bytes that this process may take, about; without it, as many as its work needs.
     pub memory: Option<u64>,
     /// `cpu` or `cuda:N`.
@@ -95,7 +98,7 @@ impl Engine {
             store: Store::open(&setup.store)?,
             weights_hash: backbone.spec().weights_hash.clone(),
             registry: Registry::load(&setup.data)?,
-            features: Features::new(backbone.spec(), pool, budget.decoded),
+            features: Features::new(backbone.spec(), pool, budget.decoded, Contents::open(&setup.contents)),
             home: String::new(),
             datasets: BTreeMap::new(),
             recompute: budget.activations.map_or(Recompute::Never, Recompute::Within),
@@ -117,9 +120,19 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// When a file of the pool cannot be marked.
+    /// When a file of the pool cannot be marked, or what images hold cannot be written down.
     pub fn release(&mut self) -> Result<()> {
+        self.features.remember()?;
         self.features.release(self.mixed.as_ref().unwrap_or(&self.backbone).spec())
+    }
+
+    /// What images hold, as cells name it.
+    ///
+    /// # Errors
+    ///
+    /// When an image cannot be read; the message names it.
+    pub fn images(&mut self, folder: &Path, samples: &[Sample]) -> Result<String> {
+        self.features.images(folder, samples)
     }
 
     /// What the backbone is.
@@ -220,6 +233,16 @@ fn opened<'a>(
             Ok(&**place.insert(dataset))
         }
     }
+}
+
+/// Refuses images that are no longer those that the plan was made of.
+fn unchanged(dataset: &dyn Dataset, planned: &str, found: &str) -> Result<()> {
+    if planned == found {
+        return Ok(());
+    }
+    Err(Error::new(format!("images of `{}` changed while the run was going on", dataset.name()))
+        .at(dataset.folder())
+        .help("start the run again"))
 }
 
 /// What a method is created for.

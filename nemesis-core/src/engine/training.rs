@@ -1,6 +1,6 @@
 //! A training cell: the few-shot sample, the method on it, and the record of what it has learned.
 
-use super::{Engine, Notice, clean_names, opened, task};
+use super::{Engine, Notice, clean_names, opened, task, unchanged};
 use crate::backbone::Backbone;
 use crate::dataset::Sample;
 use crate::interchange::few_shot_lists;
@@ -32,6 +32,9 @@ impl Engine {
             return Err(Error::new("a few-shot list changed while the run was going on").help("start the run again"));
         }
         let sample = cell.classes.samples(&drawn.train, classes);
+        let validation = if needs.validation { cell.classes.samples(&drawn.val, classes) } else { Vec::new() };
+        let images = self.features.images(dataset.folder(), &[&sample[..], &validation].concat())?;
+        unchanged(dataset, &cell.images, &images)?;
         let names = clean_names(cell.classes.class_names(dataset.class_names()));
         let prompts = self.backbone.class_prompts(&names, 0)?;
         let mixed = self.mixed.as_ref().map(|clip| clip as &dyn Backbone);
@@ -41,7 +44,6 @@ impl Engine {
         let mut method = plugin.create(&task, &cell.method.options, &services)?;
 
         let (backbone, features, folder) = (&self.backbone, &mut self.features, dataset.folder());
-        let validation = if needs.validation { cell.classes.samples(&drawn.val, classes) } else { Vec::new() };
         let validation = if validation.is_empty() {
             None
         } else {

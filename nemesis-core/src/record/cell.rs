@@ -86,6 +86,9 @@ pub struct TrainingCell {
     pub dataset: String,
     /// The hash of the data set's manifest: its classes and samples.
     pub manifest: String,
+    /// What the images of the few-shot sample hold, in order, behind them those of the validation sample where the
+    /// method asks for it: [`digest`](crate::contents::digest).
+    pub images: String,
     /// The classes that are trained on.
     pub classes: ClassSubset,
     /// The method and its options.
@@ -184,6 +187,8 @@ pub struct EvaluationCell {
     pub dataset: String,
     /// The hash of that data set's manifest.
     pub manifest: String,
+    /// What the test images of the classes hold, in order: [`digest`](crate::contents::digest).
+    pub images: String,
     /// The classes that are told apart, and whose test images are counted.
     pub classes: ClassSubset,
     /// Only the first so many test images of each class, if set.
@@ -264,6 +269,7 @@ pub(super) mod tests {
         TrainingCell {
             dataset: "eurosat".into(),
             manifest: "m".into(),
+            images: "i".into(),
             classes: ClassSubset::All,
             method: MethodKey {
                 id: "nemesis-pen".into(),
@@ -286,6 +292,7 @@ pub(super) mod tests {
             subject: Subject::Training { cell: Box::new(training()) },
             dataset: "eurosat".into(),
             manifest: "m".into(),
+            images: "i".into(),
             classes: ClassSubset::All,
             limit: None,
             corruption: Some(Corruption { kind: CorruptionKind::Rescale, position: 3, value: 0.5 }),
@@ -306,7 +313,7 @@ pub(super) mod tests {
     #[test]
     fn the_id_is_the_hash_of_the_canonical_text() {
         let text = concat!(
-            r#"{"backbone":{"weights":"w"},"classes":"all","dataset":"eurosat","engine":"e","kind":"training","#,
+            r#"{"backbone":{"weights":"w"},"classes":"all","dataset":"eurosat","engine":"e","images":"i","kind":"training","#,
             r#""manifest":"m","method":{"id":"nemesis-pen","options":{"alpha":1.0,"n_ctx":16},"source":"s"},"#,
             r#""precision":"fp32","protocol":{"lr":0.002,"name":"paper"},"seed":1,"shots":16}"#
         );

@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 
 /// A folder of records.
 ///
-/// `records/ID.json`, beside them `predictions/ID.bin`, `states/HASH.safetensors` and `failures/ID.json`.
+/// `records/ID.json`, beside them `predictions/ID.bin`, `states/HASH.safetensors`, `images/HASH.json` and
+/// `failures/ID.json`.
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
@@ -191,6 +192,25 @@ impl Store {
         self.folder.join("states").join(format!("{hash}.safetensors"))
     }
 
+    /// Keeps what a list of images holds: path and blake3 of each, under the digest that cells name it by.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn put_images(&self, digest: &str, images: &[(PathBuf, String)]) -> Result<()> {
+        let path = self.images_path(digest);
+        if path.is_file() { Ok(()) } else { write_json(&path, &images) }
+    }
+
+    /// What [`Self::put_images`] kept under this digest, if it did.
+    ///
+    /// # Errors
+    ///
+    /// When the file is damaged; the message names it.
+    pub fn images(&self, digest: &str) -> Result<Option<Vec<(PathBuf, String)>>> {
+        read_json(&self.images_path(digest))
+    }
+
     /// Notes that a cell failed, and why. The note goes when the cell succeeds.
     ///
     /// # Errors
@@ -236,6 +256,10 @@ impl Store {
 
     fn predictions_path(&self, id: &CellId) -> PathBuf {
         self.folder.join("predictions").join(format!("{id}.bin"))
+    }
+
+    fn images_path(&self, digest: &str) -> PathBuf {
+        self.folder.join("images").join(format!("{digest}.json"))
     }
 
     fn failure_path(&self, id: &CellId) -> PathBuf {

@@ -1,11 +1,13 @@
 //! Image features, encoded once and kept for all cells that share them.
 
 use super::pictures::{Augmentation, Pictures};
-use super::pool::{PartKey, Pool, View, hash_files};
-use crate::Result;
+use super::pool::{PartKey, Pool, View};
 use crate::backbone::{Backbone, BackboneSpec};
+use crate::contents::{Contents, digest};
 use crate::dataset::Sample;
 use crate::image::{DecodedCache, Preprocess, Rgb8, load_batch, prefetch};
+use crate::{Error, Result};
+use blake3::Hash;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +33,9 @@ fn batch(spec: &BackboneSpec) -> usize {
 pub struct Features {
     preprocess: Preprocess,
     pool: Option<Pool>,
+    contents: Contents,
+    /// What images hold, as long as their features may be held here. Features and ids then tell of the same images.
+    hashes: HashMap<PathBuf, Hash>,
     /// How many bytes of decoded few-shot images are kept, which are cropped anew in every epoch.
     decoded: usize,
     /// Features of test images by their files: several data sets may have equal relative paths.
@@ -52,10 +57,34 @@ struct Views {
 
 impl Features {
     /// No features yet. With a pool, features are looked up there before they are computed. Up to `decoded` bytes of
-    /// decoded few-shot images are kept, which are cropped anew in every epoch.
-    pub fn new(spec: &BackboneSpec, pool: Option<Pool>, decoded: usize) -> Self {
+    /// decoded few-shot images are kept, which are cropped anew in every epoch. `contents` knows what images hold.
+    pub fn new(spec: &BackboneSpec, pool: Option<Pool>, decoded: usize, contents: Contents) -> Self {
         let preprocess = Preprocess::clip(spec.image_size as usize);
-        Self { preprocess, pool, decoded, test: HashMap::new(), training: None }
+        Self { preprocess, pool, contents, hashes: HashMap::new(), decoded, test: HashMap::new(), training: None }
+    }
+
+    /// What images hold, in order: [`digest`] of their hashes. Each is looked at once until [`Self::forget`] is called.
+    ///
+    /// # Errors
+    ///
+    /// When an image cannot be read; the message names it.
+    pub fn images(&mut self, folder: &Path, samples: &[Sample]) -> Result<String> {
+        let paths = paths(folder, samples);
+        let new: Vec<PathBuf> = paths.iter().filter(|path| !self.hashes.contains_key(*path)).cloned().collect();
+        for (path, hash) in new.iter().zip(self.contents.hashes(&new)?) {
+            let hash = hash.ok_or_else(|| Error::new("the image is missing").at(path))?;
+            self.hashes.insert(path.clone(), hash);
+        }
+        Ok(digest(paths.iter().map(|path| self.hashes.get(path).copied())))
+    }
+
+    /// Writes down which images were read, so that the next process need not read them again to know them.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be written.
+    pub fn remember(&mut self) -> Result<()> {
+        self.contents.save()
     }
 
     /// Tells the pool that nobody is known to need the few-shot sample at hand any more, and forgets it.
@@ -76,6 +105,7 @@ impl Features {
     /// Forgets everything in memory, when another data set's turn comes.
     pub fn forget(&mut self) {
         self.test.clear();
+        self.hashes.clear();
         self.training = None;
     }
 
@@ -89,12 +119,12 @@ impl Features {
         if let Some(features) = self.test.get(&paths) {
             return Ok(features.shallow_clone());
         }
+        let images = self.hash_images(folder, samples)?;
         let compute = || {
             encode(backbone, &self.preprocess, &paths, &DecodedCache::new(0), |_, picture| {
                 self.preprocess.eval(picture)
             })
         };
-        let images = self.hash_images(&paths, samples)?;
         let features = self.pooled(backbone.spec(), images, View::Test, compute)?;
         self.test.insert(paths, features.shallow_clone());
         Ok(features)
@@ -117,7 +147,7 @@ impl Features {
         let mut views = self.take_views(samples, seed);
         let images = match &views.images {
             Some(images) => images.clone(),
-            None => self.hash_images(&paths, samples)?,
+            None => self.hash_images(folder, samples)?,
         };
         views.images = Some(images.clone());
         let known = views.encoded.get(&view).map(Tensor::shallow_clone);
@@ -164,14 +194,10 @@ impl Features {
         }
     }
 
-    /// The hash of images for the pool: their bytes, and the paths, which their crops are drawn by. Without a pool
-    /// nothing is read.
-    fn hash_images(&self, paths: &[PathBuf], samples: &[Sample]) -> Result<String> {
-        if self.pool.is_none() {
-            return Ok(String::new());
-        }
+    /// The hash of images for the pool: what they hold, and the paths, which their crops are drawn by.
+    fn hash_images(&mut self, folder: &Path, samples: &[Sample]) -> Result<String> {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(hash_files(paths)?.as_bytes());
+        hasher.update(self.images(folder, samples)?.as_bytes());
         for sample in samples {
             hasher.update(sample.path.to_string_lossy().as_bytes());
             hasher.update(b"\n");

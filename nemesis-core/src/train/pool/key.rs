@@ -1,15 +1,11 @@
 //! What features depend on.
 
-use crate::{Error, Result};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::path::Path;
 
 /// All that the features of a list of images depend on: equal keys stand for equal features.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PartKey {
-    /// The images' bytes, in order: [`hash_files`].
+    /// What the images hold, in order, with the paths that their crops are drawn by.
     pub images: String,
     /// The backbone's weights: `BackboneSpec::weights_hash`.
     pub weights: String,
@@ -48,24 +44,4 @@ impl PartKey {
     pub(super) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a struct of texts and numbers is JSON")
     }
-}
-
-/// blake3, in hexadecimal, of the bytes of `files`, in order.
-///
-/// # Errors
-///
-/// When a file cannot be read; of several the first in order is named.
-pub fn hash_files<P: AsRef<Path> + Sync>(files: &[P]) -> Result<String> {
-    let hash = |file: &P| {
-        let mut hasher = blake3::Hasher::new();
-        let read = File::open(file).and_then(|open| hasher.update_reader(open).map(|_| ()));
-        read.map_err(|e| Error::io("read the file", file, &e))?;
-        Ok(hasher.finalize())
-    };
-    let hashes: Vec<Result<blake3::Hash>> = files.par_iter().map(hash).collect();
-    let mut all = blake3::Hasher::new();
-    for hash in hashes {
-        all.update(hash?.as_bytes());
-    }
-    Ok(all.finalize().to_hex().to_string())
 }

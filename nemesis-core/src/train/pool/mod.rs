@@ -15,7 +15,7 @@ mod key;
 mod lock;
 mod part;
 
-pub use key::{PartKey, View, hash_files};
+pub use key::{PartKey, View};
 
 use crate::{Error, Result};
 use lock::Lock;
