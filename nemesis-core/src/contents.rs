@@ -186,6 +186,7 @@ pub fn digest(hashes: impl IntoIterator<Item = Option<Hash>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::slice::from_ref;
 
     /// A file that was last written long ago.
     fn old_file(folder: &Path, name: &str, text: &str) -> PathBuf {
@@ -219,7 +220,7 @@ mod tests {
         let mut contents = Contents::open(&file);
         for text in ["two", "six", "ten"] {
             fs::write(&path, text).unwrap();
-            assert_eq!(contents.hashes(&[path.clone()]).unwrap(), [Some(blake3::hash(text.as_bytes()))]);
+            assert_eq!(contents.hashes(from_ref(&path)).unwrap(), [Some(blake3::hash(text.as_bytes()))]);
         }
         contents.save().unwrap();
         assert!(!file.exists());
@@ -240,13 +241,13 @@ mod tests {
         contents.save().unwrap();
 
         let mut contents = Contents::open(&file);
-        assert_eq!(contents.unread(&[path.clone()]), 0);
-        assert_eq!(contents.hashes(&[path.clone()]).unwrap(), [Some(hash)]);
+        assert_eq!(contents.unread(from_ref(&path)), 0);
+        assert_eq!(contents.hashes(from_ref(&path)).unwrap(), [Some(hash)]);
         // Neither the size nor the time of the last write tells this one.
         let modified = metadata.modified().unwrap();
         fs::write(&path, "two").unwrap();
         File::options().append(true).open(&path).unwrap().set_modified(modified).unwrap();
-        assert_eq!(contents.unread(&[path.clone()]), 1);
+        assert_eq!(contents.unread(from_ref(&path)), 1);
         assert_eq!(contents.hashes(&[path]).unwrap(), [Some(blake3::hash(b"two"))]);
     }
 

@@ -242,7 +242,7 @@ fn drift_text(drift: &Drift, out: &Path) -> String {
         lines.extend(more(drift.images.len()));
     }
     lines.push("the next `nemesis run` computes again what saw them".to_owned());
-    lines.iter().map(|line| format!("  {line}\n")).collect()
+    format!("  {}\n", lines.join("\n  "))
 }
 
 /// How many missing or damaged images are named; more would bury what else there is to say.

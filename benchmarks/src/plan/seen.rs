@@ -45,12 +45,10 @@ impl<'a> Seen<'a> {
         let digest = digest(hashes.iter().copied());
         let mut whole = Vec::with_capacity(samples.len());
         for (sample, hash) in samples.iter().zip(hashes) {
-            match hash {
-                Some(hash) => whole.push((sample.path.clone(), hash.to_hex().to_string())),
-                None => {
-                    let missing = self.missing.entry(dataset.name().to_owned()).or_default();
-                    missing.insert(sample.path.clone());
-                }
+            if let Some(hash) = hash {
+                whole.push((sample.path.clone(), hash.to_hex().to_string()));
+            } else {
+                self.missing.entry(dataset.name().to_owned()).or_default().insert(sample.path.clone());
             }
         }
         if whole.len() == samples.len() {

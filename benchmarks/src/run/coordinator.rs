@@ -151,7 +151,7 @@ impl Run<'_> {
         let sender = sender.clone();
         listen(output, move |message| sender.send((number, message.map_or(Line::Ended, Line::Message))).is_ok());
         let mut worker = Worker { process, dataset: None, pending: Vec::new(), current: None };
-        worker.process.send(&ToWorker::Setup(self.setup.clone()))?;
+        worker.process.send(&ToWorker::Setup(Box::new(self.setup.clone())))?;
         self.workers.insert(number, worker);
         self.assign(number, pending)
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 pub(super) enum ToWorker {
     /// The first line: what all jobs have in common.
-    Setup(Setup),
+    Setup(Box<Setup>),
     /// Cells to compute, in order.
     Job(Vec<Assignment>),
 }

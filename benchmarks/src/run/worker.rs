@@ -22,7 +22,7 @@ pub fn work() -> Result<()> {
     };
     let limit = memory::limit_of(setup.memory, &setup.device);
     limit.map(memory::limit).transpose()?;
-    let mut engine = Engine::open(setup)?;
+    let mut engine = Engine::open(*setup)?;
     while let Ok(ToWorker::Job(cells)) = jobs.recv() {
         for Assignment { id, cell } in cells {
             reporter.send(&FromWorker::Started(id));
