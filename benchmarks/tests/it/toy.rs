@@ -11,14 +11,14 @@ const COLOURS: [(&str, [u8; 3]); 3] = [("red", [220, 30, 30]), ("green", [30, 22
 /// A data root in the folder `data`, in which each of `names` is a data set of three classes.
 pub(crate) fn data_root(folder: &Path, names: &[&str]) -> PathBuf {
     let root = folder.join("data");
-    let mut registry = String::new();
-    for name in names {
+    let entry = |name: &&str| {
         make_data_set(&root.join(name));
-        registry += &format!(
+        format!(
             "- {{name: {name}, title: {name}, folder: {name}, layout: {{split_file: {{file: split.json, images: .}}}}, \
              classes: 3, template: 'a photo of a {{}}.', licence: none, home: none}}\n"
-        );
-    }
+        )
+    };
+    let registry = names.iter().map(entry).collect::<Vec<_>>().concat();
     fs::write(root.join("datasets.yaml"), registry).unwrap();
     root
 }
