@@ -1,7 +1,8 @@
-//! The hash itself: over relative paths and contents, in the order of the paths.
+//! The hash itself: over relative paths and what counts of the files, in the order of the paths.
 
-use crate::lock;
+use crate::{lock, tokens};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -34,7 +35,15 @@ impl Fingerprint {
             }
         };
         for (name, path) in &files {
-            add(name, &read(path)?);
+            let content = read(path)?;
+            let failed = |e: String| format!("cannot read {}: {e}", path.display());
+            match path.extension().and_then(OsStr::to_str) {
+                Some("rs") => {
+                    add(name, tokens::significant(&text(content).map_err(failed)?).map_err(failed)?.as_bytes())
+                }
+                Some("toml") => add(name, without_comments(&text(content).map_err(failed)?).as_bytes()),
+                _ => add(name, &content),
+            }
         }
         if let Some(lock) = root.ancestors().map(|folder| folder.join("Cargo.lock")).find(|lock| lock.is_file()) {
             let lock = String::from_utf8_lossy(&read(&lock)?).into_owned();
@@ -45,6 +54,16 @@ impl Fingerprint {
         let files = files.into_values().map(|path| path.display().to_string()).collect();
         Ok(Self { hash, files })
     }
+}
+
+fn text(content: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(content).map_err(|e| e.to_string())
+}
+
+/// The lines of a TOML file that say something, which in a manifest no text over several lines does.
+fn without_comments(toml: &str) -> String {
+    let says = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    toml.lines().map(str::trim).filter(says).collect::<Vec<_>>().join("\n")
 }
 
 /// Adds a file, or all files below a folder, by names that begin with `name`.
@@ -75,6 +94,7 @@ mod tests {
         fs::write(root.join("Cargo.toml"), "toml").unwrap();
         fs::write(root.join("src/lib.rs"), main).unwrap();
         fs::write(root.join("src/deep/a.rs"), "a").unwrap();
+        fs::write(root.join("src/words"), "a").unwrap();
         root
     }
 
@@ -90,6 +110,15 @@ mod tests {
         assert_eq!(one, hash("elsewhere/two", "main", &[]));
         assert_ne!(one, hash("three", "other", &[]));
         assert_ne!(one, hash("four", "main", &["../Cargo.lock".to_owned()]));
+        assert_eq!(one, hash("five", "main // a comment", &[]));
+        for (file, more, counts) in
+            [("src/words", "b", true), ("Cargo.toml", "\n# why\n", false), ("Cargo.toml", "b", true)]
+        {
+            let root = write(&folder.join("six"), "main");
+            let path = root.join(file);
+            fs::write(&path, fs::read_to_string(&path).unwrap() + more).unwrap();
+            assert_eq!(one != Fingerprint::of("crate", &root, &[]).unwrap().hash, counts, "{file}");
+        }
         fs::remove_dir_all(&folder).unwrap();
     }
 

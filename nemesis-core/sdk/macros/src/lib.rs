@@ -2,6 +2,7 @@
 
 mod fingerprint;
 mod lock;
+mod tokens;
 
 use fingerprint::Fingerprint;
 use proc_macro::{TokenStream, TokenTree};
@@ -10,7 +11,8 @@ use std::path::Path;
 /// A hash over the sources of the calling crate, as 32 hexadecimal digits in a string literal.
 ///
 /// It covers `src/**`, `Cargo.toml`, and the versions of all packages that the crate rests on, by the nearest
-/// `Cargo.lock` in its folder or above it. Further files and
+/// `Cargo.lock` in its folder or above it. Of Rust sources only what can change a result counts: comments,
+/// documentation, tests and the texts of errors do not. Further files and
 /// folders can be named by string arguments, relative to the crate's folder: `source_fingerprint!("../other/src")`.
 /// The same sources give the same hash wherever they lie. The crate is compiled anew when one of the files changes.
 #[proc_macro]
