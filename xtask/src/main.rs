@@ -4,6 +4,7 @@
 
 mod bench;
 mod failure;
+mod install;
 mod new_method;
 mod parity;
 mod reproduce;
@@ -34,6 +35,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
         arguments: Vec<OsString>,
     },
+    /// Put `nemesis` and its plugins where a shell finds them: setup, a release build, then copies
+    Install(install::Options),
     /// Build everything and pass every test: setup, formatting, clippy, documentation, tests
     Test,
     /// Compare every part with golden values: setup, a release build, then `nemesis parity`
@@ -60,6 +63,8 @@ Examples:
       The few-shot table of the mini suite, in minutes, with nothing prepared
   cargo xtask reproduce --suite few-shot --data ~/DATA --weights RN50=RN50.pt --datasets eurosat --shots 16
       Real images through a real CLIP
+  cargo xtask install
+      Afterwards `nemesis` works anywhere
   cargo xtask test
       Everything that has to pass before a change lands
   cargo xtask new-method my-idea && cargo xtask reproduce --methods coop,my-idea
@@ -73,6 +78,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Setup(options) => setup::run(options).map(|_| 0),
         Command::Reproduce { arguments } => reproduce::run(arguments),
+        Command::Install(options) => install::run(&options),
         Command::Test => test::run(),
         Command::Bench(options) => bench::run(&options),
         Command::NewMethod { name } => new_method::run(&name),

@@ -1,9 +1,14 @@
 //! Where the workspace lies, and how its programs are started.
 
 use crate::failure::{Failure, Result};
+use serde_json::Value;
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+
+/// How long the first build takes.
+const FIRST_BUILD: &str = "about three minutes on two cores, once";
 
 /// The root of the workspace that this `xtask` belongs to.
 pub(crate) fn root() -> PathBuf {
@@ -16,13 +21,33 @@ pub(crate) fn root() -> PathBuf {
 
 /// Where Cargo puts what it builds, by its own account: it may be configured anywhere.
 pub(crate) fn target_folder() -> Result<PathBuf> {
+    let folder = metadata()?.get("target_directory").and_then(Value::as_str).map(PathBuf::from);
+    folder.ok_or_else(|| Failure::new("`cargo metadata` does not tell the target directory"))
+}
+
+/// The file names of the method plugins in `methods/`.
+pub(crate) fn method_libraries() -> Result<Vec<String>> {
+    let library = |package: String| format!("{DLL_PREFIX}{}{DLL_SUFFIX}", package.replace('-', "_"));
+    Ok(methods()?.into_iter().map(library).collect())
+}
+
+/// The packages in `methods/`.
+fn methods() -> Result<Vec<String>> {
+    let (metadata, folder) = (metadata()?, root().join("methods"));
+    let packages = metadata.get("packages").and_then(Value::as_array).into_iter().flatten();
+    let method = |package: &Value| {
+        let manifest = Path::new(package.get("manifest_path")?.as_str()?);
+        manifest.starts_with(&folder).then(|| package.get("name")?.as_str().map(str::to_owned))?
+    };
+    Ok(packages.filter_map(method).collect())
+}
+
+/// What Cargo says of the workspace.
+fn metadata() -> Result<Value> {
     let mut command = cargo("metadata");
     command.args(["--format-version", "1", "--no-deps", "--offline"]);
     let output = command.output().map_err(|error| cannot_start(&command, &error))?;
-    serde_json::from_slice::<serde_json::Value>(&output.stdout)
-        .ok()
-        .and_then(|metadata| Some(PathBuf::from(metadata.get("target_directory")?.as_str()?)))
-        .ok_or_else(|| Failure::new("`cargo metadata` does not tell the target directory"))
+    serde_json::from_slice(&output.stdout).map_err(|e| Failure::new(format!("`cargo metadata` prints no JSON: {e}")))
 }
 
 /// A Cargo command in the root of the workspace.
@@ -38,10 +63,15 @@ pub(crate) fn run(command: &mut Command) -> Result<ExitStatus> {
     command.status().map_err(|error| cannot_start(command, &error))
 }
 
-/// Builds `nemesis` and all method plugins in release mode, against this libtorch.
+/// Builds `nemesis` and all method plugins in release mode, against this libtorch, and nothing that only tests need.
 pub(crate) fn build_release(libtorch: &Path) -> Result<()> {
+    let methods = methods()?;
+    if !nemesis_program()?.exists() {
+        eprintln!("building nemesis and {} methods: {FIRST_BUILD}", methods.len());
+    }
     let mut command = cargo("build");
-    command.args(["--release", "--workspace", "--exclude", "xtask"]).env("LIBTORCH", libtorch);
+    command.args(["--release", "--package", "nemesis-bench"]).env("LIBTORCH", libtorch);
+    command.args(methods.iter().flat_map(|method| ["--package", method]));
     if run(&mut command)?.success() {
         return Ok(());
     }

@@ -1,0 +1,91 @@
+//! `cargo xtask install`: puts `nemesis` and its method plugins where a shell finds them.
+
+use crate::failure::{Failure, Result};
+use crate::{setup, workspace};
+use std::env::consts::{DLL_EXTENSION, EXE_SUFFIX};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+/// What the command line says about the installation.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The folder to install to: `bin/nemesis` is a link to `lib/nemesis/nemesis`, which has its plugins beside it
+    /// [default: Cargo's own, ~/.cargo]
+    #[arg(long, value_name = "DIR")]
+    prefix: Option<PathBuf>,
+}
+
+/// Builds, copies, and says what was put where.
+pub(crate) fn run(options: &Options) -> Result<u8> {
+    let libtorch = setup::run(setup::Options::default())?;
+    workspace::build_release(&libtorch)?;
+    let prefix = match &options.prefix {
+        Some(prefix) => std::path::absolute(prefix).map_err(|e| Failure::io("find", prefix, &e))?,
+        None => cargo_home()?,
+    };
+    let release = workspace::target_folder()?.join("release");
+    let (library, bin) = (prefix.join("lib/nemesis"), prefix.join("bin"));
+    let name = format!("nemesis{EXE_SUFFIX}");
+    make(&library)?;
+    make(&bin)?;
+    remove_plugins(&library)?;
+    let methods = workspace::method_libraries()?;
+    for file in std::iter::once(&name).chain(&methods) {
+        copy(&release.join(file), &library.join(file))?;
+    }
+    link(&library.join(&name), &bin.join(&name))?;
+    println!("{} and {} methods are in {}", name, methods.len(), library.display());
+    println!("they use libtorch in {}, which has to stay there", libtorch.display());
+    if !is_on_path(&bin) {
+        println!("add {} to PATH, so that a shell finds `nemesis`", bin.display());
+    }
+    Ok(0)
+}
+
+fn cargo_home() -> Result<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
+        .ok_or_else(|| Failure::new("your home folder is not known").help("say where to install with --prefix DIR"))
+}
+
+fn make(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))
+}
+
+/// Removes the plugins of an earlier installation: one whose method is gone must not be found any more.
+fn remove_plugins(folder: &Path) -> Result<()> {
+    let failed = |e| Failure::io("read the folder", folder, &e);
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension() == Some(OsStr::new(DLL_EXTENSION)) {
+            fs::remove_file(&path).map_err(|e| Failure::io("remove", &path, &e))?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies a file so that a program which is running keeps its old one.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let temporary = to.with_extension("part");
+    fs::copy(from, &temporary).map_err(|e| Failure::io("copy", from, &e))?;
+    fs::rename(&temporary, to).map_err(|e| Failure::io("write", to, &e))
+}
+
+fn link(program: &Path, place: &Path) -> Result<()> {
+    match fs::symlink_metadata(place) {
+        Ok(found) if !found.is_symlink() => {
+            return Err(Failure::new(format!("{} is there and not a link of ours", place.display()))
+                .help("remove it, or install elsewhere with --prefix DIR"));
+        }
+        Ok(_) => fs::remove_file(place).map_err(|e| Failure::io("replace", place, &e))?,
+        Err(_) => {}
+    }
+    symlink(program, place).map_err(|e| Failure::io("create the link", place, &e))
+}
+
+fn is_on_path(folder: &Path) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|entry| entry == folder)
+}
