@@ -1,5 +1,6 @@
 //! The benchmark: suites, plans, runs, tables and the command line of `nemesis`.
 
+pub mod adopt;
 pub mod bytes;
 pub mod cli;
 pub mod compare;

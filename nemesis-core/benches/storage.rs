@@ -57,6 +57,7 @@ fn store(criterion: &mut Criterion) {
         threads: 1,
         files: BTreeMap::new(),
         seconds: 1.0,
+        adopted: None,
     };
     let state = vec![("ctx".to_owned(), Tensor::zeros([16, 8], (Kind::Float, Device::Cpu)))];
     // `cargo bench -- --test` and `cargo test --benches` only try the benches out.

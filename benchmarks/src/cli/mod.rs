@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod adopt;
 mod backbone;
 mod bench;
 mod compare;
@@ -64,6 +65,8 @@ enum Command {
     Plan(plan::Plan),
     /// Print the tables of a folder of records again.
     Report(report::Report),
+    /// Use the records of another build, once a sample of them came out the same.
+    Adopt(adopt::Adopt),
     /// Compare the records of a run with published numbers.
     Compare(compare::Compare),
     /// Show, fetch, check, prepare and sample data sets.
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Run(command) => command.run(),
         Command::Plan(command) => command.run(),
         Command::Report(command) => command.run(),
+        Command::Adopt(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Data(command) => command.run(),
         Command::Backbone(command) => command.run(),

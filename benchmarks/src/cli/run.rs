@@ -78,7 +78,7 @@ pub(super) fn worker_options(settings: &Settings, plan: &Plan) -> Options {
 }
 
 /// Two runs must not write to one folder. The lock goes with the process, however that ends.
-fn lock(out: &Path) -> Result<File> {
+pub(super) fn lock(out: &Path) -> Result<File> {
     std::fs::create_dir_all(out).map_err(|e| Error::io("create the folder", out, &e))?;
     let path = out.join("lock");
     let file = File::create(&path).map_err(|e| Error::io("create the file", &path, &e))?;

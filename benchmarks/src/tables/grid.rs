@@ -4,7 +4,7 @@ use super::measure::{Footnotes, Outcome, mark_best, measure_of, value_of};
 use super::table::{Axes, Column, Group, Heading, Measured, Row, Run, Table, Value};
 use nemesis_core::record::{EvaluationRecord, differences};
 use serde_json::Value as Json;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The key of the row that sums up the others.
 pub const SUMMARY: &str = "average";
@@ -155,6 +155,7 @@ impl Grid {
         let records: Vec<&EvaluationRecord> = outcomes.filter_map(Outcome::record).collect();
         let mut remarks = vec![self.setting(&records)];
         remarks.extend(self.remarks.iter().cloned());
+        remarks.extend(adopted(&records));
         let mixed = differences(records.iter().map(|record| &record.provenance));
         if !mixed.is_empty() {
             remarks.push(format!("Mixed provenance: not all results were computed alike ({}).", mixed.join("; ")));
@@ -188,6 +189,18 @@ impl Grid {
             }
         }
     }
+}
+
+/// What is said of results that another build computed, a sentence for each proof.
+fn adopted(records: &[&EvaluationRecord]) -> Vec<String> {
+    let mut proofs: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+    for adopted in records.iter().filter_map(|record| record.provenance.adopted.as_ref()) {
+        proofs.entry(&adopted.proof).or_insert((0, &adopted.statement)).0 += 1;
+    }
+    let sentence = |(count, statement): (usize, &str)| {
+        format!("{count} of {} results are records of another build that were adopted: {statement}", records.len())
+    };
+    proofs.into_values().map(sentence).collect()
 }
 
 /// Marks what is best of accuracies, and gives norms the decimals that they need.

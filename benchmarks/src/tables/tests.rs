@@ -74,6 +74,7 @@ fn provenance(processor: &str) -> Provenance {
         threads: 1,
         files: BTreeMap::new(),
         seconds: 1.0,
+        adopted: None,
     }
 }
 

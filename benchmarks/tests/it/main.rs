@@ -1,5 +1,6 @@
 //! Whole commands, run as a user runs them.
 
+mod adopt;
 mod bad_input;
 mod book;
 mod broken;

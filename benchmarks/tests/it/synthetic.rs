@@ -160,5 +160,6 @@ fn provenance() -> Provenance {
         threads: 1,
         files: BTreeMap::new(),
         seconds: 1.0,
+        adopted: None,
     }
 }

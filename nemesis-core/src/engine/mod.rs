@@ -177,6 +177,7 @@ impl Engine {
             threads: self.setup.threads as u32,
             files,
             seconds: started.elapsed().as_secs_f64(),
+            adopted: None,
         })
     }
 }

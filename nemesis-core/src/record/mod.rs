@@ -1,5 +1,7 @@
 //! Records: what a cell leaves, and the statistics over them.
 
+mod adoption;
+mod build;
 mod canonical;
 mod cell;
 mod outcome;
@@ -8,12 +10,14 @@ mod state;
 pub mod statistics;
 mod store;
 
+pub use adoption::Proof;
+pub use build::Build;
 pub use cell::{
     BackboneKey, Cell, CellId, Corruption, CorruptionKind, EvaluationCell, MethodKey, Subject, TrainingCell,
 };
 pub use outcome::{
-    ClassCount, Evaluated, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record, RecordKind, Recorded,
-    Trained, TrainingOutcome, TrainingRecord, differences,
+    Adopted, ClassCount, Evaluated, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record, RecordKind,
+    Recorded, Trained, TrainingOutcome, TrainingRecord, differences,
 };
 pub(crate) use state::{dtype_of, kind_of};
 pub use state::{from_safetensors, to_safetensors};

@@ -184,12 +184,27 @@ pub struct Provenance {
     pub files: BTreeMap<String, String>,
     /// How long the cell took.
     pub seconds: f64,
+    /// That another build computed it, and why this one uses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Adopted>,
+}
+
+/// Where an adopted record is from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adopted {
+    /// The record of the other build.
+    pub from: CellId,
+    /// The name of the proof in the store's folder `adoptions`.
+    pub proof: String,
+    /// What the proof rests on, in a sentence for under tables.
+    pub statement: String,
 }
 
 /// In what the provenance of records differs, a line for each difference; none when all agree. Times are not compared.
 pub fn differences<'a>(all: impl IntoIterator<Item = &'a Provenance>) -> Vec<String> {
     let mut seen: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for Provenance { nemesis, libtorch, processor, device, threads, files, seconds: _ } in all {
+    for Provenance { nemesis, libtorch, processor, device, threads, files, seconds: _, adopted: _ } in all {
         let named = [("nemesis", nemesis), ("libtorch", libtorch), ("processor", processor), ("device", device)];
         let threads = ("threads".to_owned(), threads.to_string());
         let files = files.iter().map(|(what, hash)| (format!("file `{what}`"), hash.chars().take(12).collect()));
@@ -235,6 +250,7 @@ pub(super) mod tests {
             threads: 1,
             files: BTreeMap::from([("weights".into(), "aa".into())]),
             seconds: 1.5,
+            adopted: None,
         }
     }
 

@@ -32,11 +32,13 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the folder cannot be created.
+    /// When the folder cannot be created, or an adoption that was interrupted cannot be finished.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref().to_owned();
         fs::create_dir_all(&folder).map_err(|e| Error::io("create the folder", &folder, &e))?;
-        Ok(Self { folder })
+        let store = Self { folder };
+        store.finish_adoptions()?;
+        Ok(store)
     }
 
     /// The folder of the store.
@@ -250,11 +252,11 @@ impl Store {
         }
     }
 
-    fn record_path(&self, id: &CellId) -> PathBuf {
+    pub(super) fn record_path(&self, id: &CellId) -> PathBuf {
         self.folder.join("records").join(format!("{id}.json"))
     }
 
-    fn predictions_path(&self, id: &CellId) -> PathBuf {
+    pub(super) fn predictions_path(&self, id: &CellId) -> PathBuf {
         self.folder.join("predictions").join(format!("{id}.bin"))
     }
 
@@ -275,7 +277,7 @@ fn damaged(what: &str, path: &Path) -> Error {
     Error::new(what).at(path).help("delete the file; the next run computes it again")
 }
 
-fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::new(e.to_string()).at(path))?;
     text.push(b'\n');
     files::write_atomic(path, &text)
@@ -287,7 +289,7 @@ struct Version {
     schema: u32,
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let bytes = match fs::read(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         bytes => bytes.map_err(|e| Error::io("read the file", path, &e))?,
