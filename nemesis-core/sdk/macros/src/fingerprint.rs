@@ -39,7 +39,8 @@ impl Fingerprint {
             let failed = |e: String| format!("cannot read {}: {e}", path.display());
             match path.extension().and_then(OsStr::to_str) {
                 Some("rs") => {
-                    add(name, tokens::significant(&text(content).map_err(failed)?).map_err(failed)?.as_bytes())
+                    let tokens = text(content).and_then(|source| tokens::significant(&source)).map_err(failed)?;
+                    add(name, tokens.as_bytes());
                 }
                 Some("toml") => add(name, without_comments(&text(content).map_err(failed)?).as_bytes()),
                 _ => add(name, &content),
