@@ -3,6 +3,7 @@
 //! It links no libtorch, so that it works before there is one.
 
 mod bench;
+mod campaign;
 mod failure;
 mod new_method;
 mod parity;
@@ -47,6 +48,8 @@ enum Command {
     },
     /// Run the benches, or time the work beside PyTorch's
     Bench(bench::Options),
+    /// Read thousands of damaged images as Pillow does, and compare
+    Campaign(campaign::Options),
     /// Make a crate with a working method in methods/, which appears in tables with no further edit
     NewMethod {
         /// Its name: words of small letters and digits joined by hyphens
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Reproduce { arguments } => reproduce::run(arguments),
         Command::Test => test::run(),
         Command::Bench(options) => bench::run(&options),
+        Command::Campaign(options) => campaign::run(&options),
         Command::NewMethod { name } => new_method::run(&name),
         Command::Parity { fixtures, arguments } => parity::run(fixtures, arguments),
     };
