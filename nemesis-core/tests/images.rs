@@ -54,25 +54,25 @@ fn what_pillow_refuses_is_an_error_that_names_the_file() {
         })
         .collect();
     insta::assert_snapshot!(messages.join("\n"), @r"
-    data-broken.png: the PNG image is damaged: Corrupt deflate stream. InsufficientInput
+    data-broken.png: the PNG image is damaged: the image data are cut off
     empty.jpg: the image file is empty
     header-checksum.png: the PNG image is damaged: wrong checksum of its chunk IHDR
-    header-only.jpg: the JPEG image is damaged: no image in the JPEG file
+    header-only.jpg: the JPEG image is damaged: the file is cut off before the image data
     header-only.png: the PNG image is damaged: the file is cut off
     huge.png: the image has a size of 60000×60000 pixels
     no-end-444.jpg: the JPEG image is damaged: the file is cut off
     no-end-grey.jpg: the JPEG image is damaged: the file is cut off
     no-end-progressive.jpg: the JPEG image is damaged: the file is cut off
-    no-image.jpg: the JPEG image is damaged: no image in the JPEG file
-    no-tables.jpg: the JPEG image is damaged: Quantization table 0x00 was not defined
+    no-image.jpg: the JPEG image is damaged: the file is cut off before the image data
+    no-tables.jpg: the JPEG image is damaged: quantization table 0 was not defined
     text.jpg: the file is not an image
-    too-little-data.png: the PNG image is damaged: IDAT or fDAT chunk does not have enough data for image.
+    too-little-data.png: the PNG image is damaged: the image data are cut off
     truncated-progressive.jpg: the JPEG image is damaged: the file is cut off
     truncated.jpg: the JPEG image is damaged: the file is cut off
-    truncated.png: the PNG image is damaged: unexpected end of file
-    twelve-bit.jpg: the JPEG image is damaged: Unsupported JPEG data precision 12
-    two-components.jpg: the JPEG image is damaged: Bogus marker length
-    zero-wide.png: the PNG image is damaged: Invalid image dimensions
+    truncated.png: the PNG image is damaged: the image data are cut off
+    twelve-bit.jpg: the JPEG image has 12 bits a sample
+    two-components.jpg: the JPEG image has 2 components
+    zero-wide.png: the image has a size of 0×18 pixels
     ");
 }
 

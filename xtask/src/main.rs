@@ -3,6 +3,7 @@
 //! It links no libtorch, so that it works before there is one.
 
 mod bench;
+mod campaign;
 mod failure;
 mod install;
 mod new_method;
@@ -50,6 +51,8 @@ enum Command {
     },
     /// Run the benches, or time the work beside PyTorch's
     Bench(bench::Options),
+    /// Read thousands of damaged images as Pillow does, and compare
+    Campaign(campaign::Options),
     /// Make a crate with a working method in methods/, which appears in tables with no further edit
     NewMethod {
         /// Its name: words of small letters and digits joined by hyphens
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Command::Install(options) => install::run(&options),
         Command::Test => test::run(),
         Command::Bench(options) => bench::run(&options),
+        Command::Campaign(options) => campaign::run(&options),
         Command::NewMethod { name } => new_method::run(&name),
         Command::Parity { fixtures, arguments } => parity::run(fixtures, arguments),
     };

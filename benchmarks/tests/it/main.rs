@@ -10,6 +10,7 @@ mod compare;
 mod cuda;
 mod fetch;
 mod files;
+mod image_folders;
 mod interchange;
 #[cfg(target_os = "linux")]
 mod isolation;

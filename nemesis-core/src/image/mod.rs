@@ -13,7 +13,7 @@ mod resize;
 mod tensor;
 
 pub use cache::DecodedCache;
-pub use decode::{Decoded, decode, decode_with_alpha, read};
+pub use decode::{Decoded, Format, decode, decode_with_alpha, read};
 pub use load::load_batch;
 pub use prefetch::prefetch;
 pub use preprocess::Preprocess;

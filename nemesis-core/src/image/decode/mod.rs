@@ -2,9 +2,11 @@
 //!
 //! The format is told by the content and never by the name. Orientation tags, colour profiles and gamma are ignored.
 
-mod colour;
+mod format;
 mod jpeg;
 mod png;
+
+pub use format::Format;
 
 pub(super) use jpeg::divide_by_255;
 
@@ -48,21 +50,18 @@ pub fn decode(bytes: &[u8]) -> Result<Rgb8> {
 ///
 /// Those of [`decode`].
 pub fn decode_with_alpha(bytes: &[u8]) -> Result<Decoded> {
-    match bytes {
-        [0xff, 0xd8, 0xff, ..] => jpeg::decode(bytes).map(|rgb| Decoded { rgb, alpha: None }),
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => png::decode(bytes),
-        _ => Err(unsupported(bytes)),
+    match Format::of(bytes) {
+        Some(Format::Jpeg) => jpeg::decode(bytes).map(|rgb| Decoded { rgb, alpha: None }),
+        Some(Format::Png) => png::decode(bytes),
+        other => Err(unsupported(bytes, other)),
     }
 }
 
-fn unsupported(bytes: &[u8]) -> Error {
-    let what = match bytes {
-        [] => "the image file is empty",
-        [b'G', b'I', b'F', b'8', ..] => "GIF images are not supported",
-        [b'B', b'M', ..] => "BMP images are not supported",
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "WebP images are not supported",
-        [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => "TIFF images are not supported",
-        _ => "the file is not an image",
+fn unsupported(bytes: &[u8], format: Option<Format>) -> Error {
+    let what = match format {
+        Some(format) => format!("{format} images are not supported"),
+        None if bytes.is_empty() => "the image file is empty".to_owned(),
+        None => "the file is not an image".to_owned(),
     };
     Error::new(what).expected("a JPEG or PNG image").help(HELP)
 }

@@ -15,13 +15,13 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    pub(super) fn empty(width: usize, height: usize) -> Self {
-        Self { samples: vec![], stride: width, width, height }
+    /// A row; beyond the last one, the last one again.
+    pub(super) fn row(&self, y: usize) -> &[u8] {
+        &self.samples[self.stride * y.min(self.height - 1)..][..self.width]
     }
 
-    /// A row; beyond the last one, the last one again.
-    fn row(&self, y: usize) -> &[u8] {
-        &self.samples[self.stride * y.min(self.height - 1)..][..self.width]
+    pub(super) fn row_mut(&mut self, y: usize) -> &mut [u8] {
+        &mut self.samples[self.stride * y..][..self.width]
     }
 }
 
@@ -38,7 +38,7 @@ pub(super) enum Subsampling {
 
 /// The pixels `[height, width, 3]` of an image from its luma, blue and red. Subsampled planes must be wider than two.
 #[multiversion(targets("x86_64+avx2"))]
-pub(super) fn to_rgb([luma, chroma @ ..]: &[Plane; 3], subsampling: Subsampling) -> Vec<u8> {
+pub(super) fn to_rgb([luma, chroma @ ..]: [&Plane; 3], subsampling: Subsampling) -> Vec<u8> {
     let mut rgb = vec![0; 3 * luma.width * luma.height];
     let mut sums = vec![0; chroma[0].width];
     let mut smooth = [vec![0; 2 * chroma[0].width], vec![0; 2 * chroma[0].width]];
@@ -67,7 +67,7 @@ pub(super) fn to_rgb([luma, chroma @ ..]: &[Plane; 3], subsampling: Subsampling)
 /// Twice as many samples, each three parts of the nearer one and one of the other neighbour (`h2v1_fancy_upsample`).
 #[expect(clippy::inline_always, reason = "it must be compiled for the instructions that `to_rgb` is compiled for")]
 #[inline(always)]
-fn widen_row(row: &[u8], out: &mut [u8]) {
+pub(super) fn widen_row(row: &[u8], out: &mut [u8]) {
     let last = row.len() - 1;
     let at = |x: usize| u16::from(row[x]);
     out[0] = row[0];
@@ -84,7 +84,7 @@ fn widen_row(row: &[u8], out: &mut [u8]) {
 /// Three parts of the nearer row and one of the other.
 #[expect(clippy::inline_always, reason = "it must be compiled for the instructions that `to_rgb` is compiled for")]
 #[inline(always)]
-fn add_rows(near: &[u8], far: &[u8], sums: &mut [u16]) {
+pub(super) fn add_rows(near: &[u8], far: &[u8], sums: &mut [u16]) {
     for ((sum, near), far) in sums.iter_mut().zip(near).zip(far) {
         *sum = 3 * u16::from(*near) + u16::from(*far);
     }
@@ -93,7 +93,7 @@ fn add_rows(near: &[u8], far: &[u8], sums: &mut [u16]) {
 /// [`widen_row`] for the sums of two rows (`h2v2_fancy_upsample`).
 #[expect(clippy::inline_always, reason = "it must be compiled for the instructions that `to_rgb` is compiled for")]
 #[inline(always)]
-fn widen_sums(sums: &[u16], out: &mut [u8]) {
+pub(super) fn widen_sums(sums: &[u16], out: &mut [u8]) {
     let last = sums.len() - 1;
     out[0] = ((4 * sums[0] + 8) >> 4) as u8;
     out[1] = ((3 * sums[0] + sums[1] + 7) >> 4) as u8;
@@ -111,11 +111,18 @@ fn widen_sums(sums: &[u16], out: &mut [u8]) {
 fn convert(luma: &[u8], blue: &[u8], red: &[u8], out: &mut [u8]) {
     let pixels = out.as_chunks_mut::<3>().0;
     for (((out, y), cb), cr) in pixels.iter_mut().zip(luma).zip(blue).zip(red) {
-        let [y, cb, cr] = [i32::from(*y), i32::from(*cb) - 128, i32::from(*cr) - 128];
-        let half = 1 << 15;
-        let r = y + ((91_881 * cr + half) >> 16);
-        let g = y + ((-22_554 * cb - 46_802 * cr + half) >> 16);
-        let b = y + ((116_130 * cb + half) >> 16);
-        *out = [r, g, b].map(|v| v.clamp(0, 255) as u8);
+        *out = colour(*y, *cb, *cr);
     }
+}
+
+/// The colour of a luma, blue and red.
+#[expect(clippy::inline_always, reason = "it must be compiled for the instructions that `to_rgb` is compiled for")]
+#[inline(always)]
+pub(super) fn colour(y: u8, cb: u8, cr: u8) -> [u8; 3] {
+    let [y, cb, cr] = [i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128];
+    let half = 1 << 15;
+    let r = y + ((91_881 * cr + half) >> 16);
+    let g = y + ((-22_554 * cb - 46_802 * cr + half) >> 16);
+    let b = y + ((116_130 * cb + half) >> 16);
+    [r, g, b].map(|v| v.clamp(0, 255) as u8)
 }

@@ -1,0 +1,186 @@
+//! From compressed image data to pixels: inflating, unfiltering, and the order of interlaced images.
+//!
+//! This goes by rows and by the portions in which Pillow reads (`ZipDecode.c`): what lies behind the last row is looked
+//! at only as far as it comes with that row, and an image whose data end properly between two rows is black from there.
+
+use crate::Result;
+use crate::image::decode::broken;
+use flate2::{Decompress, FlushDecompress, Status};
+
+/// First column and row of each pass of an interlaced image, and the steps to the next ones.
+const PASSES: [[usize; 4]; 7] =
+    [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
+
+/// A part of an image, in pixels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub(super) left: usize,
+    pub(super) top: usize,
+    pub(super) width: usize,
+    pub(super) height: usize,
+}
+
+/// Pixels in the making.
+pub(super) struct Rows {
+    inflate: Decompress,
+    window: Window,
+    /// Bits of a pixel.
+    bits: usize,
+    /// Pixels in a row of the image.
+    across: usize,
+    pass: Option<usize>,
+    y: usize,
+    /// A filter's number and a row, as far as it is there, and the row before it.
+    row: Vec<u8>,
+    filled: usize,
+    previous: Vec<u8>,
+    /// Each pixel in whole bytes.
+    pixels: Vec<u8>,
+}
+
+impl Rows {
+    /// An image of `across`×`down` pixels of `bits` bits, of which the data fill a part.
+    pub(super) fn new(across: usize, down: usize, window: Window, bits: usize, is_interlaced: bool) -> Self {
+        let length = (window.width * bits).div_ceil(8);
+        Self {
+            inflate: Decompress::new(true),
+            window,
+            bits,
+            across,
+            pass: is_interlaced.then_some(0),
+            y: 0,
+            row: vec![0; length + 1],
+            filled: 0,
+            previous: vec![0; length + 1],
+            pixels: vec![0; across * down * bits.div_ceil(8)],
+        }
+    }
+
+    /// The pixels, each in whole bytes.
+    pub(super) fn into_pixels(self) -> Vec<u8> {
+        self.pixels
+    }
+
+    /// Takes a portion of the data; whether the image is complete.
+    pub(super) fn feed(&mut self, mut data: &[u8]) -> Result<bool> {
+        while !data.is_empty() {
+            let length = self.row_length();
+            let before = (self.inflate.total_in(), self.inflate.total_out());
+            let out = &mut self.row[self.filled..=length];
+            let status = self.inflate.decompress(data, out, FlushDecompress::None);
+            let status = match status {
+                Ok(Status::BufError) => return Err(broken("PNG", "its image data are broken")),
+                Err(error) => return Err(broken("PNG", &format!("its image data are broken: {error}"))),
+                Ok(status) => status,
+            };
+            data = &data[(self.inflate.total_in() - before.0) as usize..];
+            self.filled += (self.inflate.total_out() - before.1) as usize;
+            if self.filled <= length {
+                return Ok(false);
+            }
+            self.unfilter(length)?;
+            self.put_row();
+            self.filled = 0;
+            if self.next_row() || status == Status::StreamEnd {
+                return Ok(true);
+            }
+            std::mem::swap(&mut self.row, &mut self.previous);
+        }
+        Ok(false)
+    }
+
+    /// Pixels in this row.
+    fn count(&self) -> usize {
+        match self.pass {
+            Some(pass) => self.window.width.saturating_sub(PASSES[pass][0]).div_ceil(PASSES[pass][2]),
+            None => self.window.width,
+        }
+    }
+
+    fn row_length(&self) -> usize {
+        (self.count() * self.bits).div_ceil(8)
+    }
+
+    fn unfilter(&mut self, length: usize) -> Result<()> {
+        let step = self.bits.div_ceil(8);
+        let (row, previous) = (&mut self.row[..=length], &self.previous);
+        match row[0] {
+            0 => {}
+            1 => (step + 1..=length).for_each(|i| row[i] = row[i].wrapping_add(row[i - step])),
+            2 => row[1..].iter_mut().zip(&previous[1..]).for_each(|(v, above)| *v = v.wrapping_add(*above)),
+            3 => {
+                for i in 1..=length {
+                    let left = if i > step { u16::from(row[i - step]) } else { 0 };
+                    row[i] = row[i].wrapping_add(((left + u16::from(previous[i])) / 2) as u8);
+                }
+            }
+            4 => {
+                for i in 1..=length {
+                    let (a, c) = if i > step { (row[i - step], previous[i - step]) } else { (0, 0) };
+                    row[i] = row[i].wrapping_add(paeth(a, previous[i], c));
+                }
+            }
+            other => return Err(broken("PNG", &format!("unknown filter {other} of a row"))),
+        }
+        Ok(())
+    }
+
+    fn put_row(&mut self) {
+        let step = self.bits.div_ceil(8);
+        let (first, apart) = self.pass.map_or((0, 1), |pass| (PASSES[pass][0], PASSES[pass][2]));
+        let y = match self.pass {
+            Some(_) => self.y,
+            None => self.window.top + self.y,
+        };
+        let left = if self.pass.is_some() { 0 } else { self.window.left };
+        let start = (y * self.across + left + first) * step;
+        let count = self.count();
+        let row = &self.row[1..];
+        if self.bits >= 8 && apart == 1 {
+            self.pixels[start..start + count * step].copy_from_slice(&row[..count * step]);
+        } else if self.bits >= 8 {
+            for (n, pixel) in row.chunks_exact(step).take(count).enumerate() {
+                self.pixels[start + n * apart * step..][..step].copy_from_slice(pixel);
+            }
+        } else {
+            for n in 0..count {
+                let bit = n * self.bits;
+                let value = row[bit / 8] >> (8 - self.bits - bit % 8) & (u8::MAX >> (8 - self.bits));
+                self.pixels[start + n * apart] = value;
+            }
+        }
+    }
+
+    /// Goes on to the next row; whether there is none.
+    fn next_row(&mut self) -> bool {
+        let Some(pass) = self.pass else {
+            self.y += 1;
+            return self.y >= self.window.height;
+        };
+        self.y += PASSES[pass][3];
+        while self.y >= self.window.height || self.count() == 0 {
+            let next = self.pass.unwrap_or(0) + 1;
+            if next == PASSES.len() {
+                return true;
+            }
+            self.pass = Some(next);
+            self.y = PASSES[next][1];
+            // The row before the first one of a pass is black.
+            self.row.fill(0);
+        }
+        false
+    }
+}
+
+/// Whichever of left, above and above left is nearest to left plus above less above left.
+fn paeth(a: u8, b: u8, c: u8) -> u8 {
+    let [x, y, z] = [a, b, c].map(i32::from);
+    let (pa, pb, pc) = ((y - z).abs(), (x - z).abs(), (x + y - 2 * z).abs());
+    if pa <= pb && pa <= pc {
+        a
+    } else if pb <= pc {
+        b
+    } else {
+        c
+    }
+}
