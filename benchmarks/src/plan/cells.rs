@@ -1,7 +1,7 @@
 //! The cells of a plan: trainings and the evaluations behind them, with every option settled.
 
 use super::variants::{TestSet, Variant, variants};
-use super::{Column, PlannedCell};
+use super::{Column, PlannedCell, datasets};
 use crate::plugins::{Plugins, names_option};
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, Suite, TableKind, line_of_key};
@@ -13,7 +13,7 @@ use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result, engine};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Collects the cells of one data set after the other.
 pub(super) struct Cells<'a> {
@@ -24,6 +24,10 @@ pub(super) struct Cells<'a> {
     columns: &'a [Column],
     /// The hash of the backbone's weights, which is known later than the rest.
     pub(super) weights: String,
+    /// The backbone's checkpoint, known with its hash.
+    pub(super) checkpoint: PathBuf,
+    /// What the user should know of the data sets.
+    pub(super) remarks: Vec<Error>,
     /// The cells so far, evaluations behind their trainings.
     pub(super) planned: Vec<PlannedCell>,
 }
@@ -36,7 +40,17 @@ impl<'a> Cells<'a> {
         entries: &'a [MethodEntry],
         columns: &'a [Column],
     ) -> Self {
-        Self { settings, plugins, protocol, entries, columns, weights: String::new(), planned: Vec::new() }
+        Self {
+            settings,
+            plugins,
+            protocol,
+            entries,
+            columns,
+            weights: String::new(),
+            checkpoint: PathBuf::new(),
+            remarks: Vec::new(),
+            planned: Vec::new(),
+        }
     }
 
     /// Has every method judge its options for every data set.
@@ -68,13 +82,14 @@ impl<'a> Cells<'a> {
             .flat_map(|dataset| subsets.iter().map(move |subset| (dataset, *subset)))
             .map(|(dataset, classes)| TestSet::new(dataset, classes, self.settings.layer.limit))
             .collect();
+        let methods = self.method_keys(dataset.name())?;
+        self.check(&test_sets, &methods, suite.zero_shot)?;
         if suite.zero_shot {
             for test in &test_sets {
                 let subject = Subject::ZeroShot { template: test.dataset.template().to_owned() };
                 self.add_evaluation(test, subject, None, Variant::default());
             }
         }
-        let methods = self.method_keys(dataset.name())?;
         let variants = methods.iter().map(|method| variants(&suite.table, method)).collect::<Result<Vec<_>>>()?;
         for (&shots, &seed) in shots.iter().flat_map(|shots| seeds.iter().map(move |seed| (shots, seed))) {
             let trainings = self.add_trainings(&test_sets[0], &methods, &suite.table, (shots, seed))?;
@@ -84,6 +99,22 @@ impl<'a> Cells<'a> {
                         let subject = Subject::Training { cell: Box::new(training.clone()) };
                         self.add_evaluation(test, subject, Some(label.clone()), *variant);
                     }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses data sets that would fail or say nothing, and takes down what is odd about them.
+    fn check(&mut self, test_sets: &[TestSet<'_>], methods: &[MethodKey], zero_shot: bool) -> Result<()> {
+        let vectors = methods.iter().filter_map(|method| method.options.get("n_ctx")?.as_u64()).max().unwrap_or(0);
+        for test in test_sets {
+            datasets::check_test_set(test)?;
+            datasets::check_lengths(test.dataset, vectors, zero_shot, &self.checkpoint)?;
+            for remark in test.dataset.remarks() {
+                let remark = remark.clone().context(format_args!("`{}`", test.dataset.name()));
+                if !self.remarks.contains(&remark) {
+                    self.remarks.push(remark);
                 }
             }
         }
@@ -106,9 +137,20 @@ impl<'a> Cells<'a> {
             lists.and_then(|_| few_shot_lists::fingerprint(*dataset, &sample, shots as usize, seed, validation))
         };
         let images = classes.samples(&sample.train, dataset.class_names().len()).len() as u64;
+        datasets::check_training_set(images, *dataset, *classes)?;
         let resolved = self.protocol.resolve(dataset.name(), shots)?;
         let mut trainings = Vec::with_capacity(methods.len());
         for (method, column) in methods.iter().zip(self.columns) {
+            let validation = self.plugins.get(&method.id)?.descriptor.needs.validation;
+            if validation && few_shot_lists::lacks_validation(*dataset, &sample) {
+                let what = format!(
+                    "`{}` looks at validation images, and the few-shot list of `{}`",
+                    method.id,
+                    dataset.name()
+                );
+                return Err(Error::new(format!("{what}, {shots} shots and seed {seed} names none"))
+                    .help("leave the method out with `--methods`, or add the images under `val`"));
+            }
             let training = TrainingCell {
                 dataset: dataset.name().to_owned(),
                 manifest: manifest.clone(),
@@ -121,7 +163,7 @@ impl<'a> Cells<'a> {
                 precision: self.protocol.precision.to_string(),
                 engine: engine::FINGERPRINT.to_owned(),
                 kept_epochs: table.kept_epochs(resolved.epochs),
-                sample: fingerprint(self.plugins.get(&method.id)?.descriptor.needs.validation),
+                sample: fingerprint(validation),
             };
             self.planned.push(PlannedCell {
                 id: training.id(),

@@ -1,10 +1,10 @@
 //! The images that a plan needs and that are not on disk.
 
 use super::{Plan, PlannedCell};
-use nemesis_core::dataset::{Registry, limited_test, missing_images};
+use nemesis_core::dataset::{Registry, limited_test, missing_images, near_match};
 use nemesis_core::interchange::few_shot_lists;
 use nemesis_core::record::Cell;
-use nemesis_core::{Error, Result};
+use nemesis_core::{Error, Result, files};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -51,8 +51,15 @@ impl Plan {
         let Some((dataset, images)) = missing.first() else { return Ok(()) };
         let count: usize = missing.iter().map(|(_, images)| images.len()).sum();
         let folder = Registry::load(&self.data)?.get(dataset)?.path(&self.data);
-        Err(Error::new(format!("{count} images that the run needs are missing; the first is of `{dataset}`"))
-            .at(folder.join(&images[0]))
+        // A link that leads nowhere and a folder that may not be entered are told as such.
+        files::exists(&folder.join(&images[0]))?;
+        let what = format!("{count} images that the run needs are missing; the first is of `{dataset}`");
+        let error = Error::new(what).at(folder.join(&images[0]));
+        if let Some(near) = near_match(&folder, &images[0]) {
+            let help = "lists and files have to spell names the same, in upper and lower case and accents, too";
+            return Err(error.expected(format!("what may be `{}` there", near.display())).help(help));
+        }
+        Err(error
             .help("`nemesis plan` with the same options counts them by data set; `--limit N` needs fewer test images"))
     }
 

@@ -2,6 +2,7 @@
 
 mod cells;
 mod choose;
+mod datasets;
 mod missing;
 mod saved;
 mod variants;
@@ -179,6 +180,7 @@ impl Plan {
         let backbone = choose::backbone(settings)?;
         let data = choose::data_root(settings)?;
         cells.weights = files::hash(&backbone.1)?;
+        cells.checkpoint.clone_from(&backbone.1);
         let registry = Registry::load(&data)?;
         let mut datasets = Vec::with_capacity(names.len());
         let targets = cells::open_all(&registry, &data, &targets)?;
@@ -190,6 +192,9 @@ impl Plan {
         for target in &targets {
             datasets.push((target.name().to_owned(), registry.get(target.name())?.title.clone()));
         }
+        let (cells, remarks) = (cells.planned, cells.remarks);
+        let mut warnings = plugins.take_warnings();
+        warnings.extend(remarks);
         Ok(Self {
             suite: suite.name.clone(),
             title: suite.title.clone(),
@@ -198,9 +203,9 @@ impl Plan {
             data,
             few_shot_lists: layer.few_shot_lists.clone(),
             backbone,
-            cells: cells.planned,
+            cells,
             validating,
-            warnings: plugins.take_warnings(),
+            warnings,
             methods: columns,
             datasets,
             shots,

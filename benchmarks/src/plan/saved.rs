@@ -6,6 +6,7 @@ use nemesis_core::dataset::ClassSubset;
 use nemesis_core::record::{Cell, CellId, Corruption};
 use nemesis_core::{Error, Result, files};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What the plan leaves beside the records, so that its tables can be printed again.
@@ -74,7 +75,7 @@ impl Plan {
         SavedPlan {
             title: self.title.clone(),
             table: self.table.clone(),
-            notes: self.notes.iter().cloned().chain(deviations).chain([precision]).collect(),
+            notes: self.notes.iter().cloned().chain(self.lists()).chain(deviations).chain([precision]).collect(),
             protocol: self.protocol.name.clone(),
             backbone: self.backbone.0.clone(),
             columns: (self.methods.iter())
@@ -86,6 +87,25 @@ impl Plan {
             zero_shot: self.zero_shot,
             cells: self.cells.iter().filter_map(saved).collect(),
         }
+    }
+
+    /// Says whose few-shot samples were taken, if they were not drawn.
+    fn lists(&self) -> Option<String> {
+        let lists = self.few_shot_lists.as_ref()?;
+        // Methods that look at validation images may differ from the drawn sample where others do not.
+        let mut samples: BTreeMap<(&str, u32, u64), bool> = BTreeMap::new();
+        for cell in &self.cells {
+            if let Cell::Training(training) = &cell.cell {
+                let key = (training.dataset.as_str(), training.shots, training.seed);
+                *samples.entry(key).or_default() |= training.sample.is_some();
+            }
+        }
+        let differ = samples.values().filter(|differs| **differs).count();
+        let all = samples.len();
+        Some(format!(
+            "few-shot samples are taken from the lists in `{}` instead of drawn; {differ} of {all} differ from the drawn ones",
+            lists.display()
+        ))
     }
 
     /// Writes [`Plan::saved`] to `plans/SUITE.json` in the folder of the records.
