@@ -103,7 +103,8 @@ impl Plan {
         let differ = samples.values().filter(|differs| **differs).count();
         let all = samples.len();
         Some(format!(
-            "few-shot samples are taken from the lists in `{}` instead of drawn; {differ} of {all} differ from the drawn ones",
+            "few-shot samples are taken from the lists in `{}` instead of drawn; {differ} of {all} samples differ from \
+             the drawn ones",
             lists.display()
         ))
     }

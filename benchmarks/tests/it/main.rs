@@ -6,6 +6,7 @@ mod broken;
 mod command;
 mod compare;
 mod cuda;
+mod data_faults;
 mod fetch;
 mod files;
 mod interchange;
