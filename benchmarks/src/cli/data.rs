@@ -150,7 +150,7 @@ fn list(registry: &Registry, root: &Path) -> String {
     let width = registry.names().map(str::len).max().unwrap_or(0);
     let line = |entry: &Entry| {
         let Entry { name, title, .. } = entry;
-        let about = entry.classes.map(|classes| format!("{title}, {classes} classes")).unwrap_or_else(|| title.clone());
+        let about = entry.classes.map_or_else(|| title.clone(), |classes| format!("{title}, {classes} classes"));
         let about = [vec![about], entry.terms()].concat().join("; ");
         let present = if entry.path(root).is_dir() { "present" } else { "absent" };
         format!("{name:width$}  {present:7}  {about}\n")

@@ -85,7 +85,9 @@ impl Contents {
     /// The classes without images of a split that has some.
     fn lacking(&self, samples: &[Sample], kind: &str) -> Option<Error> {
         let mut lacking = vec![true; self.class_names.len()];
-        samples.iter().for_each(|sample| lacking[sample.label as usize] = false);
+        for sample in samples {
+            lacking[sample.label as usize] = false;
+        }
         let labels: Vec<usize> = (0..lacking.len()).filter(|label| lacking[*label]).collect();
         let which = class_titles(&labels, &self.class_names);
         (!samples.is_empty() && !labels.is_empty()).then(|| Error::new(format!("no {kind} image is listed of {which}")))

@@ -35,9 +35,8 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Vec<Entry>> {
     let mut entries = Vec::with_capacity(all.len());
     for (at, written) in all.into_iter().enumerate() {
         let line = lines.as_ref().map(|lines| lines[at]);
-        match complete(written, at, &mut missing, line) {
-            Some(entry) => entries.push(entry.map_err(|e| line.into_iter().fold(e.at(file), Error::line))?),
-            None => continue,
+        if let Some(entry) = complete(written, at, &mut missing, line) {
+            entries.push(entry.map_err(|e| line.into_iter().fold(e.at(file), Error::line))?);
         }
     }
     if missing.is_empty() {

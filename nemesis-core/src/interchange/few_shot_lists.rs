@@ -149,7 +149,9 @@ const MOST_NAMED: usize = 3;
 fn check_counts(listed: &[Sample], dataset: &dyn Dataset, split: Split, shots: usize) -> Result<()> {
     let counts = |samples: &[Sample]| {
         let mut counts = vec![0_usize; dataset.class_names().len()];
-        samples.iter().for_each(|sample| counts[sample.label as usize] += 1);
+        for sample in samples {
+            counts[sample.label as usize] += 1;
+        }
         counts
     };
     let (found, all) = (counts(listed), counts(dataset.samples(split)));

@@ -15,7 +15,7 @@ pub(super) fn read(folder: &Path, images: &Path, class_names: &Path) -> Result<C
     let names = ClassNames::read(&folder.join(class_names))?;
     let classes = listing::folders(&folder.join(images))?;
     let class_names = names.of_all(&classes.names)?;
-    tested(class_names, list(folder, images, classes)?)
+    Ok(tested(class_names, list(folder, images, classes)?))
 }
 
 /// Reads the layout in `folder`, where class folders are named by label, and names stand in the order of labels.
@@ -30,15 +30,9 @@ pub(super) fn read_numbered(folder: &Path, images: &Path, class_names: &Path) ->
             .expected(format!("class folders `0` to `{}`", names.len().saturating_sub(1)))
             .help("releases of ImageNetV2 differ: take one whose folders are numbers"));
     }
-    tested(names, list(folder, images, Listing { names: classes, others: found.others })?)
+    Ok(tested(names, list(folder, images, Listing { names: classes, others: found.others })?))
 }
 
-fn tested(class_names: Vec<String>, (test, others): (Vec<Sample>, Option<Error>)) -> Result<Contents> {
-    Ok(Contents {
-        class_names,
-        val: Some(Vec::new()),
-        test,
-        remarks: others.into_iter().collect(),
-        ..Contents::default()
-    })
+fn tested(class_names: Vec<String>, (test, others): (Vec<Sample>, Option<Error>)) -> Contents {
+    Contents { class_names, val: Some(Vec::new()), test, remarks: others.into_iter().collect(), ..Contents::default() }
 }
