@@ -80,7 +80,7 @@ fn labels_are_compared_in_every_form_that_numbers_have() {
             assert_eq!(read.val, [at("2750/Forest/Forest_9.jpg", 1)], "{name}");
         } else {
             let error = listed("shot_1-seed_1.pkl", &list).unwrap_err();
-            told += &format!("{name}: {}\n", error.what());
+            told.extend([name, ": ", error.what(), "\n"]);
         }
     }
     insta::assert_snapshot!(told, @r"
