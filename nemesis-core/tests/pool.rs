@@ -67,7 +67,7 @@ fn parts_have_the_mode_of_any_new_file() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let pool = Pool::open(&folder.path().join("pool"), NO_LIMIT).unwrap();
-    ask(&pool, &key(0), 0.5);
+    assert!(ask(&pool, &key(0), 0.5).1);
     fs::write(folder.path().join("plain"), b"").unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
     let [part] = &part_files(&folder.path().join("pool"))[..] else { panic!("one part is stored") };
