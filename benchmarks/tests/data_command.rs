@@ -59,7 +59,7 @@ fn a_data_set_is_prepared_sampled_and_checked() {
     insta::assert_snapshot!(out, @r"
     toy: not whole
       8 train, 4 val, 4 test
-      split: not the one that CoOp published (c0fac0eb6f248ecd); results are not comparable with published ones
+      split: made by `nemesis data prepare` (c0fac0eb6f248ecd); results are not comparable with published ones
       16 images are damaged:
         pictures/ant/0.png: the image file is empty
         pictures/ant/5.png: the image file is empty
@@ -76,7 +76,7 @@ fn a_data_set_is_prepared_sampled_and_checked() {
     let (_, out, _) = nemesis(root.path(), "check toy --json");
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(report["missing"].as_array().unwrap().len(), 8);
-    assert_eq!(report["split"], "not published");
+    assert_eq!(report["split"], "prepared");
 }
 
 #[test]

@@ -67,9 +67,10 @@ impl Error {
         self
     }
 
-    /// An input or output operation on `file` that failed.
+    /// An input or output operation on `file` that failed: `doing` is what could not be done, `read the file`. Who may do
+    /// it is told where permission is lacking, and where a link leads that leads nowhere.
     pub fn io(doing: &str, file: impl AsRef<Path>, source: &std::io::Error) -> Self {
-        Self::new(format!("cannot {doing}: {source}")).at(file)
+        crate::access::explain(doing, file.as_ref(), source)
     }
 
     /// What happened, without place, expectation and help.

@@ -2,8 +2,9 @@
 
 use crate::{Error, Result};
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+use tempfile::NamedTempFile;
 
 /// Writes `bytes` to `path` so that no reader, and no kill, ever meets half a file.
 ///
@@ -16,12 +17,41 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
     let failed = |e: &std::io::Error| Error::io("write the file", path, e);
-    let mut temporary = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder).map_err(|e| failed(&e))?;
+    let mut temporary = temporary_in(folder, ".tmp-", "").map_err(|e| failed(&e))?;
     temporary.write_all(bytes).map_err(|e| failed(&e))?;
     temporary.as_file().sync_all().map_err(|e| failed(&e))?;
     temporary.persist(path).map_err(|e| failed(&e.error))?;
     // The rename itself is durable only once the folder is synced.
     File::open(folder).and_then(|f| f.sync_all()).map_err(|e| failed(&e))
+}
+
+/// A file in `folder` that goes unless it is persisted. Its mode is what the umask leaves to any new file: without more
+/// words it would be for its owner alone, and what is persisted may lie on a disk that colleagues share.
+///
+/// # Errors
+///
+/// When the file cannot be created.
+pub fn temporary_in(folder: &Path, prefix: &str, suffix: &str) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix).suffix(suffix);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+/// Whether there is anything at `path`.
+///
+/// # Errors
+///
+/// When that cannot be said: a folder on the way may not be entered, or a link leads nowhere. Taking it for absent would
+/// have something else read in its place.
+pub fn exists(path: &Path) -> Result<bool> {
+    match fs::metadata(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == ErrorKind::NotADirectory => Ok(false),
+        Err(e) if e.kind() == ErrorKind::NotFound && crate::access::dangling_link(path).is_none() => Ok(false),
+        Err(e) => Err(Error::io("read the file", path, &e)),
+    }
 }
 
 /// Reads a whole file.
@@ -33,17 +63,38 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|e| Error::io("read the file", path, &e))
 }
 
-/// Reads a whole file as UTF-8 text.
+/// Reads a whole file as UTF-8 text. A byte order mark is left out, and where lines end in carriage returns alone, they
+/// end in line feeds.
 ///
 /// # Errors
 ///
 /// When the file is missing, unreadable or not UTF-8; then the line of the first bad byte is named.
 pub fn read_text(path: &Path) -> Result<String> {
-    String::from_utf8(read(path)?).map_err(|e| {
+    let mut bytes = read(path)?;
+    if is_utf16(&bytes) {
+        return Err(Error::new("the file is UTF-16 text")
+            .at(path)
+            .expected("UTF-8")
+            .help(format!("save it as UTF-8, for instance with `iconv -f UTF-16 -t UTF-8 {}`", path.display())));
+    }
+    if bytes.starts_with("\u{feff}".as_bytes()) {
+        bytes.drain(..3);
+    }
+    let text = String::from_utf8(bytes).map_err(|e| {
         let good = &e.as_bytes()[..e.utf8_error().valid_up_to()];
         let line = 1 + good.iter().filter(|b| **b == b'\n').count();
         Error::new("the file is not UTF-8 text").at(path).line(line).expected("UTF-8")
-    })
+    })?;
+    Ok(if text.contains('\r') && !text.contains('\n') { text.replace('\r', "\n") } else { text })
+}
+
+/// Whether bytes are UTF-16 text: by its byte order mark, or, without one, by the zeros beside letters of ASCII.
+fn is_utf16(bytes: &[u8]) -> bool {
+    let (pairs, _) = bytes[..bytes.len().min(64)].as_chunks::<2>();
+    let marked = matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
+    marked
+        || !pairs.is_empty()
+            && (pairs.iter().all(|[a, b]| *a != 0 && *b == 0) || pairs.iter().all(|[a, b]| *a == 0 && *b != 0))
 }
 
 /// blake3 of a file's content, in hexadecimal.
@@ -70,6 +121,60 @@ mod tests {
         write_atomic(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_written_has_the_mode_of_any_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        let (plain, atomic) = (folder.path().join("plain"), folder.path().join("atomic"));
+        fs::write(&plain, b"").unwrap();
+        write_atomic(&atomic, b"").unwrap();
+        assert_eq!(mode(&atomic), mode(&plain));
+    }
+
+    #[test]
+    fn text_is_read_without_its_byte_order_mark_and_with_any_line_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let read = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            read_text(&path).map_err(|e| e.what().to_owned())
+        };
+        assert_eq!(read(b"\xef\xbb\xbfa\r\nb").unwrap(), "a\r\nb");
+        assert_eq!(read(b"a\rb").unwrap(), "a\nb");
+        assert_eq!(read(b"").unwrap(), "");
+        for utf16 in [&b"\xff\xfea\0b\0"[..], b"\xfe\xff\0a\0b", b"a\0b\0", b"\0a\0b"] {
+            assert_eq!(read(utf16).unwrap_err(), "the file is UTF-16 text");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_and_a_dangling_link_in_place_of_a_file_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |path: &Path| read(path).unwrap_err().to_string().replace(folder.path().to_str().unwrap(), "DIR");
+        insta::assert_snapshot!(told(folder.path()), @r"
+        cannot read the file: there is a folder in its place
+          --> DIR
+        ");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/mnt/gone", &link).unwrap();
+        insta::assert_snapshot!(told(&link), @r"
+        cannot read the file: `DIR/link` is a link to `/mnt/gone`, which is not there
+          --> DIR/link
+          help: make what it links to available, or replace the link
+        ");
+        insta::assert_snapshot!(told(&link.join("a.json")), @r"
+        cannot read the file: `DIR/link` is a link to `/mnt/gone`, which is not there
+          --> DIR/link/a.json
+          help: make what it links to available, or replace the link
+        ");
+        assert!(exists(&link.join("a.json")).is_err());
+        assert!(!exists(&folder.path().join("none/a.json")).unwrap());
+        assert!(exists(folder.path()).unwrap());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Three traits carry the design: [`dataset::Dataset`], [`backbone::Backbone`] and [`method::Method`].
 //! ARCHITECTURE.md at the root of the repository tells how they work together.
 
+mod access;
 pub mod backbone;
 mod budget;
 pub mod contents;

@@ -101,7 +101,8 @@ fn the_published_split_is_known_by_its_fingerprint_however_it_is_formatted() {
     fs::write(root.path().join("toy/split.json"), SPLIT.replace("c.png", "d.png")).unwrap();
     assert_eq!(origin(&published), SplitOrigin::NotPublished);
     fs::rename(root.path().join("toy/split.json"), root.path().join("toy/split_prepared.json")).unwrap();
-    assert_eq!(origin(&registry("")), SplitOrigin::NotPublished);
+    assert_eq!(origin(&registry("")), SplitOrigin::Prepared);
+    assert_eq!(origin(&published), SplitOrigin::Prepared);
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn a_wrong_split_file_is_refused_and_the_line_told() {
       expected: labels from 0 on without a gap
     ");
     insta::assert_snapshot!(refused(&rows("", "[\"x.jpg\", 2, \"cat\"],\n", "")), @r"
-    cannot open the data set `toy`: the label 2 of val does not occur in train
+    cannot open the data set `toy`: the label 2 (`cat`) of val does not occur in train
       --> ROOT/toy/split.json:6
     ");
     insta::assert_snapshot!(refused(&rows("", "", "[\"x.jpg\", 1, \"ant\"],\n")), @r"
@@ -142,9 +142,9 @@ fn wrong_variant_lists_are_refused_and_the_line_told() {
       --> ROOT/toy/images_variant_train.txt:2
       help: did you mean `Boeing 747-100`?
     ");
-    insta::assert_snapshot!(refused(b"1 F-16A/B\n\n"), @r"
-    cannot open the data set `toy`: `` is not an image and its variant
-      --> ROOT/toy/images_variant_train.txt:2
+    insta::assert_snapshot!(refused(b"1 F-16A/B\n\n2\n"), @r"
+    cannot open the data set `toy`: `2` is not an image and its variant
+      --> ROOT/toy/images_variant_train.txt:3
       expected: lines like `1025794 707-320`
     ");
     insta::assert_snapshot!(refused(b"1 F-16A/B\n1 F-16A/B\n"), @r"
@@ -173,6 +173,127 @@ fn wrong_variant_lists_are_refused_and_the_line_told() {
     cannot open the data set `toy`: the list of variants is empty
       --> ROOT/toy/variants.txt
       expected: one variant a line
+    ");
+}
+
+#[test]
+fn lists_from_windows_are_read_as_others() {
+    let text = format!("\u{feff}{}", rows("", "", "")).replace("t0.jpg", r"ant\\t0.jpg").replace('\n', "\r\n");
+    let toy = split_file(&text).open();
+    assert_eq!(toy.samples(Split::Train), [sample("ant/t0.jpg", 0), sample("t1.jpg", 1)]);
+    let toy = variant_lists(
+        "\u{feff}F-16A/B\r\nBoeing 747-100\r\n\r\n",
+        b"\xef\xbb\xbf1\tF-16A/B\r\n\r\n2 Boeing 747-100\r\n",
+    )
+    .open();
+    assert_eq!(toy.class_names(), ["F-16A/B", "Boeing 747-100"]);
+    assert_eq!(toy.samples(Split::Train), [sample("images/1.jpg", 0), sample("images/2.jpg", 1)]);
+    let refused = |text: &str| split_file(text).failure();
+    insta::assert_snapshot!(refused(&rows("[\"D:\\\\x.jpg\", 0, \"ant\"],\n", "", "")), @r"
+    cannot open the data set `toy`: `D:\x.jpg` is an absolute path
+      --> ROOT/toy/split.json:3
+      expected: a relative path without `..`
+    ");
+    insta::assert_snapshot!(refused(&rows("[\"..\\\\x.jpg\", 0, \"ant\"],\n", "", "")), @r"
+    cannot open the data set `toy`: `..\x.jpg` leads out of the data set's folder or nowhere
+      --> ROOT/toy/split.json:3
+      expected: a relative path without `..`
+    ");
+    // One image by two spellings is one image.
+    insta::assert_snapshot!(refused(&rows("", "[\"./t0.jpg\", 0, \"ant\"],\n", "")), @r"
+    cannot open the data set `toy`: the image `t0.jpg` is listed in both train and val
+      --> ROOT/toy/split.json:6
+    ");
+}
+
+#[test]
+fn names_that_say_nothing_are_refused_with_class_and_line() {
+    let named = |name: &str| split_file(&rows("", "", "").replace("bear", name)).failure();
+    insta::assert_snapshot!(named(" _ "), @r"
+    cannot open the data set `toy`: class 1 is called ` _ `, of which a prompt keeps nothing but spaces and dots
+      --> ROOT/toy/split.json:4
+      expected: a name that stands in prompts: `a photo of a NAME.`
+      help: name the class there; labels stay as they are
+    ");
+    insta::assert_snapshot!(named(""), @r"
+    cannot open the data set `toy`: class 1 has no name
+      --> ROOT/toy/split.json:4
+      expected: a name that stands in prompts: `a photo of a NAME.`
+      help: name the class there; labels stay as they are
+    ");
+    insta::assert_snapshot!(named("a <|EndOfText|>"), @r"
+    cannot open the data set `toy`: the name of class 1 (a <|EndOfText|>) contains `<|endoftext|>`, which CLIP takes for the border of a prompt
+      --> ROOT/toy/split.json:4
+      help: rename the class
+    ");
+    insta::assert_snapshot!(variant_lists("F-16A/B\n__\n", b"1 F-16A/B\n").failure(), @r"
+    cannot open the data set `toy`: class 1 is called `__`, of which a prompt keeps nothing but spaces and dots
+      --> ROOT/toy/variants.txt:2
+      expected: a name that stands in prompts: `a photo of a NAME.`
+      help: name the class there; labels stay as they are
+    ");
+    let image = |path: &'static str| -> (&str, &[u8]) { (path, b"") };
+    let files = [image("images/train/n01/a.JPEG"), image("images/val/n01/a.JPEG")];
+    let names = ("classnames.txt", &b"n02 bear\nn01 ...\n"[..]);
+    insta::assert_snapshot!(class_folders(&[names, files[0], files[1]]).failure(), @r"
+    cannot open the data set `toy`: class 0 is called `...`, of which a prompt keeps nothing but spaces and dots
+      --> ROOT/toy/classnames.txt:2
+      expected: a name that stands in prompts: `a photo of a NAME.`
+      help: name the class there; labels stay as they are
+    ");
+}
+
+#[test]
+fn labels_from_one_on_are_told_as_such() {
+    let text = rows("", "", "").replace(", 1,", ", 2,").replace(", 0,", ", 1,");
+    insta::assert_snapshot!(split_file(&text).failure(), @r"
+    cannot open the data set `toy`: no training image has the label 0, but one has 1
+      --> ROOT/toy/split.json
+      expected: labels from 0 on without a gap
+      help: labels that count from 1 have to be lowered by 1
+    ");
+}
+
+/// What is told of a data set that can be used all the same.
+fn remarks(root: &Root) -> String {
+    let all: Vec<String> = root.open().remarks().iter().map(ToString::to_string).collect();
+    all.join("\n").replace(root.root.path().to_str().unwrap(), "ROOT")
+}
+
+#[test]
+fn what_is_odd_and_does_no_harm_is_told() {
+    insta::assert_snapshot!(remarks(&split_file(&rows("", "", "").replace("bear", "ANT&nbsp;"))), @r"
+    CLIP cannot tell these classes apart by their names: class 0 (ant), class 1 (ANT&nbsp;)
+      --> ROOT/toy
+      help: their prompts are the same; rename all but one where that is not meant
+    no test image is listed of class 0 (ant)
+      --> ROOT/toy
+    ");
+    let image = |path: &'static str| -> (&str, &[u8]) { (path, b"") };
+    let png: (&str, &[u8]) = ("images/train/n02/noname", b"\x89PNG\r\n\x1a\n and more");
+    let root = class_folders(&[
+        ("classnames.txt", b"n01\tant\n\nn02 bear\nn03 cat\n"),
+        image("images/train/n01/a.JPEG"),
+        image("images/train/n01/Thumbs.db"),
+        image("images/train/n01/meta.csv"),
+        image("images/train/n01/more/b.JPEG"),
+        png,
+        image("images/train/__MACOSX/n01/a.JPEG"),
+        image("images/val/c.JPEG"),
+        image("images/val/n01/d.jpg"),
+        image("images/val/n02/Thumbs.db"),
+    ]);
+    assert_eq!(root.open().class_names(), ["ant", "bear"]);
+    assert_eq!(root.open().samples(Split::Train), [sample("images/train/n01/a.JPEG", 0), sample(png.0, 1)]);
+    insta::assert_snapshot!(remarks(&root), @r"
+    no class folder is there for `n03` (cat)
+      --> ROOT/toy/classnames.txt:4
+    left out, as neither class folders nor images in them: `n01/meta.csv`, `n01/more/`
+      --> ROOT/toy/images/train
+    left out, as neither class folders nor images in them: `c.JPEG`
+      --> ROOT/toy/images/val
+    no test image is listed of class 1 (bear)
+      --> ROOT/toy
     ");
 }
 
@@ -227,6 +348,7 @@ fn wrong_class_folders_are_refused() {
     cannot open the data set `toy`: the class folder `n05` has no class name
       --> ROOT/toy/classnames.txt
       expected: a line `n05 NAME`
+      help: add the line, or move the folder away if it is of no class
     ");
     insta::assert_snapshot!(class_folders(&[("classnames.txt", b"n01 x\nn02\n")]).failure(), @r"
     cannot open the data set `toy`: `n02` is not a class folder and its name
@@ -241,13 +363,15 @@ fn wrong_class_folders_are_refused() {
     cannot open the data set `toy`: there is no class folder
       --> ROOT/toy/images/train
       expected: a folder of images for each class
+      help: `x` lies there: images have to be sorted into folders by class
     ");
 }
 
 proptest! {
     #[test]
     fn a_split_file_is_read_as_it_was_written(
-        names in prop::collection::vec("[^\\x00]{1,12}", 2..3),
+        // Something visible is in every name, or it would be refused.
+        names in prop::collection::vec("[^\\x00]{0,11}x", 2..3),
         labels in prop::collection::vec(0_u32..2, 0..40),
         starts in prop::collection::vec(0_usize..3, 0..40),
     ) {

@@ -48,7 +48,7 @@ fn the_papers_eleven_are_built_in_in_its_order_before_the_shifted_imagenets() {
     let sizes = |name| {
         let entry = registry.get(name).unwrap();
         let samples = entry.samples.unwrap();
-        (entry.classes, samples.train, samples.val, samples.test)
+        (entry.classes.unwrap(), samples.train, samples.val, samples.test)
     };
     let names: Vec<&str> = registry.names().collect();
     let first = ["imagenet", "caltech101", "oxford_pets", "stanford_cars", "oxford_flowers", "food101"];
@@ -58,7 +58,7 @@ fn the_papers_eleven_are_built_in_in_its_order_before_the_shifted_imagenets() {
     assert_eq!(sizes("eurosat"), (10, 13_500, 5_400, 8_100));
     assert_eq!(sizes("stanford_cars"), (196, 6_509, 1_635, 8_041));
     for entry in registry.entries() {
-        assert_eq!(entry.template.as_ref().matches("{}").count(), 1, "{}", entry.name);
+        assert_eq!(entry.template().matches("{}").count(), 1, "{}", entry.name);
     }
 }
 
@@ -189,6 +189,39 @@ fn a_wrong_registry_is_placed() {
     the data set `toy` is described twice
       --> datasets.yaml
       help: remove one of the two, or give it a name of its own
+    ");
+}
+
+#[test]
+fn a_name_and_a_layout_are_all_that_an_entry_needs() {
+    let least = "- name: toys\n  layout: {split_file: {file: split.json, images: pictures}}\n";
+    let root = root(&[("toys/split.json", SPLIT), ("datasets.yaml", least)]);
+    let registry = Registry::load(root.path()).unwrap();
+    let entry = registry.get("toys").unwrap();
+    assert_eq!((entry.title.as_str(), entry.template(), entry.classes), ("toys", "a photo of a {}.", None));
+    assert!(entry.terms().is_empty());
+    assert_eq!(entry.open(root.path()).unwrap().class_names(), ["ant", "bear"]);
+}
+
+#[test]
+fn all_missing_keys_of_all_entries_are_told_at_once() {
+    let told = |text: &str| Registry::parse(text, Path::new("datasets.yaml")).unwrap_err().to_string();
+    insta::assert_snapshot!(told("- title: Toy\n\n- name: bears\n  classes: 2\n-\n  name: ants\n  layout:\n"), @r"
+    keys are missing: `name` and `layout` of data set 1 (line 1); `layout` of `bears` (line 3); `layout` of `ants` (line 5)
+      --> datasets.yaml:1
+      expected: `name` and `layout` for each data set
+      help: `title`, `folder`, `classes`, `samples`, `template`, `licence` and `home` may be left out
+    ");
+    insta::assert_snapshot!(told("[{title: Toy}]"), @r"
+    keys are missing: `name` and `layout` of data set 1
+      --> datasets.yaml
+      expected: `name` and `layout` for each data set
+      help: `title`, `folder`, `classes`, `samples`, `template`, `licence` and `home` may be left out
+    ");
+    insta::assert_snapshot!(told("- name: ../toy\n  layout: {variant_lists: {images: .}}\n"), @r"
+    no folder can be called as the data set `../toy`
+      --> datasets.yaml:1
+      help: name it otherwise, or give its `folder`
     ");
 }
 

@@ -58,6 +58,7 @@ fn listed(val: Option<Vec<Sample>>) -> Listed {
             train: samples((0..60).map(|i| i / 20)),
             val,
             test: samples((0..30).map(|i| i / 10)),
+            ..Contents::default()
         },
     }
 }

@@ -2,7 +2,7 @@
 
 use nemesis_core::Result;
 use nemesis_core::dataset::{Contents, FewShot, Listed, Sample, few_shot};
-use nemesis_core::interchange::few_shot_lists::{fingerprint, sample};
+use nemesis_core::interchange::few_shot_lists::{fingerprint, lacks_validation, sample};
 use std::fs;
 use std::path::Path;
 
@@ -25,6 +25,7 @@ fn dataset() -> Listed {
                 .collect(),
             val: Some(vec![at("2750/Forest/Forest_9.jpg", 1)]),
             test: vec![at("2750/River/River_7.jpg", 0)],
+            ..Contents::default()
         },
     }
 }
@@ -61,6 +62,72 @@ fn a_list_that_coop_left_is_read_without_executing_it() {
     for length in 0..list.len() {
         assert!(listed("shot_1-seed_1.pkl", &list[..length]).is_err(), "{length} bytes");
     }
+}
+
+#[test]
+fn labels_are_compared_in_every_form_that_numbers_have() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/coop/labels");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 31);
+    let mut told = String::new();
+    for file in files {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        let list = fs::read(&file).unwrap();
+        if name.starts_with("read-") {
+            let read = listed("shot_1-seed_1.pkl", &list).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(read.train, [at("2750/Forest/Forest_2.jpg", 1), at("2750/River/River_1.jpg", 0)], "{name}");
+            assert_eq!(read.val, [at("2750/Forest/Forest_9.jpg", 1)], "{name}");
+        } else {
+            let error = listed("shot_1-seed_1.pkl", &list).unwrap_err();
+            told.extend([name, ": ", error.what(), "\n"]);
+        }
+    }
+    insta::assert_snapshot!(told, @r"
+    told-array: image 1 of train in the few-shot list has an object of `numpy._core.multiarray._reconstruct` as its label
+    told-beyond: image 1 of train in the few-shot list has a number of more than 64 bits as its label
+    told-bool: image 1 of train in the few-shot list has the truth value `True` as its label
+    told-float16: image 1 of train in the few-shot list has a NumPy scalar of the type `f2` as its label
+    told-half: image 1 of train in the few-shot list has the number 1.5 as its label
+    told-none: image 1 of train in the few-shot list has `None` as its label
+    told-numpy-bool: image 1 of train in the few-shot list has a NumPy scalar of the type `b1` as its label
+    told-numpy-half: image 1 of train in the few-shot list has a NumPy scalar of the type `f4` as its label
+    told-other-label: the few-shot list gives `/home/user/DATA/eurosat/2750/Forest/Forest_2.jpg` the label of class 0 (River)
+    told-text: image 1 of train in the few-shot list has the text `1` as its label
+    ");
+}
+
+#[test]
+fn a_list_holds_as_many_images_of_every_class_as_are_drawn() {
+    let json = |text: &str| message(text.as_bytes(), "shot_1-seed_1.json");
+    let [river, forest] = ["2750/River/River_1.jpg", "2750/Forest/Forest_1.jpg"];
+    insta::assert_snapshot!(json(&format!(r#"{{"train": ["{river}"]}}"#)), @r"
+    the few-shot list holds in train 0 instead of 1 of class 1 (Forest)
+      --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
+      expected: 1 of every class, or all images of one that has fewer
+      help: the list may be of other shots, of another split file, or of a part of the classes
+    ");
+    insta::assert_snapshot!(json(&format!(r#"{{"train": ["{river}", "{forest}", "2750/River/River_2.jpg"]}}"#)), @r"
+    the few-shot list holds in train 2 instead of 1 of class 0 (River)
+      --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
+      expected: 1 of every class, or all images of one that has fewer
+      help: the list may be of other shots, of another split file, or of a part of the classes
+    ");
+    insta::assert_snapshot!(json(&format!(r#"{{"train": ["{river}", "2750/Forest/Forest_9.jpg"]}}"#)), @r"
+    the few-shot list names `2750/Forest/Forest_9.jpg` in train, which the data set's split has in val
+      --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
+      help: the list may be of another split file
+    ");
+    insta::assert_snapshot!(json(&format!(r#"{{"train": ["{river}", "C:\\eurosat\\2750\\River\\River_7.jpg"]}}"#)), @r"
+    the few-shot list names `C:\eurosat\2750\River\River_7.jpg` in train, which the data set's split has in test
+      --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
+      help: the list may be of another split file
+    ");
+    // Forest has one validation image only, River none.
+    let whole = format!(r#"{{"train": ["{river}", "{forest}"], "val": ["2750/Forest/Forest_9.jpg"]}}"#);
+    assert!(!lacks_validation(&dataset(), &listed("shot_1-seed_1.json", whole.as_bytes()).unwrap()));
+    let without = format!(r#"{{"train": ["{river}", "{forest}"]}}"#);
+    assert!(lacks_validation(&dataset(), &listed("shot_1-seed_1.json", without.as_bytes()).unwrap()));
 }
 
 #[test]
@@ -104,6 +171,7 @@ fn lists_that_do_not_fit_are_told() {
     the pickle is no few-shot list
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.pkl
       expected: a dictionary with a list of images under `train`
+      help: CoOp's code leaves such lists in `split_fewshot`; of pickles, those of protocol 2 to 5 are read
     ");
     insta::assert_snapshot!(message(b"", "shot_2-seed_1.pkl"), @r"
     there is no few-shot list of 1 shots and seed 1

@@ -61,6 +61,19 @@ fn a_part_is_computed_once_and_read_as_it_was() {
     assert_eq!(part_files(&folder.path().join("pool")).len(), 4, "no lock and no temporary file stays");
 }
 
+#[cfg(unix)]
+#[test]
+fn parts_have_the_mode_of_any_new_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let pool = Pool::open(&folder.path().join("pool"), NO_LIMIT).unwrap();
+    assert!(ask(&pool, &key(0), 0.5).1);
+    fs::write(folder.path().join("plain"), b"").unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+    let [part] = &part_files(&folder.path().join("pool"))[..] else { panic!("one part is stored") };
+    assert_eq!(mode(part), mode(&folder.path().join("plain")));
+}
+
 #[test]
 fn everything_in_the_key_tells_parts_apart() {
     let base = key(0);

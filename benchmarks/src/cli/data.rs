@@ -1,7 +1,7 @@
 //! `nemesis data`: what data sets there are, what of them lies on the disk, and what is drawn from them.
 
 use super::fetch::Fetch;
-use super::{Ending, print};
+use super::{Ending, print, warn};
 use crate::drift::{Drift, Records};
 use crate::settings::{Layer, Settings};
 use clap::{Args, Subcommand};
@@ -13,6 +13,7 @@ use nemesis_core::dataset::{
 use nemesis_core::{Error, Result};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use unicode_normalization::UnicodeNormalization;
 
 /// Shows, fetches, checks, prepares and samples data sets.
 #[derive(Debug, Args)]
@@ -132,6 +133,7 @@ impl Data {
             }
             DataCommand::Prepare { name, seed } => {
                 let prepared = prepare(registry()?.get(name)?, &root, *seed)?;
+                prepared.others.iter().for_each(warn);
                 let (train, val, test) = (prepared.train, prepared.val, prepared.test);
                 print(&format!(
                     "{}: {train} train, {val} val, {test} test\n\
@@ -155,9 +157,11 @@ impl Data {
 fn list(registry: &Registry, root: &Path) -> String {
     let width = registry.names().map(str::len).max().unwrap_or(0);
     let line = |entry: &Entry| {
-        let Entry { name, title, classes, licence, home, .. } = entry;
+        let Entry { name, title, .. } = entry;
+        let about = entry.classes.map_or_else(|| title.clone(), |classes| format!("{title}, {classes} classes"));
+        let about = [vec![about], entry.terms()].concat().join("; ");
         let present = if entry.path(root).is_dir() { "present" } else { "absent" };
-        format!("{name:width$}  {present:7}  {title}, {classes} classes; licence: {licence}; {home}\n")
+        format!("{name:width$}  {present:7}  {about}\n")
     };
     registry.entries().iter().map(line).collect()
 }
@@ -209,10 +213,10 @@ fn check_all(entries: &[Entry], root: &Path, out: &Path, decode: bool, json: boo
             .as_ref()
             .is_ok_and(|(report, drift)| report.is_whole() && drift.as_ref().is_none_or(Drift::is_none));
         print(&match checked {
-            Ok((report, drift)) if json => format!("{}\n", report_json(&entry.name, &report, drift.as_ref())),
+            Ok((report, drift)) if json => format!("{}\n", report_json(entry, &report, drift.as_ref())),
             Ok((report, drift)) => {
                 let drift = drift.map_or_else(String::new, |drift| drift_text(&drift, out));
-                format!("{}{drift}", report_text(&entry.name, &report))
+                format!("{}{drift}", report_text(entry, &report))
             }
             Err(error) if json => format!("{}\n", json!({"dataset": entry.name, "error": error.to_string()})),
             Err(error) => format!("{}: {}\n", entry.name, error.to_string().replace('\n', "\n  ")),
@@ -248,12 +252,18 @@ fn drift_text(drift: &Drift, out: &Path) -> String {
 /// How many missing or damaged images are named; more would bury what else there is to say.
 const MAX_NAMED: usize = 5;
 
-pub(super) fn report_text(name: &str, report: &Report) -> String {
+pub(super) fn report_text(entry: &Entry, report: &Report) -> String {
     let SplitSizes { train, val, test } = report.samples;
-    let mut lines = vec![format!("{name}: {}", if report.is_whole() { "whole" } else { "not whole" })];
+    let mut lines = vec![format!("{}: {}", entry.name, if report.is_whole() { "whole" } else { "not whole" })];
     lines.push(format!("{train} train, {val} val, {test} test"));
     if let Some(SplitSizes { train, val, test }) = report.expected.filter(|expected| *expected != report.samples) {
         lines.push(format!("expected: {train} train, {val} val, {test} test"));
+    }
+    if test == 0 {
+        lines.push("no test image is listed, so that nothing can be measured".to_owned());
+    }
+    if entry.template.is_none() {
+        lines.push(format!("template: `{}`, as the registry gives none", entry.template()));
     }
     let fingerprint = &report.fingerprint[..16];
     lines.push(match report.split {
@@ -262,11 +272,18 @@ pub(super) fn report_text(name: &str, report: &Report) -> String {
         SplitOrigin::NotPublished => format!(
             "split: not the one that CoOp published ({fingerprint}); results are not comparable with published ones"
         ),
-        SplitOrigin::Unknown => format!("split: unknown ({fingerprint}); the published one's fingerprint is not known"),
+        SplitOrigin::Prepared => format!(
+            "split: made by `nemesis data prepare` ({fingerprint}); results are not comparable with published ones"
+        ),
+        SplitOrigin::Unknown => format!("split: as its file has it ({fingerprint})"),
     });
     if !report.missing.is_empty() {
         lines.push(format!("{} missing:", images_are(report.missing.len())));
-        lines.extend(report.missing.iter().take(MAX_NAMED).map(|path| format!("  {}", path.display())));
+        let spelt = |path: &Path| report.misspelt.iter().find(|(missing, _)| missing == path).map(|(_, there)| there);
+        lines.extend(report.missing.iter().take(MAX_NAMED).map(|path| match spelt(path) {
+            Some(there) => format!("  {}; on the disk it may be {}", path.display(), visibly(there, path)),
+            None => format!("  {}", path.display()),
+        }));
         lines.extend(more(report.missing.len()));
     }
     if !report.damaged.is_empty() {
@@ -275,7 +292,16 @@ pub(super) fn report_text(name: &str, report: &Report) -> String {
         lines.extend(damaged.map(|(path, error)| format!("  {}: {}", path.display(), error.what())));
         lines.extend(more(report.damaged.len()));
     }
+    lines.extend(report.remarks.iter().map(|remark| format!("warning: {}", remark.to_string().replace('\n', "\n  "))));
     lines.join("\n  ") + "\n"
+}
+
+/// A path that differs from another, also where that cannot be seen: `é` is one character or two.
+pub(super) fn visibly(there: &Path, path: &Path) -> String {
+    let composed = |path: &Path| path.to_string_lossy().nfc().collect::<String>();
+    let hidden =
+        if composed(there) == composed(path) { " (the same letters, composed of other characters)" } else { "" };
+    format!("{}{hidden}", there.display())
 }
 
 fn images_are(count: usize) -> String {
@@ -286,24 +312,29 @@ fn more(count: usize) -> Option<String> {
     (count > MAX_NAMED).then(|| format!("  … and {} more; --json names all", count - MAX_NAMED))
 }
 
-fn report_json(name: &str, report: &Report, drift: Option<&Drift>) -> serde_json::Value {
+fn report_json(entry: &Entry, report: &Report, drift: Option<&Drift>) -> serde_json::Value {
     let sizes = |SplitSizes { train, val, test }| json!({"train": train, "val": val, "test": test});
     let split = match report.split {
         SplitOrigin::Own => "own",
         SplitOrigin::Published => "published",
         SplitOrigin::NotPublished => "not published",
+        SplitOrigin::Prepared => "prepared",
         SplitOrigin::Unknown => "unknown",
     };
     let damaged = report.damaged.iter().map(|(path, error)| json!({"path": path, "error": error.what()}));
+    let misspelt = report.misspelt.iter().map(|(path, there)| json!({"path": path, "there": there}));
     json!({
-        "dataset": name,
+        "dataset": entry.name,
         "whole": report.is_whole(),
         "samples": sizes(report.samples),
         "expected": report.expected.map(sizes),
         "split": split,
         "fingerprint": report.fingerprint,
         "missing": report.missing,
+        "misspelt": misspelt.collect::<Vec<_>>(),
         "damaged": damaged.collect::<Vec<_>>(),
+        "remarks": report.remarks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "template": entry.template(),
         "records": drift.map(|drift| json!({
             "evaluations": drift.evaluations, "manifest_differs": drift.manifest, "images_differ": drift.images,
         })),

@@ -23,11 +23,12 @@ impl Fetch<'_> {
         let entries = self.names.iter().map(|name| registry.get(name)).collect::<Result<Vec<_>>>()?;
         if let Some(entry) = entries.iter().find(|entry| entry.fetch.is_empty()) {
             return Err(Error::new(format!("nothing is known of where `{}` can be downloaded", entry.name))
-                .help(format!("see {}", entry.home)));
+                .help(entry.see_home()));
         }
         let mut done = true;
         for entry in entries {
-            print(&format!("{} ({}; licence: {}; {})\n", entry.name, entry.title, entry.licence, entry.home))?;
+            let about = [vec![entry.title.clone()], entry.terms()].concat().join("; ");
+            print(&format!("{} ({about})\n", entry.name))?;
             let mut whole = true;
             for part in &entry.fetch {
                 whole &= if self.dry_run { say(entry, part, root, &origin)? } else { get(entry, part, root, &origin)? };
@@ -85,7 +86,7 @@ fn by_hand(entry: &Entry, part: &Part, root: &Path) -> String {
     let how = match (&part.by_hand, &part.copy) {
         (Some(how), _) => how.clone(),
         (None, Some(file)) => format!("copy {}", root.join(file).display()),
-        (None, None) => format!("see {}", entry.home),
+        (None, None) => entry.see_home(),
     };
     format!("  {}: to be got by hand\n    {how}\n    put it at {}\n", names(part), places.join(", "))
 }
@@ -98,7 +99,7 @@ fn names(part: &Part) -> String {
 fn report(entry: &Entry, root: &Path) -> Result<bool> {
     match check(entry, root, false) {
         Ok(report) => {
-            print(&super::data::report_text(&entry.name, &report))?;
+            print(&super::data::report_text(entry, &report))?;
             Ok(report.is_whole())
         }
         Err(error) => {

@@ -1,11 +1,13 @@
 //! `nemesis plan`: shows what a run would do, without doing it.
 
+use super::data::visibly;
 use super::options::RunOptions;
 use super::run::worker_options;
 use super::{Ending, warn};
 use crate::estimate::Estimate;
 use clap::Args;
 use nemesis_core::Result;
+use nemesis_core::dataset::{Registry, near_match};
 use nemesis_core::record::{Cell, Store};
 use std::collections::BTreeSet;
 
@@ -48,6 +50,10 @@ impl Plan {
         }
         for (dataset, images) in &plan.missing {
             println!("missing      {} images of {dataset}, the first is {}", images.len(), images[0].display());
+            let folder = Registry::load(&plan.data)?.get(dataset)?.path(&plan.data);
+            if let Some(near) = near_match(&folder, &images[0]) {
+                println!("             on the disk it may be {}", visibly(&near, &images[0]));
+            }
             println!(
                 "             `nemesis data sample --dataset {dataset} --shots N --seed N --missing` lists a training's; \
                  `--limit N` needs fewer test images; `nemesis data check {dataset}` counts all"

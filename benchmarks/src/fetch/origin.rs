@@ -5,7 +5,7 @@ use super::download::{Wanted, download};
 use super::http::Client;
 use super::{Listener, News};
 use nemesis_core::dataset::Source;
-use nemesis_core::{Error, Result};
+use nemesis_core::{Error, Result, files};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -91,7 +91,7 @@ pub(super) fn copy(file: &Path, target: &Path) -> Result<()> {
     let failed = |e: std::io::Error| Error::io("copy the file", file, &e);
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
-    let mut whole = tempfile::Builder::new().prefix(".copy-").tempfile_in(folder).map_err(failed)?;
+    let mut whole = files::temporary_in(folder, ".copy-", "").map_err(failed)?;
     std::io::copy(&mut fs::File::open(file).map_err(failed)?, whole.as_file_mut()).map_err(failed)?;
     whole.as_file().sync_all().map_err(failed)?;
     whole.persist(target).map_err(|e| failed(e.error))?;

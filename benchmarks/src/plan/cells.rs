@@ -2,7 +2,7 @@
 
 use super::seen::Seen;
 use super::variants::{TestSet, Variant, variants};
-use super::{Column, PlannedCell};
+use super::{Column, PlannedCell, datasets};
 use crate::plugins::{Plugins, names_option};
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, Suite, TableKind, line_of_key};
@@ -14,6 +14,7 @@ use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result, engine};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::path::PathBuf;
 
 /// Collects the cells of one data set after the other.
 pub(super) struct Cells<'a> {
@@ -26,6 +27,10 @@ pub(super) struct Cells<'a> {
     pub(super) seen: Seen<'a>,
     /// The hash of the backbone's weights, which is known later than the rest.
     pub(super) weights: String,
+    /// The backbone's checkpoint, known with its hash.
+    pub(super) checkpoint: PathBuf,
+    /// What the user should know of the data sets.
+    pub(super) remarks: Vec<Error>,
     /// The cells so far, evaluations behind their trainings.
     pub(super) planned: Vec<PlannedCell>,
 }
@@ -39,7 +44,18 @@ impl<'a> Cells<'a> {
         columns: &'a [Column],
         seen: Seen<'a>,
     ) -> Self {
-        Self { settings, plugins, protocol, entries, columns, seen, weights: String::new(), planned: Vec::new() }
+        Self {
+            settings,
+            plugins,
+            protocol,
+            entries,
+            columns,
+            seen,
+            weights: String::new(),
+            checkpoint: PathBuf::new(),
+            remarks: Vec::new(),
+            planned: Vec::new(),
+        }
     }
 
     /// Has every method judge its options for every data set.
@@ -71,13 +87,14 @@ impl<'a> Cells<'a> {
             .flat_map(|dataset| subsets.iter().map(move |subset| (dataset, *subset)))
             .map(|(dataset, classes)| TestSet::new(dataset, classes, self.settings.layer.limit, &mut self.seen))
             .collect::<Result<_>>()?;
+        let methods = self.method_keys(dataset.name())?;
+        self.check(&test_sets, &methods, suite.zero_shot)?;
         if suite.zero_shot {
             for test in &test_sets {
                 let subject = Subject::ZeroShot { template: test.dataset.template().to_owned() };
                 self.add_evaluation(test, subject, None, Variant::default());
             }
         }
-        let methods = self.method_keys(dataset.name())?;
         let variants = methods.iter().map(|method| variants(&suite.table, method)).collect::<Result<Vec<_>>>()?;
         for (&shots, &seed) in shots.iter().flat_map(|shots| seeds.iter().map(move |seed| (shots, seed))) {
             let trainings = self.add_trainings(&test_sets[0], &methods, &suite.table, (shots, seed))?;
@@ -87,6 +104,22 @@ impl<'a> Cells<'a> {
                         let subject = Subject::Training { cell: Box::new(training.clone()) };
                         self.add_evaluation(test, subject, Some(label.clone()), *variant);
                     }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses data sets that would fail or say nothing, and takes down what is odd about them.
+    fn check(&mut self, test_sets: &[TestSet<'_>], methods: &[MethodKey], zero_shot: bool) -> Result<()> {
+        let vectors = methods.iter().filter_map(|method| method.options.get("n_ctx")?.as_u64()).max().unwrap_or(0);
+        for test in test_sets {
+            datasets::check_test_set(test)?;
+            datasets::check_lengths(test.dataset, vectors, zero_shot, &self.checkpoint)?;
+            for remark in test.dataset.remarks() {
+                let remark = remark.clone().context(format_args!("`{}`", test.dataset.name()));
+                if !self.remarks.contains(&remark) {
+                    self.remarks.push(remark);
                 }
             }
         }
@@ -111,10 +144,20 @@ impl<'a> Cells<'a> {
         let of_classes = |samples| classes.samples(samples, dataset.class_names().len());
         let train = of_classes(&sample.train);
         let count = train.len() as u64;
+        datasets::check_training_set(count, *dataset, *classes)?;
         let resolved = self.protocol.resolve(dataset.name(), shots)?;
         let mut trainings = Vec::with_capacity(methods.len());
         for (method, column) in methods.iter().zip(self.columns) {
             let validation = self.plugins.get(&method.id)?.descriptor.needs.validation;
+            if validation && few_shot_lists::lacks_validation(*dataset, &sample) {
+                let what = format!(
+                    "`{}` looks at validation images, and the few-shot list of `{}`",
+                    method.id,
+                    dataset.name()
+                );
+                return Err(Error::new(format!("{what}, {shots} shots and seed {seed} names none"))
+                    .help("leave the method out with `--methods`, or add the images under `val`"));
+            }
             let mut looked_at = train.clone();
             looked_at.extend(if validation { of_classes(&sample.val) } else { Vec::new() });
             let training = TrainingCell {

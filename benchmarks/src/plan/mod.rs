@@ -2,6 +2,7 @@
 
 mod cells;
 mod choose;
+mod datasets;
 mod left_out;
 mod saved;
 mod seen;
@@ -185,6 +186,7 @@ impl Plan {
         let backbone = choose::backbone(settings)?;
         let data = choose::data_root(settings)?;
         cells.weights = files::hash(&backbone.1)?;
+        cells.checkpoint.clone_from(&backbone.1);
         let registry = Registry::load(&data)?;
         let rows: Vec<&String> = names.iter().chain(&targets).collect();
         let (mut left_out, mut refusals) = (Vec::new(), Vec::new());
@@ -209,9 +211,11 @@ impl Plan {
             cells.seen.missing.into_iter().map(|(dataset, images)| (dataset, images.into_iter().collect())).collect();
         missing.sort_by_key(|(dataset, _)| in_order(dataset));
         let titled = |name: &&String| Ok(((*name).clone(), registry.get(name)?.title.clone()));
+        let (lists, planned, remarks) = (cells.seen.lists, cells.planned, cells.remarks);
+        let warnings = plugins.take_warnings().into_iter().chain(remarks).collect();
         let mut plan = Self {
             datasets: rows.iter().map(titled).collect::<Result<_>>()?,
-            images: cells.seen.lists,
+            images: lists,
             missing,
             left_out,
             refusals,
@@ -222,8 +226,8 @@ impl Plan {
             data,
             few_shot_lists: layer.few_shot_lists.clone(),
             backbone,
-            cells: cells.planned,
-            warnings: plugins.take_warnings(),
+            cells: planned,
+            warnings,
             methods: columns,
             shots,
             seeds,

@@ -7,6 +7,7 @@ use nemesis_core::dataset::ClassSubset;
 use nemesis_core::record::{Cell, CellId, Corruption, Store};
 use nemesis_core::{Error, Result, files};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What the plan leaves beside the records, so that its tables can be printed again.
@@ -79,6 +80,7 @@ impl Plan {
                 .notes
                 .iter()
                 .cloned()
+                .chain(self.lists())
                 .chain(deviations)
                 .chain([precision])
                 .chain(self.left_out_notes())
@@ -94,6 +96,26 @@ impl Plan {
             zero_shot: self.zero_shot,
             cells: self.cells.iter().filter_map(saved).collect(),
         }
+    }
+
+    /// Says whose few-shot samples were taken, if they were not drawn.
+    fn lists(&self) -> Option<String> {
+        let lists = self.few_shot_lists.as_ref()?;
+        // Methods that look at validation images may differ from the drawn sample where others do not.
+        let mut samples: BTreeMap<(&str, u32, u64), bool> = BTreeMap::new();
+        for cell in &self.cells {
+            if let Cell::Training(training) = &cell.cell {
+                let key = (training.dataset.as_str(), training.shots, training.seed);
+                *samples.entry(key).or_default() |= training.sample.is_some();
+            }
+        }
+        let differ = samples.values().filter(|differs| **differs).count();
+        let all = samples.len();
+        Some(format!(
+            "few-shot samples are taken from the lists in `{}` instead of drawn; {differ} of {all} samples differ from \
+             the drawn ones",
+            lists.display()
+        ))
     }
 
     /// Writes [`Plan::saved`] to `plans/SUITE.json` in the folder of the records, and what its images hold.

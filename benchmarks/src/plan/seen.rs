@@ -1,9 +1,9 @@
 //! What a plan's cells see: the content of each list of images, and which images are missing.
 
 use nemesis_core::contents::{Contents, digest};
-use nemesis_core::dataset::{Dataset, Sample};
+use nemesis_core::dataset::{Dataset, Sample, near_match};
 use nemesis_core::record::Store;
-use nemesis_core::{Error, Result};
+use nemesis_core::{Error, Result, files};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -65,7 +65,17 @@ impl<'a> Seen<'a> {
             1 => format!("1 image of `{}` that the run needs is missing", dataset.name()),
             count => format!("{count} images of `{}` that the run needs are missing", dataset.name()),
         };
-        Some(Error::new(what).at(first).help("`nemesis plan` counts them; `--limit N` needs fewer test images"))
+        // A link that leads nowhere and a folder that may not be entered are told as such.
+        if let Err(error) = files::exists(&first) {
+            return Some(error);
+        }
+        let error = Error::new(what).at(first);
+        Some(match near_match(dataset.folder(), images.first()?) {
+            Some(near) => error
+                .expected(format!("what may be `{}` there", near.display()))
+                .help("lists and files have to spell names the same, in upper and lower case and accents, too"),
+            None => error.help("`nemesis plan` counts them; `--limit N` needs fewer test images"),
+        })
     }
 
     /// Writes down which images were read, so that the next command need not read them again.

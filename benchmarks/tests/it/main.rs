@@ -8,6 +8,7 @@ mod changed_data;
 mod command;
 mod compare;
 mod cuda;
+mod data_faults;
 mod fetch;
 mod files;
 mod image_folders;

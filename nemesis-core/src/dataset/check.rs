@@ -1,8 +1,8 @@
 //! Whether a data set is whole: its counts, its split, and every image on the disk.
 
 use super::layouts::Layout;
-use super::{Dataset, Entry, Split, SplitSizes, split_fingerprint};
-use crate::{Error, Result, image};
+use super::{Dataset, Entry, Split, SplitSizes, near_match, split_fingerprint};
+use crate::{Error, Result, files, image};
 use rayon::prelude::*;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -21,9 +21,16 @@ pub struct Report {
     pub fingerprint: String,
     /// The listed images that are not on the disk, in the order of the splits.
     pub missing: Vec<PathBuf>,
-    /// The images that are there but cannot be decoded, and why.
+    /// Those of the first missing ones that are there by another spelling, and that spelling.
+    pub misspelt: Vec<(PathBuf, PathBuf)>,
+    /// The images that are there but cannot be read or decoded, and why.
     pub damaged: Vec<(PathBuf, Error)>,
+    /// See [`Dataset::remarks`].
+    pub remarks: Vec<Error>,
 }
+
+/// How many missing images are looked for by another spelling.
+const LOOKED_FOR: usize = 100;
 
 /// Where a split comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,14 +41,17 @@ pub enum SplitOrigin {
     Published,
     /// It is not the one that CoOp published, so numbers made with it are not comparable with published ones.
     NotPublished,
-    /// The fingerprint of the published one is not known.
+    /// `nemesis data prepare` made it, so numbers made with it are not comparable with published ones.
+    Prepared,
+    /// A split file says it, and the registry knows no published one to compare it with.
     Unknown,
 }
 
 impl Report {
-    /// Whether nothing is amiss: counts as they should be, and every image whole.
+    /// Whether nothing is amiss: counts as they should be, something to test on, and every image whole.
     pub fn is_whole(&self) -> bool {
         self.expected.is_none_or(|expected| expected == self.samples)
+            && self.samples.test > 0
             && self.missing.is_empty()
             && self.damaged.is_empty()
     }
@@ -58,16 +68,18 @@ pub fn check(entry: &Entry, root: &Path, decode: bool) -> Result<Report> {
     let fingerprint = split_fingerprint(&*dataset);
     let split = match (&entry.layout, &entry.published) {
         (Layout::SplitFile { .. }, Some(published)) if *published == fingerprint => SplitOrigin::Published,
+        (Layout::SplitFile { file, .. }, _) if !dataset.folder().join(file).exists() => SplitOrigin::Prepared,
         (Layout::SplitFile { .. }, Some(_)) => SplitOrigin::NotPublished,
-        // One that was prepared here is never it.
-        (Layout::SplitFile { file, .. }, None) if !dataset.folder().join(file).exists() => SplitOrigin::NotPublished,
         (Layout::SplitFile { .. }, None) => SplitOrigin::Unknown,
         _ => SplitOrigin::Own,
     };
     let count = |split| dataset.samples(split).len();
     let samples = SplitSizes { train: count(Split::Train), val: count(Split::Val), test: count(Split::Test) };
     let (missing, damaged) = check_images(&*dataset, decode);
-    Ok(Report { samples, expected: entry.samples, split, fingerprint, missing, damaged })
+    let spelt = |path: &PathBuf| Some((path.clone(), near_match(dataset.folder(), path)?));
+    let misspelt = missing.iter().take(LOOKED_FOR).filter_map(spelt).collect();
+    let remarks = dataset.remarks().to_vec();
+    Ok(Report { samples, expected: entry.samples, split, fingerprint, missing, misspelt, damaged, remarks })
 }
 
 type Damaged = (PathBuf, Error);
@@ -79,8 +91,10 @@ fn check_images(dataset: &dyn Dataset, decode: bool) -> (Vec<PathBuf>, Vec<Damag
         .into_par_iter()
         .filter_map(|path| {
             let file = dataset.folder().join(path);
-            if !file.is_file() {
-                return Some((path, None));
+            match files::exists(&file) {
+                Ok(true) => {}
+                Ok(false) => return Some((path, None)),
+                Err(error) => return Some((path, Some(error))),
             }
             // A file that cannot be opened fails to decode too, and the decoder says why.
             let looks_whole = !decode && has_whole_ends(&file).unwrap_or(false);

@@ -6,7 +6,7 @@ use super::{Dataset, Sample, Split};
 use std::collections::HashMap;
 
 /// The most validation samples that CoOp draws per class, whatever the number of shots.
-const MAX_VAL_SHOTS: usize = 4;
+pub(crate) const MAX_VAL_SHOTS: usize = 4;
 
 /// What a few-shot training sees: some samples of train, and of val, class by class in the order drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]

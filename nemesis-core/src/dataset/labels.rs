@@ -21,8 +21,14 @@ impl<'a> LabelNames<'a> {
         }
         for (expected, label) in self.0.keys().enumerate() {
             if expected as u32 != *label {
-                return Err(Error::new(format!("no training image has the label {expected}, but one has {label}"))
-                    .expected("labels from 0 on without a gap"));
+                let error = Error::new(format!("no training image has the label {expected}, but one has {label}"))
+                    .expected("labels from 0 on without a gap");
+                let from_one = expected == 0 && *label == 1;
+                return Err(if from_one {
+                    error.help("labels that count from 1 have to be lowered by 1")
+                } else {
+                    error
+                });
             }
         }
         Ok(self.0.into_values().map(str::to_owned).collect())

@@ -1,6 +1,7 @@
 //! A data set held as lists in memory: what every layout is read into.
 
 use super::{Dataset, Sample, Split};
+use crate::Error;
 use std::path::{Path, PathBuf};
 
 /// A [`Dataset`] whose samples are listed in memory.
@@ -17,7 +18,7 @@ pub struct Listed {
 }
 
 /// What a layout says of a data set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
     /// See [`Dataset::class_names`].
     pub class_names: Vec<String>,
@@ -27,6 +28,8 @@ pub struct Contents {
     pub val: Option<Vec<Sample>>,
     /// The test samples.
     pub test: Vec<Sample>,
+    /// See [`Dataset::remarks`].
+    pub remarks: Vec<Error>,
 }
 
 impl Dataset for Listed {
@@ -56,5 +59,9 @@ impl Dataset for Listed {
 
     fn val_is_test(&self) -> bool {
         self.contents.val.is_none()
+    }
+
+    fn remarks(&self) -> &[Error] {
+        &self.contents.remarks
     }
 }

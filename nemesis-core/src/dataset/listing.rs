@@ -1,36 +1,95 @@
 //! Folders listed in an order that does not depend on the file system.
 
 use crate::{Error, Result};
-use std::fs::{self, DirEntry};
+use std::fs::{self, DirEntry, File};
+use std::io::Read;
 use std::path::Path;
 
-/// The names of the folders in `parent`, sorted.
-pub(super) fn folders(parent: &Path) -> Result<Vec<String>> {
-    let folders = names(parent, |entry| entry.path().is_dir())?;
-    if folders.is_empty() {
-        return Err(Error::new("there is no class folder").at(parent).expected("a folder of images for each class"));
+/// What systems leave in any folder, besides hidden files.
+const LITTER: [&str; 8] = [
+    "Thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+    "__MACOSX",
+    "@eaDir",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "lost+found",
+];
+
+/// How files of images are called. Not all of them can be decoded, which is told of those by their names.
+const IMAGES: [&str; 10] = ["jpg", "jpeg", "jpe", "jfif", "png", "gif", "bmp", "webp", "tif", "tiff"];
+
+/// The entries of a folder by name, sorted by their bytes, without hidden files and litter.
+pub(super) struct Listing {
+    /// What was looked for.
+    pub(super) names: Vec<String>,
+    /// What else is there; folders end in `/`.
+    pub(super) others: Vec<String>,
+}
+
+/// The folders in `parent`, of which there is at least one.
+pub(super) fn folders(parent: &Path) -> Result<Listing> {
+    let listing = list(parent, |entry, _| entry.path().is_dir())?;
+    if listing.names.is_empty() {
+        let beside = listing.others.first().map(|other| format!("`{other}` lies there"));
+        let error = Error::new("there is no class folder").at(parent).expected("a folder of images for each class");
+        return Err(match beside {
+            Some(beside) => error.help(format!("{beside}: images have to be sorted into folders by class")),
+            None => error,
+        });
     }
-    Ok(folders)
+    Ok(listing)
 }
 
-/// The names of all that is in `folder`, sorted.
-pub(super) fn files(folder: &Path) -> Result<Vec<String>> {
-    names(folder, |_| true)
+/// The images in `folder`: files that are called so, and others whose first bytes say it.
+pub(super) fn images(folder: &Path) -> Result<Listing> {
+    list(folder, |entry, name| {
+        let path = entry.path();
+        let called = Path::new(name).extension().and_then(|extension| extension.to_str());
+        let is_called = called.is_some_and(|extension| IMAGES.contains(&extension.to_ascii_lowercase().as_str()));
+        !path.is_dir() && (is_called || begins_as_image(&path))
+    })
 }
 
-/// The names in `folder` that `keep` keeps, sorted by their bytes; hidden ones (`.DS_Store`) are left out.
-fn names(folder: &Path, keep: impl Fn(&DirEntry) -> bool) -> Result<Vec<String>> {
+/// Whether a file begins as JPEG and PNG files do.
+fn begins_as_image(file: &Path) -> bool {
+    let mut first = [0; 8];
+    let read = File::open(file).and_then(|mut file| file.read_exact(&mut first));
+    read.is_ok() && (first.starts_with(&[0xff, 0xd8, 0xff]) || first == *b"\x89PNG\r\n\x1a\n")
+}
+
+fn list(folder: &Path, wanted: impl Fn(&DirEntry, &str) -> bool) -> Result<Listing> {
     let failed = |e: &std::io::Error| Error::io("list the folder", folder, e);
-    let mut names = Vec::new();
+    let mut listing = Listing { names: Vec::new(), others: Vec::new() };
     for entry in fs::read_dir(folder).map_err(|e| failed(&e))? {
         let entry = entry.map_err(|e| failed(&e))?;
         let name = entry.file_name().into_string().map_err(|name| {
             Error::new(format!("the file name `{}` is not UTF-8", name.display())).at(folder).help("rename the file")
         })?;
-        if !name.starts_with('.') && keep(&entry) {
-            names.push(name);
+        if name.starts_with('.') || LITTER.contains(&name.as_str()) {
+            continue;
+        }
+        if wanted(&entry, &name) {
+            listing.names.push(name);
+        } else {
+            let end = if entry.path().is_dir() { "/" } else { "" };
+            listing.others.push(name + end);
         }
     }
-    names.sort_unstable();
-    Ok(names)
+    listing.names.sort_unstable();
+    listing.others.sort_unstable();
+    Ok(listing)
+}
+
+/// How many entries a message names.
+const MOST_NAMED: usize = 3;
+
+/// Says what lies among class folders and images and is neither.
+pub(super) fn remark(folder: &Path, others: &[String]) -> Option<Error> {
+    let named = others.iter().take(MOST_NAMED).map(|other| format!("`{other}`")).collect::<Vec<_>>().join(", ");
+    let more = others.len().saturating_sub(MOST_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!others.is_empty())
+        .then(|| Error::new(format!("left out, as neither class folders nor images in them: {named}{more}")).at(folder))
 }

@@ -1,6 +1,7 @@
 //! Data sets: class names, and the samples of their splits. Nothing here knows of tensors.
 
 mod check;
+mod classes;
 pub mod division;
 pub mod few_shot;
 mod labels;
@@ -9,24 +10,29 @@ mod listed;
 mod listing;
 mod manifest;
 mod matlab;
+mod near;
 mod prepare;
 pub mod python_random;
 mod raw;
 mod registry;
 mod sources;
 mod subset;
+mod written;
 
 pub use check::{Report, SplitOrigin, check};
+pub use classes::{class_title, prompt_tokens};
 pub use few_shot::{FewShot, few_shot};
 pub use layouts::{Layout, RelativePath};
 pub use listed::{Contents, Listed};
 pub use manifest::{manifest_hash, missing_images, split_fingerprint};
+pub use near::near_match;
 pub use prepare::{Prepared, prepare};
 pub use raw::Raw;
 pub use registry::{Entry, Registry, SplitSizes, Template};
 pub use sources::{Hex, Part, Source, Url};
 pub use subset::ClassSubset;
 
+use crate::Error;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -53,6 +59,15 @@ pub enum Split {
 impl Split {
     /// The three, in the order in which CoOp reads and draws from them.
     pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
+
+    /// Its name in split files: `train`, `val` or `test`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Val => "val",
+            Self::Test => "test",
+        }
+    }
 }
 
 /// A source of labelled images: class names, and the samples of train, val and test, in the published order.
@@ -71,6 +86,11 @@ pub trait Dataset: Send + Sync {
     /// Whether the validation samples are the test samples, as in ImageNet; none are drawn then.
     fn val_is_test(&self) -> bool {
         false
+    }
+    /// What is odd about it and does not keep it from being used: classes that CLIP cannot tell apart, or that lack
+    /// images, and files that were left out.
+    fn remarks(&self) -> &[Error] {
+        &[]
     }
 }
 

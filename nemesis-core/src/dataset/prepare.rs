@@ -20,6 +20,8 @@ pub struct Prepared {
     pub val: usize,
     /// The number of test samples.
     pub test: usize,
+    /// What lies among the images and was left out.
+    pub others: Option<Error>,
 }
 
 /// Divides a data set as CoOp does when its split file is absent, and writes the split beside the images.
@@ -38,13 +40,13 @@ pub fn prepare(entry: &Entry, root: &Path, seed: u64) -> Result<Prepared> {
     };
     let folder = entry.present(root)?;
     let published = folder.join(file);
-    if published.exists() {
+    if files::exists(&published)? {
         return Err(Error::new(format!("the data set `{}` has its split file already", entry.name))
             .at(published)
             .help("nothing is to be prepared; move the file away for a split of your own"));
     }
     let context = format!("cannot prepare a split of `{}`", entry.name);
-    let pool = raw.read(&folder, images.as_ref()).map_err(|e| e.context(&context))?;
+    let (pool, others) = raw.read(&folder, images.as_ref()).map_err(|e| e.context(&context))?;
     let divided = || {
         let rows = divide(pool, seed)?;
         // What could not be read again is not written.
@@ -55,13 +57,13 @@ pub fn prepare(entry: &Entry, root: &Path, seed: u64) -> Result<Prepared> {
     let rows = divided().map_err(|e: Error| e.at(&folder).context(&context))?;
     let text = render(&rows, seed)?;
     let prepared = folder.join(PREPARED);
-    if prepared.exists() && files::read(&prepared)? != text.as_bytes() {
+    if files::exists(&prepared)? && files::read(&prepared)? != text.as_bytes() {
         return Err(Error::new(format!("the data set `{}` has another prepared split", entry.name))
             .at(prepared)
             .help("remove it first: records that were made with it stay as they are, and count as another data set"));
     }
     files::write_atomic(&prepared, text.as_bytes())?;
-    Ok(Prepared { file: prepared, train: rows.train.len(), val: rows.val.len(), test: rows.test.len() })
+    Ok(Prepared { file: prepared, train: rows.train.len(), val: rows.val.len(), test: rows.test.len(), others })
 }
 
 impl Labelled for Row {

@@ -1,15 +1,19 @@
 //! `datasets.yaml`: what data sets there are, and where and how they lie under a data root.
 
 use super::layouts::RelativePath;
+use super::written;
 use super::{Contents, Dataset, Layout, Listed, Part, Raw};
 use crate::error::suggest;
-use crate::{Error, Result, files, yaml};
+use crate::{Error, Result, files};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// The registry that is built in, and the name of the file that replaces it in a data root.
 const BUILT_IN: &str = include_str!("../../../datasets.yaml");
 const FILE_NAME: &str = "datasets.yaml";
+
+/// The template of data sets that name none.
+const DEFAULT_TEMPLATE: &str = "a photo of a {}.";
 
 /// The known data sets, in the order of their file, which is that of tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,36 +22,31 @@ pub struct Registry {
 }
 
 /// One data set of the registry.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The name that suites and the command line use, for instance `eurosat`.
     pub name: String,
-    /// The name in tables, for instance `EuroSAT`.
+    /// The name in tables, for instance `EuroSAT`: the name, unless the registry has another.
     pub title: String,
-    /// The folder under the data root.
+    /// The folder under the data root: the name, unless the registry has another.
     pub folder: RelativePath,
     /// How it is laid out.
-    #[serde(with = "serde_yaml::with::singleton_map")]
     pub layout: Layout,
     /// How its official archive labels images, where a split file has to be made when the published one is absent.
-    #[serde(default, with = "serde_yaml::with::singleton_map")]
     pub raw: Option<Raw>,
     /// The fingerprint of CoOp's published split, where it is known, as [`super::split_fingerprint`] takes it.
-    #[serde(default)]
     pub published: Option<String>,
-    /// The number of classes.
-    pub classes: usize,
+    /// The number of classes, where the registry says it.
+    pub classes: Option<usize>,
     /// The number of samples in each split, where it is known.
     pub samples: Option<SplitSizes>,
-    /// The zero-shot template, with `{}` in place of the class name.
-    pub template: Template,
-    /// The licence of the images.
-    pub licence: String,
-    /// Where it is described and can be had.
-    pub home: String,
+    /// The zero-shot template, with `{}` in place of the class name, where the registry says it.
+    pub template: Option<Template>,
+    /// The licence of the images, where the registry says it.
+    pub licence: Option<String>,
+    /// Where it is described and can be had, where the registry says it.
+    pub home: Option<String>,
     /// The parts that make it up, and where they can be downloaded.
-    #[serde(default)]
     pub fetch: Vec<Part>,
 }
 
@@ -94,14 +93,14 @@ impl Registry {
     ///
     /// When there is no folder `root`, or its `datasets.yaml` cannot be read or is not a registry.
     pub fn load(root: &Path) -> Result<Self> {
-        if !root.is_dir() {
+        if !files::exists(root)? || !root.is_dir() {
             return Err(Error::new("the data root is not a folder")
                 .at(root)
                 .expected("a folder that holds a folder for each data set")
                 .help("give the right one with --data"));
         }
         let file = root.join(FILE_NAME);
-        if file.exists() { Self::parse(&files::read_text(&file)?, &file) } else { Self::built_in() }
+        if files::exists(&file)? { Self::parse(&files::read_text(&file)?, &file) } else { Self::built_in() }
     }
 
     /// The built-in registry: the paper's eleven data sets, and four shifted copies of ImageNet.
@@ -119,7 +118,7 @@ impl Registry {
     ///
     /// When the text is not a registry, or names a data set twice.
     pub fn parse(text: &str, file: &Path) -> Result<Self> {
-        let entries: Vec<Entry> = yaml::parse(text, file)?;
+        let entries = written::parse(text, file)?;
         if entries.is_empty() {
             return Err(Error::new("the file describes no data set")
                 .at(file)
@@ -173,8 +172,8 @@ impl Entry {
     /// When the folder or a file of the layout is missing or wrong; the message names it and says what belongs there.
     pub fn open(&self, root: &Path) -> Result<Box<dyn Dataset>> {
         let folder = self.present(root)?;
-        let contents = self.layout.read(&folder).map_err(|error| {
-            let missing = error.file().is_some_and(|file| !file.exists());
+        let mut contents = self.layout.read(&folder).map_err(|error| {
+            let missing = error.file().is_some_and(|file| files::exists(file).is_ok_and(|there| !there));
             let error = error.context(format_args!("cannot open the data set `{}`", self.name));
             if missing {
                 let expected = format!("in `{}`: {}", folder.display(), self.layout.describe());
@@ -188,14 +187,16 @@ impl Entry {
             }
         })?;
         self.check_classes(&contents).map_err(|e| e.at(&folder))?;
-        let template = self.template.as_ref().to_owned();
+        let oddities = contents.oddities();
+        contents.remarks.extend(oddities.into_iter().map(|remark| remark.at(&folder)));
+        let template = self.template().to_owned();
         Ok(Box::new(Listed { name: self.name.clone(), folder, template, contents }))
     }
 
     /// The data set's folder under a data root, if there is one.
     pub(super) fn present(&self, root: &Path) -> Result<PathBuf> {
         let folder = self.path(root);
-        if folder.is_dir() {
+        if files::exists(&folder)? && folder.is_dir() {
             return Ok(folder);
         }
         Err(Error::new(format!("the data set `{}` is not in the data root", self.name))
@@ -207,15 +208,32 @@ impl Entry {
     /// Whether there are as many classes as there should be.
     pub(super) fn check_classes(&self, contents: &Contents) -> Result<()> {
         let found = contents.class_names.len();
-        if found == self.classes {
-            return Ok(());
+        match self.classes {
+            Some(classes) if classes != found => {
+                Err(Error::new(format!("the data set `{}` has {found} classes", self.name))
+                    .expected(format!("{classes} classes"))
+                    .help(format!("is this {}, complete? {}", self.title, self.see_home())))
+            }
+            _ => Ok(()),
         }
-        Err(Error::new(format!("the data set `{}` has {found} classes", self.name))
-            .expected(format!("{} classes", self.classes))
-            .help(format!("is this {}, complete? {}", self.title, self.see_home())))
     }
 
-    fn see_home(&self) -> String {
-        format!("see {}", self.home)
+    /// The zero-shot template: CoOp's for most data sets, unless the registry has another.
+    pub fn template(&self) -> &str {
+        self.template.as_ref().map_or(DEFAULT_TEMPLATE, AsRef::as_ref)
+    }
+
+    /// Its licence and home page, as far as the registry says them.
+    pub fn terms(&self) -> Vec<String> {
+        let licence = self.licence.as_ref().map(|licence| format!("licence: {licence}"));
+        licence.into_iter().chain(self.home.clone()).collect()
+    }
+
+    /// Where a person finds out more.
+    pub fn see_home(&self) -> String {
+        match &self.home {
+            Some(home) => format!("see {home}"),
+            None => format!("`{FILE_NAME}` does not say where it can be had"),
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Few-shot samples from lists instead of sampling: `split_fewshot/shot_N-seed_M.pkl`, which `CoOp` leaves in a data
 //! set's folder, or the same name with `.json` and what `nemesis data sample --json` prints.
 
-use crate::backbone::clip::checkpoint::pickle::{Id, Pickle, Value};
-use crate::dataset::few_shot::draw;
-use crate::dataset::{Dataset, FewShot, Sample, Split};
+use super::pickled_list::{self, Datum};
+use crate::dataset::few_shot::{MAX_VAL_SHOTS, draw};
+use crate::dataset::{Dataset, FewShot, Sample, Split, class_title};
 use crate::{Error, Result, files, json};
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
@@ -15,33 +15,49 @@ type Listed = (String, Option<i64>);
 /// The few-shot sample of these shots and seed: drawn, or, with a root of lists, read from
 /// `ROOT/FOLDER/split_fewshot/shot_N-seed_M.pkl` (or `.json`), where FOLDER is the data set's.
 ///
+/// A list holds as many images of every class as would be drawn. It may hold no validation image at all, since most
+/// methods look at none: see [`lacks_validation`].
+///
 /// # Errors
 ///
-/// When there is no such list, it cannot be read, or it names an image that the data set lacks or labels otherwise.
+/// When there is no such list, it cannot be read, it names an image that the data set's split lacks or labels otherwise,
+/// or it holds more or fewer images of a class than it should.
 pub fn sample(dataset: &dyn Dataset, lists: Option<&Path>, shots: usize, seed: u64) -> Result<FewShot> {
     let Some(root) = lists else { return Ok(draw(dataset, shots, seed)) };
     let folder = root.join(dataset.folder().file_name().unwrap_or_default()).join("split_fewshot");
     let stem = folder.join(format!("shot_{shots}-seed_{seed}"));
     let [pickle, json] = ["pkl", "json"].map(|extension| stem.with_extension(extension));
-    let (file, [train, val]) = if json.is_file() {
+    let (file, train, val) = if files::exists(&json)? {
         let Lists { train, val } = json::parse(&files::read_text(&json)?, &json)?;
-        let unlabelled = |paths: Vec<String>| paths.into_iter().map(|path| (path, None)).collect::<Vec<_>>();
-        (json, [unlabelled(train), unlabelled(val)])
-    } else if pickle.is_file() {
-        let lists = read_pickle(&files::read(&pickle)?).map_err(|e| e.at(&pickle))?;
-        (pickle, lists)
+        let unlabelled = |paths: Vec<String>| -> Vec<Listed> { paths.into_iter().map(|path| (path, None)).collect() };
+        (json, unlabelled(train), unlabelled(val))
+    } else if files::exists(&pickle)? {
+        let (train, val) = pickled_list::read(&files::read(&pickle)?).map_err(|e| e.at(&pickle))?;
+        let listed =
+            |data: Vec<Datum>| -> Vec<Listed> { data.into_iter().map(|(path, label)| (path, Some(label))).collect() };
+        (pickle, listed(train), listed(val.unwrap_or_default()))
     } else {
         return Err(Error::new(format!("there is no few-shot list of {shots} shots and seed {seed}"))
             .at(&pickle)
             .expected("a list that CoOp left there, or the same name with `.json`")
             .help("leave out `--few-shot-lists` to have the sample drawn"));
     };
-    let of = |listed: &[Listed], split| matched(listed, dataset.samples(split)).map_err(|e| e.at(&file));
+    let of = |listed: &[Listed], split| matched(listed, dataset, split).map_err(|e| e.at(&file));
     let sample = FewShot { train: of(&train, Split::Train)?, val: of(&val, Split::Val)? };
     if sample.train.is_empty() {
         return Err(Error::new("the few-shot list names no training image").at(&file));
     }
+    check_counts(&sample.train, dataset, Split::Train, shots).map_err(|e| e.at(&file))?;
+    if !sample.val.is_empty() {
+        check_counts(&sample.val, dataset, Split::Val, shots.min(MAX_VAL_SHOTS)).map_err(|e| e.at(&file))?;
+    }
     Ok(sample)
+}
+
+/// Whether a sample holds no validation image although the data set has some to draw from: a list may leave them out,
+/// and a method that looks at them would go without.
+pub fn lacks_validation(dataset: &dyn Dataset, sample: &FewShot) -> bool {
+    sample.val.is_empty() && !dataset.val_is_test() && !dataset.samples(Split::Val).is_empty()
 }
 
 /// The fingerprint of a sample that is not the one that is drawn; none of one that is. Validation images count where the
@@ -78,45 +94,79 @@ struct Lists {
     val: Vec<String>,
 }
 
-/// `{"train": [Datum, …], "val": […]}`, where Dassl's `Datum` stays opaque: its attributes are read, its code is not.
-fn read_pickle(bytes: &[u8]) -> Result<[Vec<Listed>; 2]> {
-    let wanted =
-        || Error::new("the pickle is no few-shot list").expected("a dictionary with a list of images under `train`");
-    let pickle = Pickle::parse(bytes).map_err(|_| wanted())?;
-    let datum = |id: &Id| {
-        let Value::Object { state: Some(state), .. } = pickle.value(*id) else { return None };
-        let path = pickle.text(pickle.entry(*state, "_impath")?)?;
-        Some((path.to_owned(), pickle.entry(*state, "_label").and_then(|label| pickle.int(label))))
+/// The samples that a list names, in its order. Lists hold absolute paths of the machine that they come from, be it one
+/// of Windows, of which the end is the sample's path.
+fn matched(listed: &[Listed], dataset: &dyn Dataset, split: Split) -> Result<Vec<Sample>> {
+    let by_path = |split| -> HashMap<&Path, &Sample> {
+        dataset.samples(split).iter().map(|sample| (sample.path.as_path(), sample)).collect()
     };
-    let list = |id: Id| -> Result<Vec<Listed>> {
-        let items = pickle.sequence(id).ok_or_else(wanted)?;
-        items.iter().map(|item| datum(item).ok_or_else(wanted)).collect()
-    };
-    let train = pickle.entry(pickle.root(), "train").ok_or_else(wanted)?;
-    let val = pickle.entry(pickle.root(), "val").map_or_else(|| Ok(Vec::new()), list)?;
-    Ok([list(train)?, val])
-}
-
-/// The samples that a list names, in its order. Lists hold absolute paths of the machine that they come from, of which
-/// the end is the sample's path.
-fn matched(listed: &[Listed], samples: &[Sample]) -> Result<Vec<Sample>> {
-    let known: HashMap<PathBuf, &Sample> = samples.iter().map(|sample| (sample.path.clone(), sample)).collect();
-    let mut seen = HashSet::new();
-    let find = |(path, label): &Listed| {
-        let parts: Vec<_> = Path::new(path).components().collect();
+    let known = by_path(split);
+    let find = |path: &str, known: &HashMap<&Path, &Sample>| -> Option<Sample> {
+        let path = PathBuf::from(path.replace('\\', "/"));
+        let parts: Vec<_> = path.components().collect();
         let mut ends = (0..parts.len()).map(|from| parts[from..].iter().collect::<PathBuf>());
-        let sample = ends.find_map(|end| known.get(&end).copied()).ok_or_else(|| {
-            Error::new(format!("the few-shot list names `{path}`, which the data set's split does not hold"))
-                .help("the list may be of another split file")
+        ends.find_map(|end| known.get(end.as_path()).copied().cloned())
+    };
+    let mut seen = HashSet::new();
+    let sample = |(path, label): &Listed| {
+        let sample = find(path, &known).ok_or_else(|| {
+            let other = Split::ALL.into_iter().find(|other| *other != split && find(path, &by_path(*other)).is_some());
+            match other {
+                Some(other) => Error::new(format!(
+                    "the few-shot list names `{path}` in {}, which the data set's split has in {}",
+                    split.name(),
+                    other.name()
+                )),
+                None => {
+                    Error::new(format!("the few-shot list names `{path}`, which the data set's split does not hold"))
+                }
+            }
+            .help("the list may be of another split file")
         })?;
-        if label.is_some_and(|label| label != i64::from(sample.label)) {
-            return Err(Error::new(format!("the few-shot list gives `{path}` another label than the data set"))
-                .expected(sample.label.to_string()));
+        if let Some(label) = label.filter(|label| *label != i64::from(sample.label)) {
+            let title = |label: i64| {
+                let name =
+                    usize::try_from(label).ok().and_then(|label| Some((label, dataset.class_names().get(label)?)));
+                name.map_or_else(|| format!("class {label}"), |(label, name)| class_title(label, name))
+            };
+            let what = format!("the few-shot list gives `{path}` the label of {}", title(label));
+            return Err(Error::new(what)
+                .expected(format!("that of {}, as the data set has it", title(i64::from(sample.label))))
+                .help("the list may be of another split file"));
         }
         if !seen.insert(sample.path.clone()) {
             return Err(Error::new(format!("the few-shot list names `{path}` twice")));
         }
-        Ok(sample.clone())
+        Ok(sample)
     };
-    listed.iter().map(find).collect()
+    listed.iter().map(sample).collect()
+}
+
+/// How many classes a message names.
+const MOST_NAMED: usize = 3;
+
+/// Refuses a list that does not hold `shots` images of every class, or all of one that has fewer.
+fn check_counts(listed: &[Sample], dataset: &dyn Dataset, split: Split, shots: usize) -> Result<()> {
+    let counts = |samples: &[Sample]| {
+        let mut counts = vec![0_usize; dataset.class_names().len()];
+        for sample in samples {
+            counts[sample.label as usize] += 1;
+        }
+        counts
+    };
+    let (found, all) = (counts(listed), counts(dataset.samples(split)));
+    let wrong: Vec<usize> = (0..all.len()).filter(|label| found[*label] != all[*label].min(shots)).collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let of = |label: &usize| {
+        let title = class_title(*label, &dataset.class_names()[*label]);
+        format!("{} instead of {} of {title}", found[*label], all[*label].min(shots))
+    };
+    let named = wrong.iter().take(MOST_NAMED).map(of).collect::<Vec<_>>().join(", ");
+    let more = wrong.len().saturating_sub(MOST_NAMED);
+    let more = if more > 0 { format!(", and {more} more classes are wrong") } else { String::new() };
+    Err(Error::new(format!("the few-shot list holds in {} {named}{more}", split.name()))
+        .expected(format!("{shots} of every class, or all images of one that has fewer"))
+        .help("the list may be of other shots, of another split file, or of a part of the classes"))
 }

@@ -3,3 +3,4 @@
 
 pub mod coop;
 pub mod few_shot_lists;
+mod pickled_list;

@@ -104,7 +104,7 @@ fn is_text(token: &TokenTree) -> bool {
 mod tests {
     use super::*;
 
-    const SOURCE: &str = r##"
+    const SOURCE: &str = r#"
         //! A module.
         #![allow(dead_code)]
         /// Trains.
@@ -118,7 +118,7 @@ mod tests {
         mod tests { #[test] fn one() { assert_eq!(train(1.0), 0.5); } }
         #[cfg(test)] use std::fs;
         const NAME: &str = "sgd";
-    "##;
+    "#;
 
     fn changed(from: &str, to: &str) -> bool {
         assert!(SOURCE.contains(from), "{from}");

@@ -24,6 +24,7 @@ pub use checkpoint::Checkpoint;
 pub use image::ImageTower;
 pub use resnet::ModifiedResNet;
 pub use text::TextTower;
+pub(crate) use text_cleaning::clean as clean_text;
 pub use tokenizer::{END, START, Tokenizer};
 pub use vit::VisionTransformer;
 pub use weights::Weights;

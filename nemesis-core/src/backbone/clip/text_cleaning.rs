@@ -12,7 +12,7 @@ use unicode_normalization::UnicodeNormalization;
 
 /// The text as CLIP's byte-pair encoding sees it: repaired, unescaped, white space folded to single spaces, in
 /// lower case.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let repaired = fix_text(text);
     let unescaped = htmlize::unescape(&repaired);
     let unescaped = htmlize::unescape(unescaped.as_ref());

@@ -13,20 +13,20 @@ use std::path::Path;
 /// Reads the layout in `folder`, where the other paths are.
 pub(super) fn read(folder: &Path, train: &Path, test: &Path, class_names: &Path) -> Result<Contents> {
     let names = ClassNames::read(&folder.join(class_names))?;
-    let classes = listing::folders(&folder.join(train))?;
-    let test_classes = listing::folders(&folder.join(test))?;
-    if let Some((class, place)) = difference(&classes, &test_classes) {
+    let trained = listing::folders(&folder.join(train))?;
+    let tested = listing::folders(&folder.join(test))?;
+    if let Some((class, place)) = difference(&trained.names, &tested.names) {
         let (with, without) = if place { (train, test) } else { (test, train) };
         return Err(Error::new(format!("the class folder `{class}` is in `{}` only", with.display()))
             .at(folder.join(without))
             .expected(format!("the same class folders as in `{}`", with.display())));
     }
-    Ok(Contents {
-        class_names: classes.iter().map(|class| names.of(class)).collect::<Result<_>>()?,
-        train: list(folder, train, &classes)?,
-        val: None,
-        test: list(folder, test, &classes)?,
-    })
+    let class_names = names.of_all(&trained.names)?;
+    let without_folder = names.without(&trained.names);
+    let (train, of_train) = list(folder, train, trained)?;
+    let (test, of_test) = list(folder, test, tested)?;
+    let remarks = [without_folder, of_train, of_test].into_iter().flatten().collect();
+    Ok(Contents { class_names, train, val: None, test, remarks })
 }
 
 /// A class that is in one list only, and whether it is in the first.

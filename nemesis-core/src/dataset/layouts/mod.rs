@@ -9,7 +9,7 @@ mod variant_lists;
 pub(super) use split_file::{Row, Rows};
 
 use super::listed::Contents;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
@@ -60,7 +60,7 @@ impl Layout {
         match self {
             Self::SplitFile { file, images } => {
                 let (published, prepared) = (folder.join(file), folder.join(PREPARED));
-                let file = if !published.exists() && prepared.exists() { prepared } else { published };
+                let file = if !files::exists(&published)? && files::exists(&prepared)? { prepared } else { published };
                 split_file::read(&file, images.as_ref())
             }
             Self::VariantLists { images } => variant_lists::read(folder, images.as_ref()),
@@ -101,13 +101,22 @@ pub struct RelativePath(PathBuf);
 
 impl RelativePath {
     /// The path of a file: relative, and made of plain names.
+    ///
+    /// Lists that Windows wrote part names by `\`, which is read as `/` on every system: a split file is the same
+    /// everywhere.
     fn file(text: &str) -> Result<PathBuf> {
-        let plain = |part| matches!(part, Component::Normal(_));
-        if text.is_empty() || text.contains('\0') || !Path::new(text).components().all(plain) {
-            return Err(Error::new(format!("`{text}` leads out of the data set's folder or nowhere"))
-                .expected("a relative path without `..`"));
+        let refused = |why| Error::new(format!("`{text}` {why}")).expected("a relative path without `..`");
+        let path = text.replace('\\', "/");
+        let has_drive = matches!(path.as_bytes(), [letter, b':', b'/', ..] if letter.is_ascii_alphabetic());
+        if path.starts_with('/') || has_drive {
+            return Err(refused("is an absolute path"));
         }
-        Ok(PathBuf::from(text))
+        let parts: Vec<Component<'_>> =
+            Path::new(&path).components().filter(|part| *part != Component::CurDir).collect();
+        if parts.is_empty() || path.contains('\0') || !parts.iter().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(refused("leads out of the data set's folder or nowhere"));
+        }
+        Ok(parts.iter().collect())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Listings, RelativePath};
 use crate::dataset::Sample;
+use crate::dataset::classes::check_name;
 use crate::dataset::labels::{LabelNames, conflict};
 use crate::dataset::listed::Contents;
 use crate::{Error, Result, files, json};
@@ -38,12 +39,16 @@ impl Rows {
             names.note(*label, name).map_err(|error| (error, Some(row)))?;
         }
         let class_names = names.finish().map_err(|error| (error, None))?;
+        for (label, name) in class_names.iter().enumerate() {
+            let first = || self.train.iter().find(|row| row.1 as usize == label);
+            check_name(label, name).map_err(|error| (error, first()))?;
+        }
         let mut listings = Listings::default();
         let mut samples = |rows| samples(rows, &class_names, images, &mut listings);
         let train = samples(("train", &self.train))?;
         let val = samples(("val", &self.val))?;
         let test = samples(("test", &self.test))?;
-        Ok(Contents { class_names, train, val: Some(val), test })
+        Ok(Contents { class_names, train, val: Some(val), test, ..Contents::default() })
     }
 }
 
@@ -55,7 +60,7 @@ fn samples<'a>(
 ) -> Result<Vec<Sample>, (Error, Option<&'a Row>)> {
     let mut sample = |(path, label, name): &Row| {
         match class_names.get(*label as usize) {
-            None => return Err(Error::new(format!("the label {label} of {split} does not occur in train"))),
+            None => return Err(Error::new(format!("the label {label} (`{name}`) of {split} does not occur in train"))),
             Some(known) if known != name => return Err(conflict(*label, known, name)),
             Some(_) => {}
         }

@@ -4,8 +4,9 @@
 //! folders by ImageNet's labels.
 
 use super::class_names::{ClassNames, list};
+use crate::dataset::Sample;
 use crate::dataset::listed::Contents;
-use crate::dataset::listing;
+use crate::dataset::listing::{self, Listing};
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -13,24 +14,25 @@ use std::path::Path;
 pub(super) fn read(folder: &Path, images: &Path, class_names: &Path) -> Result<Contents> {
     let names = ClassNames::read(&folder.join(class_names))?;
     let classes = listing::folders(&folder.join(images))?;
-    let class_names = classes.iter().map(|class| names.of(class)).collect::<Result<_>>()?;
-    Ok(tested(class_names, list(folder, images, &classes)?))
+    let class_names = names.of_all(&classes.names)?;
+    Ok(tested(class_names, list(folder, images, classes)?))
 }
 
 /// Reads the layout in `folder`, where class folders are named by label, and names stand in the order of labels.
 pub(super) fn read_numbered(folder: &Path, images: &Path, class_names: &Path) -> Result<Contents> {
-    let names = ClassNames::read(&folder.join(class_names))?.names;
+    let names = ClassNames::read(&folder.join(class_names))?.in_order()?;
     let classes: Vec<String> = (0..names.len()).map(|label| label.to_string()).collect();
     let parent = folder.join(images);
-    if let Some(other) = listing::folders(&parent)?.into_iter().find(|folder| !classes.contains(folder)) {
+    let found = listing::folders(&parent)?;
+    if let Some(other) = found.names.iter().find(|folder| !classes.contains(folder)) {
         return Err(Error::new(format!("the class folder `{other}` is not a label"))
             .at(parent)
             .expected(format!("class folders `0` to `{}`", names.len().saturating_sub(1)))
             .help("releases of ImageNetV2 differ: take one whose folders are numbers"));
     }
-    Ok(tested(names, list(folder, images, &classes)?))
+    Ok(tested(names, list(folder, images, Listing { names: classes, others: found.others })?))
 }
 
-fn tested(class_names: Vec<String>, test: Vec<crate::dataset::Sample>) -> Contents {
-    Contents { class_names, train: Vec::new(), val: Some(Vec::new()), test }
+fn tested(class_names: Vec<String>, (test, others): (Vec<Sample>, Option<Error>)) -> Contents {
+    Contents { class_names, val: Some(Vec::new()), test, remarks: others.into_iter().collect(), ..Contents::default() }
 }

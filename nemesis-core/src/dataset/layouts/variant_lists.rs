@@ -5,6 +5,7 @@
 
 use super::{Listings, RelativePath};
 use crate::dataset::Sample;
+use crate::dataset::classes::check_name;
 use crate::dataset::listed::Contents;
 use crate::error::suggest;
 use crate::{Error, Result, files};
@@ -20,18 +21,22 @@ pub(super) fn read(folder: &Path, images: &Path) -> Result<Contents> {
         parse_list(&files::read_text(&file)?, &class_names, images, name, &mut listings).map_err(|e| e.at(&file))
     };
     let (train, val, test) = (split("train")?, split("val")?, split("test")?);
-    Ok(Contents { class_names, train, val: Some(val), test })
+    Ok(Contents { class_names, train, val: Some(val), test, ..Contents::default() })
 }
 
 /// One variant a line; its label is the line's index.
 fn read_variants(file: &Path) -> Result<Vec<String>> {
     let text = files::read_text(file)?;
     let mut lines: HashMap<&str, usize> = HashMap::new();
-    for (index, variant) in text.lines().map(str::trim).enumerate() {
+    // Empty lines at the end are no variants; one among them would shift labels.
+    let variants = text.trim_end().lines().map(str::trim);
+    for (index, variant) in variants.clone().enumerate() {
         let error = if variant.is_empty() {
             Error::new("an empty line among the variants")
         } else if let Some(first) = lines.insert(variant, index) {
             Error::new(format!("the variant `{variant}` is on line {} already", first + 1))
+        } else if let Err(error) = check_name(index, variant) {
+            error
         } else {
             continue;
         };
@@ -40,7 +45,7 @@ fn read_variants(file: &Path) -> Result<Vec<String>> {
     if lines.is_empty() {
         return Err(Error::new("the list of variants is empty").at(file).expected("one variant a line"));
     }
-    Ok(text.lines().map(|line| line.trim().to_owned()).collect())
+    Ok(variants.map(str::to_owned).collect())
 }
 
 /// Lines of an image, without `.jpg`, and its variant.
@@ -53,9 +58,10 @@ fn parse_list(
 ) -> Result<Vec<Sample>> {
     let labels: HashMap<&str, u32> = class_names.iter().zip(0..).map(|(name, label)| (name.as_str(), label)).collect();
     let mut parse = |line: &str| {
-        let (image, variant) = line.trim().split_once(' ').ok_or_else(|| {
+        let (image, variant) = line.trim().split_once([' ', '\t']).ok_or_else(|| {
             Error::new(format!("`{line}` is not an image and its variant")).expected("lines like `1025794 707-320`")
         })?;
+        let variant = variant.trim_start();
         let label = *labels.get(variant).ok_or_else(|| {
             Error::new(format!("the variant `{variant}` is not in `variants.txt`"))
                 .help(suggest(variant, class_names.iter().map(String::as_str)))
@@ -64,5 +70,6 @@ fn parse_list(
         listings.add(&path, split)?;
         Ok(Sample { path, label })
     };
-    text.lines().enumerate().map(|(i, line)| parse(line).map_err(|e: Error| e.line(i + 1))).collect()
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(i, line)| parse(line).map_err(|e: Error| e.line(i + 1))).collect()
 }

@@ -50,18 +50,20 @@ pub(super) enum Pool {
 }
 
 impl Raw {
-    /// Reads the archive's files in `folder`, where the folder of images is `images`.
-    pub(super) fn read(&self, folder: &Path, images: &Path) -> Result<Pool> {
-        match self {
+    /// Reads the archive's files in `folder`, where the folder of images is `images`. What was left out is told.
+    pub(super) fn read(&self, folder: &Path, images: &Path) -> Result<(Pool, Option<Error>)> {
+        let pool = match self {
             Self::ClassFolders { ignore, rename } => {
-                Ok(Pool::Whole(class_folders::read(&folder.join(images), ignore, rename)?))
+                let (rows, others) = class_folders::read(&folder.join(images), ignore, rename)?;
+                return Ok((Pool::Whole(rows), others));
             }
             Self::PetLists => pet_lists::read(&folder.join("annotations")),
             Self::CarAnnotations => car_annotations::read(folder),
-            Self::FlowerLabels => Ok(Pool::Whole(flower_labels::read(folder)?)),
+            Self::FlowerLabels => flower_labels::read(folder).map(Pool::Whole),
             Self::SceneLists => scene_lists::read(folder),
             Self::ActionLists => action_lists::read(&folder.join("ucfTrainTestlist")),
-        }
+        };
+        Ok((pool?, None))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::PartKey;
 use crate::record::{dtype_of, kind_of};
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 use memmap2::Mmap;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Metadata, TensorView};
@@ -37,7 +37,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |e: std::io::Error| Error::io("write the file", path, &e);
     let folder = path.parent().unwrap_or(Path::new("."));
     let suffix = format!(".{TEMPORARY}");
-    let mut file = tempfile::Builder::new().suffix(&suffix).tempfile_in(folder).map_err(failed)?;
+    let mut file = files::temporary_in(folder, ".tmp", &suffix).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.persist(path).map(|_| ()).map_err(|e| failed(e.error))
 }

@@ -9,12 +9,16 @@ use std::collections::HashMap;
 /// The number of a value among all values of a pickle. Python's values are shared and may contain themselves.
 pub(crate) type Id = usize;
 
-/// A value as far as checkpoints need it.
+/// A value as far as checkpoints and few-shot lists need it.
 #[derive(Debug)]
 pub(crate) enum Value {
-    /// None, booleans, floating-point numbers, big integers, bytes: nothing that describes a tensor.
+    /// Integers of more than 64 bits.
     Other,
+    None,
+    Bool(bool),
     Int(i64),
+    Float(f64),
+    Bytes(Vec<u8>),
     Text(String),
     /// A tuple, a list or a set.
     Sequence(Vec<Id>),
@@ -93,7 +97,7 @@ impl Pickle {
     }
 
     /// The name of a class or function.
-    pub(super) fn global(&self, id: Id) -> Option<&str> {
+    pub(crate) fn global(&self, id: Id) -> Option<&str> {
         match self.value(id) {
             Value::Global(name) => Some(name),
             _ => None,
@@ -143,7 +147,8 @@ impl Machine<'_> {
                 let top = self.top()?;
                 self.stack.push(top);
             }
-            b'N' | 0x88 | 0x89 => self.push(Value::Other),
+            b'N' => self.push(Value::None),
+            0x88 | 0x89 => self.push(Value::Bool(opcode == 0x88)),
             b'K' | b'M' | b'J' | 0x8a | 0x8b | b'G' | b'I' | b'L' | b'F' => self.number(opcode)?,
             b'X' | 0x8c | 0x8d | b'T' | b'U' | b'B' | b'C' | 0x8e | 0x96 => self.string(opcode)?,
             b')' | b']' | 0x8f => self.push(Value::Sequence(Vec::new())),
@@ -199,15 +204,15 @@ impl Machine<'_> {
                 let length = self.unsigned(if opcode == 0x8a { 1 } else { 4 })?;
                 long(self.bytes(length)?)
             }
-            b'G' => {
-                self.bytes(8)?;
-                Value::Other
-            }
+            // The only number whose first byte is its highest.
+            b'G' => Value::Float(f64::from_bits((self.unsigned(8)?).swap_bytes())),
             // Decimal text of protocol 0, which later protocols still use for some numbers.
-            _ => {
-                let text = self.line()?;
-                text.trim_end_matches('L').parse().map_or(Value::Other, Value::Int)
-            }
+            b'F' => self.line()?.parse().map_or(Value::Other, Value::Float),
+            _ => match self.line()?.as_str() {
+                "00" => Value::Bool(false),
+                "01" => Value::Bool(true),
+                text => text.trim_end_matches('L').parse().map_or(Value::Other, Value::Int),
+            },
         };
         self.push(value);
         Ok(())
@@ -223,7 +228,7 @@ impl Machine<'_> {
         let is_text = !matches!(opcode, b'B' | b'C' | 0x8e | 0x96);
         let value = match std::str::from_utf8(bytes) {
             Ok(text) if is_text => Value::Text(text.to_owned()),
-            _ => Value::Other,
+            _ => Value::Bytes(bytes.to_vec()),
         };
         self.push(value);
         Ok(())

@@ -1,0 +1,70 @@
+//! What can be told of a data set before anything is computed on it: what would fail, and what a reader of its numbers
+//! should know.
+
+use super::variants::TestSet;
+use nemesis_core::backbone::clip::Checkpoint;
+use nemesis_core::dataset::{ClassSubset, Dataset, class_title, class_words, prompt_tokens};
+use nemesis_core::{Error, Result};
+use std::path::Path;
+
+/// The positions of the text tower of OpenAI's models.
+const POSITIONS: usize = 77;
+
+/// Refuses to test where there is no test image: accuracy of nothing is no number.
+pub(super) fn check_test_set(test: &TestSet<'_>) -> Result<()> {
+    match test.count {
+        0 => Err(without_images("test", test.dataset, test.classes)
+            .help("leave the data set out, or list test images in its split")),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses to train where the few-shot sample has no image.
+pub(super) fn check_training_set(images: u64, dataset: &dyn Dataset, classes: ClassSubset) -> Result<()> {
+    match images {
+        0 => Err(without_images("training", dataset, classes)
+            .help("a data set for testing alone can only be a target of domain generalization")),
+        _ => Ok(()),
+    }
+}
+
+fn without_images(kind: &str, dataset: &dyn Dataset, classes: ClassSubset) -> Error {
+    let name = dataset.name();
+    let what = match classes {
+        ClassSubset::All => format!("the data set `{name}` has no {kind} image"),
+        half => format!("the {half} classes of the data set `{name}` have no {kind} image"),
+    };
+    Error::new(what).at(dataset.folder())
+}
+
+/// Refuses class names that are too long for a prompt, behind so many context vectors or in the data set's template.
+///
+/// The checkpoint is read only where a prompt is longer than OpenAI's models take: others may have more positions.
+pub(super) fn check_lengths(dataset: &dyn Dataset, vectors: u64, zero_shot: bool, weights: &Path) -> Result<()> {
+    let template = dataset.template();
+    let length = |name: &str| {
+        let words = class_words(name);
+        let learned = prompt_tokens(&format!("{words}.")) + vectors as usize;
+        let fixed = if zero_shot { prompt_tokens(&template.replace("{}", &words)) } else { 0 };
+        learned.max(fixed)
+    };
+    let lengths = dataset.class_names().iter().map(|name| length(name)).enumerate();
+    let Some((label, longest)) = lengths.max_by_key(|(_, length)| *length).filter(|(_, length)| *length > POSITIONS)
+    else {
+        return Ok(());
+    };
+    let positions =
+        Checkpoint::read(weights)?.tensors.get("positional_embedding").and_then(|p| p.size().first().copied());
+    let most = positions.map_or(POSITIONS, |positions| positions as usize);
+    if longest <= most {
+        return Ok(());
+    }
+    let class = class_title(label, &dataset.class_names()[label]);
+    let name = dataset.name();
+    Err(Error::new(format!(
+        "the prompt of {class} of `{name}` takes {longest} tokens, start, end and context included"
+    ))
+    .at(dataset.folder())
+    .expected(format!("at most {most} tokens"))
+    .help("shorten the class name, or use fewer context vectors"))
+}
