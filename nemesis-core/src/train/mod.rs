@@ -1,6 +1,7 @@
 //! Training and evaluating a method on given features: protocol, schedule, optimiser, epoch loop, host services.
 
 mod context;
+mod course;
 mod evaluation;
 mod features;
 mod optimiser;
