@@ -50,7 +50,7 @@ proptest! {
     ) {
         let folder = tempfile::tempdir().unwrap();
         let vectors = tensor(&shape, kind, seed);
-        let file = coop::write(folder.path(), &vec![("ctx".to_owned(), vectors.shallow_clone())], epoch).unwrap();
+        let file = coop::write(folder.path(), &vec![("ctx".to_owned(), vectors.shallow_clone())], epoch, &[]).unwrap();
         let name = format!("prompt_learner/model.pth.tar-{epoch}");
         prop_assert!(file.ends_with(name));
         let read = Context::read(&file).unwrap();
@@ -64,7 +64,7 @@ fn equal_contexts_have_equal_files() {
     let bytes = |seed| {
         let folder = tempfile::tempdir().unwrap();
         let state = vec![("ctx".to_owned(), tensor(&[2, 4], Kind::Float, seed))];
-        std::fs::read(coop::write(folder.path(), &state, 5).unwrap()).unwrap()
+        std::fs::read(coop::write(folder.path(), &state, 5, &[]).unwrap()).unwrap()
     };
     assert_eq!(bytes(1), bytes(1));
     assert_ne!(bytes(1), bytes(2));
@@ -74,7 +74,7 @@ fn equal_contexts_have_equal_files() {
 fn complaint(tensors: &[(&str, Tensor)]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let state = tensors.iter().map(|(name, tensor)| ((*name).to_owned(), tensor.shallow_clone())).collect();
-    let file = coop::write(folder.path(), &state, 5).unwrap();
+    let file = coop::write(folder.path(), &state, 5, &[]).unwrap();
     let error = Context::read(&file).unwrap_err();
     assert_eq!(error.file(), Some(file.as_path()));
     error.to_string().replace(&*folder.path().to_string_lossy(), "FOLDER")
@@ -112,7 +112,7 @@ fn what_is_no_context_is_refused() {
     ");
     let folder = tempfile::tempdir().unwrap();
     let none = vec![("weights".to_owned(), context())];
-    insta::assert_snapshot!(coop::write(folder.path(), &none, 5).unwrap_err(), @r"
+    insta::assert_snapshot!(coop::write(folder.path(), &none, 5, &[]).unwrap_err(), @r"
     the method learns no tensor `ctx`, so CoOp's prompt learner cannot load it
       expected: a method with CoOp's context, as coop, nemesis-pen and nemesis-pan have it
     ");
@@ -160,11 +160,14 @@ fn pytorch_loads_what_is_exported() {
     let generic = vec![("ctx".to_owned(), Tensor::from_slice(&values).view([2, 3]))];
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     let expected = format!("torch.float32 (2, 3) {} 200", hex(&bytes));
-    python_reads(python, &coop::write(folder.path(), &generic, 200).unwrap(), &expected);
+    python_reads(python, &coop::write(folder.path(), &generic, 200, &[]).unwrap(), &expected);
 
     let values = [1.5_f64, -0.25];
     let specific = vec![("ctx".to_owned(), Tensor::from_slice(&values).view([2, 1, 1]))];
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     let expected = format!("torch.float64 (2, 1, 1) {} 50", hex(&bytes));
-    python_reads(python, &coop::write(folder.path(), &specific, 50).unwrap(), &expected);
+    let classes = ["a cat", "Ä dog"].map(str::to_owned);
+    let file = coop::write(folder.path(), &specific, 50, &classes).unwrap();
+    python_reads(python, &file, &expected);
+    assert_eq!(Context::read(&file).unwrap().classes.as_deref(), Some(&classes[..]));
 }

@@ -8,6 +8,7 @@ mod compare;
 mod cuda;
 mod fetch;
 mod files;
+mod gradients;
 mod interchange;
 #[cfg(target_os = "linux")]
 mod isolation;

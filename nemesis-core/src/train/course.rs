@@ -187,7 +187,7 @@ fn first_loss<'a>(
     parameters: impl Iterator<Item = Watched<'a>>,
     reports: &Reports,
 ) -> Error {
-    let error = Error::new(format!("the first loss of the training is {loss}, before anything was learned"));
+    let error = Error::new(format!("the very first loss, in {}, is {loss}: nothing was learned yet", place(batch)));
     let broken = |tensor: &Tensor| !is_finite(tensor).unwrap_or(true);
     for Watched { name, tensor, .. } in parameters {
         if broken(tensor) {

@@ -2,6 +2,7 @@
 
 mod context;
 mod course;
+mod encoded;
 mod evaluation;
 mod features;
 mod optimiser;
