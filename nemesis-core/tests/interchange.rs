@@ -86,7 +86,7 @@ fn what_is_no_context_is_refused() {
     insta::assert_snapshot!(complaint(&[("ctx", context()), ("meta_net.linear1.weight", context())]), @r"
     beside the context, the checkpoint holds `meta_net.linear1.weight`, which CoOp does not have
       --> FOLDER/prompt_learner/model.pth.tar-5
-      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`
+      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file of one tensor: [vectors, width], or [classes, vectors, width] where each class has its own
     ");
     insta::assert_snapshot!(complaint(&[("ctx", tensor(&[2, 3, 4, 5], Kind::Half, 1))]), @r"
     the context is of the shape [2, 3, 4, 5] and type Half
@@ -99,16 +99,17 @@ fn what_is_no_context_is_refused() {
       expected: [vectors, width], or [classes, vectors, width] where each class has its own
     ");
     insta::assert_snapshot!(complaint(&[("ctx", Tensor::from_slice2(&[[1_f32, f32::NAN]]))]), @r"
-    the context holds values that are not finite: its training diverged
+    the context holds values that are not finite
       --> FOLDER/prompt_learner/model.pth.tar-5
+      help: it cannot be evaluated; take the checkpoint of an earlier epoch, or train again
     ");
     let error = Context::read(&fixture("checkpoints/resnet.pt")).unwrap_err().to_string();
     let error = error.replace(&*fixture("").to_string_lossy(), "FIXTURES/");
     insta::assert_snapshot!(error, @r"
     the checkpoint holds no context
       --> FIXTURES/checkpoints/resnet.pt
-      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`
-      help: it holds `input_resolution`; CoOp writes prompt_learner/model.pth.tar-EPOCH
+      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file of one tensor: [vectors, width], or [classes, vectors, width] where each class has its own
+      help: it holds 125 tensors, such as `input_resolution` [], `logit_scale` [], `visual.attnpool.c_proj.bias` [8]; CoOp writes prompt_learner/model.pth.tar-EPOCH
     ");
     let folder = tempfile::tempdir().unwrap();
     let none = vec![("weights".to_owned(), context())];

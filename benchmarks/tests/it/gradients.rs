@@ -47,7 +47,8 @@ fn a_method_whose_parameters_get_no_gradient_leaves_no_row() {
 #[test]
 fn numbers_that_are_not_finite_are_told_by_where_they_arise() {
     let folder = tempfile::tempdir().unwrap();
-    let misdeeds = ["loss-of-nan", "start-of-nan", "loss-of-nan-later", "gradient-of-nan", "report-of-nan", "large-loss"];
+    let misdeeds =
+        ["loss-of-nan", "start-of-nan", "loss-of-nan-later", "gradient-of-nan", "report-of-nan", "large-loss"];
     insta::assert_snapshot!(failures(&run(folder.path(), &misdeeds, &[])));
     assert!(!folder.path().join("out/records").exists(), "nothing is recorded");
 }

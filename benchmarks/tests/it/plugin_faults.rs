@@ -25,7 +25,11 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("single-precision", "single-precision", "the parameter `bias` is Double"),
     ("loss", "loss", "it has no graph"),
     ("gradients-reach", "gradients-reach", "no gradient reaches the parameter `bias`"),
-    ("gradients-filled", "gradients-filled", "after `compute_gradients` no gradient reaches the parameter `ctx`; it calls"),
+    (
+        "gradients-filled",
+        "gradients-filled",
+        "after `compute_gradients` no gradient reaches the parameter `ctx`; it calls",
+    ),
     ("gradients-exact", "gradients-exact", "its gradient says"),
     ("graph-cuts", "graph-cuts", "must come from the host's `backward` and `gradients` alone"),
     ("two-gradients", "two-gradients", "a gradient is another one where the host recomputes text features"),

@@ -54,9 +54,12 @@ pub fn fill(parameters: &[&Tensor], gradients: &[Tensor]) -> Result<()> {
     }
     for (at, (parameter, gradient)) in parameters.iter().zip(gradients).enumerate() {
         if !gradient.defined() || gradient.size() != parameter.size() {
-            let found = if gradient.defined() { format!("of the shape {:?}", gradient.size()) } else { "none".to_owned() };
+            let found =
+                if gradient.defined() { format!("of the shape {:?}", gradient.size()) } else { "none".to_owned() };
             let wanted = parameter.size();
-            return Err(Error::new(format!("gradient {at} is {found}, where its parameter is of the shape {wanted:?}")));
+            return Err(Error::new(format!(
+                "gradient {at} is {found}, where its parameter is of the shape {wanted:?}"
+            )));
         }
         if !parameter.is_leaf() || !parameter.requires_grad() {
             return Err(Error::new(format!("parameter {at} is no leaf that requires a gradient")));

@@ -33,7 +33,8 @@ pub fn refuse_other_classes(
     });
     let Some((name, _)) = by_class else { return Ok(()) };
     let what = format!("what was learned holds something for each class in `{name}`, and other classes are tested");
-    let help = "evaluate it on the classes that it was learned for, or learn one context for all classes (`csc: false`)";
+    let help =
+        "evaluate it on the classes that it was learned for, or learn one context for all classes (`csc: false`)";
     let expected = match learned_for.iter().zip(names).position(|(own, here)| own != here) {
         Some(class) => format!("class {class} to be `{}`, where it is `{}`", learned_for[class], names[class]),
         None => format!("{} classes, where there are {}", learned_for.len(), names.len()),

@@ -3,8 +3,8 @@
 use super::classes::refuse_other_classes;
 use super::{Engine, Notice, clean_names, opened, task};
 use crate::backbone::Backbone;
-use crate::method::Task;
 use crate::dataset::{ClassSubset, Sample, limited_test};
+use crate::method::Task;
 use crate::record::{Evaluated, EvaluationCell, Subject, TrainingCell};
 use crate::train::{Pictures, Services, TestInputs, context_norms, corrupt, evaluate, zero_shot_predictions};
 use crate::{Error, Result};

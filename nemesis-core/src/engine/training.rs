@@ -79,7 +79,11 @@ impl Engine {
             tell(Notice::Warning(&warning));
         }
         let provenance = self.provenance(Some(&cell.method), started)?;
-        self.store.put_training(cell, Trained { epochs, state: &method.state()?, classes: &names, kept }, provenance)?;
+        self.store.put_training(
+            cell,
+            Trained { epochs, state: &method.state()?, classes: &names, kept },
+            provenance,
+        )?;
         Ok(())
     }
 }

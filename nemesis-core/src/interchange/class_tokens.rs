@@ -55,8 +55,12 @@ impl Context {
             LearnedFor::Others(class) if self.classes().is_some() => {
                 let here = class_names.get(class).map_or("no class", String::as_str);
                 let what = match self.classes.as_ref().and_then(|names| names.get(class)) {
-                    Some(theirs) => format!("class {class} has vectors that were learned for `{theirs}`, and is `{here}` here"),
-                    None => format!("class {class} has vectors that were learned for another name than `{here}`, as it is here"),
+                    Some(theirs) => {
+                        format!("class {class} has vectors that were learned for `{theirs}`, and is `{here}` here")
+                    }
+                    None => format!(
+                        "class {class} has vectors that were learned for another name than `{here}`, as it is here"
+                    ),
                 };
                 Err(Error::new(format!("the context has vectors of its own for each class: {what}"))
                     .at(path)

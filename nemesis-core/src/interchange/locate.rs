@@ -34,8 +34,12 @@ pub(super) fn locate(mut tensors: BTreeMap<String, Tensor>) -> Result<Found> {
     let contexts: Vec<String> = tensors.keys().filter(is_context).cloned().collect();
     let [name] = &contexts[..] else {
         if contexts.len() > 1 {
-            return Err(Error::new(format!("the checkpoint holds {} contexts: `{}`", contexts.len(), contexts.join("`, `")))
-                .help("save the one that is meant alone: torch.save(tensor, FILE)"));
+            return Err(Error::new(format!(
+                "the checkpoint holds {} contexts: `{}`",
+                contexts.len(),
+                contexts.join("`, `")
+            ))
+            .help("save the one that is meant alone: torch.save(tensor, FILE)"));
         }
         return alone(tensors);
     };
@@ -50,7 +54,9 @@ pub(super) fn locate(mut tensors: BTreeMap<String, Tensor>) -> Result<Found> {
         OF_CLIP.iter().any(|start| own.starts_with(start))
     };
     if let Some(other) = tensors.keys().find(|name| !of_clip(name)) {
-        return Err(Error::new(format!("beside the context, the checkpoint holds `{other}`, which CoOp does not have")));
+        return Err(Error::new(format!(
+            "beside the context, the checkpoint holds `{other}`, which CoOp does not have"
+        )));
     }
     let mut assumed = Vec::new();
     if !module.is_empty() {

@@ -200,7 +200,9 @@ impl Store {
         let path = self.state_path(hash_of_state);
         let Some(names) = metadata(&files::read(&path)?, CLASSES).map_err(|e| e.at(&path))? else { return Ok(None) };
         let names = serde_json::from_str(&names);
-        names.map(Some).map_err(|e| Error::new(format!("the class names of the learned state are damaged: {e}")).at(&path))
+        names
+            .map(Some)
+            .map_err(|e| Error::new(format!("the class names of the learned state are damaged: {e}")).at(&path))
     }
 
     /// The learned state with this hash, on the CPU, wherever it came from.
@@ -354,7 +356,8 @@ mod tests {
         let epochs = vec![EpochRecord { loss: 0.1 + 0.2, learning_rate: 1e-5, reported }];
         let state = vec![("context".to_owned(), Tensor::from_slice(&[1.0_f32, 2.0]))];
         let kept = BTreeMap::from([(1, store.put_state(&state).unwrap())]);
-        let put = store.put_training(&cell, Trained { epochs, state: &state, classes: &[], kept }, provenance()).unwrap();
+        let put =
+            store.put_training(&cell, Trained { epochs, state: &state, classes: &[], kept }, provenance()).unwrap();
         assert!(store.contains(&cell.id()));
         assert_eq!(store.get::<TrainingCell>(&cell.id()).unwrap().unwrap(), put);
         assert_eq!(store.state(&put.outcome.state).unwrap()[0].1, state[0].1);

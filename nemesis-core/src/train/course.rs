@@ -82,9 +82,11 @@ impl Course {
         for Watched { name, tensor, .. } in parameters.filter(|parameter| parameter.moves) {
             let gradient = tensor.grad();
             if !gradient.defined() {
-                return Err(Error::new(format!("no gradient reaches the parameter `{name}`, so nothing would train it"))
-                    .expected("in the first step, a gradient for each parameter of the method")
-                    .help(WAY_OUT));
+                return Err(Error::new(format!(
+                    "no gradient reaches the parameter `{name}`, so nothing would train it"
+                ))
+                .expected("in the first step, a gradient for each parameter of the method")
+                .help(WAY_OUT));
             }
             reached |= !bool::try_from(gradient.f_eq(0.0)?.f_all()?)?;
             names.push(format!("`{name}`"));
@@ -181,12 +183,7 @@ pub(super) const WAY_OUT: &str = "return a loss that depends on every parameter;
     that learns nothing by gradients declares `Optimisation::None` or `Optimisation::Fit`";
 
 /// What to say where nothing was learned yet.
-fn first_loss<'a>(
-    loss: f64,
-    batch: &Batch,
-    parameters: impl Iterator<Item = Watched<'a>>,
-    reports: &Reports,
-) -> Error {
+fn first_loss<'a>(loss: f64, batch: &Batch, parameters: impl Iterator<Item = Watched<'a>>, reports: &Reports) -> Error {
     let error = Error::new(format!("the very first loss, in {}, is {loss}: nothing was learned yet", place(batch)));
     let broken = |tensor: &Tensor| !is_finite(tensor).unwrap_or(true);
     for Watched { name, tensor, .. } in parameters {
@@ -214,7 +211,11 @@ fn of_reports(reports: &Reports) -> String {
     if names.is_empty() {
         return String::new();
     }
-    format!("; of the values that it reports, {} {} not finite", names.join(", "), if names.len() == 1 { "is" } else { "are" })
+    format!(
+        "; of the values that it reports, {} {} not finite",
+        names.join(", "),
+        if names.len() == 1 { "is" } else { "are" }
+    )
 }
 
 fn norm<'a>(parameters: impl Iterator<Item = Watched<'a>>) -> f64 {

@@ -35,7 +35,8 @@ impl Sgd {
     ///
     /// When a parameter asks for another optimiser or has an option that SGD does not know.
     pub fn new(parameters: Vec<Parameter>, protocol: &ResolvedProtocol) -> Result<Self> {
-        let slots = parameters.into_iter().map(|parameter| Slot::new(parameter, protocol)).collect::<Result<Vec<_>>>()?;
+        let slots =
+            parameters.into_iter().map(|parameter| Slot::new(parameter, protocol)).collect::<Result<Vec<_>>>()?;
         let course = Course::new(slots.iter().map(Slot::watched));
         Ok(Self { slots, scaler: None, course })
     }
@@ -46,7 +47,12 @@ impl Sgd {
     }
 
     /// Takes note of the loss of a step: see [`Course::loss`].
-    pub(super) fn note_loss(&mut self, loss: f64, batch: &Batch, reports: &BTreeMap<String, Vec<Tensor>>) -> Result<()> {
+    pub(super) fn note_loss(
+        &mut self,
+        loss: f64,
+        batch: &Batch,
+        reports: &BTreeMap<String, Vec<Tensor>>,
+    ) -> Result<()> {
         self.course.loss(loss, batch, self.slots.iter().map(Slot::watched), reports)
     }
 

@@ -131,8 +131,12 @@ pub fn train(
         on_epoch(epoch + 1, method)?;
     }
     if optimiser.took_no_step() {
-        return Err(Error::new("nothing was learned: the gradients of every step were not finite, at any scale of the loss")
-            .help("look at the derivative of the method's loss (that of a root or a norm at zero), or use `--precision fp32`"));
+        return Err(Error::new(
+            "nothing was learned: the gradients of every step were not finite, at any scale of the loss",
+        )
+        .help(
+            "look at the derivative of the method's loss (that of a root or a norm at zero), or use `--precision fp32`",
+        ));
     }
     Ok(history)
 }

@@ -57,13 +57,16 @@ impl Pool {
     ///
     /// When the lease cannot be written.
     pub fn lease(&self, folder: &Path) -> Result<Option<Lease>> {
-        let failed = |e: std::io::Error| Error::io("write a lease into the folder of the feature pool", &self.folder, &e);
+        let failed =
+            |e: std::io::Error| Error::io("write a lease into the folder of the feature pool", &self.folder, &e);
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let holder = Holder { process: std::process::id(), host: host(), folder, since: SystemTime::now() };
         let text = serde_json::to_string(&holder).map_err(|e| Error::new(e.to_string()).at(&self.folder))?;
         let suffix = format!(".{}", super::part::TEMPORARY);
         let mut file = match tempfile::Builder::new().suffix(&suffix).tempfile_in(&self.folder) {
-            Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => return Ok(None),
+            Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+                return Ok(None);
+            }
             file => file.map_err(failed)?,
         };
         file.write_all(text.as_bytes()).map_err(failed)?;
