@@ -76,17 +76,56 @@ fn a_checkpoint_of_coop_tells_its_classes_and_its_backbone() {
     let scene = Scene::new();
     let mut others = scene.names.clone();
     others.swap(2, 3);
-    insta::assert_snapshot!(scene.evaluate(&scene.checkpoint(&scene.names, true, unchanged), &[]), @"");
-    insta::assert_snapshot!(scene.evaluate(&scene.checkpoint(&others, true, unchanged), &[]), @"");
+    insta::assert_snapshot!(scene.evaluate(&scene.checkpoint(&scene.names, true, unchanged), &[]), @r"
+    exit code 0
+    --- stdout
+    eurosat	[RESULT]
+    --- stderr
+    ");
+    insta::assert_snapshot!(scene.evaluate(&scene.checkpoint(&others, true, unchanged), &[]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: the context has vectors of its own for each class: class 2 has vectors that were learned for another name than `Herbaceous Vegetation Land`, as it is here
+      --> [DIR]/prompt_learner/model.pth.tar-50
+      expected: a context of the same class names in the same order
+      help: evaluate it on the classes that it was learned for, in their order
+    ");
     // One context for all classes may serve others, as in CoOp.
-    insta::assert_snapshot!(scene.evaluate(&scene.checkpoint(&scene.names, false, unchanged), &[]), @"");
-    insta::assert_snapshot!(scene.evaluate(&scene.checkpoint(&others, false, unchanged), &[]), @"");
+    insta::assert_snapshot!(scene.evaluate(&scene.checkpoint(&scene.names, false, unchanged), &[]), @r"
+    exit code 0
+    --- stdout
+    eurosat	[RESULT]
+    --- stderr
+    ");
+    insta::assert_snapshot!(scene.evaluate(&scene.checkpoint(&others, false, unchanged), &[]), @r"
+    exit code 0
+    --- stdout
+    eurosat	[RESULT]
+    --- stderr
+    note: the context was learned for other classes than those of `eurosat`: class 2, `Herbaceous Vegetation Land` here, is the first that differs; its vectors stand before the names of these all the same, as in CoOp's code
+      --> [DIR]/prompt_learner/model.pth.tar-50
+    ");
     let of_another_backbone = |state: &mut Vec<(String, Tensor)>| state[1].1 = &state[1].1 + 0.5;
     let file = scene.checkpoint(&scene.names, false, of_another_backbone);
-    insta::assert_snapshot!(scene.evaluate(&file, &[]), @"");
+    insta::assert_snapshot!(scene.evaluate(&file, &[]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: the context was learned with another backbone: the file holds another embedding of the start token
+      --> [DIR]/prompt_learner/model.pth.tar-50
+      help: give the checkpoint of CLIP that it was learned with: --weights NAME=FILE; a context that is to be tried with another all the same has to be saved without `token_prefix` and `token_suffix`
+    ");
     // Without the embeddings nobody can tell.
     let bare = scene.checkpoint(&scene.names, true, |state| state.truncate(1));
-    insta::assert_snapshot!(scene.evaluate(&bare, &[]), @"");
+    insta::assert_snapshot!(scene.evaluate(&bare, &[]), @r"
+    exit code 0
+    --- stdout
+    eurosat	[RESULT]
+    --- stderr
+    note: the file does not say for which classes it has vectors: they are taken in the order of the classes of `eurosat`
+      --> [DIR]/prompt_learner/model.pth.tar-50
+    ");
 }
 
 #[test]
@@ -96,7 +135,14 @@ fn a_bare_tensor_is_evaluated_and_what_is_assumed_is_told() {
     let state =
         |width: i64| vec![("prompt".to_owned(), Tensor::full([VECTORS, width], 0.01, (Kind::Float, Device::Cpu)))];
     fs::write(&file, to_safetensors(&state(scene.clip.spec().width), &[]).unwrap()).unwrap();
-    insta::assert_snapshot!(scene.evaluate(&file, &[]), @"");
+    insta::assert_snapshot!(scene.evaluate(&file, &[]), @r"
+    exit code 0
+    --- stdout
+    eurosat	[RESULT]
+    --- stderr
+    note: the file's only tensor, `prompt`, of the shape [4, 64] is taken as the context [vectors, width]
+      --> [DIR]/prompt.safetensors
+    ");
     let json = scene.evaluate(&file, &["--json"]);
     let line = json.lines().find(|line| line.starts_with('{')).unwrap();
     let json: Value = serde_json::from_str(line).unwrap();
@@ -120,7 +166,12 @@ fn what_we_have_learned_for_each_class_is_not_taken_for_other_classes() {
     // The context of five vectors, as many as there are classes, is shared and serves the other half.
     let failures =
         told_of.split("failed: ").skip(1).map(|failure| failure.lines().take(4).collect::<Vec<_>>().join("\n"));
-    insta::assert_snapshot!(failures.collect::<Vec<_>>().join("\n"), @"");
+    insta::assert_snapshot!(failures.collect::<Vec<_>>().join("\n"), @r"
+    evaluate CSC on eurosat (new), 1 shots, seed 1
+      what was learned holds something for each class in `ctx`, and other classes are tested
+        expected: class 0 to be `Annual Crop Land`, where it is `Pasture Land`
+        help: evaluate it on the classes that it was learned for, or learn one context for all classes (`csc: false`)
+    ");
 
     // Ours says so in a file for CoOp, too.
     let of_each_class =
@@ -137,5 +188,13 @@ fn what_we_have_learned_for_each_class_is_not_taken_for_other_classes() {
     };
     let base = evaluate("base");
     assert!(base.starts_with("exit code 0") && base.ends_with("--- stderr\n"), "nothing is to be noted: {base}");
-    insta::assert_snapshot!(evaluate("new"), @"");
+    insta::assert_snapshot!(evaluate("new"), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: the context has vectors of its own for each class: class 0 has vectors that were learned for `Annual Crop Land`, and is `Pasture Land` here
+      --> there/prompt_learner/model.pth.tar-40
+      expected: a context of the same class names in the same order
+      help: evaluate it on the classes that it was learned for, in their order
+    ");
 }

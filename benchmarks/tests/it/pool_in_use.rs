@@ -35,11 +35,23 @@ fn a_pool_is_not_pruned_under_a_run_that_is_going_on() {
     settings.add_filter(r"records in /\S*/out", "records in [DIR]/out");
     settings.add_filter(r"\d+ parts? removed, [0-9.]+ k?B", "[PARTS] removed");
     settings.bind(|| {
-        insta::assert_snapshot!(command(folder.path(), &["pool", "prune", "--all"]), @"");
+        insta::assert_snapshot!(command(folder.path(), &["pool", "prune", "--all"]), @r"
+        exit code 2
+        --- stdout
+        --- stderr
+        error: a run is using the feature pool: process [RUN] on [HOST], since [TIME], with its records in [DIR]/out
+          --> out/pool
+          help: wait until it has ended, or remove features all the same with `--force`: it computes again what it misses
+        ");
         assert!(files(folder.path(), "safetensors") >= 1, "nothing is removed");
         let listed = command(folder.path(), &["pool", "list"]);
-        insta::assert_snapshot!(listed.lines().filter(|line| line.contains("in use")).collect::<String>(), @"");
-        insta::assert_snapshot!(command(folder.path(), &["pool", "prune", "--all", "--force"]), @"");
+        insta::assert_snapshot!(listed.lines().filter(|line| line.contains("in use")).collect::<String>(), @"in use: process [RUN] on [HOST], since [TIME], with its records in [DIR]/out");
+        insta::assert_snapshot!(command(folder.path(), &["pool", "prune", "--all", "--force"]), @r"
+        exit code 0
+        --- stdout
+        [PARTS] removed
+        --- stderr
+        ");
     });
     assert_eq!(files(folder.path(), "lease"), 1);
 
@@ -58,9 +70,31 @@ fn nothing_is_removed_unasked() {
     for name in ["one.safetensors", "two.safetensors"] {
         fs::write(pool.join(name), [0; 1000]).unwrap();
     }
-    insta::assert_snapshot!(command(folder.path(), &["pool", "prune"]), @"");
-    insta::assert_snapshot!(command(folder.path(), &["pool", "prune", "--budget", "1kB", "--all"]), @"");
+    insta::assert_snapshot!(command(folder.path(), &["pool", "prune"]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: nothing was removed: it was not said how much may stay
+      --> out/pool
+      expected: `--budget SIZE`, or `--all` to remove everything
+      help: `--budget 21.5GB`, which is what `nemesis run` keeps, would remove 0 parts, 0 B; `--all` would remove 2 parts, 2.0 kB
+    ");
+    insta::assert_snapshot!(command(folder.path(), &["pool", "prune", "--budget", "1kB", "--all"]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: the argument '--budget <SIZE>' cannot be used with '--all'
+
+    Usage: nemesis pool prune --budget <SIZE>
+
+    For more information, try '--help'.
+    ");
     assert_eq!(files(folder.path(), "safetensors"), 2);
-    insta::assert_snapshot!(command(folder.path(), &["pool", "prune", "--all"]), @"");
+    insta::assert_snapshot!(command(folder.path(), &["pool", "prune", "--all"]), @r"
+    exit code 0
+    --- stdout
+    2 parts removed, 2.0 kB
+    --- stderr
+    ");
     assert_eq!(files(folder.path(), "safetensors"), 0);
 }
