@@ -1,6 +1,6 @@
 //! `nemesis evaluate`: the accuracy of a context that CoOp's code, or `nemesis export`, wrote.
 
-use super::{Ending, data, note as note_to_user, print};
+use super::{Ending, data, note, print};
 use crate::mini;
 use crate::plan::mini_root;
 use crate::plugins::Plugins;
@@ -126,8 +126,10 @@ impl Evaluate {
         for dataset in &datasets {
             let names = clean_names(self.classes.class_names(dataset.class_names()));
             let learned_for = context.check(&self.context, engine.clip(), &names)?;
-            let told = self.notes(&context, learned_for, dataset.name(), &names);
-            told.iter().for_each(|note| note_to_user(&Error::new(note).at(&self.context)));
+            let told = notes_on(&context, learned_for, dataset.name(), &names);
+            for told in &told {
+                note(&Error::new(told).at(&self.context));
+            }
             notes.push(told);
         }
         let classes = context.classes.as_deref().unwrap_or_default();
@@ -141,27 +143,6 @@ impl Evaluate {
             print(&self.line(&record, &context, notes))?;
         }
         Ok(Ending::Done)
-    }
-
-    /// What a user should know of the context on a data set: what was assumed about the file, and about its classes.
-    fn notes(&self, context: &Context, learned_for: LearnedFor, dataset: &str, names: &[String]) -> Vec<String> {
-        let mut notes = context.assumed.clone();
-        match learned_for {
-            LearnedFor::These => {}
-            LearnedFor::Others(class) => {
-                let here = names.get(class).map_or_else(|| "missing".to_owned(), |name| format!("`{name}`"));
-                notes.push(format!(
-                    "the context was learned for other classes than those of `{dataset}`: class {class}, {here} here, is the \
-                     first that differs; its vectors stand before the names of these all the same, as in CoOp's code"
-                ));
-            }
-            LearnedFor::Unknown if context.classes().is_some() => notes.push(format!(
-                "the file does not say for which classes it has vectors: they are taken in the order of the classes of \
-                 `{dataset}`"
-            )),
-            LearnedFor::Unknown => {}
-        }
-        notes
     }
 
     /// The method with the options that the context says, and those that the user does.
@@ -260,6 +241,26 @@ impl Evaluate {
         let id = record.id.short();
         format!("{dataset}\t{:.2}\t{} of {}\t{id}\n", outcome.accuracy, outcome.correct, outcome.total)
     }
+}
+
+/// What a user should know of the context on a data set: what was assumed about the file, and about its classes.
+fn notes_on(context: &Context, learned_for: LearnedFor, dataset: &str, names: &[String]) -> Vec<String> {
+    let mut notes = context.assumed.clone();
+    match learned_for {
+        LearnedFor::Others(class) => {
+            let here = names.get(class).map_or_else(|| "missing".to_owned(), |name| format!("`{name}`"));
+            notes.push(format!(
+                "the context was learned for other classes than those of `{dataset}`: class {class}, {here} here, is the \
+                 first that differs; its vectors stand before the names of these all the same, as in CoOp's code"
+            ));
+        }
+        LearnedFor::Unknown if context.classes().is_some() => notes.push(format!(
+            "the file does not say for which classes it has vectors: they are taken in the order of the classes of \
+             `{dataset}`"
+        )),
+        LearnedFor::These | LearnedFor::Unknown => {}
+    }
+    notes
 }
 
 fn file_name(path: &Path) -> String {

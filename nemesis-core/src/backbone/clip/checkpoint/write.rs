@@ -42,7 +42,9 @@ pub(crate) fn torch_archive(tensors: &[(String, Tensor)], epoch: u64, classes: &
     if !classes.is_empty() {
         pickle.text(CLASSES);
         pickle.0.extend(b"](");
-        classes.iter().for_each(|class| pickle.text(class));
+        for class in classes {
+            pickle.text(class);
+        }
         pickle.0.push(b'e');
     }
     pickle.0.extend(b"u.");
