@@ -64,7 +64,7 @@ fn store(criterion: &mut Criterion) {
     let is_given = |flag: &str| std::env::args().any(|argument| argument == flag);
     let records = if is_given("--bench") && !is_given("--test") { 10_000 } else { 10 };
     for seed in 0..records {
-        let trained = Trained { epochs: Vec::new(), state: &state, kept: BTreeMap::new() };
+        let trained = Trained { epochs: Vec::new(), state: &state, classes: &[], kept: BTreeMap::new() };
         let put = store.put_training(&cell(seed), trained, provenance.clone());
         put.expect("the folder can be written");
     }

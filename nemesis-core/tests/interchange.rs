@@ -50,7 +50,7 @@ proptest! {
     ) {
         let folder = tempfile::tempdir().unwrap();
         let vectors = tensor(&shape, kind, seed);
-        let file = coop::write(folder.path(), &vec![("ctx".to_owned(), vectors.shallow_clone())], epoch).unwrap();
+        let file = coop::write(folder.path(), &vec![("ctx".to_owned(), vectors.shallow_clone())], epoch, &[]).unwrap();
         let name = format!("prompt_learner/model.pth.tar-{epoch}");
         prop_assert!(file.ends_with(name));
         let read = Context::read(&file).unwrap();
@@ -64,7 +64,7 @@ fn equal_contexts_have_equal_files() {
     let bytes = |seed| {
         let folder = tempfile::tempdir().unwrap();
         let state = vec![("ctx".to_owned(), tensor(&[2, 4], Kind::Float, seed))];
-        std::fs::read(coop::write(folder.path(), &state, 5).unwrap()).unwrap()
+        std::fs::read(coop::write(folder.path(), &state, 5, &[]).unwrap()).unwrap()
     };
     assert_eq!(bytes(1), bytes(1));
     assert_ne!(bytes(1), bytes(2));
@@ -74,7 +74,7 @@ fn equal_contexts_have_equal_files() {
 fn complaint(tensors: &[(&str, Tensor)]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let state = tensors.iter().map(|(name, tensor)| ((*name).to_owned(), tensor.shallow_clone())).collect();
-    let file = coop::write(folder.path(), &state, 5).unwrap();
+    let file = coop::write(folder.path(), &state, 5, &[]).unwrap();
     let error = Context::read(&file).unwrap_err();
     assert_eq!(error.file(), Some(file.as_path()));
     error.to_string().replace(&*folder.path().to_string_lossy(), "FOLDER")
@@ -86,7 +86,7 @@ fn what_is_no_context_is_refused() {
     insta::assert_snapshot!(complaint(&[("ctx", context()), ("meta_net.linear1.weight", context())]), @r"
     beside the context, the checkpoint holds `meta_net.linear1.weight`, which CoOp does not have
       --> FOLDER/prompt_learner/model.pth.tar-5
-      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`
+      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file of one tensor: [vectors, width], or [classes, vectors, width] where each class has its own
     ");
     insta::assert_snapshot!(complaint(&[("ctx", tensor(&[2, 3, 4, 5], Kind::Half, 1))]), @r"
     the context is of the shape [2, 3, 4, 5] and type Half
@@ -99,20 +99,21 @@ fn what_is_no_context_is_refused() {
       expected: [vectors, width], or [classes, vectors, width] where each class has its own
     ");
     insta::assert_snapshot!(complaint(&[("ctx", Tensor::from_slice2(&[[1_f32, f32::NAN]]))]), @r"
-    the context holds values that are not finite: its training diverged
+    the context holds values that are not finite
       --> FOLDER/prompt_learner/model.pth.tar-5
+      help: it cannot be evaluated; take the checkpoint of an earlier epoch, or train again
     ");
     let error = Context::read(&fixture("checkpoints/resnet.pt")).unwrap_err().to_string();
     let error = error.replace(&*fixture("").to_string_lossy(), "FIXTURES/");
     insta::assert_snapshot!(error, @r"
     the checkpoint holds no context
       --> FIXTURES/checkpoints/resnet.pt
-      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`
-      help: it holds `input_resolution`; CoOp writes prompt_learner/model.pth.tar-EPOCH
+      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file of one tensor: [vectors, width], or [classes, vectors, width] where each class has its own
+      help: it holds 125 tensors, such as `input_resolution` [], `logit_scale` [], `visual.attnpool.c_proj.bias` [8]; CoOp writes prompt_learner/model.pth.tar-EPOCH
     ");
     let folder = tempfile::tempdir().unwrap();
     let none = vec![("weights".to_owned(), context())];
-    insta::assert_snapshot!(coop::write(folder.path(), &none, 5).unwrap_err(), @r"
+    insta::assert_snapshot!(coop::write(folder.path(), &none, 5, &[]).unwrap_err(), @r"
     the method learns no tensor `ctx`, so CoOp's prompt learner cannot load it
       expected: a method with CoOp's context, as coop, nemesis-pen and nemesis-pan have it
     ");
@@ -160,11 +161,14 @@ fn pytorch_loads_what_is_exported() {
     let generic = vec![("ctx".to_owned(), Tensor::from_slice(&values).view([2, 3]))];
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     let expected = format!("torch.float32 (2, 3) {} 200", hex(&bytes));
-    python_reads(python, &coop::write(folder.path(), &generic, 200).unwrap(), &expected);
+    python_reads(python, &coop::write(folder.path(), &generic, 200, &[]).unwrap(), &expected);
 
     let values = [1.5_f64, -0.25];
     let specific = vec![("ctx".to_owned(), Tensor::from_slice(&values).view([2, 1, 1]))];
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     let expected = format!("torch.float64 (2, 1, 1) {} 50", hex(&bytes));
-    python_reads(python, &coop::write(folder.path(), &specific, 50).unwrap(), &expected);
+    let classes = ["a cat", "Ä dog"].map(str::to_owned);
+    let file = coop::write(folder.path(), &specific, 50, &classes).unwrap();
+    python_reads(python, &file, &expected);
+    assert_eq!(Context::read(&file).unwrap().classes.as_deref(), Some(&classes[..]));
 }

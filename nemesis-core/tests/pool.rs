@@ -270,7 +270,7 @@ fn pruning_removes_the_longest_unused_and_what_kills_left() {
     assert!(pool.list().unwrap().iter().any(|part| part.key.is_none()));
     fs::remove_file(file("damaged.safetensors")).unwrap();
 
-    let pruned = pool.prune(bytes).unwrap();
+    let pruned = pool.prune(bytes, false).unwrap();
     assert_eq!((pruned.parts, pruned.bytes), (2, 2 * bytes));
     assert_eq!(pool.list().unwrap()[0].key, Some(key(0)));
     let left = ["dead.lock", "old.tmp", "new.tmp", "mine.txt"].map(|name| file(name).exists());

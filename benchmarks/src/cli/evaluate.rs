@@ -1,6 +1,6 @@
 //! `nemesis evaluate`: the accuracy of a context that CoOp's code, or `nemesis export`, wrote.
 
-use super::{Ending, data, print};
+use super::{Ending, data, note, print};
 use crate::mini;
 use crate::plan::mini_root;
 use crate::plugins::Plugins;
@@ -8,9 +8,11 @@ use crate::settings::{parse_set, parse_weights};
 use crate::suite::load_protocol;
 use clap::Args;
 use nemesis_core::dataset::{ClassSubset, Dataset, Registry, Sample, limited_test, manifest_hash, missing_images};
-use nemesis_core::engine::{self, Engine, Setup};
+use nemesis_core::engine::{self, Engine, Setup, clean_names};
+use nemesis_core::interchange::LearnedFor;
 use nemesis_core::interchange::coop::Context;
 use nemesis_core::record::{BackboneKey, EvaluationCell, EvaluationRecord, MethodKey, Subject};
+use nemesis_core::train::pool::Pool;
 use nemesis_core::train::{Precision, Protocol};
 use nemesis_core::{Error, Result, files};
 use serde_json::{Map, Value, json};
@@ -20,11 +22,15 @@ use std::path::{Path, PathBuf};
 /// Measures the accuracy of a context from elsewhere on test images: of a checkpoint that CoOp's code has written
 /// (prompt_learner/model.pth.tar-EPOCH), or `nemesis export`. Each evaluation leaves a record.
 ///
+/// A file that holds the context alone, or in a whole model, is read too; what is assumed about it is told. CoOp saves
+/// the embeddings of the class names beside the context: where they are those of another backbone, or of other classes
+/// than each of which has its own vectors, the context is refused.
+///
 /// Prints a line for each data set, separated by tabs: name, accuracy in percent, correct of all test images, record.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Evaluate {
-    /// The checkpoint of CoOp's prompt learner
+    /// The checkpoint of CoOp's prompt learner, or a file of one tensor
     #[arg(long, value_name = "FILE")]
     context: PathBuf,
     /// The data sets to test on
@@ -94,13 +100,15 @@ impl Evaluate {
         let plugin = plugins.get(&self.method)?.file.path().to_owned();
         // The process that has tried the plugin need not wait for more.
         drop(plugins);
+        let pool = (self.out.join("pool"), crate::settings::POOL_BUDGET << 30);
+        let _lease = Pool::open(&pool.0, pool.1)?.lease(&self.out)?;
         let mut engine = Engine::open(Setup {
             data: root,
             weights: weights.clone(),
             plugins: BTreeMap::from([(self.method.clone(), plugin)]),
             few_shot_lists: None,
             store: self.out.clone(),
-            pool: Some((self.out.join("pool"), crate::settings::POOL_BUDGET << 30)),
+            pool: Some(pool),
             contents: self.out.join("pool/contents"),
             device: self.device.clone(),
             precision: protocol.precision,
@@ -115,16 +123,27 @@ impl Evaluate {
                 .expected(format!("{}, the width of the backbone's text tower", engine.backbone().width))
                 .help("give the checkpoint of CLIP that the context was learned with: --weights NAME=FILE"));
         }
-        let subject = Subject::Imported { state: engine.store().put_state(&context.state())?, method };
-        let weights = files::hash(&weights)?;
+        let mut notes = Vec::new();
         for dataset in &datasets {
+            let names = clean_names(self.classes.class_names(dataset.class_names()));
+            let learned_for = context.check(&self.context, engine.clip(), &names)?;
+            let told = notes_on(&context, learned_for, dataset.name(), &names);
+            for told in &told {
+                note(&Error::new(told).at(&self.context));
+            }
+            notes.push(told);
+        }
+        let classes = context.classes.as_deref().unwrap_or_default();
+        let subject = Subject::Imported { state: engine.store().put_state_of(&context.state(), classes)?, method };
+        let weights = files::hash(&weights)?;
+        for (dataset, notes) in datasets.iter().zip(&notes) {
             let test = self.test_images(&**dataset);
             let images = engine.images(dataset.folder(), &test)?;
             let cell = self.cell(&**dataset, &images, &subject, &protocol, &weights);
             engine.compute(&cell.clone().into(), &mut |_| {})?;
             let record = engine.store().get::<EvaluationCell>(&cell.id())?;
             let record = record.ok_or_else(|| Error::new("the evaluation left no record").at(&self.out))?;
-            print(&self.line(&record, &context))?;
+            print(&self.line(&record, &context, notes))?;
         }
         Ok(Ending::Done)
     }
@@ -219,7 +238,7 @@ impl Evaluate {
         }
     }
 
-    fn line(&self, record: &EvaluationRecord, context: &Context) -> String {
+    fn line(&self, record: &EvaluationRecord, context: &Context, notes: &[String]) -> String {
         let outcome = &record.outcome;
         let dataset = &record.cell.dataset;
         if self.json {
@@ -230,6 +249,7 @@ impl Evaluate {
                 "correct": outcome.correct,
                 "total": outcome.total,
                 "context": {"file": file_name(&self.context), "shape": context.vectors.size(), "epoch": context.epoch},
+                "notes": notes,
                 "record": record.id,
             });
             return format!("{json}\n");
@@ -237,6 +257,26 @@ impl Evaluate {
         let id = record.id.short();
         format!("{dataset}\t{:.2}\t{} of {}\t{id}\n", outcome.accuracy, outcome.correct, outcome.total)
     }
+}
+
+/// What a user should know of the context on a data set: what was assumed about the file, and about its classes.
+fn notes_on(context: &Context, learned_for: LearnedFor, dataset: &str, names: &[String]) -> Vec<String> {
+    let mut notes = context.assumed.clone();
+    match learned_for {
+        LearnedFor::Others(class) => {
+            let here = names.get(class).map_or_else(|| "missing".to_owned(), |name| format!("`{name}`"));
+            notes.push(format!(
+                "the context was learned for other classes than those of `{dataset}`: class {class}, {here} here, is the \
+                 first that differs; its vectors stand before the names of these all the same, as in CoOp's code"
+            ));
+        }
+        LearnedFor::Unknown if context.classes().is_some() => notes.push(format!(
+            "the file does not say for which classes it has vectors: they are taken in the order of the classes of \
+             `{dataset}`"
+        )),
+        LearnedFor::These | LearnedFor::Unknown => {}
+    }
+    notes
 }
 
 fn file_name(path: &Path) -> String {

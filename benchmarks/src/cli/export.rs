@@ -60,7 +60,8 @@ impl Export {
         };
         let record = find(&store, wanted)?;
         let epochs = record.outcome.epochs.len() as u64;
-        let file = coop::write(&self.to, &store.learned(&record, None)?, epochs)?;
+        let classes = store.classes_of_state(store.hash_of_learned(&record, None)?)?.unwrap_or_default();
+        let file = coop::write(&self.to, &store.learned(&record, None)?, epochs, &classes)?;
         print(&format!("{}\n", file.display()))?;
         Ok(Ending::Done)
     }

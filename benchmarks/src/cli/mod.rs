@@ -156,6 +156,11 @@ fn warn(warning: &Error) {
     tell("warning", AnsiColor::Yellow, warning);
 }
 
+/// Prints what is worth knowing and no fault.
+fn note(note: &Error) {
+    tell("note", AnsiColor::Cyan, note);
+}
+
 /// Prints to standard error, with the prefix in colour on a terminal.
 fn tell(prefix: &str, colour: AnsiColor, error: &Error) {
     if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {

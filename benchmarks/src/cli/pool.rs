@@ -19,13 +19,21 @@ pub(super) enum PoolCommand {
     #[command(after_help = LIST_EXAMPLES)]
     List(Place),
     /// Remove the longest unused features until the rest fits, those first that no planned cell needs any more.
+    ///
+    /// How much may stay must be said. A pool that a run is using is left alone.
     #[command(after_help = PRUNE_EXAMPLES)]
     Prune {
         #[command(flatten)]
         place: Place,
-        /// How much may stay [default: what `nemesis run` with the same settings keeps, 20 GB]
-        #[arg(long, value_name = "SIZE")]
+        /// How much may stay
+        #[arg(long, value_name = "SIZE", conflicts_with = "all")]
         budget: Option<ByteSize>,
+        /// Remove everything
+        #[arg(long)]
+        all: bool,
+        /// Remove features under runs that are going on, too, which then compute again what they need
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -45,7 +53,7 @@ Examples:
 const PRUNE_EXAMPLES: &str = "\
 Examples:
   nemesis pool prune --budget 10GB
-  nemesis pool prune --pool ~/features --budget 0B";
+  nemesis pool prune --pool ~/features --all";
 
 impl PoolCommand {
     pub(super) fn run(&self) -> Result<Ending> {
@@ -53,10 +61,18 @@ impl PoolCommand {
             Self::List(place) => {
                 let (pool, _) = place.open()?;
                 print(&listed(&pool.list()?, SystemTime::now()))?;
+                for holder in pool.holders()? {
+                    print(&format!("in use: {holder}\n"))?;
+                }
             }
-            Self::Prune { place, budget } => {
+            Self::Prune { place, budget, all, force } => {
                 let (pool, usual) = place.open()?;
-                let pruned = pool.prune(budget.map_or(usual, |budget| budget.0))?;
+                let budget = match budget {
+                    Some(budget) => budget.0,
+                    None if *all => 0,
+                    None => return Err(unasked(&pool, usual, place)?),
+                };
+                let pruned = pool.prune(budget, *force)?;
                 print(&format!("{} removed, {}\n", counted(pruned.parts), ByteSize(pruned.bytes)))?;
             }
         }
@@ -64,10 +80,35 @@ impl PoolCommand {
     }
 }
 
+/// The refusal to remove what nobody has asked to: it says what there is to ask for.
+fn unasked(pool: &Pool, usual: u64, place: &Place) -> Result<Error> {
+    let would = |budget: u64| -> Result<String> {
+        let pruned = pool.would_prune(budget)?;
+        Ok(format!("{}, {}", counted(pruned.parts), ByteSize(pruned.bytes)))
+    };
+    let kept = ByteSize(usual).to_string().replace(' ', "");
+    Ok(Error::new("nothing was removed: it was not said how much may stay")
+        .at(place.folder()?)
+        .expected("`--budget SIZE`, or `--all` to remove everything")
+        .help(format!(
+            "`--budget {kept}`, which is what `nemesis run` keeps, would remove {}; `--all` would remove {}",
+            would(usual)?,
+            would(0)?
+        )))
+}
+
 impl Place {
+    fn settings(&self) -> Result<Settings> {
+        Settings::gather(None, &Layer { pool: self.pool.clone(), ..Layer::default() })
+    }
+
+    fn folder(&self) -> Result<PathBuf> {
+        Ok(self.settings()?.pool_folder())
+    }
+
     /// The pool, and the bytes that a run lets it take.
     fn open(&self) -> Result<(Pool, u64)> {
-        let settings = Settings::gather(None, &Layer { pool: self.pool.clone(), ..Layer::default() })?;
+        let settings = self.settings()?;
         let folder = settings.pool_folder();
         if !folder.is_dir() {
             return Err(Error::new("there is no feature pool here")

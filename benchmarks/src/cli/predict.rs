@@ -9,7 +9,8 @@ use clap::Args;
 use nemesis_core::backbone::{Backbone, clip::Clip};
 use nemesis_core::dataset::Registry;
 use nemesis_core::device;
-use nemesis_core::engine::{clean_names, task};
+use nemesis_core::engine::{clean_names, refuse_other_classes, task};
+use nemesis_core::method::Task;
 use nemesis_core::record::Store;
 use nemesis_core::train::{Pictures, Precision, Recompute, Services, TestInputs, encode_images};
 use nemesis_core::{Error, Result, files};
@@ -80,7 +81,17 @@ impl Predict {
         let task = task(clip.spec(), clean_names(names), dataset.template(), 0, precision);
         let needs = plugins.get(&cell.method.id)?.descriptor.needs;
         let mut method = plugins.load(&cell.method.id)?.create(&task, &cell.method.options, &services)?;
-        method.load_state(&store.learned(&record, None)?)?;
+        let state = store.learned(&record, None)?;
+        let learned_for = store.classes_of_state(store.hash_of_learned(&record, None)?)?;
+        if let Some(learned_for) = learned_for.filter(|learned_for| *learned_for != task.class_names) {
+            refuse_other_classes(&state, &learned_for, &task.class_names, |names| {
+                let prompts = clip.class_prompts(names, 0)?;
+                let services = Services::new(&clip, &prompts, cell.seed, Recompute::Never, &cancelled);
+                let task = Task { class_names: names.to_vec(), ..task.clone() };
+                Ok(plugins.load(&cell.method.id)?.create(&task, &cell.method.options, &services)?.state()?)
+            })?;
+        }
+        method.load_state(&state)?;
         // The process that has tried the plugin need not wait for more.
         drop(plugins);
 

@@ -8,6 +8,7 @@ use crate::plan::{Plan, PlannedCell};
 use crate::process::{Subprocess, listen};
 use nemesis_core::engine::Setup;
 use nemesis_core::record::{Cell, CellId, Store, TrainingCell};
+use nemesis_core::train::pool::Pool;
 use nemesis_core::{Error, Result};
 use rustix::process::Signal;
 use std::collections::{BTreeMap, HashSet};
@@ -82,6 +83,9 @@ pub fn run(plan: &Plan, store: &Store, options: &Options, on_event: &mut dyn FnM
     if todo.is_empty() {
         return Ok(run.outcome);
     }
+    // As long as this process lives; what its workers use is covered by it.
+    let lease = run.setup.pool.as_ref().map(|(folder, budget)| Pool::open(folder, *budget)?.lease(store.folder()));
+    let _lease = lease.transpose()?;
     let (sender, receiver) = mpsc::channel();
     for _ in 0..options.jobs.max(1) {
         run.start_worker(&sender, Vec::new())?;

@@ -25,10 +25,15 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("single-precision", "single-precision", "the parameter `bias` is Double"),
     ("loss", "loss", "it has no graph"),
     ("gradients-reach", "gradients-reach", "no gradient reaches the parameter `bias`"),
+    (
+        "gradients-filled",
+        "gradients-filled",
+        "after `compute_gradients` no gradient reaches the parameter `ctx`; it calls",
+    ),
     ("gradients-exact", "gradients-exact", "its gradient says"),
     ("graph-cuts", "graph-cuts", "must come from the host's `backward` and `gradients` alone"),
     ("two-gradients", "two-gradients", "a gradient is another one where the host recomputes text features"),
-    ("training", "training", "it reports ratio = [NaN]"),
+    ("training", "training", "the method reports `ratio` = NaN in epoch 1 (step 1)"),
     ("logits", "logits", "they have the shape [5, 8] instead of [8, 5]"),
     ("evaluation", "evaluation", "are other ones where it is alone"),
     ("stale-logits", "stale-logits", "those of the old parameters"),
@@ -89,6 +94,9 @@ fn a_fault_fails_no_other_check() {
     };
     let sound = run("");
     assert!(sound.starts_with("exit code 0") && sound.contains(" 0 failed"), "{sound}");
-    let faulty = run("gradients-exact");
-    assert!(faulty.starts_with("exit code 1") && faulty.contains(" 1 failed"), "{faulty}");
+    for fault in ["gradients-exact", "gradients-filled"] {
+        let faulty = run(fault);
+        assert!(faulty.starts_with("exit code 1") && faulty.contains(" 1 failed"), "{faulty}");
+        assert!(faulty.contains(&format!("FAIL  {fault}")), "{faulty}");
+    }
 }

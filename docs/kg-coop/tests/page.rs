@@ -4,6 +4,7 @@ use nemesis_scaffold::{Home, Name, create};
 use std::fs;
 
 const PAGE: &str = include_str!("../../your-own-method.md");
+const GRADIENTS: &str = include_str!("../../../nemesis-core/sdk/src/gradients.rs");
 const SOURCE: &str = include_str!("../src/lib.rs");
 
 /// The listings of the page in a language.
@@ -28,6 +29,18 @@ fn shown() -> Vec<bool> {
 #[test]
 fn every_listing_stands_in_the_sources() {
     assert!(shown().iter().any(|shown| *shown));
+}
+
+/// Those that the example method does not need are in the documentation of the SDK, where they are compiled and run.
+#[test]
+fn the_other_listings_stand_in_the_documentation_of_the_sdk() {
+    let lines = GRADIENTS.lines().filter_map(|line| line.strip_prefix("//!"));
+    let documentation: Vec<_> = lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    let listings = listings("rust,no_run");
+    assert!(!listings.is_empty());
+    for listing in listings {
+        assert!(documentation.join("\n").contains(listing), "the SDK's documentation lacks this listing:\n{listing}");
+    }
 }
 
 #[test]

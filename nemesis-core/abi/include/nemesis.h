@@ -304,7 +304,13 @@ typedef struct {
     // Optional: trains the method by itself, once, where the descriptor says `fit`. Grad mode is on.
     NemesisStatus (*fit)(void *method, const NemesisFeatureSet *train, const NemesisHost *host);
     // Optional: fills the gradients of the parameters itself and writes the loss to record to `out`, or writes null
-    // to let the host take `loss` and its gradient. Grad mode is on.
+    // to let the host take `loss` and its gradient. Grad mode is on, and every `grad` is undefined or zero.
+    //
+    // The host moves the parameters by what stands in their `grad` when the call returns. It gets there by the host's
+    // `backward`, once or several times (gradients add up), or by writing what was made of the results of the host's
+    // `gradients`, which touches no `grad`: in C++ `parameter.mutable_grad() = gradient`. In the first step every
+    // parameter whose `lr_scale` is not zero must have a gradient, and one of them a number other than zero, whether the
+    // gradients come from here or from `loss`: else the training fails.
     NemesisStatus (*compute_gradients)(void *method,
                                        const NemesisBatch *batch,
                                        const NemesisHost *host,

@@ -53,7 +53,13 @@ pub struct MethodTable {
     pub fit: Option<unsafe extern "C" fn(method: *mut c_void, train: *const FeatureSet, host: *const Host) -> Status>,
 
     /// Optional: fills the gradients of the parameters itself and writes the loss to record to `out`, or writes null
-    /// to let the host take `loss` and its gradient. Grad mode is on.
+    /// to let the host take `loss` and its gradient. Grad mode is on, and every `grad` is undefined or zero.
+    ///
+    /// The host moves the parameters by what stands in their `grad` when the call returns. It gets there by the host's
+    /// `backward`, once or several times (gradients add up), or by writing what was made of the results of the host's
+    /// `gradients`, which touches no `grad`: in C++ `parameter.mutable_grad() = gradient`. In the first step every
+    /// parameter whose `lr_scale` is not zero must have a gradient, and one of them a number other than zero, whether the
+    /// gradients come from here or from `loss`: else the training fails.
     pub compute_gradients: Option<
         unsafe extern "C" fn(method: *mut c_void, batch: *const Batch, host: *const Host, out: *mut Tensor) -> Status,
     >,

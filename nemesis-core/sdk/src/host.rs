@@ -63,7 +63,8 @@ pub trait Host {
     fn backward(&self, loss: &Tensor) -> Result<()>;
 
     /// The gradients of a scalar `loss` in `inputs`, one tensor of the same shape each. No `grad` is touched, and
-    /// the graph is kept, so that a second loss of the same step can be differentiated.
+    /// the graph is kept, so that a second loss of the same step can be differentiated. What is to be learned by must
+    /// be put into `grad` afterwards: [`gradients::fill`](crate::gradients::fill).
     ///
     /// # Errors
     ///

@@ -10,6 +10,7 @@ extern crate self as nemesis_sdk;
 pub mod border;
 pub mod corruption;
 mod error;
+pub mod gradients;
 mod host;
 mod method;
 mod needs;

@@ -207,6 +207,10 @@ pub trait Method {
 
     /// The loss of a batch, a scalar with a graph. Grad mode is on.
     ///
+    /// The host takes its gradient. In the first step it must reach every one of [`Method::parameters`] (but those whose
+    /// `lr_scale` is zero), and must not be zero everywhere in all of them: else the training fails, since it would end as
+    /// if it had learned something. Later steps may leave parameters out, and a loss may become constant.
+    ///
     /// # Errors
     ///
     /// When the loss cannot be computed; the training then ends as failed.
@@ -258,7 +262,14 @@ pub trait Method {
     }
 
     /// Fills the gradients of the parameters itself (for instance from two losses) and returns the loss to record;
-    /// `None`, the default, lets the host take [`Method::loss`] and its gradient.
+    /// `None`, the default, lets the host take [`Method::loss`] and its gradient. Grad mode is on, and every `grad` is
+    /// empty or zero.
+    ///
+    /// The host's optimiser moves the parameters by what stands in their `grad` when this returns. It gets there by
+    /// [`Host::backward`], once or several times (gradients add up), or by [`gradients::fill`](crate::gradients::fill)
+    /// with what was made of the results of [`Host::gradients`], which touches no `grad` itself. `backward` of libtorch
+    /// does not do: the graph may be cut at the text features. Of the first step the same is demanded as of
+    /// [`Method::loss`]: a method that forgets to fill gradients fails there.
     ///
     /// # Errors
     ///

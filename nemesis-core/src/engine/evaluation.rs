@@ -1,8 +1,10 @@
 //! An evaluation cell: what a training has left, or zero-shot CLIP, on test images.
 
+use super::classes::refuse_other_classes;
 use super::{Engine, Notice, clean_names, opened, task, unchanged};
 use crate::backbone::Backbone;
 use crate::dataset::{ClassSubset, Sample, limited_test};
+use crate::method::Task;
 use crate::record::{Evaluated, EvaluationCell, Subject, TrainingCell};
 use crate::train::{Pictures, Services, TestInputs, context_norms, corrupt, evaluate, zero_shot_predictions};
 use crate::{Error, Result};
@@ -38,19 +40,31 @@ impl Engine {
                     .store
                     .get::<TrainingCell>(&id)?
                     .ok_or_else(|| Error::new(self.store.failure_of_training(&id)))?;
-                Ok((&training.method, self.store.learned(&record, cell.epoch)?, training.seed))
+                let classes = self.store.classes_of_state(self.store.hash_of_learned(&record, cell.epoch)?);
+                Ok((&training.method, self.store.learned(&record, cell.epoch)?, classes?, training.seed))
             }
-            Subject::Imported { state, method } => Ok((method, self.store.state(state)?, 0)),
+            Subject::Imported { state, method } => {
+                Ok((method, self.store.state(state)?, self.store.classes_of_state(state)?, 0))
+            }
         };
         let predictions = match learned {
             Err(template) => zero_shot_predictions(backbone, &features()?, &labels, &names, template)?,
-            Ok((key, mut state, seed)) => {
+            Ok((key, mut state, learned_for, seed)) => {
                 let plugin = self.plugins.get(key)?;
                 let needs = plugin.descriptor().needs;
                 let prompts = backbone.class_prompts(&names, 0)?;
                 let services = Services::new(backbone, &prompts, seed, self.recompute, &self.cancelled);
                 let task = task(backbone.spec(), names.clone(), dataset.template(), 0, self.setup.precision);
                 let mut method = plugin.create(&task, &key.options, &services)?;
+                if let Some(learned_for) = learned_for.filter(|learned_for| *learned_for != names) {
+                    let shapes_for = |names: &[String]| {
+                        let prompts = backbone.class_prompts(names, 0)?;
+                        let services = Services::new(backbone, &prompts, seed, self.recompute, &self.cancelled);
+                        let task = Task { class_names: names.to_vec(), ..task.clone() };
+                        Ok(plugin.create(&task, &key.options, &services)?.state()?)
+                    };
+                    refuse_other_classes(&state, &learned_for, &names, shapes_for)?;
+                }
                 if let Some(corruption) = &cell.corruption {
                     corrupt(&mut state, corruption, seed)?;
                 }

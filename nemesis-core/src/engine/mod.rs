@@ -1,7 +1,10 @@
 //! The engine: computes one cell after the other, and keeps between cells what they share.
 
+mod classes;
 mod evaluation;
 mod training;
+
+pub use classes::refuse_other_classes;
 
 use crate::backbone::{Backbone, BackboneSpec, clip::Clip};
 use crate::budget::Budget;
@@ -138,6 +141,11 @@ impl Engine {
     /// What the backbone is.
     pub fn backbone(&self) -> &BackboneSpec {
         self.backbone.spec()
+    }
+
+    /// The model behind the backbone.
+    pub fn clip(&self) -> &Clip {
+        &self.backbone
     }
 
     /// Computes a cell and writes its record, unless it is there already.

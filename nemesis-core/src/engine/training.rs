@@ -40,7 +40,7 @@ impl Engine {
         let mixed = self.mixed.as_ref().map(|clip| clip as &dyn Backbone);
         let services = Services::new(&self.backbone, &prompts, cell.seed, self.recompute, &self.cancelled);
         let services = services.with_mixed(mixed);
-        let task = task(self.backbone.spec(), names, dataset.template(), protocol.epochs, self.setup.precision);
+        let task = task(self.backbone.spec(), names.clone(), dataset.template(), protocol.epochs, self.setup.precision);
         let mut method = plugin.create(&task, &cell.method.options, &services)?;
 
         let (backbone, features, folder) = (&self.backbone, &mut self.features, dataset.folder());
@@ -71,7 +71,7 @@ impl Engine {
         let store = &self.store;
         let mut on_epoch = |done: u64, method: &dyn Method| {
             if cell.kept_epochs.contains(&done) {
-                kept.insert(done, store.put_state(&method.state()?)?);
+                kept.insert(done, store.put_state_of(&method.state()?, &names)?);
             }
             tell(Notice::Progress(done as f64 / protocol.epochs as f64));
             Ok(())
@@ -81,7 +81,11 @@ impl Engine {
             tell(Notice::Warning(&warning));
         }
         let provenance = self.provenance(Some(&cell.method), started)?;
-        self.store.put_training(cell, Trained { epochs, state: &method.state()?, kept }, provenance)?;
+        self.store.put_training(
+            cell,
+            Trained { epochs, state: &method.state()?, classes: &names, kept },
+            provenance,
+        )?;
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Learned contexts as `CoOp`'s code keeps them: `prompt_learner/model.pth.tar-EPOCH`, written by Dassl's
 //! `save_checkpoint` and read by `load_model` of `trainers/coop.py`.
 
+use super::locate::{Found, WANTED, locate};
 use crate::backbone::clip::Checkpoint;
 use crate::backbone::clip::checkpoint::torch_archive;
 use crate::method::State;
@@ -10,10 +11,6 @@ use tch::{Kind, Tensor};
 
 pub use crate::method::prompt::CONTEXT;
 
-/// Token vectors around the context, which follow from the class names and the backbone. `CoOp` drops them when it
-/// reads a checkpoint, and so do we.
-const FIXED: [&str; 2] = ["token_prefix", "token_suffix"];
-
 /// A learned context.
 #[derive(Debug)]
 pub struct Context {
@@ -21,32 +18,28 @@ pub struct Context {
     pub vectors: Tensor,
     /// The epoch that it was saved after, if the file says so.
     pub epoch: Option<u64>,
+    /// The class names, by label, that it was learned for, where the file is one of ours and each class has a context.
+    pub classes: Option<Vec<String>>,
+    /// What was assumed about a file that is not the checkpoint of `CoOp`'s prompt learner, a sentence each.
+    pub assumed: Vec<String>,
+    /// The embedding of the start token, `[classes, 1, width]`, as `CoOp` saves it beside the context.
+    pub(super) prefix: Option<Tensor>,
+    /// The embeddings of what follows the context in each prompt, `[classes, tokens, width]`, as `CoOp` saves them.
+    pub(super) suffix: Option<Tensor>,
 }
 
 impl Context {
-    /// Reads a checkpoint of `CoOp`'s prompt learner, in the format of `torch.save` of today or before `PyTorch` 1.6.
+    /// Reads a checkpoint of `CoOp`'s prompt learner, in the format of `torch.save` of today or before `PyTorch` 1.6; one
+    /// of its whole model; or a file, also of safetensors, that holds one tensor. What is assumed about others than the
+    /// first is told in [`Context::assumed`].
     ///
     /// # Errors
     ///
     /// When the file is missing, damaged, or holds something else than a context.
     pub fn read(path: &Path) -> Result<Self> {
-        let Checkpoint { mut tensors, epoch, .. } = Checkpoint::read(path)?;
-        tensors.retain(|name, _| !FIXED.contains(&name.as_str()));
-        let wanted = "a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`";
-        let vectors = tensors.remove(CONTEXT).ok_or_else(|| {
-            Error::new("the checkpoint holds no context").at(path).expected(wanted).help(match tensors.keys().next() {
-                Some(name) => format!("it holds `{name}`; CoOp writes prompt_learner/model.pth.tar-EPOCH"),
-                None => "it holds no tensor at all; CoOp writes prompt_learner/model.pth.tar-EPOCH".to_owned(),
-            })
-        })?;
-        // A method of another kind would be evaluated as if it were this one.
-        if let Some(name) = tensors.keys().next() {
-            return Err(Error::new(format!(
-                "beside the context, the checkpoint holds `{name}`, which CoOp does not have"
-            ))
-            .at(path)
-            .expected(wanted));
-        }
+        let read = Checkpoint::read(path).map_err(|e| if path.is_file() { e.expected(WANTED) } else { e });
+        let Checkpoint { tensors, epoch, classes, .. } = read?;
+        let Found { vectors, prefix, suffix, assumed } = locate(tensors).map_err(|e| e.at(path).expected(WANTED))?;
         let shape = vectors.size();
         if !matches!(shape.len(), 2 | 3) || vectors.numel() == 0 || !vectors.is_floating_point() {
             return Err(Error::new(format!("the context is of the shape {shape:?} and type {:?}", vectors.kind()))
@@ -54,9 +47,11 @@ impl Context {
                 .expected("[vectors, width], or [classes, vectors, width] where each class has its own"));
         }
         if !vectors.to_kind(Kind::Double).isfinite().all().f_int64_value(&[]).is_ok_and(|all| all == 1) {
-            return Err(Error::new("the context holds values that are not finite: its training diverged").at(path));
+            return Err(Error::new("the context holds values that are not finite")
+                .at(path)
+                .help("it cannot be evaluated; take the checkpoint of an earlier epoch, or train again"));
         }
-        Ok(Self { vectors, epoch })
+        Ok(Self { vectors, epoch, classes, assumed, prefix, suffix })
     }
 
     /// The number of context vectors.
@@ -83,15 +78,19 @@ impl Context {
 /// Writes a learned state to `folder/prompt_learner/model.pth.tar-EPOCH`, so that `CoOp`'s `load_model(folder, EPOCH)`
 /// finds it, and returns the file's path. It can be read by `torch.load(weights_only=True)`.
 ///
+/// `classes` are the names of the classes that a class-specific context was learned for, by label, as far as they are
+/// known; [`Context::read`] gives them back, and `CoOp` does not look at them.
+///
 /// # Errors
 ///
 /// When the state holds no context, or the file cannot be written.
-pub fn write(folder: &Path, state: &State, epoch: u64) -> Result<PathBuf> {
-    if !state.iter().any(|(name, _)| name == CONTEXT) {
+pub fn write(folder: &Path, state: &State, epoch: u64, classes: &[String]) -> Result<PathBuf> {
+    let Some((_, context)) = state.iter().find(|(name, _)| name == CONTEXT) else {
         return Err(Error::new("the method learns no tensor `ctx`, so CoOp's prompt learner cannot load it")
             .expected("a method with CoOp's context, as coop, nemesis-pen and nemesis-pan have it"));
-    }
+    };
+    let classes = if context.dim() == 3 { classes } else { &[] };
     let file = folder.join("prompt_learner").join(format!("model.pth.tar-{epoch}"));
-    files::write_atomic(&file, &torch_archive(state, epoch)?)?;
+    files::write_atomic(&file, &torch_archive(state, epoch, classes)?)?;
     Ok(file)
 }

@@ -22,3 +22,4 @@ pub use outcome::{
 pub(crate) use state::{dtype_of, kind_of};
 pub use state::{from_safetensors, to_safetensors};
 pub use store::Store;
+pub(crate) use store::has_row_for_each;

@@ -82,6 +82,8 @@ pub struct Trained<'a> {
     pub epochs: Vec<EpochRecord>,
     /// What was learned.
     pub state: &'a State,
+    /// The names of the classes that it was learned for, by label.
+    pub classes: &'a [String],
     /// Hashes of the states that were stored on the way, by epoch counted from one.
     pub kept: BTreeMap<u64, String>,
 }
@@ -99,17 +101,20 @@ pub struct Evaluated<'a> {
     pub context_norms: Vec<f64>,
 }
 
-/// JSON has no word for infinity, and a loss that is not a number is no result.
+/// JSON has no word for infinity, and a loss that is not a number is no result. The trainer has refused such numbers where
+/// they arose, so this is told of values that something else puts into a record.
 pub(super) fn check_finite(epochs: &[EpochRecord]) -> Result<()> {
-    let is_finite = |epoch: &EpochRecord| {
-        let reported = epoch.reported.values().flatten();
-        [epoch.loss, epoch.learning_rate].iter().chain(reported).all(|value| value.is_finite())
-    };
-    match epochs.iter().position(|epoch| !is_finite(epoch)) {
-        None => Ok(()),
-        Some(epoch) => Err(Error::new(format!("the training diverged: a value of epoch {} is not finite", epoch + 1))
-            .help("lower the learning rate or the weight of the method's regulariser")),
+    for (epoch, record) in (1..).zip(epochs) {
+        let own = [("the loss", record.loss), ("the learning rate", record.learning_rate)];
+        let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let reported = record.reported.iter().flat_map(|(name, values)| {
+            values.iter().map(move |value| (format!("the reported value `{name}`"), *value))
+        });
+        if let Some((name, value)) = own.chain(reported).find(|(_, value)| !value.is_finite()) {
+            return Err(Error::new(format!("{name} of epoch {epoch} is {value}, which a record cannot hold")));
+        }
     }
+    Ok(())
 }
 
 /// Correct predictions of a class.

@@ -51,6 +51,16 @@ pub fn from_safetensors(bytes: &[u8]) -> Result<State> {
     Ok(state)
 }
 
+/// A value of the metadata that [`to_safetensors`] wrote.
+///
+/// # Errors
+///
+/// When the bytes are no safetensors file.
+pub(super) fn metadata(bytes: &[u8], key: &str) -> Result<Option<String>> {
+    let (_, file) = SafeTensors::read_metadata(bytes).map_err(|e| Error::new(format!("no safetensors file: {e}")))?;
+    Ok(file.metadata().as_ref().and_then(|values| values.get(key).cloned()))
+}
+
 const KINDS: [(Kind, Dtype); 10] = [
     (Kind::Bool, Dtype::BOOL),
     (Kind::Uint8, Dtype::U8),

@@ -5,7 +5,7 @@
 
 use super::outcome::{SCHEMA, check_finite};
 use super::predictions::{pack, unpack};
-use super::state::{from_safetensors, to_safetensors};
+use super::state::{from_safetensors, metadata, to_safetensors};
 use super::{
     Cell, CellId, Evaluated, EvaluationCell, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record,
     Recorded, Trained, TrainingCell, TrainingOutcome, TrainingRecord,
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use tch::Tensor;
 
 /// A folder of records.
 ///
@@ -99,9 +100,9 @@ impl Store {
         trained: Trained<'_>,
         provenance: Provenance,
     ) -> Result<TrainingRecord> {
-        let Trained { epochs, state, kept } = trained;
+        let Trained { epochs, state, classes, kept } = trained;
         check_finite(&epochs)?;
-        let state = self.put_state(state)?;
+        let state = self.put_state_of(state, classes)?;
         self.put(cell, TrainingOutcome { state, epochs, kept }, provenance)
     }
 
@@ -143,7 +144,19 @@ impl Store {
     ///
     /// When the state or its file cannot be written.
     pub fn put_state(&self, state: &State) -> Result<String> {
-        let bytes = to_safetensors(state, &[])?;
+        self.put_state_of(state, &[])
+    }
+
+    /// The same of a state that was learned for these classes. Their names are kept with it where a tensor has a row for
+    /// each class, so that it is not taken for that of other classes.
+    ///
+    /// # Errors
+    ///
+    /// When the state or its file cannot be written.
+    pub fn put_state_of(&self, state: &State, classes: &[String]) -> Result<String> {
+        let by_class = state.iter().any(|(_, tensor)| has_row_for_each(tensor, classes.len()));
+        let names = by_class.then(|| (CLASSES, serde_json::Value::from(classes).to_string()));
+        let bytes = to_safetensors(state, names.as_slice())?;
         let hash = hash(&bytes);
         let path = self.state_path(&hash);
         // What is there already is not trusted: a damaged file must not outlive a new training.
@@ -159,20 +172,40 @@ impl Store {
     ///
     /// When the epoch was not kept, or the file is missing or its content is not what its name promises.
     pub fn learned(&self, record: &TrainingRecord, epoch: Option<u64>) -> Result<State> {
-        let outcome = &record.outcome;
-        let hash = match epoch {
-            None => &outcome.state,
-            Some(epoch) => {
-                let kept: Vec<String> = outcome.kept.keys().map(u64::to_string).collect();
-                outcome.kept.get(&epoch).ok_or_else(|| {
-                    Error::new(format!("the training kept no state of epoch {epoch}"))
-                        .at(self.record_path(&record.id))
-                        .expected(format!("one of: {}", kept.join(", ")))
-                })?
-            }
-        };
+        let hash = self.hash_of_learned(record, epoch)?;
         let retrain = format!("delete {}; the next run trains again", self.record_path(&record.id).display());
         self.state(hash).map_err(|e| e.help(retrain))
+    }
+
+    /// The hash of what a training learned: in the end, or up to an epoch (counted from one) that it kept.
+    ///
+    /// # Errors
+    ///
+    /// When the epoch was not kept.
+    pub fn hash_of_learned<'a>(&self, record: &'a TrainingRecord, epoch: Option<u64>) -> Result<&'a str> {
+        let outcome = &record.outcome;
+        let Some(epoch) = epoch else { return Ok(&outcome.state) };
+        let kept: Vec<String> = outcome.kept.keys().map(u64::to_string).collect();
+        outcome.kept.get(&epoch).map(String::as_str).ok_or_else(|| {
+            Error::new(format!("the training kept no state of epoch {epoch}"))
+                .at(self.record_path(&record.id))
+                .expected(format!("one of: {}", kept.join(", ")))
+        })
+    }
+
+    /// The names of the classes, by label, that the learned state with this hash belongs to, as far as it has a tensor
+    /// with a row for each and they were known when it was stored.
+    ///
+    /// # Errors
+    ///
+    /// When the file is missing or damaged.
+    pub fn classes_of_state(&self, hash_of_state: &str) -> Result<Option<Vec<String>>> {
+        let path = self.state_path(hash_of_state);
+        let Some(names) = metadata(&files::read(&path)?, CLASSES).map_err(|e| e.at(&path))? else { return Ok(None) };
+        let names = serde_json::from_str(&names);
+        names
+            .map(Some)
+            .map_err(|e| Error::new(format!("the class names of the learned state are damaged: {e}")).at(&path))
     }
 
     /// The learned state with this hash, on the CPU, wherever it came from.
@@ -269,6 +302,14 @@ impl Store {
     }
 }
 
+/// The key of the class names in a state's metadata.
+const CLASSES: &str = "classes";
+
+/// Whether a tensor may hold a row for each of so many classes.
+pub(crate) fn has_row_for_each(tensor: &Tensor, classes: usize) -> bool {
+    classes > 0 && tensor.size().first() == Some(&(classes as i64))
+}
+
 fn hash(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
 }
@@ -341,7 +382,8 @@ mod tests {
         let epochs = vec![EpochRecord { loss: 0.1 + 0.2, learning_rate: 1e-5, reported }];
         let state = vec![("context".to_owned(), Tensor::from_slice(&[1.0_f32, 2.0]))];
         let kept = BTreeMap::from([(1, store.put_state(&state).unwrap())]);
-        let put = store.put_training(&cell, Trained { epochs, state: &state, kept }, provenance()).unwrap();
+        let put =
+            store.put_training(&cell, Trained { epochs, state: &state, classes: &[], kept }, provenance()).unwrap();
         assert!(store.contains(&cell.id()));
         assert_eq!(store.get::<TrainingCell>(&cell.id()).unwrap().unwrap(), put);
         assert_eq!(store.state(&put.outcome.state).unwrap()[0].1, state[0].1);
@@ -366,15 +408,12 @@ mod tests {
     }
 
     #[test]
-    fn a_diverged_training_leaves_nothing() {
+    fn a_training_with_numbers_that_are_not_finite_leaves_nothing() {
         let (folder, store) = store();
         let epochs = vec![EpochRecord { loss: f64::NAN, learning_rate: 1.0, reported: BTreeMap::new() }];
-        let trained = Trained { epochs, state: &State::new(), kept: BTreeMap::new() };
+        let trained = Trained { epochs, state: &State::new(), classes: &[], kept: BTreeMap::new() };
         let error = store.put_training(&training(), trained, provenance()).unwrap_err();
-        insta::assert_snapshot!(error, @r"
-        the training diverged: a value of epoch 1 is not finite
-          help: lower the learning rate or the weight of the method's regulariser
-        ");
+        insta::assert_snapshot!(error, @"the loss of epoch 1 is NaN, which a record cannot hold");
         assert_eq!(fs::read_dir(folder.path().join("out")).unwrap().count(), 0);
     }
 

@@ -140,8 +140,13 @@ fn predict(
         if found != wanted {
             return Err(Error::new(format!("the logits have the shape {found:?}")).expected(format!("{wanted:?}")));
         }
-        if !bool::try_from(logits.isfinite().all())? {
-            return Err(Error::new("the logits are not finite"));
+        let finite = logits.isfinite().all_dim(1, false);
+        if !bool::try_from(finite.all())? {
+            let broken = i64::try_from(finite.logical_not().sum(Kind::Int64))?;
+            return Err(Error::new(format!("the logits of {broken} of {} test images are not finite", found[0])).help(
+                "the features of the images are finite, so look at what was learned, and at the formula of the method's \
+                 logits",
+            ));
         }
         let best: Vec<i64> = Vec::try_from(&logits.argmax(-1, false).to_device(Device::Cpu))?;
         predicted.extend(best.into_iter().map(|class| class as u32));

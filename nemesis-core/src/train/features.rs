@@ -277,5 +277,7 @@ fn encode(
     if parts.is_empty() {
         return Ok(Tensor::zeros([0, spec.embed_dim], (spec.kind, spec.device)));
     }
-    Ok(Tensor::f_cat(&parts, 0)?)
+    let features = Tensor::f_cat(&parts, 0)?;
+    super::encoded::check(&features, paths)?;
+    Ok(features)
 }

@@ -1,6 +1,8 @@
 //! Training and evaluating a method on given features: protocol, schedule, optimiser, epoch loop, host services.
 
 mod context;
+mod course;
+mod encoded;
 mod evaluation;
 mod features;
 mod optimiser;

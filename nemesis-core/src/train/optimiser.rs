@@ -1,9 +1,11 @@
 //! Stochastic gradient descent as `PyTorch` computes it, over the parameters of a method.
 
+use super::course::{Course, Watched};
 use super::protocol::ResolvedProtocol;
 use super::scaler::GradScaler;
-use crate::method::Parameter;
+use crate::method::{Batch, Parameter};
 use crate::{Error, Result};
+use std::collections::BTreeMap;
 use tch::{Kind, Tensor, no_grad};
 
 /// SGD with momentum and weight decay (`torch/optim/sgd.py`): `g ← ∇ + wd·p`, `b ← m·b + g` (the first time `b ← g`),
@@ -12,10 +14,13 @@ use tch::{Kind, Tensor, no_grad};
 pub struct Sgd {
     slots: Vec<Slot>,
     scaler: Option<GradScaler>,
+    /// What went before, by which a step that goes wrong is explained.
+    pub(super) course: Course,
 }
 
 #[derive(Debug)]
 struct Slot {
+    name: String,
     parameter: Tensor,
     velocity: Option<Tensor>,
     rate_scale: f64,
@@ -30,14 +35,41 @@ impl Sgd {
     ///
     /// When a parameter asks for another optimiser or has an option that SGD does not know.
     pub fn new(parameters: Vec<Parameter>, protocol: &ResolvedProtocol) -> Result<Self> {
-        let slots = parameters.into_iter().map(|parameter| Slot::new(parameter, protocol)).collect::<Result<_>>()?;
-        Ok(Self { slots, scaler: None })
+        let slots =
+            parameters.into_iter().map(|parameter| Slot::new(parameter, protocol)).collect::<Result<Vec<_>>>()?;
+        let course = Course::new(slots.iter().map(Slot::watched));
+        Ok(Self { slots, scaler: None, course })
+    }
+
+    /// The parameters, to look at.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = Watched<'_>> + Clone {
+        self.slots.iter().map(Slot::watched)
+    }
+
+    /// Takes note of the loss of a step: see [`Course::loss`].
+    pub(super) fn note_loss(
+        &mut self,
+        loss: f64,
+        batch: &Batch,
+        reports: &BTreeMap<String, Vec<Tensor>>,
+    ) -> Result<()> {
+        self.course.loss(loss, batch, self.slots.iter().map(Slot::watched), reports)
+    }
+
+    /// Whether steps were asked for and every one was left out, since no loss scale made its gradients finite.
+    pub(super) fn took_no_step(&self) -> bool {
+        self.scaler.as_ref().is_some_and(GradScaler::took_no_step)
     }
 
     /// The same optimiser for mixed precision, with a gradient scaler before it.
     #[must_use]
     pub(super) fn scaled(self) -> Self {
         Self { scaler: Some(GradScaler::new()), ..self }
+    }
+
+    /// Whether there is a gradient scaler.
+    pub(super) fn is_scaled(&self) -> bool {
+        self.scaler.is_some()
     }
 
     /// The factor that the loss of [`Self::step_scaled`] wants: 1 without a gradient scaler.
@@ -86,7 +118,7 @@ impl Sgd {
 
 impl Slot {
     fn new(parameter: Parameter, protocol: &ResolvedProtocol) -> Result<Self> {
-        let name = &parameter.name;
+        let name = parameter.name.clone();
         if !parameter.optimiser.is_empty() && parameter.optimiser != "sgd" {
             let asked = &parameter.optimiser;
             return Err(Error::new(format!("the parameter `{name}` asks for the optimiser `{asked}`"))
@@ -96,6 +128,7 @@ impl Slot {
             return Err(Error::new(format!("the parameter `{name}` does not require a gradient")));
         }
         let mut slot = Self {
+            name: parameter.name,
             parameter: parameter.tensor,
             velocity: None,
             rate_scale: 1.0,
@@ -114,6 +147,10 @@ impl Slot {
             }
         }
         Ok(slot)
+    }
+
+    fn watched(&self) -> Watched<'_> {
+        Watched { name: &self.name, tensor: &self.parameter, moves: self.rate_scale != 0.0 }
     }
 
     fn step(&mut self, learning_rate: f64) {

@@ -65,6 +65,8 @@ impl Pictures {
         let pixels = self.preprocess.tensor(&images, spec.kind)?.to_device(spec.device);
         let (features, dense) = if needs.dense {
             let (features, dense) = no_grad(|| backbone.encode_places(&pixels))?;
+            super::encoded::check(&features, &paths)?;
+            super::encoded::check(&dense, &paths)?;
             (needs.features.then_some(features), Some(dense))
         } else {
             (None, None)

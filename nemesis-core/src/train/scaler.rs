@@ -7,6 +7,8 @@ pub(super) struct GradScaler {
     scale: f32,
     /// Good steps since the scale last changed.
     good_steps: u32,
+    /// Whether there was a good step, and whether there was a bad one.
+    any: (bool, bool),
 }
 
 impl GradScaler {
@@ -15,7 +17,7 @@ impl GradScaler {
     const GROWTH_INTERVAL: u32 = 2000;
 
     pub(super) fn new() -> Self {
-        Self { scale: Self::INITIAL, good_steps: 0 }
+        Self { scale: Self::INITIAL, good_steps: 0, any: (false, false) }
     }
 
     /// The factor on the loss.
@@ -23,8 +25,14 @@ impl GradScaler {
         f64::from(self.scale)
     }
 
+    /// Whether there were steps, and all of them bad.
+    pub(super) fn took_no_step(&self) -> bool {
+        self.any == (false, true)
+    }
+
     /// Takes note of a step: whether all gradients were finite. Steps that were not are left out by the caller.
     pub(super) fn update(&mut self, finite: bool) {
+        self.any = (self.any.0 || finite, self.any.1 || !finite);
         if !finite {
             self.scale /= 2.0;
             self.good_steps = 0;
@@ -59,8 +67,9 @@ mod tests {
 
     #[test]
     fn the_scale_stays_finite() {
-        let mut scaler = GradScaler { scale: 2.0_f32.powi(127), good_steps: GradScaler::GROWTH_INTERVAL - 1 };
+        let good_steps = GradScaler::GROWTH_INTERVAL - 1;
+        let mut scaler = GradScaler { scale: 2.0_f32.powi(127), good_steps, ..GradScaler::new() };
         scaler.update(true);
-        assert_eq!(scaler, GradScaler { scale: 2.0_f32.powi(127), good_steps: 0 });
+        assert_eq!(scaler, GradScaler { scale: 2.0_f32.powi(127), good_steps: 0, any: (true, false) });
     }
 }

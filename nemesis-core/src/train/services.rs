@@ -2,7 +2,7 @@
 
 use crate::backbone::{Backbone, ClassPrompts};
 use crate::method::{self, ClassPosition, Host, LogLevel, random};
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tch::{Tensor, no_grad, with_grad};
@@ -102,6 +102,11 @@ impl<'a> Services<'a> {
     pub fn end_step(&self) -> BTreeMap<String, Vec<Tensor>> {
         self.cuts.borrow_mut().clear();
         self.reports.take()
+    }
+
+    /// What was reported in the step so far.
+    pub(super) fn reported(&self) -> Ref<'_, BTreeMap<String, Vec<Tensor>>> {
+        self.reports.borrow()
     }
 
     /// The warnings logged by the method so far, which the caller shows and records.

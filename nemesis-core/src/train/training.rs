@@ -1,5 +1,6 @@
 //! The epoch loop: batches in a random order, the method's loss, gradients, SGD, a history by epoch.
 
+use super::course::{Course, WAY_OUT, check_reported};
 use super::optimiser::Sgd;
 use super::pictures::Seen;
 use super::protocol::ResolvedProtocol;
@@ -80,6 +81,10 @@ pub fn train(
     }
 
     let parameters = method.parameters()?;
+    if parameters.is_empty() {
+        return Err(Error::new("the method has no parameter, so there is nothing to train")
+            .help("a method that learns nothing by gradients declares `Optimisation::None` or `Optimisation::Fit`"));
+    }
     services.watch(parameters.iter().map(|parameter| parameter.tensor.shallow_clone()));
     let optimiser = Sgd::new(parameters, protocol)?;
     let mut optimiser = if services.is_mixed() { optimiser.scaled() } else { optimiser };
@@ -116,12 +121,22 @@ pub fn train(
             averages.add("loss", &[loss]);
             for (name, values) in services.end_step() {
                 for value in values {
-                    averages.add(&name, &to_numbers(&value)?);
+                    let numbers = to_numbers(&value)?;
+                    check_reported(&name, &numbers, &batch)?;
+                    averages.add(&name, &numbers);
                 }
             }
         }
         history.push(averages.into_record(rate));
         on_epoch(epoch + 1, method)?;
+    }
+    if optimiser.took_no_step() {
+        return Err(Error::new(
+            "nothing was learned: the gradients of every step were not finite, at any scale of the loss",
+        )
+        .help(
+            "look at the derivative of the method's loss (that of a root or a norm at zero), or use `--precision fp32`",
+        ));
     }
     Ok(history)
 }
@@ -130,9 +145,13 @@ pub fn train(
 ///
 /// What the method reported stays with `services` until [`Services::end_step`].
 ///
+/// In the first step of `optimiser` a gradient must reach every parameter that it moves, and one of them must have a
+/// number other than zero somewhere. Later steps may leave parameters out, and a loss may have become constant.
+///
 /// # Errors
 ///
-/// When the loss is not a finite scalar, the method fails, or the run is cancelled.
+/// When loss, gradients or parameters are not finite, the first step's gradients are missing or all zero, the method
+/// fails, or the run is cancelled. With a gradient scaler, gradients that are not finite make a step that is left out.
 pub fn step(
     method: &mut dyn Method,
     optimiser: &mut Sgd,
@@ -149,6 +168,9 @@ pub fn step(
         (loss, false)
     } else {
         let loss = method.loss(batch, services)?;
+        if !loss.requires_grad() {
+            return Err(Error::new("the loss depends on no parameter: it has no graph").help(WAY_OUT));
+        }
         match optimiser.loss_scale() {
             1.0 => services.backward(&loss)?,
             scale => services.backward(&(&loss * scale))?,
@@ -157,16 +179,18 @@ pub fn step(
     };
     let value = no_grad(|| f64::try_from(&loss.to_kind(Kind::Double)))
         .map_err(|_| Error::new(format!("the loss has the shape {:?}", loss.size())).expected("a scalar"))?;
-    if !value.is_finite() {
-        let Batch { epoch, step, .. } = batch;
-        return Err(Error::new(format!("the loss became {value} in epoch {} (step {})", epoch + 1, step + 1))
-            .help("lower the learning rate or the weight of the norm loss"));
+    let is_first = optimiser.course.is_new();
+    optimiser.note_loss(value, batch, &services.reported())?;
+    if is_first {
+        Course::first_gradients(optimiser.parameters())?;
     }
-    if scaled {
+    if scaled && optimiser.is_scaled() {
         optimiser.step_scaled(rate)?;
     } else {
+        optimiser.course.gradients(batch, optimiser.parameters())?;
         optimiser.step(rate);
     }
+    optimiser.course.parameters(batch, optimiser.parameters())?;
     Ok(value)
 }
 

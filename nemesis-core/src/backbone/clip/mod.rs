@@ -128,6 +128,17 @@ impl Clip {
         Self { path, ..self }
     }
 
+    /// Token embeddings `[tokens, width]`, without positions.
+    ///
+    /// # Errors
+    ///
+    /// When the checkpoint has no text tower.
+    pub fn embed_tokens(&self, tokens: &[i64]) -> Result<Tensor> {
+        let tower = &self.text()?.tower;
+        let _guard = tch::no_grad_guard();
+        Ok(tower.embed(&tower.indices(tokens)))
+    }
+
     fn text(&self) -> Result<&FrozenText> {
         self.text.as_ref().ok_or_else(|| {
             Error::new("the checkpoint holds an image tower alone, so it cannot encode text")

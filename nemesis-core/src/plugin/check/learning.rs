@@ -1,7 +1,7 @@
 //! Checks of parameters, losses and gradients.
 
 use super::stage::Stage;
-use super::subject::{CLASSES, Finding, Step, Subject, close, ensure, failed, finite, skipped};
+use super::subject::{CLASSES, Finding, Step, Stop, Subject, close, ensure, failed, finite, skipped};
 use crate::method::{Batch, FeatureSet, Method};
 use crate::train::{OptimiserKind, Recompute, ResolvedProtocol, Seen, TrainingInputs, train};
 use std::collections::BTreeSet;
@@ -93,16 +93,32 @@ pub(super) fn loss(subject: &Subject) -> Finding {
 }
 
 pub(super) fn gradients_reach(subject: &Subject) -> Finding {
+    let step = first_step(subject)?;
+    if step.by_itself {
+        return skipped("the method fills gradients itself: see `gradients-filled`");
+    }
+    step.ensure_reached()
+}
+
+pub(super) fn gradients_filled(subject: &Subject) -> Finding {
+    let step = first_step(subject)?;
+    if !step.by_itself {
+        return skipped("the method leaves gradients to the host: see `gradients-reach`");
+    }
+    match step.ensure_reached() {
+        Err(Stop::Failed(why)) => failed(format!(
+            "after `compute_gradients` {why}; it calls the host's `backward`, or puts what the host's `gradients` gave it \
+             into `grad` (in Rust by `gradients::fill`)"
+        )),
+        other => other,
+    }
+}
+
+/// The first step of a method that learns by gradients.
+fn first_step(subject: &Subject) -> Finding<Step> {
     subject.learns_by_gradients()?;
     let (stage, mut method, batch) = subject.scene()?;
-    let step = Step::take(&mut method, &batch, &stage.services(1, Recompute::Never))?;
-    for (parameter, gradient) in step.parameters.iter().zip(&step.gradients) {
-        let name = &parameter.name;
-        ensure(finite(gradient)?, || format!("the gradient of `{name}` is not finite"))?;
-        let size = f64::try_from(gradient.abs().max())?;
-        ensure(size > 0.0, || format!("the gradient of `{name}` is zero"))?;
-    }
-    Ok(())
+    Step::take(&mut method, &batch, &stage.services(1, Recompute::Never))
 }
 
 pub(super) fn gradients_exact(subject: &Subject) -> Finding {
@@ -150,7 +166,7 @@ pub(super) fn graph_cuts(subject: &Subject) -> Finding {
     let found = Step::take(&mut cut, &batch, &stage.services(1, Recompute::Chunks(2)));
     let found = match found {
         Ok(found) => found,
-        Err(super::subject::Stop::Failed(why)) => {
+        Err(Stop::Failed(why)) => {
             return failed(format!("{why}; gradients must come from the host's `backward` and `gradients` alone"));
         }
         Err(other) => return Err(other),
@@ -189,6 +205,10 @@ pub(super) fn two_gradients(subject: &Subject) -> Finding {
 }
 
 pub(super) fn training(subject: &Subject) -> Finding {
+    // The trainer would refuse it, for a reason that another check tells.
+    if subject.learns_by_gradients().is_ok() && first_step(subject).is_ok_and(|step| step.ensure_reached().is_err()) {
+        return skipped("gradients do not reach the parameters: see `gradients-reach` and `gradients-filled`");
+    }
     let stage = Stage::new(CLASSES, Kind::Double);
     let services = stage.services(1, Recompute::Never);
     let plugin = subject.plugin()?;
@@ -231,7 +251,6 @@ pub(super) fn training(subject: &Subject) -> Finding {
     let history = train(&mut method, optimisation, &protocol, &mut inputs, &services, &mut |_, _| Ok(()))?;
     for record in &history {
         for (name, values) in &record.reported {
-            ensure(values.iter().all(|value| value.is_finite()), || format!("it reports {name} = {values:?}"))?;
             ensure(values.len() <= 1024, || format!("it reports {} numbers as {name}", values.len()))?;
         }
     }

@@ -85,6 +85,11 @@ pub const CHECKS: &[Check] = &[
     check("single-precision", "the method works in single precision", learning::single_precision),
     check("loss", "the loss is a finite scalar with a graph", learning::loss),
     check("gradients-reach", "gradients reach every parameter", learning::gradients_reach),
+    check(
+        "gradients-filled",
+        "a method that fills gradients itself leaves one in every parameter",
+        learning::gradients_filled,
+    ),
     check("gradients-exact", "gradients agree with finite differences", learning::gradients_exact),
     check("graph-cuts", "gradients stay the same when the host cuts the graph", learning::graph_cuts),
     check(

@@ -142,12 +142,14 @@ pub(super) struct Step {
     pub(super) loss: Tensor,
     pub(super) parameters: Vec<Parameter>,
     pub(super) gradients: Vec<Tensor>,
+    /// The parameters that no gradient reached, for which zeros stand in `gradients`.
+    pub(super) missing: Vec<String>,
     /// Whether the method filled the gradients itself.
     pub(super) by_itself: bool,
 }
 
 impl Step {
-    /// Takes the step; a parameter without gradient is an error.
+    /// Takes the step. What a missing gradient means is for the checks made for that.
     pub(super) fn take(method: &mut dyn Method, batch: &Batch, services: &Services<'_>) -> Finding<Self> {
         let mut parameters = method.parameters()?;
         for parameter in &mut parameters {
@@ -164,13 +166,31 @@ impl Step {
             loss
         };
         services.end_step();
-        let mut gradients = Vec::new();
+        let (mut gradients, mut missing) = (Vec::new(), Vec::new());
         for parameter in &parameters {
             let gradient = parameter.tensor.grad();
-            ensure(gradient.defined(), || format!("no gradient reaches the parameter `{}`", parameter.name))?;
-            gradients.push(gradient.copy());
+            if gradient.defined() {
+                gradients.push(gradient.copy());
+            } else {
+                gradients.push(parameter.tensor.zeros_like());
+                missing.push(parameter.name.clone());
+            }
         }
-        Ok(Self { loss, parameters, gradients, by_itself })
+        Ok(Self { loss, parameters, gradients, missing, by_itself })
+    }
+
+    /// Ends the check as failed where a gradient is missing, not finite, or zero everywhere.
+    pub(super) fn ensure_reached(&self) -> Finding {
+        if let Some(name) = self.missing.first() {
+            return failed(format!("no gradient reaches the parameter `{name}`"));
+        }
+        for (parameter, gradient) in self.parameters.iter().zip(&self.gradients) {
+            let name = &parameter.name;
+            ensure(finite(gradient)?, || format!("the gradient of `{name}` is not finite"))?;
+            let size = f64::try_from(gradient.abs().max())?;
+            ensure(size > 0.0, || format!("the gradient of `{name}` is zero"))?;
+        }
+        Ok(())
     }
 }
 

@@ -7,15 +7,18 @@
 //! - A part is written under another name and renamed, and holds a checksum. A file that is cut off or was altered
 //!   counts as missing and is replaced.
 //! - Whoever computes a part holds its lock, which the kernel releases when the process dies. Others wait and read.
-//! - [`Pool::open`] takes a budget in bytes. To make room, parts that were not used since then are removed, the
-//!   longest unused first. If that is not enough, a new part is not stored: a loop over more parts than fit then
+//! - A run that is going on holds a [`Lease`], so that nobody prunes the pool under it unawares.
+//! - [`Pool::open`] takes a budget in bytes. To make room, parts that were not used since then are removed, nor since
+//!   the oldest lease began, the longest unused first. If that is not enough, a new part is not stored: a loop over more parts than fit then
 //!   still finds those that did, where replacing them would leave it none.
 
 mod key;
+mod lease;
 mod lock;
 mod part;
 
 pub use key::{PartKey, View};
+pub use lease::{Holder, Lease};
 
 use crate::{Error, Result};
 use lock::Lock;
@@ -117,12 +120,30 @@ impl Pool {
         Ok(parts)
     }
 
-    /// Removes the longest unused parts until the rest takes at most `budget` bytes, and what killed processes left.
+    /// What [`Self::prune`] would remove.
     ///
     /// # Errors
     ///
-    /// When the folder cannot be read, or a file cannot be removed.
-    pub fn prune(&self, budget: u64) -> Result<Pruned> {
+    /// When the folder cannot be read.
+    pub fn would_prune(&self, budget: u64) -> Result<Pruned> {
+        let (_, going) = self.too_many(budget, |_| true)?;
+        Ok(Pruned { parts: going.len() as u64, bytes: going.iter().map(|part| part.bytes).sum() })
+    }
+
+    /// Removes the longest unused parts until the rest takes at most `budget` bytes, and what killed processes left.
+    ///
+    /// With `despite_runs` it does so under runs that are going on, too: they lose nothing but time, since they compute
+    /// again what they need.
+    ///
+    /// # Errors
+    ///
+    /// When a run that is going on holds a lease, the folder cannot be read, or a file cannot be removed.
+    pub fn prune(&self, budget: u64, despite_runs: bool) -> Result<Pruned> {
+        if despite_runs {
+            self.remove_free_leases()?;
+        } else {
+            self.refuse_while_in_use()?;
+        }
         for lock in self.files(LOCK)? {
             Lock::remove_if_free(&lock.path)?;
         }
@@ -141,25 +162,33 @@ impl Pool {
     fn store(&self, path: &Path, key: &PartKey, features: &Tensor) -> Result<()> {
         let bytes = part::to_bytes(key, features)?;
         let Some(room) = self.budget.checked_sub(bytes.len() as u64) else { return Ok(()) };
-        let (taken, _) = self.make_room(room, |part| part.used < self.opened)?;
+        // What another run that is going on has used it will use again, in its next epoch or for its next method.
+        let in_use = self.holders()?.first().map_or(self.opened, |oldest| oldest.since.min(self.opened));
+        let (taken, _) = self.make_room(room, |part| part.used < in_use)?;
         if taken <= room { part::write(path, &bytes) } else { Ok(()) }
     }
 
     /// Removes parts, the longest unused first, that `may_go` until at most `budget` bytes are left; says how many are
     /// left, and what was removed.
     fn make_room(&self, budget: u64, may_go: impl Fn(&PartInfo) -> bool) -> Result<(u64, Pruned)> {
+        let (taken, going) = self.too_many(budget, may_go)?;
+        going.iter().try_for_each(|part| remove(&part.path))?;
+        Ok((taken, Pruned { parts: going.len() as u64, bytes: going.iter().map(|part| part.bytes).sum() }))
+    }
+
+    /// The parts that are too many for `budget` bytes among those that `may_go`, and how many bytes are left without them.
+    fn too_many(&self, budget: u64, may_go: impl Fn(&PartInfo) -> bool) -> Result<(u64, Vec<PartInfo>)> {
         let parts = self.files(PART)?;
         let mut taken: u64 = parts.iter().map(|part| part.bytes).sum();
-        let mut pruned = Pruned::default();
-        for part in parts.iter().filter(|part| may_go(part)) {
+        let mut going = Vec::new();
+        for part in parts.into_iter().filter(|part| may_go(part)) {
             if taken <= budget {
                 break;
             }
-            remove(&part.path)?;
             taken -= part.bytes;
-            pruned = Pruned { parts: pruned.parts + 1, bytes: pruned.bytes + part.bytes };
+            going.push(part);
         }
-        Ok((taken, pruned))
+        Ok((taken, going))
     }
 
     /// The files with this extension, the longest unused first.

@@ -99,11 +99,14 @@ impl Plugin for Faulty {
         if fault("random-state") {
             let _ = Tensor::rand([1], (Kind::Float, Device::Cpu));
         }
+        let misdeed = Misdeed::parse(&options.misdeed)?;
+        if misdeed == Misdeed::StartOfNan {
+            bias *= f64::NAN;
+        }
         let bias = bias.set_requires_grad(true);
         if fault("instances") {
             SHARED.with(|shared| shared.get_or_init(|| bias.shallow_clone()).size());
         }
-        let misdeed = Misdeed::parse(&options.misdeed)?;
         misdeed.in_create();
         Ok(Self { prompt, bias, lambda: options.lambda, misdeed, classes, first: None })
     }
@@ -151,7 +154,7 @@ impl Method for Faulty {
     }
 
     fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
-        let total = self.misdeed.with_loss(self.total(batch, host)?)?;
+        let total = self.misdeed.with_loss(self.total(batch, host)?, batch.step, host)?;
         if fault("step-overhead") {
             std::thread::sleep(Duration::from_millis(15));
         }
@@ -174,6 +177,14 @@ impl Method for Faulty {
         if fault("graph-cuts") {
             let total = self.total(batch, host)?;
             total.f_backward()?;
+            return Ok(Some(total));
+        }
+        if fault("gradients-filled") || self.misdeed == Misdeed::ForgetGradients {
+            // Two losses' gradients are asked for, combined, and put nowhere.
+            let total = self.total(batch, host)?;
+            let inputs = [self.prompt.context(), &self.bias];
+            let combined = host.gradients(&total, &inputs)?.into_iter().map(|gradient| gradient * 2.0);
+            drop(combined.collect::<Vec<_>>());
             return Ok(Some(total));
         }
         if fault("two-gradients") {

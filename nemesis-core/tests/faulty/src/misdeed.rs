@@ -1,7 +1,7 @@
 //! What spoils a run rather than a check: the tests give several of these to one run, each by an option.
 
 use nemesis_sdk::tch::{Device, Kind, Tensor};
-use nemesis_sdk::{Error, Result};
+use nemesis_sdk::{Error, Host, Result};
 use std::process::Command;
 use std::time::Duration;
 
@@ -30,6 +30,22 @@ pub(crate) enum Misdeed {
     Hoard,
     /// The loss is no number.
     LossOfNan,
+    /// The loss is no number from the third step on.
+    LossOfNanLater,
+    /// The loss is multiplied by a large number, so that the training diverges.
+    LargeLoss,
+    /// The loss is finite, and its gradient is not.
+    GradientOfNan,
+    /// What is reported is no number.
+    ReportOfNan,
+    /// The parameters are no numbers from the start.
+    StartOfNan,
+    /// The loss is a constant with a graph: its gradient is zero everywhere.
+    ZeroGradient,
+    /// The loss has no graph.
+    NoGraph,
+    /// Gradients are computed and not put into the parameters.
+    ForgetGradients,
     /// The logits are no numbers.
     LogitsOfNan,
     /// The logits have a column too many.
@@ -40,7 +56,7 @@ pub(crate) enum Misdeed {
 const HOARD: i64 = 16 << 30;
 
 impl Misdeed {
-    const NAMES: [(&'static str, Self); 13] = [
+    const NAMES: [(&'static str, Self); 21] = [
         ("", Self::None),
         ("abort-in-create", Self::AbortInCreate),
         ("exit-in-create", Self::ExitInCreate),
@@ -52,6 +68,14 @@ impl Misdeed {
         ("hang", Self::Hang),
         ("hoard", Self::Hoard),
         ("loss-of-nan", Self::LossOfNan),
+        ("loss-of-nan-later", Self::LossOfNanLater),
+        ("large-loss", Self::LargeLoss),
+        ("gradient-of-nan", Self::GradientOfNan),
+        ("report-of-nan", Self::ReportOfNan),
+        ("start-of-nan", Self::StartOfNan),
+        ("zero-gradient", Self::ZeroGradient),
+        ("no-graph", Self::NoGraph),
+        ("forget-gradients", Self::ForgetGradients),
         ("logits-of-nan", Self::LogitsOfNan),
         ("logits-too-wide", Self::LogitsTooWide),
     ];
@@ -76,7 +100,7 @@ impl Misdeed {
     }
 
     /// Does what it does to a step.
-    pub(crate) fn with_loss(self, loss: Tensor) -> Result<Tensor> {
+    pub(crate) fn with_loss(self, loss: Tensor, step: u64, host: &dyn Host) -> Result<Tensor> {
         match self {
             Self::Abort => std::process::abort(),
             Self::Segfault => segfault(),
@@ -91,6 +115,13 @@ impl Misdeed {
                 }
             }
             Self::LossOfNan => return Ok(loss * f64::NAN),
+            Self::LossOfNanLater if step >= 2 => return Ok(loss * f64::NAN),
+            Self::LargeLoss => return Ok(loss * 1e150),
+            // The derivative of a root at zero is infinite, and zero times that is no number.
+            Self::GradientOfNan => return Ok(&loss + (&loss * 0.0).sqrt()),
+            Self::ReportOfNan => host.report("ratio", &(Tensor::from(0.0) / 0.0)),
+            Self::ZeroGradient => return Ok(loss * 0.0),
+            Self::NoGraph => return Ok(loss.detach()),
             _ => {}
         }
         Ok(loss)

@@ -12,6 +12,10 @@ use crate::{Error, Result, files};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tch::Tensor;
+use torch::Content;
+
+/// The key of the class names in what we write, beside `epoch`.
+const CLASSES: &str = "classes";
 
 /// The content of a checkpoint file.
 #[derive(Debug)]
@@ -20,6 +24,8 @@ pub struct Checkpoint {
     pub tensors: BTreeMap<String, Tensor>,
     /// The epoch that the file says it was written after.
     pub epoch: Option<u64>,
+    /// The class names, by label, that a file of ours says its context was learned for.
+    pub classes: Option<Vec<String>>,
     /// blake3 of the file's bytes, in hexadecimal.
     pub hash: String,
 }
@@ -40,9 +46,9 @@ impl Checkpoint {
             [b'P', b'K', 3, 4, ..] => torch::read(&bytes),
             // A pickle that begins with a long integer, the magic number of the old format.
             [0x80, _, 0x8a, ..] => torch::read_legacy(&bytes),
-            _ => safetensors::read(&bytes).map(|tensors| (tensors, None)),
+            _ => safetensors::read(&bytes).map(|tensors| Content { tensors, epoch: None, classes: None }),
         };
-        let (tensors, epoch) = read.map_err(|e| e.at(path))?;
-        Ok(Self { tensors, epoch, hash: blake3::hash(&bytes).to_hex().to_string() })
+        let Content { tensors, epoch, classes } = read.map_err(|e| e.at(path))?;
+        Ok(Self { tensors, epoch, classes, hash: blake3::hash(&bytes).to_hex().to_string() })
     }
 }

@@ -1,5 +1,6 @@
 //! Checkpoints of `torch.save` and TorchScript: a zip archive of a pickle (`data.pkl`) and the bytes of its storages.
 
+use super::CLASSES;
 use super::legacy::Legacy;
 use super::pickle::{Id, Pickle, Value};
 use crate::{Error, Result};
@@ -14,8 +15,14 @@ const DEEPEST: usize = 32;
 /// More values than this are not visited, since shared values can make a small pickle describe a huge tree.
 const MOST_VALUES: usize = 1_000_000;
 
-/// The tensors of a file, and the epoch that it says it was written after.
-pub(super) type Content = (BTreeMap<String, Tensor>, Option<u64>);
+/// What is read of a file.
+pub(super) struct Content {
+    pub(super) tensors: BTreeMap<String, Tensor>,
+    /// The epoch that it says it was written after.
+    pub(super) epoch: Option<u64>,
+    /// The class names that it says it was learned for.
+    pub(super) classes: Option<Vec<String>>,
+}
 
 /// All tensors of an archive, under their dotted names.
 ///
@@ -37,13 +44,15 @@ fn collect(source: Source<'_>, pickle: &Pickle) -> Result<Content> {
     let root = pickle.entry(pickle.root(), "state_dict").unwrap_or(pickle.root());
     let epoch =
         pickle.entry(pickle.root(), "epoch").and_then(|id| pickle.int(id)).and_then(|epoch| epoch.try_into().ok());
+    let classes = pickle.entry(pickle.root(), CLASSES).and_then(|id| pickle.sequence(id));
+    let classes = classes.and_then(|ids| ids.iter().map(|id| pickle.text(*id).map(str::to_owned)).collect());
     let mut reader = Reader { source, pickle, storages: HashMap::new(), tensors: BTreeMap::new(), visited: 0 };
     reader.visit(root, "", 0)?;
-    let tensors = reader.tensors;
+    let mut tensors = reader.tensors;
     if tensors.keys().all(|name| name.starts_with("module.")) {
-        return Ok((tensors.into_iter().map(|(name, t)| (name["module.".len()..].to_owned(), t)).collect(), epoch));
+        tensors = tensors.into_iter().map(|(name, t)| (name["module.".len()..].to_owned(), t)).collect();
     }
-    Ok((tensors, epoch))
+    Ok(Content { tensors, epoch, classes })
 }
 
 /// Where the bytes of storages lie.

@@ -1,5 +1,6 @@
 //! Writing tensors as `torch.save` does: a zip archive of a pickle that names types and shapes, and their bytes.
 
+use super::CLASSES;
 use crate::{Error, Result};
 use std::io::{Cursor, Write};
 use tch::{Device, Kind, Tensor};
@@ -12,7 +13,8 @@ const VERSION: &[u8] = b"3\n";
 /// Where `PyTorch` wants the bytes of storages to begin, so that they can be mapped into memory.
 const ALIGNMENT: u16 = 64;
 
-/// The bytes of `torch.save({"state_dict": {name: tensor, …}, "epoch": epoch}, file)`.
+/// The bytes of `torch.save({"state_dict": {name: tensor, …}, "epoch": epoch}, file)`, with the class names as a list
+/// `classes` beside them if there are any.
 ///
 /// Only what `torch.load(weights_only=True)` accepts is in it: dictionaries, texts, numbers and tensors. Equal tensors
 /// give equal bytes.
@@ -20,7 +22,7 @@ const ALIGNMENT: u16 = 64;
 /// # Errors
 ///
 /// When a tensor has a type that is not written.
-pub(crate) fn torch_archive(tensors: &[(String, Tensor)], epoch: u64) -> Result<Vec<u8>> {
+pub(crate) fn torch_archive(tensors: &[(String, Tensor)], epoch: u64, classes: &[String]) -> Result<Vec<u8>> {
     let mut pickle = Writer(vec![0x80, 2]);
     let mut storages = Vec::with_capacity(tensors.len());
     pickle.0.extend(b"}(");
@@ -37,6 +39,14 @@ pub(crate) fn torch_archive(tensors: &[(String, Tensor)], epoch: u64) -> Result<
     pickle.0.push(b'u');
     pickle.text("epoch");
     pickle.int(epoch as i64);
+    if !classes.is_empty() {
+        pickle.text(CLASSES);
+        pickle.0.extend(b"](");
+        for class in classes {
+            pickle.text(class);
+        }
+        pickle.0.push(b'e');
+    }
     pickle.0.extend(b"u.");
 
     let failed = |e: &dyn std::fmt::Display| Error::new(format!("cannot write a checkpoint: {e}"));

@@ -1,0 +1,200 @@
+//! A context is evaluated on what it was learned for: CoOp's files tell by the embeddings that they hold beside it, ours by
+//! names.
+
+use crate::command::{nemesis, told};
+use nemesis_core::backbone::Backbone;
+use nemesis_core::backbone::clip::{Clip, START};
+use nemesis_core::dataset::Registry;
+use nemesis_core::engine::clean_names;
+use nemesis_core::interchange::coop;
+use nemesis_core::record::to_safetensors;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tch::{Device, Kind, Tensor};
+
+const VECTORS: i64 = 4;
+
+/// The mini suite's small CLIP and the class names of EuroSAT there.
+struct Scene {
+    folder: tempfile::TempDir,
+    clip: Clip,
+    names: Vec<String>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let made = nemesis(folder.path(), &["mini", "data", "--out", "out/mini"]).output().unwrap();
+        assert!(made.status.success(), "{}", told(&made));
+        let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("mini/mini-clip.safetensors");
+        let clip = Clip::load(&weights, Device::Cpu, Kind::Float).unwrap();
+        let root = folder.path().join("out/mini");
+        let dataset = Registry::load(&root).unwrap().get("eurosat").unwrap().open(&root).unwrap();
+        let names = clean_names(dataset.class_names());
+        Self { folder, clip, names }
+    }
+
+    /// A checkpoint as CoOp writes it for these classes, of a context that each class has for itself or not.
+    fn checkpoint(&self, names: &[String], specific: bool, change: impl Fn(&mut Vec<(String, Tensor)>)) -> PathBuf {
+        let (spec, classes) = (self.clip.spec(), names.len() as i64);
+        let length = spec.context_length - 1 - VECTORS;
+        let context = Tensor::full([classes, VECTORS, spec.width], 0.01, (Kind::Half, Device::Cpu));
+        let context = if specific { context } else { context.get(0) };
+        let start = self.clip.embed_tokens(&[START]).unwrap();
+        let suffix = |tokens: &Vec<i64>| {
+            let padded = tokens.iter().copied().chain(std::iter::repeat(0)).take(length as usize);
+            self.clip.embed_tokens(&padded.collect::<Vec<_>>()).unwrap()
+        };
+        let prompts = self.clip.class_prompts(names, 0).unwrap();
+        let mut state = vec![
+            ("ctx".to_owned(), context),
+            ("token_prefix".to_owned(), start.unsqueeze(0).repeat([classes, 1, 1]).to_kind(Kind::Half)),
+            (
+                "token_suffix".to_owned(),
+                Tensor::stack(&prompts.tokens.iter().map(suffix).collect::<Vec<_>>(), 0).to_kind(Kind::Half),
+            ),
+        ];
+        change(&mut state);
+        coop::write(self.folder.path(), &state, 50, &[]).unwrap()
+    }
+
+    fn evaluate(&self, file: &Path, more: &[&str]) -> String {
+        let file = file.display().to_string();
+        let arguments = ["evaluate", "--context", &file, "--dataset", "eurosat", "--limit", "1"];
+        let output = nemesis(self.folder.path(), &[&arguments[..], more].concat()).output().unwrap();
+        let told = told(&output).replace(&*self.folder.path().to_string_lossy(), "[DIR]");
+        let accuracy = regex::Regex::new(r"eurosat\t.*").unwrap();
+        accuracy.replace_all(&told, "eurosat\t[RESULT]").into_owned()
+    }
+}
+
+fn unchanged(_: &mut Vec<(String, Tensor)>) {}
+
+#[test]
+fn a_checkpoint_of_coop_tells_its_classes_and_its_backbone() {
+    let scene = Scene::new();
+    let mut others = scene.names.clone();
+    others.swap(2, 3);
+    insta::assert_snapshot!(scene.evaluate(&scene.checkpoint(&scene.names, true, unchanged), &[]), @r"
+    exit code 0
+    --- stdout
+    eurosat	[RESULT]
+    --- stderr
+    ");
+    insta::assert_snapshot!(scene.evaluate(&scene.checkpoint(&others, true, unchanged), &[]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: the context has vectors of its own for each class: class 2 has vectors that were learned for another name than `Herbaceous Vegetation Land`, as it is here
+      --> [DIR]/prompt_learner/model.pth.tar-50
+      expected: a context of the same class names in the same order
+      help: evaluate it on the classes that it was learned for, in their order
+    ");
+    // One context for all classes may serve others, as in CoOp.
+    insta::assert_snapshot!(scene.evaluate(&scene.checkpoint(&scene.names, false, unchanged), &[]), @r"
+    exit code 0
+    --- stdout
+    eurosat	[RESULT]
+    --- stderr
+    ");
+    insta::assert_snapshot!(scene.evaluate(&scene.checkpoint(&others, false, unchanged), &[]), @r"
+    exit code 0
+    --- stdout
+    eurosat	[RESULT]
+    --- stderr
+    note: the context was learned for other classes than those of `eurosat`: class 2, `Herbaceous Vegetation Land` here, is the first that differs; its vectors stand before the names of these all the same, as in CoOp's code
+      --> [DIR]/prompt_learner/model.pth.tar-50
+    ");
+    let of_another_backbone = |state: &mut Vec<(String, Tensor)>| state[1].1 = &state[1].1 + 0.5;
+    let file = scene.checkpoint(&scene.names, false, of_another_backbone);
+    insta::assert_snapshot!(scene.evaluate(&file, &[]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: the context was learned with another backbone: the file holds another embedding of the start token
+      --> [DIR]/prompt_learner/model.pth.tar-50
+      help: give the checkpoint of CLIP that it was learned with: --weights NAME=FILE; a context that is to be tried with another all the same has to be saved without `token_prefix` and `token_suffix`
+    ");
+    // Without the embeddings nobody can tell.
+    let bare = scene.checkpoint(&scene.names, true, |state| state.truncate(1));
+    insta::assert_snapshot!(scene.evaluate(&bare, &[]), @r"
+    exit code 0
+    --- stdout
+    eurosat	[RESULT]
+    --- stderr
+    note: the file does not say for which classes it has vectors: they are taken in the order of the classes of `eurosat`
+      --> [DIR]/prompt_learner/model.pth.tar-50
+    ");
+}
+
+#[test]
+fn a_bare_tensor_is_evaluated_and_what_is_assumed_is_told() {
+    let scene = Scene::new();
+    let file = scene.folder.path().join("prompt.safetensors");
+    let state =
+        |width: i64| vec![("prompt".to_owned(), Tensor::full([VECTORS, width], 0.01, (Kind::Float, Device::Cpu)))];
+    fs::write(&file, to_safetensors(&state(scene.clip.spec().width), &[]).unwrap()).unwrap();
+    insta::assert_snapshot!(scene.evaluate(&file, &[]), @r"
+    exit code 0
+    --- stdout
+    eurosat	[RESULT]
+    --- stderr
+    note: the file's only tensor, `prompt`, of the shape [4, 64] is taken as the context [vectors, width]
+      --> [DIR]/prompt.safetensors
+    ");
+    let json = scene.evaluate(&file, &["--json"]);
+    let line = json.lines().find(|line| line.starts_with('{')).unwrap();
+    let json: Value = serde_json::from_str(line).unwrap();
+    assert!(json["notes"][0].as_str().unwrap().contains("only tensor"), "{json}");
+    fs::write(&file, to_safetensors(&state(7), &[]).unwrap()).unwrap();
+    let refused = scene.evaluate(&file, &[]);
+    assert!(refused.starts_with("exit code 2") && refused.contains("7 numbers each"), "{refused}");
+}
+
+/// Half of EuroSAT's classes are as many as the other half, so that no shape tells them apart.
+#[test]
+fn what_we_have_learned_for_each_class_is_not_taken_for_other_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = "name: halves\ntitle: Halves\ntable: base-to-new\ndatasets: [eurosat]\nshots: [1]\nseeds: [1]\n\
+                 zero_shot: false\nmethods:\n  - {method: coop, label: CSC, options: {csc: true}}\n  \
+                 - {method: coop, label: CoOp, options: {n_ctx: 5}}\n";
+    fs::write(folder.path().join("halves.yaml"), suite).unwrap();
+    let output = nemesis(folder.path(), &["run", "--suite", "halves.yaml", "--jobs", "1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let told_of = String::from_utf8_lossy(&output.stderr).into_owned();
+    // The context of five vectors, as many as there are classes, is shared and serves the other half.
+    let failures =
+        told_of.split("failed: ").skip(1).map(|failure| failure.lines().take(4).collect::<Vec<_>>().join("\n"));
+    insta::assert_snapshot!(failures.collect::<Vec<_>>().join("\n"), @r"
+    evaluate CSC on eurosat (new), 1 shots, seed 1
+      what was learned holds something for each class in `ctx`, and other classes are tested
+        expected: class 0 to be `Annual Crop Land`, where it is `Pasture Land`
+        help: evaluate it on the classes that it was learned for, or learn one context for all classes (`csc: false`)
+    ");
+
+    // Ours says so in a file for CoOp, too.
+    let of_each_class =
+        |record: &Value| record["cell"]["method"]["options"]["csc"] == true && record["kind"] == "training";
+    let records = fs::read_dir(folder.path().join("out/records")).unwrap();
+    let mut records = records.map(|file| serde_json::from_slice(&fs::read(file.unwrap().path()).unwrap()).unwrap());
+    let id = records.find(of_each_class).unwrap()["id"].as_str().unwrap().to_owned();
+    let export = nemesis(folder.path(), &["export", &id, "--to", "there"]).output().unwrap();
+    let file = String::from_utf8(export.stdout).unwrap();
+    let evaluate = |classes: &str| {
+        let arguments =
+            ["evaluate", "--context", file.trim(), "--dataset", "eurosat", "--limit", "1", "--classes", classes];
+        told(&nemesis(folder.path(), &arguments).output().unwrap())
+    };
+    let base = evaluate("base");
+    assert!(base.starts_with("exit code 0") && base.ends_with("--- stderr\n"), "nothing is to be noted: {base}");
+    insta::assert_snapshot!(evaluate("new"), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: the context has vectors of its own for each class: class 0 has vectors that were learned for `Annual Crop Land`, and is `Pasture Land` here
+      --> there/prompt_learner/model.pth.tar-40
+      expected: a context of the same class names in the same order
+      help: evaluate it on the classes that it was learned for, in their order
+    ");
+}

@@ -1,0 +1,113 @@
+//! Whose tokens a context was learned with: `CoOp` saves the embeddings around it, which tell backbone and class names.
+//!
+//! `CoOp` drops them when it loads a checkpoint, so that one context can serve other classes, and so do we. But a context of
+//! another backbone means nothing, and one that each class has for itself is nothing for other classes.
+
+use super::coop::Context;
+use crate::backbone::Backbone;
+use crate::backbone::clip::{Clip, START};
+use crate::{Error, Result};
+use std::path::Path;
+use tch::{Device, Kind, Tensor};
+
+/// Whether a context was learned for the classes that it is to be evaluated on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LearnedFor {
+    /// The file does not say.
+    Unknown,
+    /// The same names in the same order.
+    These,
+    /// Others: this class, counted from zero, is the first that differs.
+    Others(usize),
+}
+
+/// How far an embedding may lie from ours, relative to its length: half types round them.
+const TOLERANCE: f64 = 0.02;
+
+impl Context {
+    /// Compares what the file at `path` says of itself with a backbone and class names as prompts have them.
+    ///
+    /// # Errors
+    ///
+    /// When the context was learned with another backbone, or each class has its own and the classes are others; the
+    /// message names the first.
+    pub fn check(&self, path: &Path, clip: &Clip, class_names: &[String]) -> Result<LearnedFor> {
+        if let Some(prefix) = &self.prefix {
+            let start = rows(&clip.embed_tokens(&[START])?);
+            let stored = rows(prefix);
+            if !same(&stored, &start.expand_as(&stored)) {
+                return Err(Error::new(
+                    "the context was learned with another backbone: the file holds another embedding of the start token",
+                )
+                .at(path)
+                .help(
+                    "give the checkpoint of CLIP that it was learned with: --weights NAME=FILE; a context that is to be tried \
+                     with another all the same has to be saved without `token_prefix` and `token_suffix`",
+                ));
+            }
+        }
+        let learned_for = match (&self.classes, &self.suffix) {
+            (Some(names), _) => by_names(names, class_names),
+            (None, Some(suffix)) => by_tokens(suffix, clip, &clip.class_prompts(class_names, 0)?.tokens)?,
+            (None, None) => return Ok(LearnedFor::Unknown),
+        };
+        match learned_for {
+            LearnedFor::Others(class) if self.classes().is_some() => {
+                let here = class_names.get(class).map_or("no class", String::as_str);
+                let what = match self.classes.as_ref().and_then(|names| names.get(class)) {
+                    Some(theirs) => {
+                        format!("class {class} has vectors that were learned for `{theirs}`, and is `{here}` here")
+                    }
+                    None => format!(
+                        "class {class} has vectors that were learned for another name than `{here}`, as it is here"
+                    ),
+                };
+                Err(Error::new(format!("the context has vectors of its own for each class: {what}"))
+                    .at(path)
+                    .expected("a context of the same class names in the same order")
+                    .help("evaluate it on the classes that it was learned for, in their order"))
+            }
+            learned_for => Ok(learned_for),
+        }
+    }
+}
+
+fn by_names(theirs: &[String], ours: &[String]) -> LearnedFor {
+    match theirs.iter().zip(ours).position(|(theirs, ours)| theirs != ours) {
+        Some(class) => LearnedFor::Others(class),
+        None if theirs.len() == ours.len() => LearnedFor::These,
+        None => LearnedFor::Others(theirs.len().min(ours.len())),
+    }
+}
+
+/// Compares `suffix` `[classes, tokens, width]` with what follows the context in our prompts, up to the end token.
+fn by_tokens(suffix: &Tensor, clip: &Clip, tokens: &[Vec<i64>]) -> Result<LearnedFor> {
+    let size = suffix.size();
+    let &[classes, length, _] = &size[..] else { return Ok(LearnedFor::Others(0)) };
+    for (class, tokens) in tokens.iter().enumerate() {
+        let count = tokens.len() as i64;
+        if class as i64 >= classes || count > length {
+            return Ok(LearnedFor::Others(class));
+        }
+        let stored = suffix.get(class as i64).narrow(0, 0, count);
+        if !same(&rows(&stored), &rows(&clip.embed_tokens(tokens)?)) {
+            return Ok(LearnedFor::Others(class));
+        }
+    }
+    Ok(if classes == tokens.len() as i64 { LearnedFor::These } else { LearnedFor::Others(tokens.len()) })
+}
+
+/// Vectors `[…, width]` as rows of numbers that can be compared.
+fn rows(vectors: &Tensor) -> Tensor {
+    let width = vectors.size().last().copied().unwrap_or(1);
+    vectors.to_device(Device::Cpu).to_kind(Kind::Double).reshape([-1, width])
+}
+
+/// Whether all rows are the same, up to the rounding of half types.
+fn same(stored: &Tensor, ours: &Tensor) -> bool {
+    if stored.size() != ours.size() {
+        return false;
+    }
+    let norm = |rows: &Tensor| rows.norm_scalaropt_dim(2.0, [-1i64].as_slice(), false);
+    bool::try_from(norm(&(stored - ours)).le_tensor(&(norm(ours) * TOLERANCE)).all()).unwrap_or(false)
+}

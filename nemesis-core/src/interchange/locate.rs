@@ -1,0 +1,97 @@
+//! Where the context lies among the tensors of a file.
+
+use super::coop::CONTEXT;
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use tch::Tensor;
+
+pub(super) const WANTED: &str = "a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file of one \
+    tensor: [vectors, width], or [classes, vectors, width] where each class has its own";
+
+/// The context of a file and what lies beside it.
+pub(super) struct Found {
+    pub(super) vectors: Tensor,
+    pub(super) prefix: Option<Tensor>,
+    pub(super) suffix: Option<Tensor>,
+    /// What was assumed, a sentence each.
+    pub(super) assumed: Vec<String>,
+}
+
+/// The parts of `CoOp`'s `CustomCLIP` beside the prompt learner, which are CLIP's own and frozen.
+const OF_CLIP: [&str; 3] = ["image_encoder.", "text_encoder.", "logit_scale"];
+
+/// What trainers save beside a state, which says nothing about it.
+const OF_TRAINERS: [&str; 5] = ["optimizer.", "optim.", "scheduler.", "lr_scheduler.", "scaler."];
+
+/// Finds the one context among named tensors.
+///
+/// # Errors
+///
+/// When there is none, or several, or something beside it that gives it another meaning.
+pub(super) fn locate(mut tensors: BTreeMap<String, Tensor>) -> Result<Found> {
+    tensors.retain(|name, _| !OF_TRAINERS.iter().any(|start| name.starts_with(start)));
+    let is_context = |name: &&String| name.rsplit('.').next() == Some(CONTEXT);
+    let contexts: Vec<String> = tensors.keys().filter(is_context).cloned().collect();
+    let [name] = &contexts[..] else {
+        if contexts.len() > 1 {
+            return Err(Error::new(format!(
+                "the checkpoint holds {} contexts: `{}`",
+                contexts.len(),
+                contexts.join("`, `")
+            ))
+            .help("save the one that is meant alone: torch.save(tensor, FILE)"));
+        }
+        return alone(tensors);
+    };
+    let module = &name[..name.len() - CONTEXT.len()];
+    let mut take = |last: &str| tensors.remove(&format!("{module}{last}"));
+    let (vectors, prefix, suffix) = (take(CONTEXT), take("token_prefix"), take("token_suffix"));
+    let vectors = vectors.ok_or_else(|| Error::new("the checkpoint holds no context"))?;
+    // A method of another kind would be evaluated as if it were this one.
+    let model = module.strip_suffix("prompt_learner.").unwrap_or(module);
+    let of_clip = |name: &str| {
+        let own = name.strip_prefix(model).unwrap_or(name);
+        OF_CLIP.iter().any(|start| own.starts_with(start))
+    };
+    if let Some(other) = tensors.keys().find(|name| !of_clip(name)) {
+        return Err(Error::new(format!(
+            "beside the context, the checkpoint holds `{other}`, which CoOp does not have"
+        )));
+    }
+    let mut assumed = Vec::new();
+    if !module.is_empty() {
+        assumed.push(format!("`{name}` is taken as the context"));
+    }
+    if let Some(first) = tensors.keys().next() {
+        let count = tensors.len();
+        assumed.push(format!(
+            "the weights of CLIP that lie beside it ({count} tensors, such as `{first}`) are taken to be those of the backbone, \
+             unchanged"
+        ));
+    }
+    Ok(Found { vectors, prefix, suffix, assumed })
+}
+
+/// The only tensor of a file, whatever its name.
+fn alone(tensors: BTreeMap<String, Tensor>) -> Result<Found> {
+    let count = tensors.len();
+    let listed = |(name, tensor): (&String, &Tensor)| format!("`{name}` {:?}", tensor.size());
+    let names: Vec<String> = tensors.iter().take(3).map(listed).collect();
+    let mut all = tensors.into_iter();
+    match (all.next(), all.next()) {
+        (Some((name, vectors)), None) => {
+            let named = if name.is_empty() { String::new() } else { format!(", `{name}`,") };
+            let shape = vectors.size();
+            let meaning = if shape.len() == 3 { "[classes, vectors, width]" } else { "[vectors, width]" };
+            let assumed = format!("the file's only tensor{named} of the shape {shape:?} is taken as the context {meaning}");
+            Ok(Found { vectors, prefix: None, suffix: None, assumed: vec![assumed] })
+        }
+        (None, _) => Err(Error::new("the checkpoint holds no context").help(
+            "no tensor was found in it, neither alone nor in dictionaries; CoOp writes prompt_learner/model.pth.tar-EPOCH",
+        )),
+        _ => Err(Error::new("the checkpoint holds no context").help(format!(
+            "it holds {count} tensors, such as {}; CoOp writes prompt_learner/model.pth.tar-EPOCH",
+            names.join(", ")
+        ))),
+    }
+}

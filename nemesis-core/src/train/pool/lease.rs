@@ -1,0 +1,163 @@
+//! Leases: which runs are using a pool now.
+//!
+//! A run that is going on holds a file of its own in the pool's folder, locked with `flock` for as long as its process
+//! lives. The kernel lets go of the lock when the process dies, however it does, so that a file whose lock is free was left
+//! behind. That is certain among the processes of one machine. Of a file that another machine wrote nothing is certain,
+//! since not every shared file system passes such locks on: it counts as held.
+
+use super::Pool;
+use super::lock::Lock;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::fs::{self, File, TryLockError};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// The extension of leases.
+pub(super) const LEASE: &str = "lease";
+
+/// Who holds a lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The process.
+    pub process: u32,
+    /// The name of its machine.
+    pub host: String,
+    /// The folder that it writes its records to.
+    pub folder: PathBuf,
+    /// Since when it holds the lease.
+    #[serde(skip, default = "SystemTime::now")]
+    pub since: SystemTime,
+}
+
+/// Says that a run is using a pool, until it is dropped or its process ends.
+#[derive(Debug)]
+pub struct Lease {
+    path: PathBuf,
+    /// What the lock hangs on.
+    _file: File,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // A file that cannot be removed is a free lease, which the next who looks removes.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Pool {
+    /// Says that this process is using the pool for a run whose records go to `folder`: until the lease is dropped, nobody
+    /// prunes the pool without being told of it, and no other run makes room by removing what was used since now.
+    ///
+    /// In a pool that may only be read there is none: nobody who may not write prunes it either.
+    ///
+    /// # Errors
+    ///
+    /// When the lease cannot be written.
+    pub fn lease(&self, folder: &Path) -> Result<Option<Lease>> {
+        let failed =
+            |e: std::io::Error| Error::io("write a lease into the folder of the feature pool", &self.folder, &e);
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        let holder = Holder { process: std::process::id(), host: host(), folder, since: SystemTime::now() };
+        let text = serde_json::to_string(&holder).map_err(|e| Error::new(e.to_string()).at(&self.folder))?;
+        let suffix = format!(".{}", super::part::TEMPORARY);
+        let mut file = match tempfile::Builder::new().suffix(&suffix).tempfile_in(&self.folder) {
+            Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+                return Ok(None);
+            }
+            file => file.map_err(failed)?,
+        };
+        file.write_all(text.as_bytes()).map_err(failed)?;
+        // Before it has its name, so that nobody finds it free.
+        file.as_file().lock().map_err(failed)?;
+        let path = file.path().with_extension(LEASE);
+        let file = file.persist(&path).map_err(|e| failed(e.error))?;
+        Ok(Some(Lease { path, _file: file }))
+    }
+
+    /// The leases that are held, the oldest first. Those that dead processes left are removed.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read.
+    pub fn holders(&self) -> Result<Vec<Holder>> {
+        let mut holders = Vec::new();
+        for file in self.files(LEASE)? {
+            if let Some(holder) = holder(&file.path)? {
+                holders.push(Holder { since: file.used, ..holder });
+            }
+        }
+        Ok(holders)
+    }
+
+    /// Removes the leases that no process of this machine holds, whatever machine they are of.
+    pub(super) fn remove_free_leases(&self) -> Result<()> {
+        self.files(LEASE)?.iter().try_for_each(|file| Lock::remove_if_free(&file.path))
+    }
+
+    /// The refusal to prune where runs are going on, which names them.
+    pub(super) fn refuse_while_in_use(&self) -> Result<()> {
+        let holders = self.holders()?;
+        let Some(first) = holders.first() else { return Ok(()) };
+        let others = match holders.len() {
+            1 => String::new(),
+            2 => ", and so is another".to_owned(),
+            n => format!(", and so are {} others", n - 1),
+        };
+        let help = if holders.iter().all(Holder::is_here) {
+            "wait until it has ended, or remove features all the same with `--force`: it computes again what it misses"
+        } else {
+            "whether a run on another machine is still going on cannot be seen from here; where it is not, `--force` removes \
+             its claim"
+        };
+        Err(Error::new(format!("a run is using the feature pool: {first}{others}")).at(&self.folder).help(help))
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { process, host, folder, since } = self;
+        let seconds = since.elapsed().unwrap_or_default().as_secs();
+        let ago = match seconds {
+            0..60 => format!("{seconds} s"),
+            60..3600 => format!("{} min", seconds / 60),
+            _ => format!("{} h", seconds / 3600),
+        };
+        write!(f, "process {process} on {host}, since {ago}, with its records in {}", folder.display())
+    }
+}
+
+/// Who holds the lease at `path`; nobody where it was left behind, and is removed now.
+fn holder(path: &Path) -> Result<Option<Holder>> {
+    let failed = |e| Error::io("read the lease", path, &e);
+    let mut file = match File::options().read(true).append(true).open(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        // In a pool that is read-only for us, locks can still be looked at.
+        Err(e) if e.kind() == ErrorKind::PermissionDenied => File::open(path).map_err(failed)?,
+        opened => opened.map_err(failed)?,
+    };
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(failed)?;
+    let unknown = || Holder { process: 0, host: String::new(), folder: PathBuf::new(), since: SystemTime::now() };
+    let holder = serde_json::from_str(&text).unwrap_or_else(|_| unknown());
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Ok(Some(holder)),
+        Err(TryLockError::Error(e)) => Err(failed(e)),
+        Ok(()) if holder.host != host() && !holder.host.is_empty() => Ok(Some(holder)),
+        Ok(()) => super::remove(path).map(|()| None),
+    }
+}
+
+impl Holder {
+    /// Whether it is on this machine, where it is certain that it lives.
+    pub fn is_here(&self) -> bool {
+        self.host == host()
+    }
+}
+
+/// The name of this machine.
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
