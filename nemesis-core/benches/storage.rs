@@ -34,7 +34,7 @@ fn cell(seed: u64) -> TrainingCell {
         manifest: "manifest".to_owned(),
         classes: ClassSubset::All,
         method: MethodKey { id: "coop".to_owned(), options: Map::new(), source: "source".to_owned() },
-        backbone: BackboneKey { weights: "weights".to_owned() },
+        backbone: BackboneKey { weights: "weights".to_owned(), assumed: None },
         shots: 16,
         seed,
         protocol: Map::new(),
@@ -55,6 +55,7 @@ fn store(criterion: &mut Criterion) {
         device: "cpu".to_owned(),
         threads: 1,
         files: BTreeMap::new(),
+        backbone: None,
         seconds: 1.0,
     };
     let state = vec![("ctx".to_owned(), Tensor::zeros([16, 8], (Kind::Float, Device::Cpu)))];

@@ -4,15 +4,16 @@ use super::{Ending, data, print};
 use crate::mini;
 use crate::plan::mini_root;
 use crate::plugins::Plugins;
-use crate::settings::{parse_set, parse_weights};
+use crate::settings::parse_set;
 use crate::suite::load_protocol;
+use crate::weights::WeightsOptions;
 use clap::Args;
 use nemesis_core::dataset::{ClassSubset, Dataset, Registry, limited_test, manifest_hash, missing_images};
 use nemesis_core::engine::{self, Engine, Setup};
 use nemesis_core::interchange::coop::Context;
 use nemesis_core::record::{BackboneKey, EvaluationCell, EvaluationRecord, MethodKey, Subject};
 use nemesis_core::train::{Precision, Protocol};
-use nemesis_core::{Error, Result, files};
+use nemesis_core::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,9 +34,8 @@ pub(super) struct Evaluate {
     /// The folder that holds the data sets' folders [default: the mini suite's data]
     #[arg(long, value_name = "ROOT")]
     data: Option<PathBuf>,
-    /// The checkpoint of CLIP that the context was learned with [default: the mini suite's]
-    #[arg(long, value_name = "NAME=FILE", value_parser = parse_weights)]
-    weights: Option<(String, PathBuf)>,
+    #[command(flatten)]
+    weights: WeightsOptions,
     /// The classes that are told apart: all, or the base or the new half of them
     #[arg(long, value_name = "all|base|new", default_value = "all", value_parser = data::parse_classes)]
     classes: ClassSubset,
@@ -81,14 +81,13 @@ impl Evaluate {
         let method = self.method_key(&context, &mut plugins)?;
         let mut protocol = load_protocol(if self.data.is_some() { "paper" } else { "mini" })?;
         protocol.precision = self.precision.unwrap_or(protocol.precision);
-        if let Some((name, file)) = self.weights.as_ref().filter(|(_, file)| !file.is_file()) {
-            return Err(Error::new(format!("there is no checkpoint for the backbone `{name}`"))
-                .at(file)
-                .expected("OpenAI's checkpoint, as .pt or .safetensors"));
-        }
+        let given = match self.weights.weights {
+            None if self.data.is_none() => None,
+            _ => Some(self.weights.required(&self.out)?),
+        };
         let (root, datasets) = self.open_datasets(&context)?;
-        let weights = match &self.weights {
-            Some((_, file)) => file.clone(),
+        let weights = match given {
+            Some(file) => file,
             None => mini::ensure_weights(&self.out)?,
         };
         let plugin = plugins.get(&self.method)?.file.path().to_owned();
@@ -96,7 +95,8 @@ impl Evaluate {
         drop(plugins);
         let mut engine = Engine::open(Setup {
             data: root,
-            weights: weights.clone(),
+            weights,
+            weights_config: self.weights.weights_config,
             plugins: BTreeMap::from([(self.method.clone(), plugin)]),
             few_shot_lists: None,
             store: self.out.clone(),
@@ -115,9 +115,9 @@ impl Evaluate {
                 .help("give the checkpoint of CLIP that the context was learned with: --weights NAME=FILE"));
         }
         let subject = Subject::Imported { state: engine.store().put_state(&context.state())?, method };
-        let weights = files::hash(&weights)?;
+        let backbone = engine.backbone().key();
         for dataset in &datasets {
-            let cell = self.cell(&**dataset, &subject, &protocol, &weights);
+            let cell = self.cell(&**dataset, &subject, &protocol, &backbone);
             engine.compute(&cell.clone().into(), &mut |_| {})?;
             let record = engine.store().get::<EvaluationCell>(&cell.id())?;
             let record = record.ok_or_else(|| Error::new("the evaluation left no record").at(&self.out))?;
@@ -187,7 +187,13 @@ impl Evaluate {
         }
     }
 
-    fn cell(&self, dataset: &dyn Dataset, subject: &Subject, protocol: &Protocol, weights: &str) -> EvaluationCell {
+    fn cell(
+        &self,
+        dataset: &dyn Dataset,
+        subject: &Subject,
+        protocol: &Protocol,
+        backbone: &BackboneKey,
+    ) -> EvaluationCell {
         EvaluationCell {
             subject: subject.clone(),
             dataset: dataset.name().to_owned(),
@@ -196,7 +202,7 @@ impl Evaluate {
             limit: self.limit,
             corruption: None,
             epoch: None,
-            backbone: BackboneKey { weights: weights.to_owned() },
+            backbone: backbone.clone(),
             protocol: Map::from_iter([("name".to_owned(), json!(protocol.name))]),
             precision: protocol.precision.to_string(),
             engine: engine::FINGERPRINT.to_owned(),

@@ -22,8 +22,8 @@ pub(super) struct Cells<'a> {
     protocol: &'a Protocol,
     entries: &'a [MethodEntry],
     columns: &'a [Column],
-    /// The hash of the backbone's weights, which is known later than the rest.
-    pub(super) weights: String,
+    /// The backbone, which is known later than the rest.
+    pub(super) backbone: BackboneKey,
     /// The cells so far, evaluations behind their trainings.
     pub(super) planned: Vec<PlannedCell>,
 }
@@ -36,7 +36,15 @@ impl<'a> Cells<'a> {
         entries: &'a [MethodEntry],
         columns: &'a [Column],
     ) -> Self {
-        Self { settings, plugins, protocol, entries, columns, weights: String::new(), planned: Vec::new() }
+        Self {
+            settings,
+            plugins,
+            protocol,
+            entries,
+            columns,
+            backbone: BackboneKey { weights: String::new(), assumed: None },
+            planned: Vec::new(),
+        }
     }
 
     /// Has every method judge its options for every data set.
@@ -114,7 +122,7 @@ impl<'a> Cells<'a> {
                 manifest: manifest.clone(),
                 classes: *classes,
                 method: method.clone(),
-                backbone: BackboneKey { weights: self.weights.clone() },
+                backbone: self.backbone.clone(),
                 shots,
                 seed,
                 protocol: to_map(&resolved),
@@ -144,7 +152,7 @@ impl<'a> Cells<'a> {
             limit: self.settings.layer.limit,
             corruption: variant.corruption,
             epoch: variant.epoch,
-            backbone: BackboneKey { weights: self.weights.clone() },
+            backbone: self.backbone.clone(),
             // Nothing else of the protocol changes an evaluation but its precision, which has a field of its own.
             protocol: Map::from_iter([("name".to_owned(), Value::from(self.protocol.name.as_str()))]),
             precision: self.protocol.precision.to_string(),

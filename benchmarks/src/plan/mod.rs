@@ -13,10 +13,11 @@ use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::{TableKind, load_protocol};
 use cells::Cells;
+use nemesis_core::backbone::BackboneSpec;
 use nemesis_core::dataset::{ClassSubset, Registry};
 use nemesis_core::record::{Cell, CellId};
 use nemesis_core::train::Protocol;
-use nemesis_core::{Error, Result, files};
+use nemesis_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -40,6 +41,8 @@ pub struct Plan {
     pub few_shot_lists: Option<PathBuf>,
     /// The backbone's name and checkpoint.
     pub backbone: (String, PathBuf),
+    /// What the checkpoint is.
+    pub checkpoint: BackboneSpec,
     /// The columns' methods, in order.
     pub methods: Vec<Column>,
     /// The ids of those that look at validation images, too.
@@ -177,8 +180,9 @@ impl Plan {
         cells.check_options(&names)?;
 
         let backbone = choose::backbone(settings)?;
+        let checkpoint = choose::checkpoint(settings, &backbone.1, protocol.precision)?;
+        cells.backbone = checkpoint.key();
         let data = choose::data_root(settings)?;
-        cells.weights = files::hash(&backbone.1)?;
         let registry = Registry::load(&data)?;
         let mut datasets = Vec::with_capacity(names.len());
         let targets = cells::open_all(&registry, &data, &targets)?;
@@ -198,6 +202,7 @@ impl Plan {
             data,
             few_shot_lists: layer.few_shot_lists.clone(),
             backbone,
+            checkpoint,
             cells: cells.planned,
             validating,
             warnings: plugins.take_warnings(),

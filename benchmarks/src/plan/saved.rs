@@ -71,10 +71,12 @@ impl Plan {
     pub fn saved(&self) -> SavedPlan {
         let deviations = self.protocol.deviations.iter().cloned();
         let precision = self.protocol.precision.note().to_owned();
+        let file = self.backbone.1.file_name().unwrap_or_default().to_string_lossy();
+        let assumed = self.checkpoint.origin.assumed().map(|assumption| assumption.note(&file));
         SavedPlan {
             title: self.title.clone(),
             table: self.table.clone(),
-            notes: self.notes.iter().cloned().chain(deviations).chain([precision]).collect(),
+            notes: self.notes.iter().cloned().chain(deviations).chain([precision]).chain(assumed).collect(),
             protocol: self.protocol.name.clone(),
             backbone: self.backbone.0.clone(),
             columns: (self.methods.iter())

@@ -30,7 +30,7 @@ fn training(dataset: &str, method: &str, shots: u32, seed: u64) -> TrainingCell 
         manifest: "m".into(),
         classes: ClassSubset::All,
         method: MethodKey { id: method.into(), options: Map::new(), source: "s".into() },
-        backbone: BackboneKey { weights: "w".into() },
+        backbone: BackboneKey { weights: "w".into(), assumed: None },
         shots,
         seed,
         protocol: protocol(),
@@ -56,7 +56,7 @@ fn evaluation(dataset: &str, place: &Place) -> EvaluationCell {
         limit: None,
         corruption: None,
         epoch: None,
-        backbone: BackboneKey { weights: "w".into() },
+        backbone: BackboneKey { weights: "w".into(), assumed: None },
         protocol: protocol(),
         precision: "fp64".into(),
         engine: "e".into(),
@@ -71,6 +71,7 @@ fn provenance(processor: &str) -> Provenance {
         device: "cpu".into(),
         threads: 1,
         files: BTreeMap::new(),
+        backbone: None,
         seconds: 1.0,
     }
 }

@@ -73,7 +73,7 @@ impl Synthetic {
                 options: Map::from_iter([("n_ctx".to_owned(), json!(16)), ("alpha".to_owned(), json!(1.0))]),
                 source: "0".to_owned(),
             },
-            backbone: BackboneKey { weights: "0".to_owned() },
+            backbone: BackboneKey { weights: "0".to_owned(), assumed: None },
             shots: trained.shots,
             seed: trained.seed,
             protocol: protocol(),
@@ -107,7 +107,7 @@ impl Synthetic {
             limit: self.limit,
             corruption: None,
             epoch: None,
-            backbone: BackboneKey { weights: "0".to_owned() },
+            backbone: BackboneKey { weights: "0".to_owned(), assumed: None },
             protocol: protocol(),
             precision: "fp32".to_owned(),
             engine: "0".to_owned(),
@@ -157,6 +157,7 @@ fn provenance() -> Provenance {
         device: "cpu".to_owned(),
         threads: 1,
         files: BTreeMap::new(),
+        backbone: None,
         seconds: 1.0,
     }
 }

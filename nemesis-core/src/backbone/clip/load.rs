@@ -1,0 +1,157 @@
+//! From a checkpoint to a model: what the file is, whether all of it is read, and the towers of it.
+
+use super::checked::{check_numbers, check_sizes, check_strangers};
+use super::checkpoint::Checkpoint;
+use super::foreign::refuse_foreign;
+use super::frozen::FrozenText;
+use super::image::ImageTower;
+use super::text::TextTower;
+use super::weights::Weights;
+use super::{Clip, TextPath};
+use crate::backbone::{Assumption, BackboneSpec, Origin, known};
+use crate::{Error, Result};
+use std::path::Path;
+use tch::{Device, Kind};
+
+/// The key of a safetensors file's metadata under which it says what its tensors do not tell.
+pub const METADATA_KEY: &str = "weights_config";
+
+impl Clip {
+    /// Reads a checkpoint: safetensors, OpenAI's TorchScript `.pt`, or a state dict of `torch.save`. The shape of the
+    /// model is read off the tensors; all of them are converted to `kind`.
+    ///
+    /// # Errors
+    ///
+    /// When the file is missing, damaged, or does not hold a CLIP model; when it holds a weight that is not read, or one
+    /// that is no finite number of `kind`; and when neither the file nor its form tells the activation, the width of
+    /// heads and the preprocessing of the model ([`Self::load_assuming`] takes the user's word for them).
+    pub fn load(path: &Path, device: Device, kind: Kind) -> Result<Self> {
+        Self::load_assuming(path, None, device, kind)
+    }
+
+    /// The same with an assumption about what the file does not tell. A file that tells it is believed instead.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::load`].
+    pub fn load_assuming(path: &Path, assume: Option<Assumption>, device: Device, kind: Kind) -> Result<Self> {
+        Self::read(path, assume, device, [kind; 2])
+    }
+
+    /// The model as it trains in mixed precision, beside [`Self::load_assuming`] in single precision that evaluates: what
+    /// `torch.autocast` makes of it, with products rounded to fp16. Its image tower is that of fp16, whose features it
+    /// gives; between the products of its text tower everything stays in single precision.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::load`].
+    pub fn load_mixed(path: &Path, assume: Option<Assumption>, device: Device) -> Result<Self> {
+        Self::read(path, assume, device, [Kind::Float, Kind::Half])
+    }
+
+    /// What [`Self::load_assuming`] would make of a checkpoint, with all of its errors, without converting anything.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::load`].
+    pub fn inspect(path: &Path, assume: Option<Assumption>, kind: Kind) -> Result<BackboneSpec> {
+        let checkpoint = Checkpoint::read(path)?;
+        Read::new(checkpoint, path, assume, kind).map(|read| read.spec).map_err(|e| e.at(path))
+    }
+
+    /// A model whose features are of the first type, and whose products are rounded to the second.
+    fn read(path: &Path, assume: Option<Assumption>, device: Device, [kind, rounds_to]: [Kind; 2]) -> Result<Self> {
+        let checkpoint = Checkpoint::read(path)?;
+        let Read { weights, spec } = Read::new(checkpoint, path, assume, rounds_to).map_err(|e| e.at(path))?;
+        let _guard = tch::no_grad_guard();
+        let (image, text) = towers(&weights.to(device, rounds_to)).map_err(|e| e.at(path))?;
+        let text = text.map(|text| if kind == rounds_to { text } else { text.mixed() });
+        let spec = BackboneSpec { device, kind, rounds_to, ..spec };
+        Ok(Self { spec, image: image.frozen(), text: text.map(FrozenText::new), path: TextPath::default() })
+    }
+}
+
+/// Weights that are all those of a CLIP model, and what it is.
+struct Read {
+    weights: Weights,
+    spec: BackboneSpec,
+}
+
+impl Read {
+    /// Checks everything that can be wrong about a checkpoint whose numbers are to be of type `kind`.
+    fn new(checkpoint: Checkpoint, path: &Path, assume: Option<Assumption>, kind: Kind) -> Result<Self> {
+        refuse_foreign(&checkpoint)?;
+        let origin = origin(&checkpoint, path, assume);
+        let Checkpoint { tensors, hash, beside, .. } = checkpoint;
+        let weights = Weights::new(tensors);
+        let (image, text) = towers(&weights)?;
+        let logit_scale = weights.get("logit_scale", &[])?;
+        check_sizes(&weights, &image, text.as_ref())?;
+        // The published files were read whole by the code that they were published with, whatever else is in them.
+        let published = matches!(origin, Ok(Origin::Published(_)));
+        if !published {
+            check_strangers(&weights, &beside)?;
+        }
+        check_numbers(&weights, kind)?;
+        let logit_scale = logit_scale.to_kind(Kind::Double).exp().double_value(&[]);
+        if !logit_scale.is_finite() || logit_scale <= 0.0 {
+            return Err(Error::new(format!("the exponential of the weight `logit_scale` is {logit_scale}"))
+                .expected("a factor above zero: 100 in OpenAI's models"));
+        }
+        let parts = [Some(image.shape()), text.as_ref().map(TextTower::shape)];
+        let shape = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let spec = BackboneSpec {
+            image_size: image.image_size(),
+            embed_dim: image.embed_dim(),
+            width: text.as_ref().map_or(0, TextTower::width),
+            context_length: text.as_ref().map_or(0, TextTower::context_length),
+            logit_scale,
+            device: Device::Cpu,
+            kind,
+            rounds_to: kind,
+            weights_hash: hash,
+            shape: format!("{shape}; {} dimensions", image.embed_dim()),
+            // Whoever gives another model's file learns more from what is wrong with it than from what it leaves open.
+            origin: origin?,
+        };
+        Ok(Self { weights, spec })
+    }
+}
+
+/// The towers of a model; checkpoints of an image tower alone lack the other.
+fn towers(weights: &Weights) -> Result<(ImageTower, Option<TextTower>)> {
+    let image = ImageTower::from_weights(weights)?;
+    let of_text = |name: &str| {
+        let parts = ["token_embedding.", "positional_embedding", "text_projection", "ln_final.", "transformer."];
+        parts.iter().any(|part| name.starts_with(part)) && !super::checked::is_harmless(name)
+    };
+    let has_text = weights.iter().any(|(name, _)| of_text(name));
+    Ok((image, has_text.then(|| TextTower::from_weights(weights)).transpose()?))
+}
+
+/// How it is known what the tensors do not tell.
+fn origin(checkpoint: &Checkpoint, path: &Path, assume: Option<Assumption>) -> Result<Origin> {
+    if let Some(published) = checkpoint.sha256.as_deref().and_then(known::by_sha256) {
+        return Ok(Origin::Published(published));
+    }
+    // The first is how OpenAI called the package when they published, the second how everybody can get it.
+    let of_openai = |class: &String| ["multimodal.model.", "clip.model."].iter().any(|code| class.starts_with(code));
+    if checkpoint.modules.iter().any(of_openai) {
+        return Ok(Origin::Script);
+    }
+    if let Some(said) = checkpoint.metadata.get(METADATA_KEY) {
+        return said.parse().map(Origin::Metadata).map_err(|e: Error| e.context(format!("metadata `{METADATA_KEY}`")));
+    }
+    assume.map(Origin::Assumed).ok_or_else(|| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Error::new(format!(
+            "`{name}` does not tell its model's activation, nor the width of its attention heads, nor how its images are \
+             prepared"
+        ))
+        .expected("a file that OpenAI published (`nemesis backbone fetch`), or a word on what this one leaves open")
+        .help(
+            "if it is OpenAI's model in another format, or was trained on from it, say `--weights-config openai`; others, \
+             such as open_clip's of LAION-2B and DataComp, have another activation and are not read yet",
+        )
+    })
+}
