@@ -72,7 +72,7 @@ impl Plan {
         let deviations = self.protocol.deviations.iter().cloned();
         let precision = self.protocol.precision.note().to_owned();
         let file = self.backbone.1.file_name().unwrap_or_default().to_string_lossy();
-        let assumed = self.checkpoint.origin.assumed().map(|assumption| assumption.note(&file));
+        let assumed = self.checkpoint.note(&file);
         SavedPlan {
             title: self.title.clone(),
             table: self.table.clone(),

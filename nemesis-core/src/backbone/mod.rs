@@ -46,6 +46,16 @@ impl BackboneSpec {
         self.origin.known_as()
     }
 
+    /// A sentence for under a table about what was assumed of the weights, if something was.
+    pub fn note(&self, file: &str) -> Option<String> {
+        let assumption = self.origin.assumed()?;
+        let sizes = match known::by_shape(&self.shape) {
+            Some(published) => format!("its sizes are those of {}", published.name),
+            None => format!("its sizes are those of none of OpenAI's models ({})", self.shape),
+        };
+        Some(format!("{}; {sizes}", assumption.note(file)))
+    }
+
     /// The backbone as it enters an id.
     pub fn key(&self) -> BackboneKey {
         BackboneKey { weights: self.weights_hash.clone(), assumed: self.origin.assumed() }

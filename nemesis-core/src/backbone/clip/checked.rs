@@ -129,8 +129,13 @@ pub(super) fn check_numbers(weights: &Weights, kind: Kind) -> Result<()> {
         }
         let held_in = if stays_single(name) && kind != Kind::Double { Kind::Float } else { kind };
         if !Tensor::from(largest).to_kind(held_in).to_kind(Kind::Double).double_value(&[]).is_finite() {
-            return Err(Error::new(format!("the weight `{name}` holds {largest:e}, which {held_in:?} cannot hold"))
-                .help("compute in another precision, such as `--precision fp32`"));
+            let (held_in, wider) = match held_in {
+                Kind::Half => ("fp16", "bf16` or `--precision fp32"),
+                Kind::BFloat16 => ("bf16", "fp64"),
+                _ => ("fp32", "fp64"),
+            };
+            return Err(Error::new(format!("the weight `{name}` holds {largest:e}, which {held_in} cannot hold"))
+                .help(format!("compute in another precision: `--precision {wider}`")));
         }
         if name.ends_with("running_var") && tensor.min().to_kind(Kind::Double).double_value(&[]) < 0.0 {
             return Err(Error::new(format!("the weight `{name}` holds a negative variance"))

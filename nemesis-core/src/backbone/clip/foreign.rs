@@ -2,6 +2,7 @@
 
 use super::checkpoint::Checkpoint;
 use crate::{Error, Result};
+use std::path::Path;
 
 /// What is read.
 const EXPECTED: &str = "a whole CLIP model under OpenAI's weight names (RN50, ViT-B/16, …)";
@@ -10,12 +11,28 @@ const EXPECTED: &str = "a whole CLIP model under OpenAI's weight names (RN50, Vi
 const FIRST: &str = "visual.conv1.weight";
 
 /// Refuses checkpoints of another layout, by what they are.
-pub(super) fn refuse_foreign(checkpoint: &Checkpoint) -> Result<()> {
+pub(super) fn refuse_foreign(checkpoint: &Checkpoint, path: &Path) -> Result<()> {
+    if is_shard(path) {
+        return Err(Error::new("the file is one of the shards that a checkpoint lies in")
+            .expected(EXPECTED)
+            .help("shards are not read; save the model as one file"));
+    }
     let names: Vec<&str> = checkpoint.tensors.keys().map(String::as_str).collect();
     match Layout::of(&names, &checkpoint.beside) {
         None => Ok(()),
         Some(layout) => Err(Error::new(format!("the file holds {}", layout.what)).expected(EXPECTED).help(layout.help)),
     }
+}
+
+/// Whether a file is called `…-00001-of-00002…`, as transformers calls shards.
+fn is_shard(path: &Path) -> bool {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let ends_in_digits = |text: &str| text.rsplit('-').next().is_some_and(is_number);
+    stem.rsplit_once("-of-").is_some_and(|(before, count)| ends_in_digits(before) && is_number(count))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Another layout.
@@ -105,22 +122,15 @@ impl Layout {
             return not_read("an image tower alone, without `visual.` before its names");
         }
         if has("conv1.weight") && in_any("layer1.") {
-            return not_read("a residual network of torchvision, and no CLIP");
+            return with("a residual network of torchvision, and no CLIP", "give a checkpoint of CLIP");
         }
         if in_any("patch_embed.proj.") || in_any("cls_token") {
-            return not_read("an image tower of timm, and no CLIP");
+            return with("an image tower of timm, and no CLIP", "give a checkpoint of CLIP");
         }
         let named: Vec<String> = names.iter().take(3).map(|name| format!("`{name}`")).collect();
-        let tensors = if names.len() == 1 { "tensor" } else { "tensors" };
-        with(
-            &format!("no CLIP: its {} {tensors} are called {}", names.len(), dots(&named, names.len())),
-            "give a checkpoint of CLIP",
-        )
+        let dots = if names.len() > named.len() { ", …" } else { "" };
+        with(&format!("no CLIP, but {} tensors: {}{dots}", names.len(), named.join(", ")), "give a checkpoint of CLIP")
     }
-}
-
-fn dots(named: &[String], all: usize) -> String {
-    format!("{}{}", named.join(", "), if all > named.len() { ", …" } else { "" })
 }
 
 /// Whether a name is one of CoOp's prompt learner, or of those that descend from it.

@@ -80,7 +80,7 @@ struct Read {
 impl Read {
     /// Checks everything that can be wrong about a checkpoint whose numbers are to be of type `kind`.
     fn new(checkpoint: Checkpoint, path: &Path, assume: Option<Assumption>, kind: Kind) -> Result<Self> {
-        refuse_foreign(&checkpoint)?;
+        refuse_foreign(&checkpoint, path)?;
         let origin = origin(&checkpoint, path, assume);
         let Checkpoint { tensors, hash, beside, .. } = checkpoint;
         let weights = Weights::new(tensors);

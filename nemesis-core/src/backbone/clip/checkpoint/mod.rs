@@ -60,8 +60,8 @@ impl Checkpoint {
         let read = match &bytes[..] {
             _ if let Some(error) = other::refused(&bytes) => Err(error),
             [b'P', b'K', 3, 4, ..] => torch::read(&bytes),
-            // A pickle that begins with a long integer, the magic number of the old format.
-            [0x80, _, 0x8a, ..] => torch::read_legacy(&bytes),
+            // A pickle that begins with a long integer, the magic number of the old format, in a frame since protocol 4.
+            [0x80, _, 0x8a, ..] | [0x80, _, 0x95, _, _, _, _, _, _, _, _, 0x8a, ..] => torch::read_legacy(&bytes),
             _ => safetensors::read(&bytes),
         };
         let Content { tensors, epoch, modules, metadata, beside } = read.map_err(|e| e.at(path))?;

@@ -49,7 +49,8 @@ pub(super) fn refused(bytes: &[u8]) -> Option<Error> {
     // The length of a safetensors header would come first, whose upper bytes are zero, and a pickle begins with 0x80.
     let text = bytes.get(..8).unwrap_or(bytes).iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
     if !text || bytes.starts_with(b"PK") {
-        let old = matches!(bytes, [0x80, 2..=5, other, ..] if *other != 0x8a);
+        let [long, framed] = [2, 11].map(|place| bytes.get(place) == Some(&0x8a));
+        let old = matches!(bytes, [0x80, 2..=5, other, ..] if !(long || *other == 0x95 && framed));
         return old.then(|| {
             Error::new("the file is a pickle that `torch.save` did not write")
                 .expected(EXPECTED)
