@@ -3,6 +3,7 @@
 mod bad_input;
 mod book;
 mod broken;
+mod checkpoints;
 mod command;
 mod compare;
 mod cuda;
