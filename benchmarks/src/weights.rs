@@ -105,9 +105,8 @@ impl FromStr for Weights {
             Some((name, file)) if !name.contains(['/', '\\']) && !Path::new(text).exists() => {
                 Ok(Self { name: Some(name.to_owned()), file: PathBuf::from(file) })
             }
-            Some(_) => Ok(bare()),
             None if text == MINI => Ok(Self { name: Some(MINI.to_owned()), file: PathBuf::from(MINI) }),
-            None => Ok(bare()),
+            _ => Ok(bare()),
         }
     }
 }

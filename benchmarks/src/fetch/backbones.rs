@@ -32,7 +32,7 @@ impl Backbone {
         })
     }
 
-    fn source(&self) -> Source {
+    fn source(self) -> Source {
         let url = format!("https://openaipublic.azureedge.net/clip/models/{}/{}", self.0.sha256, self.0.file);
         Source {
             url: Url::try_from(url).expect("the address is whole"),

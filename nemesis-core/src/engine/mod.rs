@@ -139,6 +139,11 @@ impl Engine {
         if self.store.contains(&cell.id()) {
             return Ok(());
         }
+        if *cell.backbone() != self.backbone.spec().key() {
+            return Err(Error::new("the checkpoint changed while the run was going on")
+                .at(&self.setup.weights)
+                .help("start the run again"));
+        }
         match cell {
             Cell::Training(cell) => self.train(cell, tell),
             Cell::Evaluation(cell) => self.evaluate(cell, tell),

@@ -219,6 +219,14 @@ pub enum Cell {
 }
 
 impl Cell {
+    /// The backbone that it is computed with.
+    pub fn backbone(&self) -> &BackboneKey {
+        match self {
+            Self::Training(cell) => &cell.backbone,
+            Self::Evaluation(cell) => &cell.backbone,
+        }
+    }
+
     /// The cell's name. Equal cells have equal ids, whatever the order of their options.
     pub fn id(&self) -> CellId {
         CellId(blake3::hash(canonical(self).as_bytes()).into())

@@ -62,8 +62,8 @@ pub(super) fn check_sizes(weights: &Weights, image: &ImageTower, text: Option<&T
     for (name, tensor) in weights.iter().filter(|(_, tensor)| tensor.numel() == 1) {
         let last = name.rsplit('.').next().unwrap_or_default();
         let Some((_, size)) = sizes.iter().find(|(known, _)| *known == last) else { continue };
-        let written = tensor.to_kind(Kind::Double).flatten(0, -1).double_value(&[0]);
-        if written != *size as f64 {
+        let written = tensor.to_kind(Kind::Int64).flatten(0, -1).int64_value(&[0]);
+        if written != *size {
             return Err(Error::new(format!("the file says `{name}` is {written}"))
                 .expected(format!("{size}, which follows from the weights")));
         }

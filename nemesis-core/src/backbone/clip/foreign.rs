@@ -65,7 +65,9 @@ impl Layout {
                 None => with("no weights at all", "give another file"),
             };
         }
-        if names.iter().any(|name| *name == "ctx" || name.ends_with(".ctx") || in_prompt_learner(name)) && !has(FIRST) {
+        if names.iter().any(|name| *name == "ctx" || name.rsplit('.').next() == Some("ctx") || in_prompt_learner(name))
+            && !has(FIRST)
+        {
             return with(
                 "what a prompt learner has learned, and no CLIP",
                 "`nemesis evaluate --context FILE` takes those of CoOp; `--weights` takes the CLIP that it was learned with",
