@@ -407,6 +407,6 @@ fn other_files_are_named() {
     this is a folder, and no checkpoint
       --> FOLDER
       expected: a checkpoint of CLIP: OpenAI's TorchScript `.pt`, a state dict of `torch.save`, or safetensors
-      help: give a file: FOLDER/clip.pt
+      help: give one of its files, such as FOLDER/clip.pt
     ");
 }

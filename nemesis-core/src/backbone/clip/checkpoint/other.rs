@@ -113,7 +113,7 @@ pub(super) fn folder(path: &Path) -> Error {
     };
     let error = Error::new(format!("this is {what}, and no checkpoint")).at(path).expected(EXPECTED);
     match names.iter().find(ends) {
-        Some(file) => error.help(format!("give a file: {}", path.join(file).display())),
+        Some(file) => error.help(format!("give one of its files, such as {}", path.join(file).display())),
         None => error.help("give a file"),
     }
 }
