@@ -40,7 +40,12 @@ impl Estimate {
     pub fn measure(plan: &Plan, store: &Store, options: &Options) -> Result<Self> {
         let kind = plan.protocol.precision.kind();
         tch::set_num_threads(options.threads as i32);
-        let backbone = Clip::load(&plan.backbone.1, device::open(&options.device)?, kind)?;
+        let backbone = Clip::load_assuming(
+            &plan.backbone.1,
+            plan.checkpoint.origin.assumed(),
+            device::open(&options.device)?,
+            kind,
+        )?;
         let image = seconds_per_image(&backbone)?;
         let class = seconds_per_class(&backbone)?;
         let registry = Registry::load(&plan.data)?;

@@ -22,3 +22,4 @@ pub mod settings;
 pub mod statistics;
 pub mod suite;
 pub mod tables;
+pub mod weights;

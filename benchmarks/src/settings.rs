@@ -3,8 +3,10 @@
 use crate::bytes::ByteSize;
 use crate::plugins::Plugins;
 use crate::suite::{Source, Suite, line_of_key, load_suite};
+use crate::weights::Weights;
 use figment::providers::{Env, Serialized};
 use figment::{Figment, Profile};
+use nemesis_core::backbone::Assumption;
 use nemesis_core::train::Precision;
 use nemesis_core::{Error, Result, yaml};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -32,9 +34,12 @@ pub struct Layer {
     /// The data root; without it, the mini suite's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
-    /// Checkpoints by the name of the backbone.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    /// Checkpoints by the name of the backbone, or a file or several as the command line takes them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "weights")]
     pub weights: BTreeMap<String, PathBuf>,
+    /// What is assumed of a checkpoint that does not tell its configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights_config: Option<Assumption>,
     /// The backbone, a key of `weights` or `mini`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backbone: Option<String>,
@@ -230,12 +235,35 @@ pub fn parse_set(text: &str) -> std::result::Result<(String, Value), String> {
     Ok((key.to_owned(), value))
 }
 
-/// Parses `NAME=FILE` of `--weights`.
+/// Checkpoints by their backbones' names.
 ///
 /// # Errors
 ///
-/// When the text has another form; as a plain text, for the command line.
-pub fn parse_weights(text: &str) -> std::result::Result<(String, PathBuf), String> {
-    let (name, file) = text.split_once('=').ok_or("expected NAME=FILE, as in RN50=weights/RN50.pt")?;
-    Ok((name.to_owned(), PathBuf::from(file)))
+/// When two files have one name; as a plain text, for the command line.
+pub fn by_name(weights: impl IntoIterator<Item = Weights>) -> std::result::Result<BTreeMap<String, PathBuf>, String> {
+    let mut by_name = BTreeMap::new();
+    for given in weights {
+        let name = given.name();
+        match by_name.insert(name.clone(), given.file().to_owned()) {
+            Some(other) if other != given.file() => {
+                let (one, two) = (other.display(), given.file().display());
+                return Err(format!("two checkpoints are called `{name}`: {one} and {two}"));
+            }
+            _ => {}
+        }
+    }
+    Ok(by_name)
+}
+
+/// Checkpoints: a map from names to files, one text, or a list of texts.
+fn weights<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<BTreeMap<String, PathBuf>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let texts = match value {
+        Value::Null => return Ok(BTreeMap::new()),
+        Value::String(text) => vec![text],
+        Value::Array(_) => serde_json::from_value(value).map_err(serde::de::Error::custom)?,
+        map => return serde_json::from_value(map).map_err(serde::de::Error::custom),
+    };
+    let parsed = texts.iter().map(|text| text.parse::<Weights>()).collect::<std::result::Result<Vec<_>, _>>();
+    parsed.and_then(by_name).map_err(serde::de::Error::custom)
 }

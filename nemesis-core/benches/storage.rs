@@ -35,7 +35,7 @@ fn cell(seed: u64) -> TrainingCell {
         images: "manifest".to_owned(),
         classes: ClassSubset::All,
         method: MethodKey { id: "coop".to_owned(), options: Map::new(), source: "source".to_owned() },
-        backbone: BackboneKey { weights: "weights".to_owned() },
+        backbone: BackboneKey { weights: "weights".to_owned(), assumed: None },
         shots: 16,
         seed,
         protocol: Map::new(),
@@ -56,6 +56,7 @@ fn store(criterion: &mut Criterion) {
         device: "cpu".to_owned(),
         threads: 1,
         files: BTreeMap::new(),
+        backbone: None,
         seconds: 1.0,
         adopted: None,
     };

@@ -1,7 +1,7 @@
 //! Checkpoints in all formats, against what PyTorch makes of them (`fixtures/checkpoints`), and damaged ones.
 
-use nemesis_core::backbone::Backbone;
 use nemesis_core::backbone::clip::{Checkpoint, Clip, ImageTower, TextTower, Weights};
+use nemesis_core::backbone::{Assumption, Backbone};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,8 +23,8 @@ fn equal(left: &Tensor, right: &Tensor) -> bool {
 #[test]
 fn tensors_of_every_type_and_layout_are_read() {
     let expected = read("expected.safetensors");
-    // The format of today, and the one before PyTorch 1.6.
-    for file in ["state_dict.pt", "legacy.pt"] {
+    // The format of today, and the one before PyTorch 1.6, by protocols 2 and 4 of pickle.
+    for file in ["state_dict.pt", "legacy.pt", "legacy4.pt"] {
         let found = read(file);
         assert!(found.keys().eq(expected.keys()), "{:?}", found.keys());
         for (name, tensor) in &expected {
@@ -41,10 +41,30 @@ fn a_state_dict_is_taken_out_of_a_training_checkpoint() {
 }
 
 #[test]
+fn numbers_outside_of_a_state_dict_are_noted_unless_a_training_left_them() {
+    let checkpoint = Checkpoint::read(&fixture("beside.pt")).unwrap();
+    insta::assert_debug_snapshot!(checkpoint.tensors.keys().collect::<Vec<_>>(), @r#"
+    [
+        "listed.0",
+        "listed.1.deep",
+        "plain",
+    ]
+    "#);
+    insta::assert_debug_snapshot!(checkpoint.beside, @r#"
+    [
+        "array (numpy._core.multiarray._reconstruct)",
+        "module (torch.nn.modules.linear.Linear)",
+        "ema.plain",
+        "adapter.0",
+    ]
+    "#);
+}
+
+#[test]
 fn scripted_module_and_state_dict_give_the_features_of_clip() {
     let golden = read("scripted_io.safetensors");
     for name in ["scripted.pt", "resnet.pt"] {
-        let clip = Clip::load(&fixture(name), Device::Cpu, Kind::Float).unwrap();
+        let clip = Clip::load_assuming(&fixture(name), Some(Assumption::OpenAi), Device::Cpu, Kind::Float).unwrap();
         let features = clip.encode_images(&golden["images"]).unwrap();
         let error = (&features - &golden["features"]).norm() / golden["features"].norm();
         assert!(error.double_value(&[]) < 1e-5, "{name}: {error:?}");
@@ -77,7 +97,8 @@ fn complaint(bytes: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("clip.pt");
     std::fs::write(&path, bytes).unwrap();
-    let error = Clip::load(&path, Device::Cpu, Kind::Float).expect_err("the file is no checkpoint");
+    let error = Clip::load_assuming(&path, Some(Assumption::OpenAi), Device::Cpu, Kind::Float)
+        .expect_err("the file is no checkpoint");
     assert_eq!(error.file(), Some(path.as_path()));
     error.to_string().replace(&*folder.path().to_string_lossy(), "FOLDER")
 }
@@ -95,9 +116,10 @@ fn other_files_are_refused_with_what_to_do() {
       help: download it again: a server may have sent a message in its place
     ");
     insta::assert_snapshot!(complaint(&std::fs::read(fixture("state_dict.pt")).unwrap()), @r"
-    the weight `visual.layer1.0.conv1.weight` is missing
+    the file holds no CLIP, but 11 tensors: `bfloat16`, `bool`, `column`, …
       --> FOLDER/clip.pt
-      help: give a checkpoint of a CLIP model with OpenAI's weight names (RN50, ViT-B/16, …)
+      expected: a whole CLIP model under OpenAI's weight names (RN50, ViT-B/16, …)
+      help: give a checkpoint of CLIP
     ");
     let scripted = std::fs::read(fixture("scripted.pt")).unwrap();
     insta::assert_snapshot!(complaint(&scripted[..scripted.len() / 2]), @r"
@@ -109,7 +131,8 @@ fn other_files_are_refused_with_what_to_do() {
 
 #[test]
 fn a_missing_file_is_named() {
-    let error = Clip::load(Path::new("nowhere/clip.pt"), Device::Cpu, Kind::Float).expect_err("there is no such file");
+    let error = Clip::load_assuming(Path::new("nowhere/clip.pt"), Some(Assumption::OpenAi), Device::Cpu, Kind::Float)
+        .expect_err("there is no such file");
     insta::assert_snapshot!(error, @r"
     cannot read the file: No such file or directory (os error 2)
       --> nowhere/clip.pt
@@ -137,7 +160,7 @@ proptest! {
 
     #[test]
     fn damaged_files_are_errors_and_never_panics(
-        name in prop::sample::select(&["state_dict.pt", "nested.pt", "expected.safetensors", "legacy.pt"][..]),
+        name in prop::sample::select(&["state_dict.pt", "nested.pt", "expected.safetensors", "legacy.pt", "beside.pt"][..]),
         cut in 0.0..1.0,
         flips in prop::collection::vec((0.0..1.0, any::<u8>()), 0..4),
     ) {

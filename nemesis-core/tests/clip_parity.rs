@@ -1,7 +1,7 @@
 //! The CLIP backbone against values computed by PyTorch with OpenAI's model classes (`fixtures/parity`).
 
-use nemesis_core::backbone::Backbone;
 use nemesis_core::backbone::clip::{Checkpoint, Clip, END, START, TextTower, Tokenizer, Weights};
+use nemesis_core::backbone::{Assumption, Backbone};
 use nemesis_core::method::ClassPosition;
 use std::path::PathBuf;
 use tch::{Device, Kind, Tensor};
@@ -11,7 +11,7 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn load(name: &str) -> Clip {
-    Clip::load(&fixture(name), Device::Cpu, Kind::Float).unwrap()
+    Clip::load_assuming(&fixture(name), Some(Assumption::OpenAi), Device::Cpu, Kind::Float).unwrap()
 }
 
 /// The norm of the difference, relative to the norm of what was expected.

@@ -1,7 +1,7 @@
 //! Half precision against values that PyTorch computes in it with OpenAI's model classes (`fixtures/half`).
 
-use nemesis_core::backbone::Backbone;
 use nemesis_core::backbone::clip::{Checkpoint, Clip, TextTower, Weights};
+use nemesis_core::backbone::{Assumption, Backbone};
 use nemesis_core::method::{ClassPosition, Host};
 use nemesis_core::train::{Recompute, Services};
 use std::collections::BTreeMap;
@@ -36,7 +36,12 @@ fn image_towers_give_the_features_of_clip() {
     for name in ["vit", "rn"] {
         let images = &read(&format!("parity/clip_{name}_io.safetensors"))["images"];
         let weights = fixture(&format!("parity/clip_{name}.safetensors"));
-        let features = |kind| Clip::load(&weights, Device::Cpu, kind).unwrap().encode_images(images).unwrap();
+        let features = |kind| {
+            Clip::load_assuming(&weights, Some(Assumption::OpenAi), Device::Cpu, kind)
+                .unwrap()
+                .encode_images(images)
+                .unwrap()
+        };
         let [half, bfloat, single] = [Kind::Half, Kind::BFloat16, Kind::Float].map(features);
         assert_eq!((half.kind(), bfloat.kind()), (Kind::Half, Kind::BFloat16));
         let error_of_half = error(&half, &golden[&format!("{name}.fp16")]);
@@ -80,8 +85,8 @@ fn text_tower_gives_the_features_and_gradients_of_clip() {
 #[test]
 fn mixed_precision_is_for_gradients_alone() {
     let weights = fixture("parity/clip_vit.safetensors");
-    let single = Clip::load(&weights, Device::Cpu, Kind::Float).unwrap();
-    let mixed = Clip::load_mixed(&weights, Device::Cpu).unwrap();
+    let single = Clip::load_assuming(&weights, Some(Assumption::OpenAi), Device::Cpu, Kind::Float).unwrap();
+    let mixed = Clip::load_mixed(&weights, Some(Assumption::OpenAi), Device::Cpu).unwrap();
     let images = &read("parity/clip_vit_io.safetensors")["images"];
     let golden = read("half/half.safetensors");
     let features = mixed.encode_images(images).unwrap();

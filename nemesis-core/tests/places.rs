@@ -1,7 +1,7 @@
 //! Dense features and pixels: what towers make of places of an image, and what batches show of their images.
 
-use nemesis_core::backbone::Backbone;
 use nemesis_core::backbone::clip::{Checkpoint, Clip};
+use nemesis_core::backbone::{Assumption, Backbone};
 use nemesis_core::contents::Contents;
 use nemesis_core::dataset::Sample;
 use nemesis_core::image::{Preprocess, read};
@@ -21,7 +21,13 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn load(name: &str) -> Clip {
-    Clip::load(&fixture(&format!("parity/{name}.safetensors")), Device::Cpu, Kind::Double).unwrap()
+    Clip::load_assuming(
+        &fixture(&format!("parity/{name}.safetensors")),
+        Some(Assumption::OpenAi),
+        Device::Cpu,
+        Kind::Double,
+    )
+    .unwrap()
 }
 
 /// Tensors in double precision.
@@ -142,7 +148,13 @@ fn places_are_those_of_the_plain_tower_and_global_features_stay() {
 #[test]
 fn global_features_stay_in_every_precision() {
     for (name, kind) in ["clip_vit", "clip_rn"].into_iter().flat_map(|n| [Kind::Float, Kind::Half].map(|k| (n, k))) {
-        let clip = Clip::load(&fixture(&format!("parity/{name}.safetensors")), Device::Cpu, kind).unwrap();
+        let clip = Clip::load_assuming(
+            &fixture(&format!("parity/{name}.safetensors")),
+            Some(Assumption::OpenAi),
+            Device::Cpu,
+            kind,
+        )
+        .unwrap();
         let images = tensors(&format!("{name}_io")).remove("images").unwrap();
         let (features, dense) = clip.encode_places(&images).unwrap();
         assert!(features.equal(&clip.encode_images(&images).unwrap()), "{name} in {kind:?}");

@@ -1,7 +1,7 @@
 //! All ways through the text tower give the same features and gradients.
 
-use nemesis_core::backbone::Backbone;
 use nemesis_core::backbone::clip::{Clip, TextPath};
+use nemesis_core::backbone::{Assumption, Backbone};
 use nemesis_core::method::{ClassPosition, Host};
 use nemesis_core::train::{Recompute, Services};
 use proptest::prelude::*;
@@ -62,8 +62,11 @@ static CHECKPOINT: LazyLock<(tempfile::TempDir, PathBuf)> = LazyLock::new(|| {
 
 /// The random CLIP, once for each way through its text tower.
 fn random_clip(kind: Kind) -> [Clip; 3] {
-    [TextPath::Plain, TextPath::Cut, TextPath::Shared]
-        .map(|text_path| Clip::load(&CHECKPOINT.1, Device::Cpu, kind).unwrap().with_text_path(text_path))
+    [TextPath::Plain, TextPath::Cut, TextPath::Shared].map(|text_path| {
+        Clip::load_assuming(&CHECKPOINT.1, Some(Assumption::OpenAi), Device::Cpu, kind)
+            .unwrap()
+            .with_text_path(text_path)
+    })
 }
 
 /// Types, and how far features and gradients of two ways may lie apart in them: half types round to 8 or 11 bits in

@@ -41,15 +41,15 @@ impl Backbone {
     pub(super) fn run(&self) -> Result<Ending> {
         match self {
             Self::List => {
-                let lines = Known::ALL.iter().map(|backbone| format!("{:15} {}\n", backbone.name, backbone.file));
+                let lines = Known::all().map(|backbone| format!("{:15} {}\n", backbone.0.name, backbone.0.file));
                 print(&lines.collect::<String>())?;
             }
             Self::Fetch { name, out, from } => {
                 let (backbone, origin) = (Known::find(name)?, Origin::from_option(from.as_deref())?);
                 let file = metered(|listen| fetch_backbone(&backbone, out, &origin, listen))
-                    .map_err(|e| e.context(format!("cannot fetch {}", backbone.name)))?;
+                    .map_err(|e| e.context(format!("cannot fetch {}", backbone.0.name)))?;
                 // A name of `--weights` is the user's own; a slash in it would only be in the way.
-                let short = backbone.name.replace(['/', '@'], "-");
+                let short = backbone.0.name.replace(['/', '@'], "-");
                 print(&format!(
                     "{}: as OpenAI published it\nuse it with --weights {short}={}\n",
                     file.display(),

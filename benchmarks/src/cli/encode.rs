@@ -1,7 +1,7 @@
 //! `nemesis encode`: images or texts to features.
 
 use super::{Ending, images};
-use crate::mini;
+use crate::weights::WeightsOptions;
 use clap::Args;
 use nemesis_core::backbone::{Backbone, clip::Clip};
 use nemesis_core::device;
@@ -22,9 +22,8 @@ pub(super) struct Encode {
     /// A file with one text a line
     #[arg(long, value_name = "FILE")]
     texts: Option<PathBuf>,
-    /// The checkpoint [default: the mini suite's small CLIP]
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    #[command(flatten)]
+    weights: WeightsOptions,
     /// Where the features go
     #[arg(long, short, value_name = "FILE", default_value = "features.safetensors")]
     output: PathBuf,
@@ -43,11 +42,9 @@ Examples:
 
 impl Encode {
     pub(super) fn run(&self) -> Result<Ending> {
-        let weights = match &self.weights {
-            Some(file) => file.clone(),
-            None => mini::ensure_weights(&std::env::temp_dir().join("nemesis"))?,
-        };
-        let clip = Clip::load(&weights, device::open(&self.device)?, self.precision.kind())?;
+        let weights = self.weights.required(&std::env::temp_dir().join("nemesis"))?;
+        let device = device::open(&self.device)?;
+        let clip = Clip::load_assuming(&weights, self.weights.weights_config, device, self.precision.kind())?;
         let (names, features) = if let Some(file) = &self.texts {
             let texts: Vec<String> = files::read_text(file)?.lines().map(str::to_owned).collect();
             if texts.is_empty() {

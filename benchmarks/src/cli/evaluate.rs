@@ -4,8 +4,9 @@ use super::{Ending, data, note, print};
 use crate::mini;
 use crate::plan::mini_root;
 use crate::plugins::Plugins;
-use crate::settings::{parse_set, parse_weights};
+use crate::settings::parse_set;
 use crate::suite::load_protocol;
+use crate::weights::WeightsOptions;
 use clap::Args;
 use nemesis_core::dataset::{ClassSubset, Dataset, Registry, Sample, limited_test, manifest_hash, missing_images};
 use nemesis_core::engine::{self, Engine, Setup, clean_names};
@@ -14,7 +15,7 @@ use nemesis_core::interchange::coop::Context;
 use nemesis_core::record::{BackboneKey, EvaluationCell, EvaluationRecord, MethodKey, Subject};
 use nemesis_core::train::pool::Pool;
 use nemesis_core::train::{Precision, Protocol};
-use nemesis_core::{Error, Result, files};
+use nemesis_core::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -39,9 +40,8 @@ pub(super) struct Evaluate {
     /// The folder that holds the data sets' folders [default: the mini suite's data]
     #[arg(long, value_name = "ROOT")]
     data: Option<PathBuf>,
-    /// The checkpoint of CLIP that the context was learned with [default: the mini suite's]
-    #[arg(long, value_name = "NAME=FILE", value_parser = parse_weights)]
-    weights: Option<(String, PathBuf)>,
+    #[command(flatten)]
+    weights: WeightsOptions,
     /// The classes that are told apart: all, or the base or the new half of them
     #[arg(long, value_name = "all|base|new", default_value = "all", value_parser = data::parse_classes)]
     classes: ClassSubset,
@@ -87,14 +87,13 @@ impl Evaluate {
         let method = self.method_key(&context, &mut plugins)?;
         let mut protocol = load_protocol(if self.data.is_some() { "paper" } else { "mini" })?;
         protocol.precision = self.precision.unwrap_or(protocol.precision);
-        if let Some((name, file)) = self.weights.as_ref().filter(|(_, file)| !file.is_file()) {
-            return Err(Error::new(format!("there is no checkpoint for the backbone `{name}`"))
-                .at(file)
-                .expected("OpenAI's checkpoint, as .pt or .safetensors"));
-        }
+        let given = match self.weights.weights {
+            None if self.data.is_none() => None,
+            _ => Some(self.weights.required(&self.out)?),
+        };
         let (root, datasets) = self.open_datasets(&context)?;
-        let weights = match &self.weights {
-            Some((_, file)) => file.clone(),
+        let weights = match given {
+            Some(file) => file,
             None => mini::ensure_weights(&self.out)?,
         };
         let plugin = plugins.get(&self.method)?.file.path().to_owned();
@@ -104,7 +103,8 @@ impl Evaluate {
         let _lease = Pool::open(&pool.0, pool.1)?.lease(&self.out)?;
         let mut engine = Engine::open(Setup {
             data: root,
-            weights: weights.clone(),
+            weights,
+            weights_config: self.weights.weights_config,
             plugins: BTreeMap::from([(self.method.clone(), plugin)]),
             few_shot_lists: None,
             store: self.out.clone(),
@@ -135,11 +135,11 @@ impl Evaluate {
         }
         let classes = context.classes.as_deref().unwrap_or_default();
         let subject = Subject::Imported { state: engine.store().put_state_of(&context.state(), classes)?, method };
-        let weights = files::hash(&weights)?;
+        let backbone = engine.backbone().key();
         for (dataset, notes) in datasets.iter().zip(&notes) {
             let test = self.test_images(&**dataset);
             let images = engine.images(dataset.folder(), &test)?;
-            let cell = self.cell(&**dataset, &images, &subject, &protocol, &weights);
+            let cell = self.cell(&**dataset, &images, &subject, &protocol, &backbone);
             engine.compute(&cell.clone().into(), &mut |_| {})?;
             let record = engine.store().get::<EvaluationCell>(&cell.id())?;
             let record = record.ok_or_else(|| Error::new("the evaluation left no record").at(&self.out))?;
@@ -220,7 +220,7 @@ impl Evaluate {
         images: &str,
         subject: &Subject,
         protocol: &Protocol,
-        weights: &str,
+        backbone: &BackboneKey,
     ) -> EvaluationCell {
         EvaluationCell {
             subject: subject.clone(),
@@ -231,7 +231,7 @@ impl Evaluate {
             limit: self.limit,
             corruption: None,
             epoch: None,
-            backbone: BackboneKey { weights: weights.to_owned() },
+            backbone: backbone.clone(),
             protocol: Map::from_iter([("name".to_owned(), json!(protocol.name))]),
             precision: protocol.precision.to_string(),
             engine: engine::FINGERPRINT.to_owned(),

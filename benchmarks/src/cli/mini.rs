@@ -3,6 +3,8 @@
 use super::Ending;
 use crate::mini::{self, Recipe};
 use clap::{Args, Subcommand};
+use nemesis_core::backbone::Assumption;
+use nemesis_core::backbone::clip::METADATA_KEY;
 use nemesis_core::{Result, files, record};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -52,5 +54,7 @@ fn pretrain(out: &Path, recipe: Option<&Path>) -> Result<()> {
     let weights = mini::pretrain(&recipe, |step, steps, loss| {
         eprintln!("step {step} of {steps}, loss {loss:.3}, {:.0} s", started.elapsed().as_secs_f64());
     })?;
-    files::write_atomic(out, &record::to_safetensors(&weights, &[])?)
+    // It is a CLIP as OpenAI's are, and no other program knows that.
+    let said = (METADATA_KEY, Assumption::OpenAi.to_string());
+    files::write_atomic(out, &record::to_safetensors(&weights, &[said])?)
 }

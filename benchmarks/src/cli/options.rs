@@ -1,10 +1,12 @@
 //! The options that `run` and `plan` share.
 
 use crate::bytes::ByteSize;
-use crate::settings::{Layer, Settings, parse_set, parse_weights};
+use crate::settings::{Layer, Settings, by_name, parse_set};
+use crate::weights::Weights;
 use clap::Args;
-use nemesis_core::Result;
+use nemesis_core::backbone::Assumption;
 use nemesis_core::train::Precision;
+use nemesis_core::{Error, Result};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -17,10 +19,13 @@ pub(super) struct RunOptions {
     /// The folder that holds the data sets' folders; without it, the mini suite's data are made
     #[arg(long, value_name = "ROOT")]
     data: Option<PathBuf>,
-    /// A checkpoint of CLIP: OpenAI's .pt, a torch.save state dict or .safetensors
-    #[arg(long, value_name = "NAME=FILE", value_parser = parse_weights)]
-    weights: Vec<(String, PathBuf)>,
-    /// The backbone, one of the names given with --weights
+    /// A checkpoint of CLIP: OpenAI's .pt, a torch.save state dict or .safetensors; `mini` is the mini suite's
+    #[arg(long, value_name = "[NAME=]FILE")]
+    weights: Vec<Weights>,
+    /// What to assume of a checkpoint that does not tell its activation, head width and preprocessing: openai
+    #[arg(long, value_name = "NAME")]
+    weights_config: Option<Assumption>,
+    /// The backbone, one of the names given with --weights, or mini
     #[arg(long, value_name = "NAME")]
     backbone: Option<String>,
     /// Data sets, in place of the suite's
@@ -94,7 +99,8 @@ impl RunOptions {
         let layer = Layer {
             suite: this.suite,
             data: this.data,
-            weights: this.weights.into_iter().collect(),
+            weights: by_name(this.weights).map_err(Error::new)?,
+            weights_config: this.weights_config,
             backbone: this.backbone,
             datasets: this.datasets,
             methods: this.methods,

@@ -68,6 +68,8 @@ fn print_head(plan: &crate::plan::Plan, options: &crate::run::Options) {
     println!("{}", plan.title);
     println!("data         {}", plan.data.display());
     println!("backbone     {} ({})", plan.backbone.0, plan.backbone.1.display());
+    println!("             {}", plan.checkpoint.shape);
+    println!("             {}", plan.checkpoint.origin);
     println!("protocol     {}, {}", plan.protocol.name, plan.protocol.precision);
     println!("workers      {} with {} threads each, on {}", options.jobs, options.threads, options.device);
     println!("data sets    {}", plan.datasets.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "));

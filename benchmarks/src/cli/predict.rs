@@ -5,6 +5,7 @@ use super::{Ending, images};
 use crate::mini;
 use crate::plan::mini_root;
 use crate::plugins::Plugins;
+use crate::weights::WeightsOptions;
 use clap::Args;
 use nemesis_core::backbone::{Backbone, clip::Clip};
 use nemesis_core::dataset::Registry;
@@ -35,9 +36,8 @@ pub(super) struct Predict {
     /// The data root that the classes' names come from [default: the mini suite's]
     #[arg(long, value_name = "ROOT")]
     data: Option<PathBuf>,
-    /// The checkpoint that the context was learned with [default: the mini suite's]
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    #[command(flatten)]
+    weights: WeightsOptions,
     /// A plugin, or a folder of plugins
     #[arg(long, value_name = "FILE|DIR")]
     plugin: Vec<PathBuf>,
@@ -61,17 +61,19 @@ impl Predict {
             Some(root) => root.clone(),
             None => mini_root(&self.out)?,
         };
-        let weights = match &self.weights {
-            Some(file) => file.clone(),
-            None => mini::ensure_weights(&self.out)?,
+        // A context that was learned with the mini suite's CLIP says so.
+        let weights = match self.weights.weights {
+            None if self.data.is_none() && mini::is_mini(&cell.backbone.weights) => mini::ensure_weights(&self.out)?,
+            _ => self.weights.required(&self.out)?,
         };
-        let precision: Precision = cell.precision.parse().map_err(Error::new)?;
-        let clip = Clip::load(&weights, device::open(&self.device)?, precision.kind())?;
-        if files::hash(&weights)? != cell.backbone.weights {
+        if weights.is_file() && files::hash(&weights)? != cell.backbone.weights {
             return Err(Error::new("the context was learned with another checkpoint")
                 .at(&weights)
                 .help("give the checkpoint of that run with `--weights FILE`"));
         }
+        let precision: Precision = cell.precision.parse().map_err(Error::new)?;
+        let assume = self.weights.weights_config.or(cell.backbone.assumed);
+        let clip = Clip::load_assuming(&weights, assume, device::open(&self.device)?, precision.kind())?;
         let dataset = Registry::load(&data)?.get(&cell.dataset)?.open(&data)?;
         let names = cell.classes.class_names(dataset.class_names());
         let prompts = clip.class_prompts(names, 0)?;

@@ -18,4 +18,4 @@ mod weights;
 pub use data::ensure_data_root;
 pub use pretrain::pretrain;
 pub use recipe::Recipe;
-pub use weights::ensure_weights;
+pub use weights::{ensure_weights, is_mini};

@@ -145,8 +145,8 @@ fn draw_pairs(recipe: &Recipe) -> Result<Pairs> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nemesis_core::backbone::Backbone;
     use nemesis_core::backbone::clip::Clip;
+    use nemesis_core::backbone::{Assumption, Backbone};
     use nemesis_core::{files, record};
     use std::path::Path;
 
@@ -176,7 +176,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tiny.safetensors");
         files::write_atomic(&path, &record::to_safetensors(&weights, &[]).unwrap()).unwrap();
-        let clip = Clip::load(&path, Device::Cpu, Kind::Float).unwrap();
+        let clip = Clip::load_assuming(&path, Some(Assumption::OpenAi), Device::Cpu, Kind::Float).unwrap();
         assert_eq!((clip.spec().image_size, clip.spec().width, clip.spec().embed_dim), (16, 64, 16));
         let initial = &initial_weights(&recipe)["token_embedding.weight"];
         let embedding = clip.embed_text("photo of a xylophone").unwrap();

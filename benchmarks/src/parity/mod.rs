@@ -20,6 +20,7 @@ pub(crate) use methods::task;
 
 use clap::ValueEnum;
 use nemesis_core::Result;
+use nemesis_core::backbone::Assumption;
 use nemesis_core::backbone::clip::{Clip, TextPath};
 use std::path::Path;
 use tch::{Device, Kind};
@@ -50,7 +51,9 @@ impl Group {
 
     fn checks(self, fixtures: &Fixtures, path: TextPath, create: &mut Create<'_>) -> Result<Vec<Check>> {
         let clip = || {
-            let clip = Clip::load(&fixtures.path("clip_vit.safetensors"), Device::Cpu, Kind::Float)?;
+            // Golden values are those of OpenAI's code.
+            let file = fixtures.path("clip_vit.safetensors");
+            let clip = Clip::load_assuming(&file, Some(Assumption::OpenAi), Device::Cpu, Kind::Float)?;
             Ok::<_, nemesis_core::Error>(clip.with_text_path(path))
         };
         match self {

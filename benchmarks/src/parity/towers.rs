@@ -3,8 +3,8 @@
 use super::check::{Check, largest_row_error};
 use super::fixtures::Fixtures;
 use nemesis_core::Result;
-use nemesis_core::backbone::Backbone;
 use nemesis_core::backbone::clip::{Checkpoint, Clip, TextTower, Weights};
+use nemesis_core::backbone::{Assumption, Backbone};
 use tch::{Device, Kind, Tensor, no_grad};
 
 /// Relative, in the norm of each feature.
@@ -16,7 +16,7 @@ pub(super) fn checks(fixtures: &Fixtures) -> Result<Vec<Check>> {
         let golden = fixtures.tensors(&format!("{name}_io.safetensors"))?;
         let weights = fixtures.path(&format!("{name}.safetensors"));
         let (images, features) = (golden.get("images")?, golden.get("image_features")?);
-        let error = Clip::load(&weights, Device::Cpu, Kind::Float)
+        let error = Clip::load_assuming(&weights, Some(Assumption::OpenAi), Device::Cpu, Kind::Float)
             .and_then(|clip| clip.encode_images(&images))
             .map(|found| largest_row_error(&found, &features));
         checks.push(Check::relative(format!("{name}, image features, {} images", images.size()[0]), error, TOLERANCE));

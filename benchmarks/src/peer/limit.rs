@@ -3,8 +3,8 @@
 use super::Inputs;
 use crate::parity::Fixtures;
 use nemesis_core::Result;
-use nemesis_core::backbone::Backbone;
 use nemesis_core::backbone::clip::Clip;
+use nemesis_core::backbone::{Assumption, Backbone};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
@@ -33,7 +33,7 @@ impl Limit {
         let inputs: Inputs = fixtures.json("inputs.json")?;
         let weights = fixtures.path("weights.safetensors");
         let layers = layers(&fixtures)?;
-        let clip = Clip::load(&weights, Device::Cpu, Kind::Float)?;
+        let clip = Clip::load_assuming(&weights, Some(Assumption::OpenAi), Device::Cpu, Kind::Float)?;
         let prompts = clip.class_prompts(&inputs.class_names, inputs.n_ctx)?;
         let prefix = 1 + inputs.n_ctx;
         let own: Vec<usize> = prompts.tokens.iter().map(Vec::len).collect();

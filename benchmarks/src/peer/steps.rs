@@ -4,8 +4,8 @@ use super::{ImageSource, Inputs, choices, median};
 use crate::parity::{Fixtures, task};
 use crate::plugins::Plugins;
 use nemesis_core::Result;
-use nemesis_core::backbone::Backbone;
 use nemesis_core::backbone::clip::{Clip, TextPath};
+use nemesis_core::backbone::{Assumption, Backbone};
 use nemesis_core::method::Batch;
 use nemesis_core::train::pool::{PartKey, Pool, View};
 use nemesis_core::train::{Recompute, Services, Sgd, step};
@@ -57,8 +57,10 @@ pub fn steps(folder: &Path, how: &How, plugins: &mut Plugins) -> Result<Steps> {
     let mut inputs: Inputs = fixtures.json("inputs.json")?;
     inputs.steps = how.steps.unwrap_or(inputs.steps);
     let tensors = fixtures.tensors("inputs.safetensors")?;
+    // The reference computes what OpenAI's code does.
     let clip =
-        Clip::load(&fixtures.path("weights.safetensors"), Device::Cpu, Kind::Float)?.with_text_path(how.text_path);
+        Clip::load_assuming(&fixtures.path("weights.safetensors"), Some(Assumption::OpenAi), Device::Cpu, Kind::Float)?
+            .with_text_path(how.text_path);
     let pool = how.pool.as_ref().map(|folder| Pool::open(folder, u64::MAX)).transpose()?;
 
     let classes = clip.class_prompts(&inputs.class_names, inputs.n_ctx)?;

@@ -14,7 +14,6 @@ use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result, engine};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::path::PathBuf;
 
 /// Collects the cells of one data set after the other.
 pub(super) struct Cells<'a> {
@@ -25,10 +24,8 @@ pub(super) struct Cells<'a> {
     columns: &'a [Column],
     /// What the cells see.
     pub(super) seen: Seen<'a>,
-    /// The hash of the backbone's weights, which is known later than the rest.
-    pub(super) weights: String,
-    /// The backbone's checkpoint, known with its hash.
-    pub(super) checkpoint: PathBuf,
+    /// The backbone, which is known later than the rest.
+    pub(super) backbone: BackboneKey,
     /// What the user should know of the data sets.
     pub(super) remarks: Vec<Error>,
     /// The cells so far, evaluations behind their trainings.
@@ -51,8 +48,7 @@ impl<'a> Cells<'a> {
             entries,
             columns,
             seen,
-            weights: String::new(),
-            checkpoint: PathBuf::new(),
+            backbone: BackboneKey { weights: String::new(), assumed: None },
             remarks: Vec::new(),
             planned: Vec::new(),
         }
@@ -115,7 +111,7 @@ impl<'a> Cells<'a> {
         let vectors = methods.iter().filter_map(|method| method.options.get("n_ctx")?.as_u64()).max().unwrap_or(0);
         for test in test_sets {
             datasets::check_test_set(test)?;
-            datasets::check_lengths(test.dataset, vectors, zero_shot, &self.checkpoint)?;
+            datasets::check_lengths(test.dataset, vectors, zero_shot)?;
             for remark in test.dataset.remarks() {
                 let remark = remark.clone().context(format_args!("`{}`", test.dataset.name()));
                 if !self.remarks.contains(&remark) {
@@ -166,7 +162,7 @@ impl<'a> Cells<'a> {
                 images: self.seen.images(*dataset, &looked_at)?,
                 classes: *classes,
                 method: method.clone(),
-                backbone: BackboneKey { weights: self.weights.clone() },
+                backbone: self.backbone.clone(),
                 shots,
                 seed,
                 protocol: to_map(&resolved),
@@ -197,7 +193,7 @@ impl<'a> Cells<'a> {
             limit: self.settings.layer.limit,
             corruption: variant.corruption,
             epoch: variant.epoch,
-            backbone: BackboneKey { weights: self.weights.clone() },
+            backbone: self.backbone.clone(),
             // Nothing else of the protocol changes an evaluation but its precision, which has a field of its own.
             protocol: Map::from_iter([("name".to_owned(), Value::from(self.protocol.name.as_str()))]),
             precision: self.protocol.precision.to_string(),

@@ -5,11 +5,16 @@ use crate::mini;
 use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, TableKind, line_of_key};
+use crate::weights::{MINI, locate, unnamed};
+use nemesis_core::backbone::BackboneSpec;
+use nemesis_core::backbone::clip::Clip;
 use nemesis_core::dataset::Registry;
 use nemesis_core::error::suggest;
+use nemesis_core::train::Precision;
 use nemesis_core::{Error, Result};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use tch::Kind;
 
 /// The backbone's name and checkpoint.
 pub(super) fn backbone(settings: &Settings) -> Result<(String, PathBuf)> {
@@ -17,7 +22,8 @@ pub(super) fn backbone(settings: &Settings) -> Result<(String, PathBuf)> {
     let name = match &settings.layer.backbone {
         Some(name) => name.clone(),
         None if weights.len() == 1 => weights.keys().next().cloned().unwrap_or_default(),
-        None if weights.is_empty() => "mini".to_owned(),
+        None if weights.is_empty() && settings.layer.data.is_none() => MINI.to_owned(),
+        None if weights.is_empty() => return Err(unnamed()),
         None => {
             let known: Vec<&str> = weights.keys().map(String::as_str).collect();
             return Err(Error::new("several checkpoints are given, and no backbone is chosen")
@@ -25,14 +31,24 @@ pub(super) fn backbone(settings: &Settings) -> Result<(String, PathBuf)> {
         }
     };
     match weights.get(&name) {
-        Some(file) if file.is_file() => Ok((name, file.clone())),
-        Some(file) => Err(Error::new(format!("there is no checkpoint for the backbone `{name}`"))
-            .at(file)
-            .expected("OpenAI's checkpoint, as .pt or .safetensors")),
-        None if name == "mini" => Ok((name, mini::ensure_weights(&settings.out())?)),
+        Some(file) => locate(&name, file, &settings.out()).map(|file| (name, file)),
+        None if name == MINI => Ok((name, mini::ensure_weights(&settings.out())?)),
         None => Err(Error::new(format!("no checkpoint is given for the backbone `{name}`"))
             .help(format!("give it with `--weights {name}=FILE`"))),
     }
+}
+
+/// What the checkpoint is, once it is clear that all of it can be read and computed with.
+pub(super) fn checkpoint(settings: &Settings, file: &Path, precision: Precision) -> Result<BackboneSpec> {
+    // What trains in mixed precision is held in half precision, beside what evaluates.
+    let kind = if precision == Precision::Amp { Kind::Half } else { precision.kind() };
+    let spec = Clip::inspect(file, settings.layer.weights_config, kind)?;
+    if spec.width == 0 {
+        return Err(Error::new("the checkpoint holds an image tower alone, so it cannot encode text")
+            .at(file)
+            .help("give a checkpoint of a whole CLIP model"));
+    }
+    Ok(spec)
 }
 
 /// The names of the data sets. Those of the mini suite are checked before its data root is made.

@@ -2,12 +2,10 @@
 //! should know.
 
 use super::variants::TestSet;
-use nemesis_core::backbone::clip::Checkpoint;
 use nemesis_core::dataset::{ClassSubset, Dataset, class_title, class_words, prompt_tokens};
 use nemesis_core::{Error, Result};
-use std::path::Path;
 
-/// The positions of the text tower of OpenAI's models.
+/// The positions of the text tower, which no checkpoint that is read has more or fewer of.
 const POSITIONS: usize = 77;
 
 /// Refuses to test where there is no test image: accuracy of nothing is no number.
@@ -38,9 +36,7 @@ fn without_images(kind: &str, dataset: &dyn Dataset, classes: ClassSubset) -> Er
 }
 
 /// Refuses class names that are too long for a prompt, behind so many context vectors or in the data set's template.
-///
-/// The checkpoint is read only where a prompt is longer than OpenAI's models take: others may have more positions.
-pub(super) fn check_lengths(dataset: &dyn Dataset, vectors: u64, zero_shot: bool, weights: &Path) -> Result<()> {
+pub(super) fn check_lengths(dataset: &dyn Dataset, vectors: u64, zero_shot: bool) -> Result<()> {
     let template = dataset.template();
     let length = |name: &str| {
         let words = class_words(name);
@@ -53,18 +49,12 @@ pub(super) fn check_lengths(dataset: &dyn Dataset, vectors: u64, zero_shot: bool
     else {
         return Ok(());
     };
-    let positions =
-        Checkpoint::read(weights)?.tensors.get("positional_embedding").and_then(|p| p.size().first().copied());
-    let most = positions.map_or(POSITIONS, |positions| positions as usize);
-    if longest <= most {
-        return Ok(());
-    }
     let class = class_title(label, &dataset.class_names()[label]);
     let name = dataset.name();
     Err(Error::new(format!(
         "the prompt of {class} of `{name}` takes {longest} tokens, start, end and context included"
     ))
     .at(dataset.folder())
-    .expected(format!("at most {most} tokens"))
+    .expected(format!("at most {POSITIONS} tokens"))
     .help("shorten the class name, or use fewer context vectors"))
 }

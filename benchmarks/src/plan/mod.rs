@@ -17,11 +17,12 @@ use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::{TableKind, load_protocol};
 use cells::Cells;
+use nemesis_core::backbone::BackboneSpec;
 use nemesis_core::contents::Contents;
 use nemesis_core::dataset::{ClassSubset, Dataset, Registry};
 use nemesis_core::record::{Cell, CellId};
 use nemesis_core::train::Protocol;
-use nemesis_core::{Error, Result, files};
+use nemesis_core::{Error, Result};
 use seen::Seen;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -45,6 +46,8 @@ pub struct Plan {
     pub few_shot_lists: Option<PathBuf>,
     /// The backbone's name and checkpoint.
     pub backbone: (String, PathBuf),
+    /// What the checkpoint is.
+    pub checkpoint: BackboneSpec,
     /// The columns' methods, in order.
     pub methods: Vec<Column>,
     /// The rows' data sets, in order, by name and title.
@@ -184,9 +187,9 @@ impl Plan {
         cells.check_options(&names)?;
 
         let backbone = choose::backbone(settings)?;
+        let checkpoint = choose::checkpoint(settings, &backbone.1, protocol.precision)?;
+        cells.backbone = checkpoint.key();
         let data = choose::data_root(settings)?;
-        cells.weights = files::hash(&backbone.1)?;
-        cells.checkpoint.clone_from(&backbone.1);
         let registry = Registry::load(&data)?;
         let rows: Vec<&String> = names.iter().chain(&targets).collect();
         let (mut left_out, mut refusals) = (Vec::new(), Vec::new());
@@ -226,6 +229,7 @@ impl Plan {
             data,
             few_shot_lists: layer.few_shot_lists.clone(),
             backbone,
+            checkpoint,
             cells: planned,
             warnings,
             methods: columns,

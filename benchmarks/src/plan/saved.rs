@@ -73,6 +73,8 @@ impl Plan {
     pub fn saved(&self) -> SavedPlan {
         let deviations = self.protocol.deviations.iter().cloned();
         let precision = self.protocol.precision.note().to_owned();
+        let file = self.backbone.1.file_name().unwrap_or_default().to_string_lossy();
+        let assumed = self.checkpoint.note(&file);
         SavedPlan {
             title: self.title.clone(),
             table: self.table.clone(),
@@ -83,6 +85,7 @@ impl Plan {
                 .chain(self.lists())
                 .chain(deviations)
                 .chain([precision])
+                .chain(assumed)
                 .chain(self.left_out_notes())
                 .collect(),
             protocol: self.protocol.name.clone(),

@@ -105,6 +105,7 @@ fn setup(plan: &Plan, store: &Store, options: &Options) -> Result<Setup> {
     Ok(Setup {
         data: absolute(&plan.data)?,
         weights: absolute(&plan.backbone.1)?,
+        weights_config: plan.checkpoint.origin.assumed(),
         plugins: plugins.collect::<Result<_>>()?,
         store: absolute(store.folder())?,
         few_shot_lists: plan.few_shot_lists.as_deref().map(absolute).transpose()?,

@@ -5,6 +5,7 @@ mod bad_input;
 mod book;
 mod broken;
 mod changed_data;
+mod checkpoints;
 mod command;
 mod compare;
 mod context_classes;

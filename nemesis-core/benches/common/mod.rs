@@ -1,5 +1,6 @@
 //! A CLIP of random weights in the sizes of ViT-B/32, or very small ones where benches are only tried out.
 
+use nemesis_core::backbone::Assumption;
 use nemesis_core::backbone::clip::Clip;
 use tch::{Device, Kind, Tensor};
 
@@ -58,5 +59,6 @@ pub(crate) fn random_clip() -> Clip {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let path = folder.path().join("clip.safetensors");
     Tensor::write_safetensors(&weights, &path).expect("the folder can be written");
-    Clip::load(&path, Device::Cpu, Kind::Float).expect("these are the weights of a CLIP")
+    Clip::load_assuming(&path, Some(Assumption::OpenAi), Device::Cpu, Kind::Float)
+        .expect("these are the weights of a CLIP")
 }

@@ -1,9 +1,14 @@
 //! The frozen dual encoder that methods tune prompts for.
 
 pub mod clip;
+pub mod known;
+mod origin;
+
+pub use origin::{Assumption, Origin};
 
 use crate::Result;
 use crate::method::ClassPosition;
+use crate::record::{BackboneFacts, BackboneKey};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
@@ -28,6 +33,42 @@ pub struct BackboneSpec {
     pub rounds_to: Kind,
     /// blake3 of the weights as they were read, in hexadecimal.
     pub weights_hash: String,
+    /// Where it comes from what the tensors do not tell.
+    pub origin: Origin,
+    /// All sizes in words, the same for models that differ in their values alone; those of [`known::OPENAI`] are told the
+    /// same way.
+    pub shape: String,
+}
+
+impl BackboneSpec {
+    /// The published backbone that this is known to be, by the SHA-256 of its file: `RN50`, `ViT-B/16`, ….
+    pub fn known_as(&self) -> Option<&'static str> {
+        self.origin.known_as()
+    }
+
+    /// A sentence for under a table about what was assumed of the weights, if something was.
+    pub fn note(&self, file: &str) -> Option<String> {
+        let assumption = self.origin.assumed()?;
+        let sizes = match known::by_shape(&self.shape) {
+            Some(published) => format!("its sizes are those of {}", published.name),
+            None => format!("its sizes are those of none of OpenAI's models ({})", self.shape),
+        };
+        Some(format!("{}; {sizes}", assumption.note(file)))
+    }
+
+    /// The backbone as it enters an id.
+    pub fn key(&self) -> BackboneKey {
+        BackboneKey { weights: self.weights_hash.clone(), assumed: self.origin.assumed() }
+    }
+
+    /// What a record tells of the backbone, so that a table can be judged without the file of the weights.
+    pub fn facts(&self) -> BackboneFacts {
+        BackboneFacts {
+            known_as: self.known_as().map(str::to_owned),
+            shape: self.shape.clone(),
+            origin: self.origin.to_string(),
+        }
+    }
 }
 
 /// The tokenised prompts of a list of classes, without their context vectors.

@@ -6,7 +6,7 @@ mod training;
 
 pub use classes::refuse_other_classes;
 
-use crate::backbone::{Backbone, BackboneSpec, clip::Clip};
+use crate::backbone::{Assumption, Backbone, BackboneSpec, clip::Clip};
 use crate::budget::Budget;
 use crate::contents::Contents;
 use crate::dataset::{Dataset, Registry, Sample, class_words, manifest_hash};
@@ -35,6 +35,8 @@ pub struct Setup {
     pub data: PathBuf,
     /// The checkpoint.
     pub weights: PathBuf,
+    /// What is assumed of a checkpoint that does not tell its configuration.
+    pub weights_config: Option<Assumption>,
     /// Plugin files by the method's id.
     pub plugins: BTreeMap<String, PathBuf>,
     /// The folder of the records.
@@ -92,9 +94,10 @@ impl Engine {
     pub fn open(setup: Setup) -> Result<Self> {
         tch::set_num_threads(setup.threads as i32);
         let device = device::open(&setup.device)?;
-        let backbone = Clip::load(&setup.weights, device, setup.precision.kind())?;
-        let mixed =
-            (setup.precision == Precision::Amp).then(|| Clip::load_mixed(&setup.weights, device)).transpose()?;
+        let backbone = Clip::load_assuming(&setup.weights, setup.weights_config, device, setup.precision.kind())?;
+        let mixed = (setup.precision == Precision::Amp)
+            .then(|| Clip::load_mixed(&setup.weights, setup.weights_config, device))
+            .transpose()?;
         let budget = setup.memory.map_or(Ok(Budget::UNBOUNDED), Budget::left_of)?;
         let pool = setup.pool.as_ref().map(|(folder, budget)| Pool::open(folder, *budget)).transpose()?;
         Ok(Self {
@@ -157,6 +160,11 @@ impl Engine {
         if self.store.contains(&cell.id()) {
             return Ok(());
         }
+        if *cell.backbone() != self.backbone.spec().key() {
+            return Err(Error::new("the checkpoint changed while the run was going on")
+                .at(&self.setup.weights)
+                .help("start the run again"));
+        }
         match cell {
             Cell::Training(cell) => self.train(cell, tell),
             Cell::Evaluation(cell) => self.evaluate(cell, tell),
@@ -184,6 +192,7 @@ impl Engine {
             device: device::describe(self.backbone.spec().device),
             threads: self.setup.threads as u32,
             files,
+            backbone: Some(self.backbone.spec().facts()),
             seconds: started.elapsed().as_secs_f64(),
             adopted: None,
         })

@@ -117,7 +117,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn proof(store: &Store) -> Proof {
-        let trained = Trained { epochs: Vec::new(), state: &State::new(), kept: BTreeMap::new() };
+        let trained = Trained { epochs: Vec::new(), state: &State::new(), kept: BTreeMap::new(), classes: &[] };
         let training = store.put_training(&training(), trained, provenance()).unwrap();
         let evaluated = Evaluated { predicted: &[0, 1], labels: &[0, 1], classes: 2, context_norms: Vec::new() };
         let evaluation = store.put_evaluation(&evaluation(), evaluated, provenance()).unwrap();

@@ -3,6 +3,7 @@
 //! A cell holds all that can change its result, and nothing that cannot. Its id is a hash over that.
 
 use super::canonical::canonical;
+use crate::backbone::Assumption;
 use crate::dataset::ClassSubset;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,10 @@ pub struct MethodKey {
 pub struct BackboneKey {
     /// The hash of the weights.
     pub weights: String,
+    /// What was assumed of the weights without a word of their file: two assumptions are two models. None where the file
+    /// is known, or says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assumed: Option<Assumption>,
 }
 
 /// One training: what it leaves is its learned state.
@@ -219,6 +224,14 @@ pub enum Cell {
 }
 
 impl Cell {
+    /// The backbone that it is computed with.
+    pub fn backbone(&self) -> &BackboneKey {
+        match self {
+            Self::Training(cell) => &cell.backbone,
+            Self::Evaluation(cell) => &cell.backbone,
+        }
+    }
+
     /// The cell's name. Equal cells have equal ids, whatever the order of their options.
     pub fn id(&self) -> CellId {
         CellId(blake3::hash(canonical(self).as_bytes()).into())
@@ -276,7 +289,7 @@ pub(super) mod tests {
                 options: map(&json!({ "n_ctx": 16, "alpha": 1.0 })),
                 source: "s".into(),
             },
-            backbone: BackboneKey { weights: "w".into() },
+            backbone: BackboneKey { weights: "w".into(), assumed: None },
             shots: 16,
             seed: 1,
             protocol: map(&json!({ "name": "paper", "lr": 0.002 })),
@@ -297,7 +310,7 @@ pub(super) mod tests {
             limit: None,
             corruption: Some(Corruption { kind: CorruptionKind::Rescale, position: 3, value: 0.5 }),
             epoch: None,
-            backbone: BackboneKey { weights: "w".into() },
+            backbone: BackboneKey { weights: "w".into(), assumed: None },
             protocol: map(&json!({ "name": "paper" })),
             precision: "fp32".into(),
             engine: "e".into(),
@@ -327,6 +340,15 @@ pub(super) mod tests {
         assert_eq!(other.id(), training().id());
         other.method.options["alpha"] = json!(2.0);
         assert_ne!(other.id(), training().id());
+    }
+
+    #[test]
+    fn what_was_assumed_of_the_weights_is_part_of_the_id() {
+        let mut other = training();
+        other.backbone.assumed = Some(Assumption::OpenAi);
+        assert_ne!(other.id(), training().id());
+        assert_eq!(serde_json::to_string(&other.backbone).unwrap(), r#"{"weights":"w","assumed":"openai"}"#);
+        assert_eq!(serde_json::to_string(&training().backbone).unwrap(), r#"{"weights":"w"}"#);
     }
 
     #[test]

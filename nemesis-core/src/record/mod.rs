@@ -16,8 +16,8 @@ pub use cell::{
     BackboneKey, Cell, CellId, Corruption, CorruptionKind, EvaluationCell, MethodKey, Subject, TrainingCell,
 };
 pub use outcome::{
-    Adopted, ClassCount, Evaluated, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record, RecordKind,
-    Recorded, Trained, TrainingOutcome, TrainingRecord, differences,
+    Adopted, BackboneFacts, ClassCount, Evaluated, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record,
+    RecordKind, Recorded, Trained, TrainingOutcome, TrainingRecord, differences,
 };
 pub(crate) use state::{dtype_of, kind_of};
 pub use state::{from_safetensors, to_safetensors};

@@ -187,6 +187,9 @@ pub struct Provenance {
     pub threads: u32,
     /// blake3 of the files that took part, by what they are: `weights`, `plugin coop`, …
     pub files: BTreeMap<String, String>,
+    /// What the weights are; records of earlier versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backbone: Option<BackboneFacts>,
     /// How long the cell took.
     pub seconds: f64,
     /// That another build computed it, and why this one uses it.
@@ -206,10 +209,24 @@ pub struct Adopted {
     pub statement: String,
 }
 
+/// What is known of the backbone's weights beside their hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackboneFacts {
+    /// The published backbone that the weights are, by the SHA-256 of their file: `RN50`, `ViT-B/16`, ….
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_as: Option<String>,
+    /// All sizes in words, as in `backbone::known::OPENAI`.
+    pub shape: String,
+    /// Where it comes from what the tensors do not tell, in words.
+    pub origin: String,
+}
+
 /// In what the provenance of records differs, a line for each difference; none when all agree. Times are not compared.
 pub fn differences<'a>(all: impl IntoIterator<Item = &'a Provenance>) -> Vec<String> {
     let mut seen: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for Provenance { nemesis, libtorch, processor, device, threads, files, seconds: _, adopted: _ } in all {
+    for Provenance { nemesis, libtorch, processor, device, threads, files, backbone: _, seconds: _, adopted: _ } in all
+    {
         let named = [("nemesis", nemesis), ("libtorch", libtorch), ("processor", processor), ("device", device)];
         let threads = ("threads".to_owned(), threads.to_string());
         let files = files.iter().map(|(what, hash)| (format!("file `{what}`"), hash.chars().take(12).collect()));
@@ -254,6 +271,7 @@ pub(super) mod tests {
             device: "cpu".into(),
             threads: 1,
             files: BTreeMap::from([("weights".into(), "aa".into())]),
+            backbone: None,
             seconds: 1.5,
             adopted: None,
         }

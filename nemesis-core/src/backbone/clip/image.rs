@@ -22,7 +22,8 @@ impl ImageTower {
     ///
     /// When a weight is missing or has another shape than the others ask for.
     pub fn from_weights(weights: &Weights) -> Result<Self> {
-        if weights.contains("visual.proj") {
+        // A vision transformer that lacks one of these is told so, and not taken for a residual network.
+        if weights.contains("visual.proj") || weights.contains("visual.class_embedding") {
             VisionTransformer::from_weights(weights).map(Self::VisionTransformer)
         } else {
             ModifiedResNet::from_weights(weights).map(Self::ModifiedResNet)
@@ -42,6 +43,14 @@ impl ImageTower {
         match self {
             Self::VisionTransformer(tower) => tower.image_size(),
             Self::ModifiedResNet(tower) => tower.image_size(),
+        }
+    }
+
+    /// Its sizes in words.
+    pub(super) fn shape(&self) -> String {
+        match self {
+            Self::VisionTransformer(tower) => tower.shape(),
+            Self::ModifiedResNet(tower) => tower.shape(),
         }
     }
 

@@ -116,7 +116,7 @@ pub(super) struct Block {
 impl Block {
     /// All blocks under `prefix` (`transformer.resblocks.`), in order.
     pub(super) fn all_from_weights(weights: &Weights, prefix: &str, width: i64) -> Result<Vec<Self>> {
-        let layers = weights.count_modules(prefix);
+        let layers = weights.count_modules(prefix)?;
         if layers == 0 || width % HEAD_WIDTH != 0 {
             return Err(Error::new(format!("{layers} transformer layers of width {width} under `{prefix}`"))
                 .expected(format!("at least one layer, and a width that is a multiple of {HEAD_WIDTH}"))

@@ -6,11 +6,14 @@
 //! those that require gradients: what pre-training needs.
 
 mod batches;
+mod checked;
 pub(crate) mod checkpoint;
+mod foreign;
 mod frozen;
 mod half;
 mod image;
 mod layers;
+mod load;
 mod prompts;
 mod resnet;
 mod text;
@@ -22,6 +25,7 @@ mod weights;
 
 pub use checkpoint::Checkpoint;
 pub use image::ImageTower;
+pub use load::METADATA_KEY;
 pub use resnet::ModifiedResNet;
 pub use text::TextTower;
 pub(crate) use text_cleaning::clean as clean_text;
@@ -36,8 +40,7 @@ use crate::{Error, Result};
 use frozen::FrozenText;
 use prompts::Prompts;
 use std::collections::HashMap;
-use std::path::Path;
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
 /// How prompts go through the text tower. All ways give the same features and gradients, up to rounding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,65 +66,6 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// Reads a checkpoint: safetensors, OpenAI's TorchScript `.pt`, or a state dict of `torch.save`. The shape of the
-    /// model is read off the tensors; all of them are converted to `kind`.
-    ///
-    /// # Errors
-    ///
-    /// When the file is missing, damaged, or does not hold a CLIP model.
-    pub fn load(path: &Path, device: Device, kind: Kind) -> Result<Self> {
-        let Checkpoint { tensors, hash, .. } = Checkpoint::read(path)?;
-        Self::from_weights(&Weights::new(tensors).to(device, kind), hash, device, [kind; 2]).map_err(|e| e.at(path))
-    }
-
-    /// The model as it trains in mixed precision, beside [`Self::load`] in single precision that evaluates: what
-    /// `torch.autocast` makes of it, with products rounded to fp16. Its image tower is that of fp16, whose features it
-    /// gives; between the products of its text tower everything stays in single precision.
-    ///
-    /// # Errors
-    ///
-    /// As those of [`Self::load`].
-    pub fn load_mixed(path: &Path, device: Device) -> Result<Self> {
-        let Checkpoint { tensors, hash, .. } = Checkpoint::read(path)?;
-        let weights = Weights::new(tensors).to(device, Kind::Half);
-        Self::from_weights(&weights, hash, device, [Kind::Float, Kind::Half]).map_err(|e| e.at(path))
-    }
-
-    /// A model whose features are of the first type, and whose products are rounded to the second.
-    fn from_weights(
-        weights: &Weights,
-        weights_hash: String,
-        device: Device,
-        [kind, rounds_to]: [Kind; 2],
-    ) -> Result<Self> {
-        let _guard = tch::no_grad_guard();
-        let image = ImageTower::from_weights(weights)?.frozen();
-        let text = weights.contains("token_embedding.weight").then(|| TextTower::from_weights(weights)).transpose()?;
-        let text = text.map(|text| if kind == rounds_to { text } else { text.mixed() });
-        if let Some(text) = &text
-            && (text.vocabulary() <= END || text.embed_dim() != image.embed_dim())
-        {
-            let (vocabulary, embed_dim) = (text.vocabulary(), text.embed_dim());
-            return Err(Error::new(format!(
-                "the text tower knows {vocabulary} tokens and its features have {embed_dim} dimensions"
-            ))
-            .expected(format!("{} tokens, and the {} dimensions of the image tower", END + 1, image.embed_dim()))
-            .help("give a checkpoint of a CLIP model with OpenAI's vocabulary"));
-        }
-        let spec = BackboneSpec {
-            image_size: image.image_size(),
-            embed_dim: image.embed_dim(),
-            width: text.as_ref().map_or(0, TextTower::width),
-            context_length: text.as_ref().map_or(0, TextTower::context_length),
-            logit_scale: weights.get("logit_scale", &[])?.to_kind(Kind::Double).exp().double_value(&[]),
-            device,
-            kind,
-            rounds_to,
-            weights_hash,
-        };
-        Ok(Self { spec, image, text: text.map(FrozenText::new), path: TextPath::default() })
-    }
-
     /// The same model with prompts going another way through the text tower.
     #[must_use]
     pub fn with_text_path(self, path: TextPath) -> Self {

@@ -19,6 +19,10 @@ pub struct ModifiedResNet {
     stem: Vec<Convolution>,
     blocks: Vec<Bottleneck>,
     pool: AttentionPool,
+    /// Channels after the stem.
+    width: i64,
+    /// The number of blocks of each stage.
+    stages: [usize; 4],
 }
 
 impl ModifiedResNet {
@@ -35,16 +39,18 @@ impl ModifiedResNet {
         let stem = vec![stem(1, 3, width / 2, 2)?, stem(2, width / 2, width / 2, 1)?, stem(3, width / 2, width, 1)?];
         let mut blocks = Vec::new();
         let mut channels = width;
-        for stage in 0..4 {
+        let mut stages = [0; 4];
+        for (stage, count) in stages.iter_mut().enumerate() {
             let name = format!("visual.layer{}", stage + 1);
             let planes = width << stage;
-            for block in 0..weights.count_modules(&format!("{name}.")) {
+            *count = weights.count_modules(&format!("{name}."))?;
+            for block in 0..*count {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
                 blocks.push(Bottleneck::from_weights(weights, &format!("{name}.{block}"), channels, planes, stride)?);
                 channels = planes * EXPANSION;
             }
         }
-        Ok(Self { stem, blocks, pool: AttentionPool::from_weights(weights, channels)? })
+        Ok(Self { stem, blocks, pool: AttentionPool::from_weights(weights, channels)?, width, stages })
     }
 
     /// The same tower arranged for speed, given that its weights do not change: normalisation is folded into the
@@ -54,12 +60,21 @@ impl ModifiedResNet {
     pub fn frozen(self) -> Self {
         let stem = self.stem.into_iter().map(Convolution::frozen).collect();
         let blocks = self.blocks.into_iter().map(Bottleneck::frozen).collect();
-        Self { stem, blocks, pool: self.pool }
+        Self { stem, blocks, ..self }
     }
 
     /// Side of the input image in pixels.
     pub fn image_size(&self) -> i64 {
         REDUCTION * (self.pool.positions.size()[0] - 1).isqrt()
+    }
+
+    /// Its sizes in words.
+    pub(super) fn shape(&self) -> String {
+        let ([first, second, third, last], width) = (self.stages, self.width);
+        format!(
+            "ResNet of width {width} with {first}, {second}, {third} and {last} blocks, {} pixels",
+            self.image_size()
+        )
     }
 
     /// Width of the shared embedding space.

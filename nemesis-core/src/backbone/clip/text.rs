@@ -62,6 +62,11 @@ impl TextTower {
         self.positions.size()[0]
     }
 
+    /// Its sizes in words.
+    pub(super) fn shape(&self) -> String {
+        format!("text of width {}, {} layers", self.width(), self.blocks.len())
+    }
+
     /// The width of a token's embedding.
     pub fn width(&self) -> i64 {
         self.token_embedding.size()[1]

@@ -55,6 +55,17 @@ impl VisionTransformer {
         self.patches.size()[2] * (self.positions.size()[0] - 1).isqrt()
     }
 
+    /// Its sizes in words.
+    pub(super) fn shape(&self) -> String {
+        let (width, layers, patch) = (self.width(), self.blocks.len(), self.patches.size()[2]);
+        format!("ViT of width {width}, {layers} layers, patches of {patch}, {} pixels", self.image_size())
+    }
+
+    /// The width of a token.
+    pub(super) fn width(&self) -> i64 {
+        self.class_embedding.size()[0]
+    }
+
     /// Width of the shared embedding space.
     pub fn embed_dim(&self) -> i64 {
         self.projection.size()[1]

@@ -2,6 +2,7 @@
 
 use super::half::{computed_in, is_half, stays_single};
 use crate::{Error, Result};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use tch::{Device, Kind, Tensor};
 
@@ -13,12 +14,14 @@ pub struct Weights {
     tensors: BTreeMap<String, Tensor>,
     /// The type that products are rounded to, when it is a half type: weights may be held in a wider one.
     half: Option<Kind>,
+    /// The names of those that were asked for.
+    read: RefCell<BTreeSet<String>>,
 }
 
 impl Weights {
     /// Wraps tensors under OpenAI's names (`visual.conv1.weight`, `transformer.resblocks.0.ln_1.weight`, …).
     pub fn new(tensors: BTreeMap<String, Tensor>) -> Self {
-        Self { tensors, half: None }
+        Self { tensors, ..Self::default() }
     }
 
     /// The weights on a device, for activations of type `kind`.
@@ -37,7 +40,7 @@ impl Weights {
             }
         };
         let tensors = self.tensors.iter().map(|(name, tensor)| (name.clone(), convert(name, tensor))).collect();
-        Self { tensors, half: is_half(kind).then_some(kind) }
+        Self { tensors, half: is_half(kind).then_some(kind), ..Self::default() }
     }
 
     /// The type that products with one of these weights are rounded to.
@@ -67,6 +70,7 @@ impl Weights {
     pub fn get(&self, name: &str, shape: &[i64]) -> Result<Tensor> {
         let tensor = self.tensor(name)?;
         if tensor.size() == shape {
+            self.read.borrow_mut().insert(name.to_owned());
             return Ok(tensor.shallow_clone());
         }
         Err(Error::new(format!("the weight `{name}` has the shape {:?}", tensor.size()))
@@ -80,9 +84,31 @@ impl Weights {
     }
 
     /// How many numbered modules lie under a prefix: 12 for `transformer.resblocks.` of CLIP's text tower.
-    pub fn count_modules(&self, prefix: &str) -> usize {
+    ///
+    /// # Errors
+    ///
+    /// When the numbers leave one out.
+    pub fn count_modules(&self, prefix: &str) -> Result<usize> {
         let number = |name: &str| name.strip_prefix(prefix)?.split('.').next()?.parse::<usize>().ok();
-        self.tensors.keys().filter_map(|name| number(name)).collect::<BTreeSet<_>>().len()
+        let numbers: BTreeSet<usize> = self.tensors.keys().filter_map(|name| number(name)).collect();
+        match (0..).zip(&numbers).find(|(expected, number)| expected != *number) {
+            None => Ok(numbers.len()),
+            Some((missing, _)) => {
+                let highest = numbers.last().copied().unwrap_or_default();
+                Err(Error::new(format!("the layer `{prefix}{missing}` is missing, and `{prefix}{highest}` is there"))
+                    .help(NOT_CLIP))
+            }
+        }
+    }
+
+    /// All tensors, by name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// Whether a tensor was asked for by [`Self::get`], in the shape that it has.
+    pub(super) fn is_read(&self, name: &str) -> bool {
+        self.read.borrow().contains(name)
     }
 
     fn tensor(&self, name: &str) -> Result<&Tensor> {
@@ -91,4 +117,4 @@ impl Weights {
 }
 
 /// What to do about weights that are not those of a CLIP model.
-const NOT_CLIP: &str = "give a checkpoint of a CLIP model with OpenAI's weight names (RN50, ViT-B/16, …)";
+pub(super) const NOT_CLIP: &str = "give a checkpoint of a CLIP model with OpenAI's weight names (RN50, ViT-B/16, …)";

@@ -1,7 +1,7 @@
 //! The toy world that checks run in: a backbone of one small layer behind the services that real runs have.
 
 use crate::Result;
-use crate::backbone::{Backbone, BackboneSpec, ClassPrompts};
+use crate::backbone::{Backbone, BackboneSpec, ClassPrompts, Origin};
 use crate::method::testing::{ToyHost, ToyTower};
 use crate::method::{Batch, ClassPosition, Needs, Task};
 use crate::train::{Recompute, Services};
@@ -30,6 +30,8 @@ impl Stage {
             kind,
             rounds_to: kind,
             weights_hash: String::new(),
+            origin: Origin::Script,
+            shape: String::new(),
         };
         let backbone = ToyBackbone { spec, tower: ToyTower { kind } };
         let prompts = name_prompts(&task.class_names);

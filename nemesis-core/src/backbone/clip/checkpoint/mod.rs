@@ -1,6 +1,7 @@
 //! Reading the weights of a checkpoint file, whatever format it has.
 
 mod legacy;
+mod other;
 pub(crate) mod pickle;
 mod safetensors;
 mod torch;
@@ -8,11 +9,11 @@ mod write;
 
 pub(crate) use write::torch_archive;
 
-use crate::{Error, Result, files};
+use crate::backbone::known;
+use crate::{Result, files};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tch::Tensor;
-use torch::Content;
 
 /// The key of the class names in what we write, beside `epoch`.
 const CLASSES: &str = "classes";
@@ -28,6 +29,26 @@ pub struct Checkpoint {
     pub classes: Option<Vec<String>>,
     /// blake3 of the file's bytes, in hexadecimal.
     pub hash: String,
+    /// SHA-256 of the file's bytes, in hexadecimal, of TorchScript archives alone: published checkpoints are such.
+    pub sha256: Option<String>,
+    /// Of a TorchScript archive the classes of its module and of the module `visual` in it, without `__torch__.`.
+    pub modules: Vec<String>,
+    /// What a safetensors file says beside its tensors.
+    pub metadata: BTreeMap<String, String>,
+    /// Names of what holds numbers and is not among the tensors: what lies beside a state dict, leftovers of a training
+    /// excepted, and objects that are no tensors.
+    pub beside: Vec<String>,
+}
+
+/// What a reader of one format gives.
+#[derive(Debug, Default)]
+struct Content {
+    tensors: BTreeMap<String, Tensor>,
+    epoch: Option<u64>,
+    classes: Option<Vec<String>>,
+    modules: Vec<String>,
+    metadata: BTreeMap<String, String>,
+    beside: Vec<String>,
 }
 
 impl Checkpoint {
@@ -38,17 +59,20 @@ impl Checkpoint {
     ///
     /// When the file is missing, cut short, damaged, or in another format.
     pub fn read(path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            return Err(other::folder(path));
+        }
         let bytes = files::read(path)?;
         let read = match &bytes[..] {
-            [] => Err(Error::new("the checkpoint is empty").help("download it again")),
-            [b'<', ..] => Err(Error::new("the file is a web page and no checkpoint")
-                .help("download it again: a server may have sent a message in its place")),
+            _ if let Some(error) = other::refused(&bytes) => Err(error),
             [b'P', b'K', 3, 4, ..] => torch::read(&bytes),
-            // A pickle that begins with a long integer, the magic number of the old format.
-            [0x80, _, 0x8a, ..] => torch::read_legacy(&bytes),
-            _ => safetensors::read(&bytes).map(|tensors| Content { tensors, epoch: None, classes: None }),
+            // A pickle that begins with a long integer, the magic number of the old format, in a frame since protocol 4.
+            [0x80, _, 0x8a, ..] | [0x80, _, 0x95, _, _, _, _, _, _, _, _, 0x8a, ..] => torch::read_legacy(&bytes),
+            _ => safetensors::read(&bytes),
         };
-        let Content { tensors, epoch, classes } = read.map_err(|e| e.at(path))?;
-        Ok(Self { tensors, epoch, classes, hash: blake3::hash(&bytes).to_hex().to_string() })
+        let Content { tensors, epoch, classes, modules, metadata, beside } = read.map_err(|e| e.at(path))?;
+        let sha256 = (!modules.is_empty()).then(|| known::sha256(&bytes));
+        let hash = blake3::hash(&bytes).to_hex().to_string();
+        Ok(Self { tensors, epoch, classes, hash, sha256, modules, metadata, beside })
     }
 }

@@ -1,8 +1,8 @@
 //! Checkpoints of `torch.save` and TorchScript: a zip archive of a pickle (`data.pkl`) and the bytes of its storages.
 
-use super::CLASSES;
 use super::legacy::Legacy;
 use super::pickle::{Id, Pickle, Value};
+use super::{CLASSES, Content};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Cursor, Read};
@@ -15,19 +15,16 @@ const DEEPEST: usize = 32;
 /// More values than this are not visited, since shared values can make a small pickle describe a huge tree.
 const MOST_VALUES: usize = 1_000_000;
 
-/// What is read of a file.
-pub(super) struct Content {
-    pub(super) tensors: BTreeMap<String, Tensor>,
-    /// The epoch that it says it was written after.
-    pub(super) epoch: Option<u64>,
-    /// The class names that it says it was learned for.
-    pub(super) classes: Option<Vec<String>>,
-}
+/// Parts of names that trainings give to what they leave beside a state dict, and that is no part of a model.
+const LEFT_BY_TRAINING: [&str; 13] = [
+    "optim", "sched", "scaler", "rng", "random", "loss", "metric", "result", "args", "hparam", "hyper", "callback",
+    "loop",
+];
 
 /// All tensors of an archive, under their dotted names.
 ///
-/// Modules of TorchScript and nested dictionaries are followed, other objects are passed over. State dicts that lie
-/// under a key `state_dict`, or whose names all begin with `module.`, are taken out of these.
+/// Modules of TorchScript, nested dictionaries and lists are followed, other objects are noted if they hold numbers.
+/// State dicts that lie under a key `state_dict`, or whose names all begin with `module.`, are taken out of these.
 pub(super) fn read(bytes: &[u8]) -> Result<Content> {
     let mut archive = Archive::open(bytes)?;
     let pickle = Pickle::parse(&archive.file("data.pkl")?)?;
@@ -41,18 +38,37 @@ pub(super) fn read_legacy(bytes: &[u8]) -> Result<Content> {
 }
 
 fn collect(source: Source<'_>, pickle: &Pickle) -> Result<Content> {
-    let root = pickle.entry(pickle.root(), "state_dict").unwrap_or(pickle.root());
+    let dict = pickle.entry(pickle.root(), "state_dict");
+    let root = dict.unwrap_or(pickle.root());
     let epoch =
         pickle.entry(pickle.root(), "epoch").and_then(|id| pickle.int(id)).and_then(|epoch| epoch.try_into().ok());
     let classes = pickle.entry(pickle.root(), CLASSES).and_then(|id| pickle.sequence(id));
     let classes = classes.and_then(|ids| ids.iter().map(|id| pickle.text(*id).map(str::to_owned)).collect());
-    let mut reader = Reader { source, pickle, storages: HashMap::new(), tensors: BTreeMap::new(), visited: 0 };
+    let mut reader =
+        Reader { source, pickle, storages: HashMap::new(), tensors: BTreeMap::new(), beside: Vec::new(), visited: 0 };
     reader.visit(root, "", 0)?;
-    let mut tensors = reader.tensors;
+    if dict.is_some() {
+        reader.note_beside("state_dict")?;
+    }
+    let Reader { mut tensors, beside, .. } = reader;
     if tensors.keys().all(|name| name.starts_with("module.")) {
         tensors = tensors.into_iter().map(|(name, t)| (name["module.".len()..].to_owned(), t)).collect();
     }
-    Ok(Content { tensors, epoch, classes })
+    Ok(Content { tensors, epoch, classes, modules: modules(pickle), beside, ..Content::default() })
+}
+
+/// The classes of the module that a TorchScript archive holds, and of its module `visual`.
+fn modules(pickle: &Pickle) -> Vec<String> {
+    let class = |id: Id| match pickle.value(id) {
+        Value::Object { callable, state, .. } => {
+            let class = pickle.global(*callable)?.strip_prefix("__torch__.")?;
+            Some((class.to_owned(), *state))
+        }
+        _ => None,
+    };
+    let Some((root, state)) = class(pickle.root()) else { return Vec::new() };
+    let visual = state.and_then(|state| pickle.entry(state, "visual")).and_then(class);
+    std::iter::once(root).chain(visual.map(|(visual, _)| visual)).collect()
 }
 
 /// Where the bytes of storages lie.
@@ -90,8 +106,9 @@ impl<'a> Archive<'a> {
         let pickles = names.filter(|name| name == "data.pkl" || name.ends_with("/data.pkl"));
         let folder = pickles.map(|name| name.trim_end_matches("data.pkl").to_owned()).min_by_key(String::len);
         let folder = folder.ok_or_else(|| {
-            Error::new("the checkpoint is a zip archive without the file `data.pkl`")
+            Error::new("the file is a zip archive without the file `data.pkl`")
                 .expected("an archive written by `torch.save` or TorchScript")
+                .help("arrays of NumPy, and archives that others were packed in, are not read")
         })?;
         let mut archive = Self { zip, folder, length: bytes.len() as u64 };
         if archive.zip.index_for_name(&format!("{}byteorder", archive.folder)).is_some()
@@ -122,26 +139,28 @@ struct Reader<'a> {
     /// Storages as flat tensors, since several tensors may share one.
     storages: HashMap<Id, Tensor>,
     tensors: BTreeMap<String, Tensor>,
+    /// Names of what holds numbers and is not among the tensors.
+    beside: Vec<String>,
     visited: usize,
 }
 
 impl Reader<'_> {
     /// Collects the tensors under a value into `self.tensors`.
     fn visit(&mut self, id: Id, name: &str, depth: usize) -> Result<()> {
-        self.visited += 1;
-        if depth > DEEPEST || self.visited > MOST_VALUES {
-            return Err(damaged("its weights are nested without end"));
-        }
+        self.count_visit(depth)?;
+        let under = |key: &str| if name.is_empty() { key.to_owned() } else { format!("{name}.{key}") };
         match self.pickle.value(id) {
             Value::Dict(entries) => {
                 for (key, value) in entries {
-                    let key = match self.pickle.value(*key) {
-                        Value::Text(text) => text.clone(),
-                        Value::Int(int) => int.to_string(),
-                        _ => continue,
-                    };
-                    let name = if name.is_empty() { key } else { format!("{name}.{key}") };
-                    self.visit(*value, &name, depth + 1)?;
+                    match self.key(*key) {
+                        Some(key) => self.visit(*value, &under(&key), depth + 1)?,
+                        None => self.note(*value, &under("?"), depth + 1)?,
+                    }
+                }
+            }
+            Value::Sequence(elements) => {
+                for (i, element) in elements.iter().enumerate() {
+                    self.visit(*element, &under(&i.to_string()), depth + 1)?;
                 }
             }
             Value::Object { callable, arguments, state } => {
@@ -149,7 +168,9 @@ impl Reader<'_> {
                 match (self.pickle.global(*callable), arguments, state) {
                     (Some("torch._utils._rebuild_tensor_v2"), arguments, _) => {
                         let tensor = self.tensor(arguments).map_err(|e| e.context(format!("weight `{name}`")))?;
-                        self.tensors.insert(name.to_owned(), tensor);
+                        if self.tensors.insert(name.to_owned(), tensor).is_some() {
+                            return Err(damaged(format!("two weights are called `{name}`")));
+                        }
                     }
                     (Some("torch._utils._rebuild_parameter"), [tensor, ..], _) => {
                         self.visit(*tensor, name, depth + 1)?;
@@ -157,10 +178,87 @@ impl Reader<'_> {
                     (Some(class), _, Some(state)) if class.starts_with("__torch__.") => {
                         self.visit(*state, name, depth + 1)?;
                     }
-                    _ => {}
+                    _ => self.note(id, name, depth)?,
                 }
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Notes what holds numbers beside the entry `key` of the root, unless a training has left it.
+    fn note_beside(&mut self, key: &str) -> Result<()> {
+        let Value::Dict(entries) = self.pickle.value(self.pickle.root()) else { return Ok(()) };
+        for (other, value) in entries {
+            let other = self.key(*other).unwrap_or_else(|| "?".to_owned());
+            let lower = other.to_lowercase();
+            if other != key && !LEFT_BY_TRAINING.iter().any(|part| lower.contains(part)) {
+                self.note(*value, &other, 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the names under a value of what holds numbers.
+    fn note(&mut self, id: Id, name: &str, depth: usize) -> Result<()> {
+        self.count_visit(depth)?;
+        match self.pickle.value(id) {
+            Value::Dict(entries) => {
+                for (key, value) in entries {
+                    let key = self.key(*key).unwrap_or_else(|| "?".to_owned());
+                    self.note(*value, &format!("{name}.{key}"), depth + 1)?;
+                }
+            }
+            Value::Sequence(elements) => {
+                for (i, element) in elements.iter().enumerate() {
+                    self.note(*element, &format!("{name}.{i}"), depth + 1)?;
+                }
+            }
+            Value::Object { callable, .. } if self.holds_numbers(id, depth)? => {
+                let class = self.pickle.global(*callable).unwrap_or("an object");
+                let is_tensor = class.starts_with("torch._utils._rebuild_");
+                self.beside.push(if is_tensor { name.to_owned() } else { format!("{name} ({class})") });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether a value needs a storage of the file, or is an array of `NumPy`'s.
+    fn holds_numbers(&mut self, id: Id, depth: usize) -> Result<bool> {
+        self.count_visit(depth)?;
+        let parts: Vec<Id> = match self.pickle.value(id) {
+            Value::Persistent(_) => return Ok(true),
+            Value::Dict(entries) => entries.iter().map(|(_, value)| *value).collect(),
+            Value::Sequence(elements) => elements.clone(),
+            Value::Object { callable, arguments, state } => {
+                if self.pickle.global(*callable).is_some_and(|class| class.contains("multiarray._reconstruct")) {
+                    return Ok(true);
+                }
+                std::iter::once(*arguments).chain(*state).collect()
+            }
+            _ => return Ok(false),
+        };
+        for part in parts {
+            if self.holds_numbers(part, depth + 1)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn key(&self, id: Id) -> Option<String> {
+        match self.pickle.value(id) {
+            Value::Text(text) => Some(text.clone()),
+            Value::Int(int) => Some(int.to_string()),
+            _ => None,
+        }
+    }
+
+    fn count_visit(&mut self, depth: usize) -> Result<()> {
+        self.visited += 1;
+        if depth > DEEPEST || self.visited > MOST_VALUES {
+            return Err(damaged("its weights are nested without end"));
         }
         Ok(())
     }
