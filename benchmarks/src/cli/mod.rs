@@ -45,7 +45,7 @@ Examples:
   nemesis report --out out                        the tables again, from the records
   nemesis compare --out out                       our numbers beside published ones
 
-Exit codes: 0 done, 1 finished with failures, 2 could not run.";
+Exit codes: 0 done, 1 finished with failures, 2 could not run; a run that Ctrl-C ends has 130, and by SIGTERM 143.";
 
 /// How a command ended, where it could run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub enum Ending {
     Done,
     /// The command finished, with failures or differences, which it has told.
     WithFailures,
+    /// A signal of this number ended it before it was done, and it has told how far it came.
+    Stopped(i32),
 }
 
 #[derive(Debug, Subcommand)]
@@ -99,7 +101,8 @@ enum Command {
     Worker(worker::Worker),
 }
 
-/// Runs the command line and returns the exit code: 0 done, 1 finished with failures, 2 could not run.
+/// Runs the command line and returns the exit code: 0 done, 1 finished with failures, 2 could not run, and 128 plus the
+/// signal's number where one ended it, as shells say it.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
@@ -124,6 +127,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::WithFailures) => ExitCode::from(1),
+        Ok(Ending::Stopped(signal)) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(2)),
         Err(error) => {
             complain(&error);
             ExitCode::from(2)

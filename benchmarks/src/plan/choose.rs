@@ -70,9 +70,14 @@ pub(super) fn data_root(settings: &Settings) -> Result<PathBuf> {
     }
 }
 
-/// The suite's methods, or those asked for; plugins named on the command line join the suite's.
-pub(super) fn methods(settings: &Settings, plugins: &mut Plugins) -> Result<Vec<MethodEntry>> {
-    let mut entries = Vec::new();
+/// The suite's methods, or those asked for; plugins named on the command line join the suite's. What is there twice
+/// with the same settings counts once, with a warning.
+pub(super) fn methods(
+    settings: &Settings,
+    plugins: &mut Plugins,
+    warnings: &mut Vec<Error>,
+) -> Result<Vec<MethodEntry>> {
+    let mut entries: Vec<MethodEntry> = Vec::new();
     for entry in chosen_methods(settings, plugins)? {
         let place =
             |error: Error| match line_of_key(&settings.suite.text, &format!("method: {}", entry.method), "sweep") {
@@ -85,7 +90,15 @@ pub(super) fn methods(settings: &Settings, plugins: &mut Plugins) -> Result<Vec<
             let message = format!("`{}.{option}` is set, and the suite sweeps it", entry.method);
             return Err(place(Error::new(message)).help("leave out one of the two"));
         }
-        entries.extend(entry.unfolded().map_err(place)?);
+        for entry in entry.unfolded().map_err(place)? {
+            if entries.iter().any(|earlier| earlier.says_the_same(&entry)) {
+                let what =
+                    format!("the method `{}` is there twice with the same settings; it counts once", entry.method);
+                warnings.push(Error::new(what).at(&settings.suite.file));
+            } else {
+                entries.push(entry);
+            }
+        }
     }
     Ok(entries)
 }

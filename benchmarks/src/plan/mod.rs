@@ -23,6 +23,7 @@ use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result, files};
 use seen::Seen;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 /// Everything a run is about to do.
@@ -157,6 +158,12 @@ impl PlannedCell {
 }
 
 impl Plan {
+    /// The cells, each once: columns may share some, as one that sweeps an option shares those of its default.
+    pub fn distinct_cells(&self) -> impl Iterator<Item = &PlannedCell> {
+        let mut seen = HashSet::new();
+        self.cells.iter().filter(move |cell| seen.insert(cell.id))
+    }
+
     /// Works out the plan. Nothing is computed, but split files and the checkpoint are read, and plugins are tried in
     /// another process, which ends with this call.
     ///
@@ -171,7 +178,8 @@ impl Plan {
         let default_protocol = if layer.data.is_none() { "mini" } else { "paper" };
         let mut protocol = load_protocol(layer.protocol.as_deref().unwrap_or(default_protocol))?;
         protocol.precision = layer.precision.unwrap_or(protocol.precision);
-        let entries = choose::methods(settings, &mut plugins)?;
+        let mut warnings = settings.warnings.clone();
+        let entries = choose::methods(settings, &mut plugins, &mut warnings)?;
         let columns = choose::columns(&entries, &mut plugins)?;
         choose::refuse_stray_settings(settings, &entries)?;
         let names = choose::datasets(settings)?;
@@ -223,7 +231,7 @@ impl Plan {
             few_shot_lists: layer.few_shot_lists.clone(),
             backbone,
             cells: cells.planned,
-            warnings: plugins.take_warnings(),
+            warnings: warnings.into_iter().chain(plugins.take_warnings()).collect(),
             methods: columns,
             shots,
             seeds,
