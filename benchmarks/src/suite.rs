@@ -1,6 +1,7 @@
 //! Suites and protocols: the YAML files that say what a table is made of. The project's own are embedded.
 
 use crate::settings::numbers;
+use nemesis_core::note::Note;
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result, error::suggest, yaml};
 use serde::{Deserialize, Serialize};
@@ -32,9 +33,9 @@ pub struct Suite {
     pub zero_shot: bool,
     /// The methods, one column each.
     pub methods: Vec<MethodEntry>,
-    /// Sentences printed under the table.
+    /// Sentences printed under the table, as far as they are about what is in it.
     #[serde(default)]
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// The kinds of tables, with what only one kind needs.
@@ -187,6 +188,11 @@ pub struct Source<T> {
 /// When there is no such suite, or the file does not hold one.
 pub fn load_suite(name: &str) -> Result<Source<Suite>> {
     load("suite", "benchmarks/suites", SUITES, name)
+}
+
+/// The text of the project's suite of this name.
+pub fn embedded_suite(name: &str) -> Option<&'static str> {
+    SUITES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
 /// The protocol of this name, or in this file when the name ends in `.yaml` or `.yml`.

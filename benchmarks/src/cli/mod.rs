@@ -19,6 +19,7 @@ mod pool;
 mod predict;
 mod report;
 mod run;
+mod sources;
 mod trainings;
 mod worker;
 
@@ -26,6 +27,7 @@ use anstyle::AnsiColor;
 use clap::{Parser, Subcommand};
 use nemesis_core::{Error, Result};
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Reproduces prompt-tuning papers: trains methods on few images, evaluates them, prints the tables.
@@ -143,6 +145,14 @@ fn print(text: &str) -> Result<()> {
             Err(Error::new(format!("cannot write to standard output: {error}")))
         }
         _ => Ok(()),
+    }
+}
+
+/// Says which files were written, on standard error: standard output may go to another one.
+fn tell_files(files: &[PathBuf]) {
+    let here = std::env::current_dir().unwrap_or_default();
+    for file in files {
+        eprintln!("wrote {}", file.strip_prefix(&here).unwrap_or(file).display());
     }
 }
 

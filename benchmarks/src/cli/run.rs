@@ -1,7 +1,7 @@
 //! `nemesis run`: computes what a suite's table needs, and prints it.
 
 use super::options::RunOptions;
-use super::{Ending, warn};
+use super::{Ending, print, tell_files, warn};
 use crate::plan::Plan;
 use crate::progress::{Progress, duration};
 use crate::run::{Options, Outcome, run};
@@ -45,7 +45,9 @@ impl Run {
         if let Some(signal) = outcome.stopped {
             return Ok(Ending::Stopped(signal));
         }
-        print!("{}", crate::report::write_and_render(&plan.suite, &plan.saved(), &store, &out)?);
+        let (table, files) = crate::report::write_and_render(&plan.name, &plan.saved(), &store, &out)?;
+        print(&table)?;
+        tell_files(&files);
         Ok(if outcome.failed == 0 && plan.left_out.is_empty() { Ending::Done } else { Ending::WithFailures })
     }
 }

@@ -53,6 +53,15 @@ impl Backbone {
         })
     }
 
+    /// The one that a file is, byte by byte. Only archives are read, which all of them are; a file that cannot be read is
+    /// none.
+    pub fn of_file(file: &Path) -> Option<Self> {
+        let mut start = [0; 4];
+        std::fs::File::open(file).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut start)).ok()?;
+        let sum = (start == *b"PK\x03\x04").then(|| Checksum::sha256(file).ok()).flatten()?;
+        Self::ALL.into_iter().find(|backbone| backbone.sha256 == sum)
+    }
+
     fn source(&self) -> Source {
         let url = format!("https://openaipublic.azureedge.net/clip/models/{}/{}", self.sha256, self.file);
         Source {

@@ -22,6 +22,15 @@ impl Checksum {
         sha256.or_else(|| source.md5.as_ref().map(|hex| Self::Md5(hex.as_str().to_owned())))
     }
 
+    /// The SHA-256 sum of a file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub(super) fn sha256(file: &Path) -> Result<String> {
+        hash::<Sha256>(file)
+    }
+
     /// Whether the file is what it should be.
     ///
     /// # Errors

@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 /// Made by `nemesis mini pretrain` from the recipe that lies beside it.
 const WEIGHTS: &[u8] = include_bytes!("../../mini/mini-clip.safetensors");
 
+/// Whether this is the hash of the small CLIP's checkpoint.
+pub fn is_mini(hash: &str) -> bool {
+    blake3::hash(WEIGHTS).to_hex().as_str() == hash
+}
+
 /// Makes sure that the small CLIP's checkpoint lies in `folder`, and returns its path.
 ///
 /// # Errors

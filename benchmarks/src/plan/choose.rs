@@ -1,5 +1,6 @@
 //! What the settings choose: data root, data sets, backbone, methods.
 
+use super::cells::overrides;
 use super::{Column, Swept};
 use crate::mini;
 use crate::plugins::Plugins;
@@ -8,7 +9,7 @@ use crate::suite::{MethodEntry, TableKind, line_of_key};
 use nemesis_core::dataset::Registry;
 use nemesis_core::error::suggest;
 use nemesis_core::{Error, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// The backbone's name and checkpoint.
@@ -132,7 +133,7 @@ fn chosen_methods(settings: &Settings, plugins: &mut Plugins) -> Result<Vec<Meth
 /// # Errors
 ///
 /// When two have one label, or a plugin cannot be loaded.
-pub(super) fn columns(entries: &[MethodEntry], plugins: &mut Plugins) -> Result<Vec<Column>> {
+pub(super) fn columns(settings: &Settings, entries: &[MethodEntry], plugins: &mut Plugins) -> Result<Vec<Column>> {
     let mut columns: Vec<Column> = Vec::with_capacity(entries.len());
     for entry in entries {
         let plugin = plugins.get(&entry.method)?;
@@ -146,7 +147,21 @@ pub(super) fn columns(entries: &[MethodEntry], plugins: &mut Plugins) -> Result<
             return Err(Error::new(format!("two columns have the label `{label}`"))
                 .help("give a method that appears twice a `label` each time"));
         }
-        columns.push(Column { method: entry.method.clone(), label, swept, plugin: plugin.file.path().to_owned() });
+        let set = overrides(settings, &entry.method);
+        columns.push(Column {
+            method: entry.method.clone(),
+            label,
+            swept,
+            plugin: plugin.file.path().to_owned(),
+            settings: json!({
+                "options": entry.options,
+                "options_by_dataset": entry.options_by_dataset,
+                "sweep": entry.sweep,
+                "set": set,
+            }),
+            options: plugin.descriptor.options.iter().map(|option| option.name.clone()).collect(),
+            source: plugin.descriptor.source.clone(),
+        });
     }
     Ok(columns)
 }

@@ -47,6 +47,14 @@ macro_rules! assert_command {
 }
 pub(crate) use assert_command;
 
+/// The file with this ending that a command says it wrote.
+pub(crate) fn written(folder: &Path, output: &Output, ending: &str) -> PathBuf {
+    let told = String::from_utf8_lossy(&output.stderr);
+    let files = told.lines().filter_map(|line| line.strip_prefix("wrote "));
+    let file = files.filter(|file| file.ends_with(ending)).next_back();
+    folder.join(file.unwrap_or_else(|| panic!("no file ends in {ending}: {told}")))
+}
+
 /// A path as a regular expression that matches it alone.
 pub(crate) fn regex_escape(path: &Path) -> String {
     path.display()

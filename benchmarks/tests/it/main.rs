@@ -9,6 +9,7 @@ mod compare;
 mod cuda;
 mod fetch;
 mod files;
+mod identity;
 mod interchange;
 #[cfg(target_os = "linux")]
 mod isolation;
@@ -21,6 +22,8 @@ mod plugin_faults;
 mod plugin_outside;
 mod pool;
 mod precision;
+mod questions;
+mod remarks;
 mod repeats;
 mod report;
 mod resume;
