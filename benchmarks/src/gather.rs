@@ -54,7 +54,7 @@ impl Filter {
             match gathered.iter_mut().find(|other| other.suite == suite && other.takes(&part, name)) {
                 Some(other) => other.add(name, &part),
                 None => {
-                    gathered.push(Gathered { suite, from: vec![name.clone()], plan: part, differs: BTreeSet::new() })
+                    gathered.push(Gathered { suite, from: vec![name.clone()], plan: part, differs: BTreeSet::new() });
                 }
             }
         }
@@ -146,9 +146,9 @@ impl Filter {
             return;
         }
         if self.shots.is_empty() {
-            plan.shots.sort_unstable()
+            plan.shots.sort_unstable();
         } else {
-            plan.shots.clone_from(&self.shots)
+            plan.shots.clone_from(&self.shots);
         }
         if self.seeds.is_empty() { plan.seeds.sort_unstable() } else { plan.seeds.clone_from(&self.seeds) }
     }

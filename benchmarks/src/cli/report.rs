@@ -88,7 +88,7 @@ impl Report {
         }
         let filter = self.filter();
         if !filter.is_empty() {
-            plans = apart(filter.gather(&plans).map_err(|e| e.at(&self.out))?);
+            plans = apart(&filter.gather(&plans).map_err(|e| e.at(&self.out))?);
         }
         let mut written = Vec::new();
         let text = if self.statistics || !self.paired.is_empty() {
@@ -165,9 +165,9 @@ impl Report {
 
 /// What was gathered as plans with names. Where a suite's evaluations are of several recipes, says so, and has titles
 /// tell them apart.
-fn apart(gathered: Vec<Gathered>) -> Vec<(String, SavedPlan)> {
+fn apart(gathered: &[Gathered]) -> Vec<(String, SavedPlan)> {
     let mut plans = Vec::new();
-    for one in &gathered {
+    for one in gathered {
         let of_suite: Vec<&Gathered> = gathered.iter().filter(|other| other.suite == one.suite).collect();
         let mut plan = one.plan.clone();
         if of_suite.len() > 1 {
@@ -182,7 +182,8 @@ fn apart(gathered: Vec<Gathered>) -> Vec<(String, SavedPlan)> {
                     .help("`--question NAME` shows the table of one question, and `--list` names them"),
             );
         }
-        plans.push((one.suite.clone(), plan));
+        let name = if of_suite.len() > 1 { one.from.join(", ") } else { one.suite.clone() };
+        plans.push((name, plan));
     }
     plans
 }

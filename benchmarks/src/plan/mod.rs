@@ -229,8 +229,8 @@ impl Plan {
             cells.seen.missing.into_iter().map(|(dataset, images)| (dataset, images.into_iter().collect())).collect();
         missing.sort_by_key(|(dataset, _)| in_order(dataset));
         let titled = |name: &&String| Ok(((*name).clone(), registry.get(name)?.title.clone()));
-        let asked =
-            Asked::new(settings, &protocol, (&backbone.1, &cells.weights), &data, sources.iter().chain(&targets))?;
+        let opened = sources.iter().chain(&targets).map(|dataset| &**dataset);
+        let asked = Asked::new(settings, &protocol, (&backbone.1, &cells.weights), &data, opened)?;
         let mut plan = Self {
             name: String::new(),
             asked,

@@ -77,12 +77,12 @@ impl Asked {
         protocol: &Protocol,
         (weights, hash): (&Path, &str),
         data: &Path,
-        datasets: impl Iterator<Item = &'a Box<dyn Dataset>>,
+        datasets: impl Iterator<Item = &'a dyn Dataset>,
     ) -> Result<Self> {
         let absolute = |path: &Path| path.canonicalize().map_err(|e| Error::io("find", path, &e));
         let is_mini = mini::is_mini(hash);
-        let split = |dataset: &Box<dyn Dataset>| {
-            let (manifest, fingerprint) = (manifest_hash(&**dataset), split_fingerprint(&**dataset));
+        let split = |dataset: &dyn Dataset| {
+            let (manifest, fingerprint) = (manifest_hash(dataset), split_fingerprint(dataset));
             (dataset.name().to_owned(), Split { manifest, fingerprint })
         };
         Ok(Self {

@@ -93,6 +93,9 @@ pub struct SavedCell {
     pub epoch: Option<u64>,
 }
 
+/// Data set, column, and shots and seed.
+type Spot<'a> = (&'a str, Option<&'a str>, Option<(u32, u64)>);
+
 impl SavedPlan {
     /// The suite, where the plan's file has this name.
     pub fn suite<'a>(&'a self, name: &'a str) -> &'a str {
@@ -111,18 +114,38 @@ impl SavedPlan {
         })
     }
 
-    /// How many evaluations a whole table has: where plans were put together, some may be in none of them.
+    /// How many evaluations a whole table has: where plans were put together, some may be in none of them, and count as
+    /// many as there are elsewhere in their place.
     pub fn expected(&self) -> usize {
-        let mut of_place: BTreeMap<_, usize> = BTreeMap::new();
-        for cell in &self.cells {
-            *of_place.entry((&cell.dataset, &cell.column, cell.sample)).or_default() += 1;
+        if !self.gathered {
+            return self.cells.len();
         }
-        let most =
-            |trained| of_place.iter().filter(|((_, column, _), _)| column.is_some() == trained).map(|(_, n)| *n).max();
-        let trainings = self.columns.len() * self.shots.len() * self.seeds.len();
-        let whole = self.datasets.len() * (trainings * most(true).unwrap_or(0) + most(false).unwrap_or(0));
-        // Settings may be counted otherwise where epochs or positions differ between data sets.
-        if self.gathered { whole.max(self.cells.len()) } else { self.cells.len() }
+        let mut there: BTreeMap<Spot<'_>, usize> = BTreeMap::new();
+        for cell in &self.cells {
+            *there.entry((&cell.dataset, cell.column.as_deref(), cell.sample)).or_default() += 1;
+        }
+        let most = |shots: Option<u32>, dataset: Option<&str>| {
+            let alike = there.iter().filter(|((of, _, sample), _)| {
+                sample.map(|(shots, _)| shots) == shots && dataset.is_none_or(|dataset| dataset == *of)
+            });
+            alike.map(|(_, count)| *count).max()
+        };
+        let any = there.iter().filter(|((_, column, _), _)| column.is_some()).map(|(_, count)| *count).max();
+        let mut lacking = 0;
+        for (dataset, _) in &self.datasets {
+            let places = self.columns.iter().flat_map(|column| {
+                let samples = self.shots.iter().flat_map(|shots| self.seeds.iter().map(|seed| (*shots, *seed)));
+                samples.map(|sample| (dataset.as_str(), Some(column.label.as_str()), Some(sample)))
+            });
+            for place in places.filter(|place| !there.contains_key(place)) {
+                let shots = place.2.map(|(shots, _)| shots);
+                lacking += most(shots, Some(dataset)).or_else(|| most(shots, None)).or(any).unwrap_or(0);
+            }
+            if self.zero_shot && !there.contains_key(&(dataset.as_str(), None, None)) {
+                lacking += most(None, None).unwrap_or(0);
+            }
+        }
+        self.cells.len() + lacking
     }
 }
 

@@ -39,6 +39,15 @@ impl Pair {
             ([], [pair]) => Ok(pair.clone()),
             ([], []) => Err(wrong()),
             ([], _) => {
+                // Where one side is a column, the other is what was mistyped.
+                let half = parted.iter().find_map(|pair| match (is_column(&pair.first), is_column(&pair.second)) {
+                    (true, false) => Some(&pair.second),
+                    (false, true) => Some(&pair.first),
+                    _ => None,
+                });
+                if let Some(error) = half.and_then(|name| results.first()?.column(name).err()) {
+                    return Err(error);
+                }
                 let known: BTreeSet<&str> =
                     results.iter().flat_map(|results| &results.columns).map(String::as_str).collect();
                 let known: Vec<String> = known.into_iter().map(|label| format!("`{label}`")).collect();

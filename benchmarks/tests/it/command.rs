@@ -50,8 +50,8 @@ pub(crate) use assert_command;
 /// The file with this ending that a command says it wrote.
 pub(crate) fn written(folder: &Path, output: &Output, ending: &str) -> PathBuf {
     let told = String::from_utf8_lossy(&output.stderr);
-    let files = told.lines().filter_map(|line| line.strip_prefix("wrote "));
-    let file = files.filter(|file| file.ends_with(ending)).next_back();
+    let mut files = told.lines().filter_map(|line| line.strip_prefix("wrote "));
+    let file = files.rfind(|file| file.ends_with(ending));
     folder.join(file.unwrap_or_else(|| panic!("no file ends in {ending}: {told}")))
 }
 

@@ -13,7 +13,7 @@ fn remarks(folder: &Path, arguments: &[&str]) -> String {
     text.lines()
         .skip_while(|line| !line.starts_with("Top-1"))
         .filter(|line| !line.is_empty())
-        .map(|l| format!("{l}\n"))
+        .flat_map(|line| [line, "\n"])
         .collect()
 }
 

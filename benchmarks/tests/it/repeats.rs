@@ -12,7 +12,7 @@ fn plan(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String
         ["exit code", "warning", "error", "  ", "data sets", "shots", "seeds", "CoOp", "trainings", "evaluations"];
     told.lines()
         .filter(|line| wanted.iter().any(|start| line.starts_with(start)))
-        .map(|line| format!("{line}\n"))
+        .flat_map(|line| [line, "\n"])
         .collect()
 }
 
