@@ -58,7 +58,8 @@ pub(crate) fn nemesis_program() -> Result<PathBuf> {
 /// alone.
 pub(crate) fn nemesis(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     let mut command = Command::new(nemesis_program()?);
-    let error = command.args(arguments).exec();
+    eprintln!("$ {}", shown(command.args(arguments)));
+    let error = command.exec();
     Err(cannot_start(&command, &error))
 }
 
