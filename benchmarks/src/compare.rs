@@ -3,6 +3,8 @@
 use crate::published::{AVERAGE, Block, Known, Protocol, Published};
 use crate::results::{BySeed, ELEVEN, Results, Run};
 use crate::tables::{Field, Footnotes, Run as TableRun, Sheet, SheetColumn, SheetRow, collapse};
+use nemesis_core::Result;
+use nemesis_core::dataset::Registry;
 use nemesis_core::record::statistics::{Summary, collapsed, harmonic_mean};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,19 +48,50 @@ const RULE: &str = "In spread: the difference is at most the sum of both ±. Our
                     figure or half a unit of the last digit, and half of the interval where single runs or a deviation \
                     are published.";
 
-/// Puts our results beside a published table. `backbone` is the name that ours goes by in published tables.
-pub fn compare(published: &Published, results: &Results, backbone: &str, tolerance: f64) -> Verdict {
-    // A small CLIP of our own is nobody's backbone, whatever it is called.
-    if results.backbone == "mini" {
-        return Verdict::Nothing(
-            "ours is the mini suite with a small CLIP of its own: it compares with nothing".into(),
-        );
+/// Puts our results beside a published table. `said` is the backbone that ours is by the user's word.
+///
+/// What a checkpoint and a data set are called proves nothing: the one has to be known by its hash or vouched for, and the
+/// other by the fingerprint of its split, where that of the published one is known.
+///
+/// # Errors
+///
+/// When the registry that is built in cannot be read, which its tests rule out.
+pub fn compare(published: &Published, results: &Results, said: Option<&str>, tolerance: f64) -> Result<Verdict> {
+    if let Some(reason) = is_mini(results) {
+        return Ok(Verdict::Nothing(reason.to_owned()));
     }
+    let backbone = match (results.published_backbone(), said) {
+        (Some(known), Some(said)) if normalised(known) != normalised(said) => {
+            return Ok(Verdict::Nothing(format!("`--as {said}` is not so: the checkpoint is OpenAI's {known}")));
+        }
+        (Some(known), _) => known,
+        (None, Some(said)) => said,
+        (None, None) => {
+            return Ok(Verdict::Nothing(format!(
+                "the checkpoint that ours calls `{}` is not known to be a published one; `--as NAME` says which it is",
+                results.backbone
+            )));
+        }
+    };
     if normalised(backbone) != normalised(&published.backbone) {
-        return Verdict::Nothing(format!("it is of the backbone {}, ours of `{backbone}`", published.backbone));
+        return Ok(Verdict::Nothing(format!("it is of the backbone {}, ours of {backbone}", published.backbone)));
     }
-    let side = SideBySide { published, results, tolerance };
-    side.comparison().map_or_else(|| Verdict::Nothing(side.why_nothing()), Verdict::Compared)
+    let side = SideBySide { published, results, said, splits: Splits::of(results)?, tolerance };
+    Ok(side.comparison().map_or_else(|| Verdict::Nothing(side.why_nothing()), Verdict::Compared))
+}
+
+/// Why results compare with nothing, if they are of the mini suite's data or weights.
+fn is_mini(results: &Results) -> Option<&'static str> {
+    let (data, weights) = match &results.asked {
+        Some(asked) => (asked.mini_data, asked.checkpoint.is_mini()),
+        None => (results.backbone == "mini", results.backbone == "mini"),
+    };
+    match (data, weights) {
+        (true, true) => Some("ours is the mini suite with a small CLIP of its own: it compares with nothing"),
+        (false, true) => Some("ours is the mini suite's small CLIP on other data: it compares with nothing"),
+        (true, false) => Some("ours is on the mini suite's small procedural data sets: it compares with nothing"),
+        (false, false) => None,
+    }
 }
 
 /// `ViT-B/16`, `vit_b16` and `ViT-B-16` are one backbone.
@@ -80,6 +113,8 @@ fn is_of(run: &Run, block: &Block) -> bool {
 struct SideBySide<'a> {
     published: &'a Published,
     results: &'a Results,
+    said: Option<&'a str>,
+    splits: Splits,
     tolerance: f64,
 }
 
@@ -136,10 +171,19 @@ impl SideBySide<'_> {
         Some(Comparison { sheet, compared, beyond })
     }
 
-    /// Runs over whole test sets, within the protocol of the published table.
+    /// Runs over whole test sets of the published splits, within the protocol of the published table.
     fn usable(&self) -> impl Iterator<Item = &Run> {
+        self.in_protocol().filter(|run| self.splits.foreign_in(run).is_none())
+    }
+
+    fn in_protocol(&self) -> impl Iterator<Item = &Run> {
         let protocol = self.published.table;
         self.results.runs.iter().filter(move |run| run.record.cell.limit.is_none() && run.place(protocol).is_some())
+    }
+
+    /// The data sets whose runs are left out, since their splits are not the published ones.
+    fn foreign(&self) -> BTreeSet<&str> {
+        self.in_protocol().filter_map(|run| self.splits.foreign_in(run)).collect()
     }
 
     /// Accuracies by data set and group, with averages and harmonic means where they are whole.
@@ -266,15 +310,28 @@ impl SideBySide<'_> {
         });
         let precisions = names(&|run| run.record.cell.precision.clone());
         let joined = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(" and ");
+        let backbone = match (self.results.published_backbone(), self.said) {
+            (Some(known), _) => format!("OpenAI's {known}"),
+            (None, Some(said)) => format!("`{}`, taken for {said} since `--as` says so", self.results.backbone),
+            (None, None) => format!("`{}`", self.results.backbone),
+        };
         remarks.push(format!(
-            "Ours with: {}; suite `{}`, protocol {}, {}.",
-            self.results.backbone,
+            "Ours with: {backbone}; table `{}`, protocol {}, {}.",
             self.results.suite,
             joined(&protocols),
             joined(&precisions)
         ));
         if protocols.iter().any(|name| name != "paper") {
             remarks.push("Not like with like: ours are not by the protocol `paper`.".to_owned());
+        }
+        let listed = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
+        let (foreign, unknown) =
+            (self.foreign(), self.usable().filter_map(|run| self.splits.unknown_in(run)).collect());
+        if !foreign.is_empty() {
+            remarks.push(format!("Left out, since ours is not the published split: {}.", listed(foreign)));
+        }
+        if !BTreeSet::is_empty(&unknown) {
+            remarks.push(format!("Whether ours is the published split is not known: {}.", listed(unknown)));
         }
         remarks.extend(self.results.incomplete());
         remarks
@@ -287,6 +344,15 @@ impl SideBySide<'_> {
             return blank.because.clone();
         }
         if self.usable().next().is_none() {
+            let foreign: Vec<&str> = self.foreign().into_iter().collect();
+            if self.results.asked.is_none() {
+                return "an earlier version of nemesis ran it and did not keep what data it was on; the same `nemesis run` \
+                        keeps it, and computes again only what has changed"
+                    .to_owned();
+            }
+            if !foreign.is_empty() {
+                return format!("ours is not the published split of {}", foreign.join(", "));
+            }
             let limited = self.results.runs.iter().find_map(|run| run.record.cell.limit);
             return match limited {
                 Some(limit) => format!("ours count only the first {limit} test images of each class"),
@@ -311,6 +377,52 @@ impl SideBySide<'_> {
             _ => "no data set, number of shots and seed is whole on both sides".to_owned(),
         }
     }
+}
+
+/// What is known of the splits that results are on, by data set.
+struct Splits(BTreeMap<String, Standing>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Published,
+    /// Nobody has told the fingerprint of the published one.
+    Unknown,
+}
+
+impl Splits {
+    fn of(results: &Results) -> Result<Self> {
+        let registry = Registry::built_in()?;
+        let mut standings = BTreeMap::new();
+        for (name, split) in results.asked.iter().flat_map(|asked| &asked.splits) {
+            let published = registry.entries().iter().find(|entry| entry.name == *name).map(|entry| &entry.published);
+            match published {
+                Some(Some(published)) if *published == split.fingerprint => {
+                    standings.insert(name.clone(), Standing::Published);
+                }
+                Some(Some(_)) => {}
+                Some(None) | None => {
+                    standings.insert(name.clone(), Standing::Unknown);
+                }
+            }
+        }
+        Ok(Self(standings))
+    }
+
+    /// The data set of a run, trained or tested on, whose split is not the published one.
+    fn foreign_in<'a>(&self, run: &'a Run) -> Option<&'a str> {
+        datasets_of(run).find(|dataset| !self.0.contains_key(*dataset))
+    }
+
+    /// The one of which it is not known.
+    fn unknown_in<'a>(&self, run: &'a Run) -> Option<&'a str> {
+        datasets_of(run).find(|dataset| self.0.get(*dataset) == Some(&Standing::Unknown))
+    }
+}
+
+fn datasets_of(run: &Run) -> impl Iterator<Item = &str> {
+    let cell = &run.record.cell;
+    let trained_on = cell.subject.training().map(|training| training.dataset.as_str());
+    std::iter::once(cell.dataset.as_str()).chain(trained_on)
 }
 
 /// The mean of several rows for each seed that all of them have.

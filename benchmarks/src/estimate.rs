@@ -58,7 +58,7 @@ impl Estimate {
         let (mut seconds, mut disk, mut largest) = (0.0, 0, 0);
         // Features are encoded once for all cells that share them.
         let mut encoded = HashSet::new();
-        for cell in plan.cells.iter().filter(|cell| !store.contains(&cell.id)) {
+        for cell in plan.distinct_cells().filter(|cell| !store.contains(&cell.id)) {
             let sample = match cell.cell {
                 Cell::Training(_) => cell.sample(),
                 Cell::Evaluation(_) => None,

@@ -7,6 +7,7 @@ pub mod compare;
 pub mod drift;
 pub mod estimate;
 pub mod fetch;
+pub mod gather;
 pub mod mini;
 pub mod parity;
 pub mod peer;

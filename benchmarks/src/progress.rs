@@ -27,7 +27,7 @@ pub struct Progress {
 impl Progress {
     /// Progress of the cells of `plan` that have no record in `store`.
     pub fn new(plan: &Plan, store: &Store) -> Self {
-        let todo: Vec<&PlannedCell> = plan.cells.iter().filter(|cell| !store.contains(&cell.id)).collect();
+        let todo: Vec<&PlannedCell> = plan.distinct_cells().filter(|cell| !store.contains(&cell.id)).collect();
         let style = ProgressStyle::with_template("{bar:30.cyan/dim} {pos}/{len} cells  {prefix}  {wide_msg:.dim}");
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(todo.len() as u64);

@@ -1,25 +1,27 @@
 //! From records to a suite's table: on the terminal, and as files beside the records.
 
-use crate::plan::{SavedCell, SavedColumn, SavedPlan};
+use crate::plan::{Checkpoint, SavedCell, SavedColumn, SavedPlan};
 use crate::results::ZERO_SHOT;
 use crate::suite::TableKind;
 use crate::tables::{
     Contents, Entry, MethodColumn, Outcome, Place, Table, Terminal, ablation, base_to_new, domain_generalization,
     few_shot, low_norm_effect, norm_curve, write_all,
 };
+use nemesis_core::error::suggest;
 use nemesis_core::record::{EvaluationCell, Store};
 use nemesis_core::{Error, Result, files};
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-/// Writes the table of a saved plan in every format to `out` and returns it as text for the terminal.
+/// Writes the table of a saved plan in every format to `out`, and returns it as text for the terminal, and the files.
 ///
 /// # Errors
 ///
 /// When a record is damaged or a file cannot be written.
-pub fn write_and_render(suite: &str, plan: &SavedPlan, store: &Store, out: &Path) -> Result<String> {
+pub fn write_and_render(name: &str, plan: &SavedPlan, store: &Store, out: &Path) -> Result<(String, Vec<PathBuf>)> {
     let table = table(plan, store)?;
-    write_all(&table, out, suite)?;
-    Ok(Terminal::of_stdout().render(&table))
+    let files = write_all(&table, out, name)?;
+    Ok((Terminal::of_stdout().render(&table), files))
 }
 
 /// The table of a saved plan, from the records that there are.
@@ -29,7 +31,6 @@ pub fn write_and_render(suite: &str, plan: &SavedPlan, store: &Store, out: &Path
 /// When a record is damaged.
 pub fn table(plan: &SavedPlan, store: &Store) -> Result<Table> {
     let entries = plan.cells.iter().map(|cell| entry(cell, store)).collect::<Result<Vec<_>>>()?;
-    let about = format!("the backbone is `{}`", plan.backbone);
     let column = |column: &SavedColumn| MethodColumn {
         label: column.label.clone(),
         swept: column.swept.as_ref().map(|swept| (swept.what.clone(), swept.value.clone())),
@@ -41,7 +42,7 @@ pub fn table(plan: &SavedPlan, store: &Store) -> Result<Table> {
         shots: plan.shots.clone(),
         seeds: plan.seeds.clone(),
         zero_shot: plan.zero_shot.then(|| ZERO_SHOT.to_owned()),
-        remarks: std::iter::once(about).chain(plan.notes.iter().cloned()).collect(),
+        remarks: remarks(plan, &entries),
     };
     Ok(match &plan.table {
         TableKind::FewShot => few_shot(&contents, &entries),
@@ -51,6 +52,32 @@ pub fn table(plan: &SavedPlan, store: &Store) -> Result<Table> {
         TableKind::NormCurve { .. } => norm_curve(&contents, &entries),
         TableKind::Ablation => ablation(&contents, &entries),
     })
+}
+
+/// What is to be said of the table beside what its records say.
+fn remarks(plan: &SavedPlan, entries: &[Entry]) -> Vec<String> {
+    let asked = plan.asked.as_ref();
+    let backbone = match asked.map(|asked| &asked.checkpoint) {
+        None => format!("the backbone is `{}`", plan.backbone),
+        Some(checkpoint) if checkpoint.is_mini() => "the backbone is `mini`".to_owned(),
+        Some(Checkpoint { published: Some(published), .. }) => format!("the backbone is OpenAI's {published}"),
+        Some(Checkpoint { hash, .. }) => format!(
+            "the backbone is called `{}`; its file is none that OpenAI published (blake3 {}…)",
+            plan.backbone,
+            &hash[..12.min(hash.len())]
+        ),
+    };
+    let set =
+        asked.into_iter().flat_map(|asked| &asked.set).map(|(option, value)| format!("`{option}` is set to {value}"));
+    // What an earlier version has left does not say what its methods are: then all of its notes stand.
+    let shown = plan.shown();
+    let notes = plan.notes.iter().filter_map(|note| match &shown {
+        Some(shown) => note.for_table(shown).map(str::to_owned),
+        None => Some(note.text.clone()),
+    });
+    let (there, planned) = (entries.iter().filter(|entry| entry.outcome.record().is_some()).count(), plan.expected());
+    let holes = (there < planned).then(|| format!("not complete: {there} of {planned} evaluations are there"));
+    std::iter::once(backbone).chain(notes).chain(set).chain(holes).collect()
 }
 
 fn entry(cell: &SavedCell, store: &Store) -> Result<Entry> {
@@ -75,7 +102,8 @@ fn entry(cell: &SavedCell, store: &Store) -> Result<Entry> {
     })
 }
 
-/// The plans saved beside the records in `out`, by suite: all of them, or that of one suite.
+/// The plans saved beside the records in `out`, by the names of their tables: all of them, or those of one suite, the
+/// suite as it stands first.
 ///
 /// # Errors
 ///
@@ -90,17 +118,27 @@ pub fn saved_plans(out: &Path, suite: Option<&str>) -> Result<Vec<(String, Saved
     let mut names: Vec<String> = std::fs::read_dir(&folder)
         .map_err(|_| nothing())?
         .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".json")?.to_owned()))
-        .filter(|name| suite.is_none_or(|suite| suite == name))
         .collect();
     names.sort();
     if names.is_empty() {
         return Err(nothing());
     }
+    let known = names.clone();
     let read = |name: String| {
         let path = folder.join(format!("{name}.json"));
         let plan = serde_json::from_str(&files::read_text(&path)?)
             .map_err(|e| Error::new(format!("the saved plan is damaged: {e}")).at(&path).line(e.line()))?;
         Ok((name, plan))
     };
-    names.into_iter().map(read).collect()
+    let mut plans: Vec<(String, SavedPlan)> = names.into_iter().map(read).collect::<Result<_>>()?;
+    if let Some(suite) = suite {
+        let suites: BTreeSet<String> = plans.iter().map(|(name, plan)| plan.suite(name).to_owned()).collect();
+        plans.retain(|(name, plan)| plan.suite(name) == suite || name == suite);
+        if plans.is_empty() {
+            return Err(Error::new(format!("there is no table of `{suite}` here"))
+                .at(out)
+                .help(suggest(suite, suites.iter().chain(&known).map(String::as_str).collect::<BTreeSet<_>>())));
+        }
+    }
+    Ok(plans)
 }

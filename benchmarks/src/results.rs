@@ -1,11 +1,12 @@
 //! What the saved plans of a folder have come to: each complete evaluation with its place in its suite.
 
-use crate::plan::SavedPlan;
+use crate::plan::{Asked, SavedPlan};
 use crate::published::Protocol;
-use nemesis_core::Result;
 use nemesis_core::dataset::ClassSubset;
+use nemesis_core::error::suggest;
 use nemesis_core::record::{EvaluationCell, EvaluationRecord, Store, Subject};
-use std::collections::BTreeMap;
+use nemesis_core::{Error, Result};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The data sets that published averages are over.
 pub const ELEVEN: [&str; 11] = [
@@ -32,6 +33,8 @@ pub struct Results {
     pub suite: String,
     /// The backbone's name, as the user calls it.
     pub backbone: String,
+    /// What it was run with and on; plans of earlier versions do not say.
+    pub asked: Option<Asked>,
     /// Labels of the methods' columns, in order, the zero-shot one first if there is one.
     pub columns: Vec<String>,
     /// Data sets in the table's order, by name and title.
@@ -70,12 +73,40 @@ impl Results {
         Ok(Self {
             suite: suite.to_owned(),
             backbone: plan.backbone.clone(),
+            asked: plan.asked.clone(),
             columns: zero_shot.into_iter().chain(plan.columns.iter().map(|column| column.label.clone())).collect(),
             datasets: plan.datasets.clone(),
             seeds: plan.seeds.clone(),
             planned: plan.cells.len(),
             runs,
         })
+    }
+
+    /// The column that a user names by its label, or by the id of its method.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or the id stands for several.
+    pub fn column(&self, name: &str) -> Result<&str> {
+        if let Some(column) = self.columns.iter().find(|column| column.eq_ignore_ascii_case(name)) {
+            return Ok(column);
+        }
+        let of_method: BTreeSet<&str> =
+            self.runs.iter().filter(|run| run.method() == name).map(|run| run.column.as_str()).collect();
+        let known = || self.columns.iter().map(String::as_str);
+        match of_method.iter().collect::<Vec<_>>().as_slice() {
+            [column] => Ok(column),
+            [] => Err(Error::new(format!("no column of the suite `{}` is named `{name}`", self.suite))
+                .expected(format!("one of {}", known().collect::<Vec<_>>().join(", ")))
+                .help(suggest(name, known()))),
+            _ => Err(Error::new(format!("several columns of the suite `{}` are of `{name}`", self.suite))
+                .expected(format!("one of {}", of_method.into_iter().collect::<Vec<_>>().join(", ")))),
+        }
+    }
+
+    /// The published backbone that the weights are known to be: `RN50`, `ViT-B/16`.
+    pub fn published_backbone(&self) -> Option<&str> {
+        self.asked.as_ref()?.checkpoint.published.as_deref()
     }
 
     /// The title of a data set.

@@ -1,5 +1,7 @@
 //! Suites and protocols: the YAML files that say what a table is made of. The project's own are embedded.
 
+use crate::settings::numbers;
+use nemesis_core::note::Note;
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result, error::suggest, yaml};
 use serde::{Deserialize, Serialize};
@@ -21,17 +23,19 @@ pub struct Suite {
     /// Names of data sets in `datasets.yaml`, in the table's order.
     pub datasets: Vec<String>,
     /// Training images per class, one group of columns each.
+    #[serde(deserialize_with = "numbers::deserialize")]
     pub shots: Vec<u32>,
     /// Seeds, averaged over.
+    #[serde(deserialize_with = "numbers::deserialize")]
     pub seeds: Vec<u64>,
     /// Whether the zero-shot baseline is a column.
     #[serde(default)]
     pub zero_shot: bool,
     /// The methods, one column each.
     pub methods: Vec<MethodEntry>,
-    /// Sentences printed under the table.
+    /// Sentences printed under the table, as far as they are about what is in it.
     #[serde(default)]
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// The kinds of tables, with what only one kind needs.
@@ -106,6 +110,12 @@ impl MethodEntry {
         }
     }
 
+    /// Whether another entry asks for the same under the same label: `1` and `1.0` are one value.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let plain = |entry: &Self| serde_json::to_value(entry).map(as_floats).ok();
+        plain(self) == plain(other)
+    }
+
     /// The entries that the sweep unfolds into, in each of which every swept option has one value; this one alone if
     /// it sweeps nothing.
     ///
@@ -130,6 +140,16 @@ impl MethodEntry {
             entries = entries.iter().flat_map(|entry| values.iter().map(|value| with(entry, value))).collect();
         }
         Ok(entries)
+    }
+}
+
+/// The value with every number as a floating-point one.
+fn as_floats(value: Value) -> Value {
+    match value {
+        Value::Number(number) => number.as_f64().map_or(Value::Number(number), Value::from),
+        Value::Array(items) => items.into_iter().map(as_floats).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, as_floats(value))).collect(),
+        other => other,
     }
 }
 
@@ -168,6 +188,11 @@ pub struct Source<T> {
 /// When there is no such suite, or the file does not hold one.
 pub fn load_suite(name: &str) -> Result<Source<Suite>> {
     load("suite", "benchmarks/suites", SUITES, name)
+}
+
+/// The text of the project's suite of this name.
+pub fn embedded_suite(name: &str) -> Option<&'static str> {
+    SUITES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
 /// The protocol of this name, or in this file when the name ends in `.yaml` or `.yml`.

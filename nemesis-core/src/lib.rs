@@ -15,6 +15,7 @@ pub mod files;
 pub mod image;
 pub mod interchange;
 pub mod json;
+pub mod note;
 pub mod plugin;
 pub mod record;
 pub mod train;

@@ -4,6 +4,7 @@ use crate::failure::{Failure, Result};
 use serde_json::Value;
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
@@ -83,12 +84,13 @@ pub(crate) fn nemesis_program() -> Result<PathBuf> {
     Ok(target_folder()?.join("release").join(format!("nemesis{}", std::env::consts::EXE_SUFFIX)))
 }
 
-/// Runs the release build of `nemesis` where the user stands, and passes on its exit code.
+/// Becomes the release build of `nemesis`, where the user stands: its exit code is that of the task, and Ctrl-C finds it
+/// alone.
 pub(crate) fn nemesis(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     let mut command = Command::new(nemesis_program()?);
-    let status = run(command.args(arguments))?;
-    // A process ended by a signal has no code: it could not run to its end.
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(2))
+    eprintln!("$ {}", shown(command.args(arguments)));
+    let error = command.exec();
+    Err(cannot_start(&command, &error))
 }
 
 /// The command line as a user would type it.

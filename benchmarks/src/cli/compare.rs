@@ -23,7 +23,7 @@ pub(super) struct Compare {
     /// The folder of the records
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
-    /// Only the records of this suite
+    /// Only the tables of this suite, or the one of this name
     #[arg(long, value_name = "NAME")]
     suite: Option<String>,
     /// Only these published numbers, as --list names them [default: all that fit]
@@ -35,9 +35,10 @@ pub(super) struct Compare {
     /// How many points ours may differ
     #[arg(long, value_name = "POINTS", default_value_t = 1.0)]
     tolerance: f64,
-    /// What ours is called in published tables, where the run calls it otherwise: RN50, ViT-B/16
-    #[arg(long, value_name = "NAME")]
-    backbone: Option<String>,
+    /// The published backbone that ours is, where its checkpoint is not byte by byte the published file: RN50, ViT-B/16.
+    /// The comparison says that it rests on this word
+    #[arg(long = "as", value_name = "NAME")]
+    said: Option<String>,
     /// How the comparison is printed
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     format: Format,
@@ -77,9 +78,8 @@ impl Compare {
         let (mut sheets, mut reasons): (Vec<Sheet>, Vec<String>) = (Vec::new(), Vec::new());
         let (mut compared, mut beyond) = (0, 0);
         for results in &results {
-            let backbone = self.backbone.as_deref().unwrap_or(&results.backbone);
             for published in &published {
-                match compare(published, results, backbone, self.tolerance) {
+                match compare(published, results, self.said.as_deref(), self.tolerance)? {
                     Verdict::Compared(comparison) => {
                         compared += comparison.compared;
                         beyond += comparison.beyond;

@@ -1,11 +1,10 @@
 //! `nemesis export`: a learned context as CoOp's code loads it.
 
-use super::trainings::{Wanted, find};
+use super::trainings::{Wanted, find, open_store};
 use super::{Ending, print};
 use clap::Args;
+use nemesis_core::Result;
 use nemesis_core::interchange::coop;
-use nemesis_core::record::Store;
-use nemesis_core::{Error, Result};
 use std::path::PathBuf;
 
 /// Writes the context that a training has learned to DIR/prompt_learner/model.pth.tar-EPOCH, a file of `torch.save`
@@ -47,10 +46,7 @@ Examples:
 
 impl Export {
     pub(super) fn run(&self) -> Result<Ending> {
-        if !self.out.is_dir() {
-            return Err(Error::new("there are no records here").at(&self.out).help("give their folder with --out DIR"));
-        }
-        let store = Store::open(&self.out)?;
+        let store = open_store(&self.out)?;
         let wanted = Wanted {
             id: self.id.as_deref(),
             dataset: self.dataset.as_deref(),

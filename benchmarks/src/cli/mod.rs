@@ -20,6 +20,7 @@ mod pool;
 mod predict;
 mod report;
 mod run;
+mod sources;
 mod trainings;
 mod worker;
 
@@ -27,6 +28,7 @@ use anstyle::AnsiColor;
 use clap::{Parser, Subcommand};
 use nemesis_core::{Error, Result};
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Reproduces prompt-tuning papers: trains methods on few images, evaluates them, prints the tables.
@@ -46,7 +48,7 @@ Examples:
   nemesis report --out out                        the tables again, from the records
   nemesis compare --out out                       our numbers beside published ones
 
-Exit codes: 0 done, 1 finished with failures, 2 could not run.";
+Exit codes: 0 done, 1 finished with failures, 2 could not run; a run that Ctrl-C ends has 130, and by SIGTERM 143.";
 
 /// How a command ended, where it could run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub enum Ending {
     Done,
     /// The command finished, with failures or differences, which it has told.
     WithFailures,
+    /// A signal of this number ended it before it was done, and it has told how far it came.
+    Stopped(i32),
 }
 
 #[derive(Debug, Subcommand)]
@@ -102,7 +106,8 @@ enum Command {
     Worker(worker::Worker),
 }
 
-/// Runs the command line and returns the exit code: 0 done, 1 finished with failures, 2 could not run.
+/// Runs the command line and returns the exit code: 0 done, 1 finished with failures, 2 could not run, and 128 plus the
+/// signal's number where one ended it, as shells say it.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
@@ -128,6 +133,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::WithFailures) => ExitCode::from(1),
+        Ok(Ending::Stopped(signal)) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(2)),
         Err(error) => {
             complain(&error);
             ExitCode::from(2)
@@ -143,6 +149,14 @@ fn print(text: &str) -> Result<()> {
             Err(Error::new(format!("cannot write to standard output: {error}")))
         }
         _ => Ok(()),
+    }
+}
+
+/// Says which files were written, on standard error: standard output may go to another one.
+fn tell_files(files: &[PathBuf]) {
+    let here = std::env::current_dir().unwrap_or_default();
+    for file in files {
+        eprintln!("wrote {}", file.strip_prefix(&here).unwrap_or(file).display());
     }
 }
 

@@ -1,6 +1,7 @@
 //! The options that `run` and `plan` share.
 
 use crate::bytes::ByteSize;
+use crate::settings::numbers::Numbers;
 use crate::settings::{Layer, Settings, by_name, parse_set};
 use crate::weights::Weights;
 use clap::Args;
@@ -8,6 +9,7 @@ use nemesis_core::backbone::Assumption;
 use nemesis_core::train::Precision;
 use nemesis_core::{Error, Result};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What is to be run. All of it can stand in `nemesis.yaml` or in `NEMESIS_…` variables, too.
@@ -40,12 +42,12 @@ pub(super) struct RunOptions {
     /// An option of a method
     #[arg(long, value_name = "METHOD.OPTION=VALUE", value_parser = parse_set)]
     set: Vec<(String, Value)>,
-    /// Training images per class
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
-    shots: Option<Vec<u32>>,
-    /// Seeds
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
-    seeds: Option<Vec<u64>>,
+    /// Training images per class, as in 1,2,4-8
+    #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
+    shots: Option<Vec<Numbers<u32>>>,
+    /// Seeds, as in 1-3
+    #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
+    seeds: Option<Vec<Numbers<u64>>>,
     /// Take few-shot samples from DIR/FOLDER/split_fewshot/shot_N-seed_M.pkl (or .json), as CoOp leaves them in the
     /// data root, instead of drawing them
     #[arg(long, value_name = "DIR")]
@@ -96,6 +98,14 @@ impl RunOptions {
     /// The settings of all sources, with these options on top.
     pub(super) fn settings(&self) -> Result<Settings> {
         let this = self.clone();
+        let mut set: BTreeMap<String, Value> = BTreeMap::new();
+        for (key, value) in this.set {
+            if let Some(other) = set.get(&key).filter(|other| **other != value) {
+                return Err(Error::new(format!("`--set {key}` is given twice, with {other} and with {value}"))
+                    .help("leave out one of the two, or sweep the option in a suite file"));
+            }
+            set.insert(key, value);
+        }
         let layer = Layer {
             suite: this.suite,
             data: this.data,
@@ -105,9 +115,9 @@ impl RunOptions {
             datasets: this.datasets,
             methods: this.methods,
             plugin: this.plugin,
-            set: this.set.into_iter().collect(),
-            shots: this.shots,
-            seeds: this.seeds,
+            set,
+            shots: this.shots.map(flat),
+            seeds: this.seeds.map(flat),
             few_shot_lists: this.few_shot_lists,
             protocol: this.protocol,
             precision: this.precision,
@@ -123,4 +133,9 @@ impl RunOptions {
         };
         Settings::gather(self.config.as_deref(), &layer)
     }
+}
+
+/// The numbers of an option that may be given several times.
+pub(super) fn flat<T>(lists: Vec<Numbers<T>>) -> Vec<T> {
+    lists.into_iter().flat_map(|numbers| numbers.0).collect()
 }

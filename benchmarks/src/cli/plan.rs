@@ -43,7 +43,7 @@ impl Plan {
         print_head(&plan, &options);
         print_methods(&plan);
         let (trainings, evaluations) =
-            plan.cells.iter().partition::<Vec<_>, _>(|c| matches!(c.cell, Cell::Training(_)));
+            plan.distinct_cells().partition::<Vec<_>, _>(|c| matches!(c.cell, Cell::Training(_)));
         for (what, cells) in [("trainings", trainings), ("evaluations", evaluations)] {
             let done = cells.iter().filter(|cell| store.contains(&cell.id)).count();
             println!("{what:12} {:5} in all, {done} done", cells.len());

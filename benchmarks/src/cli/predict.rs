@@ -1,26 +1,26 @@
 //! `nemesis predict`: labels images with a context that was learned.
 
-use super::trainings::{Wanted, find};
+use super::sources::Sources;
+use super::trainings::{Wanted, find, open_store};
 use super::{Ending, images};
-use crate::mini;
-use crate::plan::mini_root;
 use crate::plugins::Plugins;
 use crate::weights::WeightsOptions;
 use clap::Args;
 use nemesis_core::backbone::{Backbone, clip::Clip};
-use nemesis_core::dataset::Registry;
 use nemesis_core::device;
 use nemesis_core::engine::{clean_names, refuse_other_classes, task};
 use nemesis_core::method::Task;
-use nemesis_core::record::Store;
 use nemesis_core::train::{Pictures, Precision, Recompute, Services, TestInputs, encode_images};
-use nemesis_core::{Error, Result, files};
+use nemesis_core::{Error, Result};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use tch::{Kind, no_grad};
 
 /// Labels images with a context that a run has learned: one line an image, with the file, the class and its
 /// probability, separated by tabs.
+///
+/// The training is given by its id, or by enough of what it is. Its data and weights are found where the run had them, and
+/// checked.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Predict {
@@ -29,11 +29,23 @@ pub(super) struct Predict {
     images: Vec<PathBuf>,
     /// The training's id, or its first digits, as `nemesis plan --json` prints it
     #[arg(long, value_name = "ID")]
-    training: String,
+    training: Option<String>,
+    /// The data set that it was trained on
+    #[arg(long, value_name = "NAME")]
+    dataset: Option<String>,
+    /// The method's id
+    #[arg(long, value_name = "NAME")]
+    method: Option<String>,
+    /// Training images per class
+    #[arg(long, value_name = "N")]
+    shots: Option<u32>,
+    /// The seed
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// The folder of the records
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
-    /// The data root that the classes' names come from [default: the mini suite's]
+    /// The data root that the classes' names come from [default: that of the run]
     #[arg(long, value_name = "ROOT")]
     data: Option<PathBuf>,
     #[command(flatten)]
@@ -48,33 +60,30 @@ pub(super) struct Predict {
 
 const EXAMPLES: &str = "\
 Examples:
+  nemesis predict photos/ --dataset eurosat --method coop --shots 16 --seed 1
   nemesis predict photos/ --training 3f9a0c --out out
-  nemesis predict photo.jpg --training 3f9a0c --data ROOT --weights RN50.pt";
+  nemesis predict photo.jpg --training 3f9a0c --data ROOT --weights RN50.pt    where they have moved";
 
 impl Predict {
     pub(super) fn run(&self) -> Result<Ending> {
         let paths = images::collect(&self.images)?;
-        let store = Store::open(&self.out)?;
-        let record = find(&store, Wanted { id: Some(&self.training), ..Wanted::default() })?;
+        let store = open_store(&self.out)?;
+        let wanted = Wanted {
+            id: self.training.as_deref(),
+            dataset: self.dataset.as_deref(),
+            method: self.method.as_deref(),
+            shots: self.shots,
+            seed: self.seed,
+        };
+        let record = find(&store, wanted)?;
         let cell = &record.cell;
-        let data = match &self.data {
-            Some(root) => root.clone(),
-            None => mini_root(&self.out)?,
-        };
-        // A context that was learned with the mini suite's CLIP says so.
-        let weights = match self.weights.weights {
-            None if self.data.is_none() && mini::is_mini(&cell.backbone.weights) => mini::ensure_weights(&self.out)?,
-            _ => self.weights.required(&self.out)?,
-        };
-        if weights.is_file() && files::hash(&weights)? != cell.backbone.weights {
-            return Err(Error::new("the context was learned with another checkpoint")
-                .at(&weights)
-                .help("give the checkpoint of that run with `--weights FILE`"));
-        }
+        let sources = Sources::of(&store);
+        let given = self.weights.weights.as_ref().map(|weights| weights.locate(&self.out)).transpose()?;
+        let weights = sources.weights(cell, given.as_deref())?;
+        let dataset = sources.dataset(cell, self.data.as_deref())?;
         let precision: Precision = cell.precision.parse().map_err(Error::new)?;
         let assume = self.weights.weights_config.or(cell.backbone.assumed);
         let clip = Clip::load_assuming(&weights, assume, device::open(&self.device)?, precision.kind())?;
-        let dataset = Registry::load(&data)?.get(&cell.dataset)?.open(&data)?;
         let names = cell.classes.class_names(dataset.class_names());
         let prompts = clip.class_prompts(names, 0)?;
         let cancelled = AtomicBool::new(false);

@@ -1,31 +1,58 @@
 //! `nemesis report`: prints the tables of a folder of records again, or the statistics behind them.
 
-use super::{Ending, print};
+use super::options::flat;
+use super::{Ending, print, tell_files, warn};
+use crate::gather::{Filter, Gathered};
 use crate::plan::SavedPlan;
 use crate::report::{saved_plans, table, write_and_render};
 use crate::results::Results;
-use crate::statistics::{paired, statistics};
+use crate::settings::numbers::{Numbers, brief};
+use crate::statistics::{Pair, paired, statistics};
 use crate::tables::{Csv, Exporter, Format, Json, Markdown, Sheet, Terminal, render};
 use clap::Args;
+use nemesis_core::error::suggest;
 use nemesis_core::record::Store;
 use nemesis_core::{Error, Result};
 use std::path::PathBuf;
 
 /// Prints the tables of a folder of records, and writes their files again. Nothing is computed.
+///
+/// Every question that was run has a table of its own, which --list names. With --datasets, --methods, --shots or --seeds
+/// the evaluations of all of them that fit are shown in one table, which is only printed; those that were computed by
+/// different recipes are never put into one mean, but shown apart.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Report {
     /// The folder of the records
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
-    /// Only the table of this suite
+    /// Only the tables of this suite
     #[arg(long, value_name = "NAME")]
     suite: Option<String>,
+    /// Only the table of this question, as --list names it
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["suite", "datasets", "methods", "shots", "seeds"])]
+    question: Option<String>,
+    /// List the questions that there are tables of
+    #[arg(long)]
+    list: bool,
+    /// Only these data sets, over the records of all questions
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    datasets: Vec<String>,
+    /// Only these methods: ids, or labels of columns
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    methods: Vec<String>,
+    /// Only these numbers of training images per class, as in 1,2,4-8
+    #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
+    shots: Vec<Numbers<u32>>,
+    /// Only these seeds, as in 1-3
+    #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
+    seeds: Vec<Numbers<u64>>,
     /// For each value its seeds, mean, sample and population deviation, Student's 95 % interval and range
     #[arg(long)]
     statistics: bool,
-    /// Two methods compared on the same data sets, shots and seeds: labels of columns, or ids of methods
-    #[arg(long, value_name = "FIRST,SECOND", value_delimiter = ',', conflicts_with = "statistics")]
+    /// Two methods compared on the same data sets, shots and seeds: labels of columns, or ids of methods. Labels with
+    /// commas are better given one at a time: --paired FIRST --paired SECOND
+    #[arg(long, value_name = "FIRST,SECOND", conflicts_with = "statistics")]
     paired: Vec<String>,
     /// How it is printed
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
@@ -35,27 +62,65 @@ pub(super) struct Report {
 const EXAMPLES: &str = "\
 Examples:
   nemesis report --out out
+  nemesis report --list
   nemesis report --suite few-shot --format markdown > table.md
+  nemesis report --datasets eurosat,dtd --methods coop,nemesis-pen --shots 1,16 --seeds 1-3
   nemesis report --statistics --format csv > statistics.csv
-  nemesis report --paired coop,nemesis-pen";
+  nemesis report --paired coop,nemesis-pen
+  nemesis report --paired 'Nemesis-PEN, alpha 0.1' --paired 'Nemesis-PEN, alpha 1.0'";
 
 impl Report {
     pub(super) fn run(&self) -> Result<Ending> {
-        let plans = saved_plans(&self.out, self.suite.as_deref())?;
+        let mut plans = saved_plans(&self.out, self.suite.as_deref())?;
         let store = Store::open(&self.out)?;
+        if let Some(name) = &self.question {
+            let names: Vec<String> = plans.iter().map(|(name, _)| name.clone()).collect();
+            plans.retain(|(known, _)| known == name);
+            if plans.is_empty() {
+                return Err(Error::new(format!("there is no question `{name}` here"))
+                    .at(&self.out)
+                    .help(suggest(name, names.iter().map(String::as_str))));
+            }
+        }
+        if self.list {
+            print(&plans.iter().map(|(name, plan)| listed(name, plan, &store)).collect::<String>())?;
+            return Ok(Ending::Done);
+        }
+        let filter = self.filter();
+        if !filter.is_empty() {
+            plans = apart(&filter.gather(&plans).map_err(|e| e.at(&self.out))?);
+        }
+        let mut written = Vec::new();
         let text = if self.statistics || !self.paired.is_empty() {
             render(&self.sheets(&plans, &store)?, self.format, Terminal::of_stdout())
         } else {
-            let tables = plans.iter().map(|(suite, plan)| self.table(suite, plan, &store));
+            let tables = plans.iter().map(|(name, plan)| self.table(name, plan, &store, &mut written));
             tables.collect::<Result<Vec<_>>>()?.join("\n")
         };
         print(&text)?;
-        let complete = plans.iter().flat_map(|(_, plan)| &plan.cells).all(|cell| store.contains(&cell.id));
+        tell_files(&written);
+        let there = |plan: &SavedPlan| plan.cells.iter().filter(|cell| store.contains(&cell.id)).count();
+        let complete = plans.iter().all(|(_, plan)| there(plan) == plan.expected());
         Ok(if complete { Ending::Done } else { Ending::WithFailures })
     }
 
-    fn table(&self, suite: &str, plan: &SavedPlan, store: &Store) -> Result<String> {
-        let on_terminal = write_and_render(suite, plan, store, &self.out)?;
+    fn filter(&self) -> Filter {
+        Filter {
+            datasets: self.datasets.clone(),
+            methods: self.methods.clone(),
+            shots: flat(self.shots.clone()),
+            seeds: flat(self.seeds.clone()),
+        }
+    }
+
+    fn table(&self, name: &str, plan: &SavedPlan, store: &Store, written: &mut Vec<PathBuf>) -> Result<String> {
+        let on_terminal = if plan.gathered {
+            Terminal::of_stdout().render(&table(plan, store)?)
+        } else {
+            let (text, files) = write_and_render(name, plan, store, &self.out)?;
+            written.extend(files);
+            text
+        };
         let export = |exporter: &dyn Exporter| Ok(exporter.export(&table(plan, store)?));
         match self.format {
             Format::Terminal => Ok(on_terminal),
@@ -67,7 +132,7 @@ impl Report {
 
     fn sheets(&self, plans: &[(String, SavedPlan)], store: &Store) -> Result<Vec<Sheet>> {
         let results: Vec<Results> =
-            plans.iter().map(|(suite, plan)| Results::read(suite, plan, store)).collect::<Result<_>>()?;
+            plans.iter().map(|(name, plan)| Results::read(name, plan, store)).collect::<Result<_>>()?;
         let results: Vec<Results> = results.into_iter().filter(|results| !results.runs.is_empty()).collect();
         if results.is_empty() {
             return Err(Error::new("no evaluation has a record yet")
@@ -77,10 +142,17 @@ impl Report {
         if self.statistics {
             return Ok(results.iter().map(statistics).collect());
         }
-        let [first, second] = self.paired.as_slice() else {
-            return Err(Error::new("`--paired` compares two methods").expected("FIRST,SECOND, as in coop,nemesis-pen"));
-        };
-        let sheets = results.iter().map(|results| paired(results, first, second)).collect::<Result<Vec<_>>>()?;
+        let Pair { first, second } = Pair::parse(&self.paired, &results)?;
+        let has_both = |results: &&Results| results.column(&first).is_ok() && results.column(&second).is_ok();
+        let both: Vec<&Results> = results.iter().filter(has_both).collect();
+        if both.is_empty() {
+            // The error of one of them says what there is.
+            let missing = |results: &Results| results.column(&first).err().or_else(|| results.column(&second).err());
+            return Err(missing(&results[0]).unwrap_or_else(|| {
+                Error::new(format!("no table has both `{first}` and `{second}`")).help("`--list` names the tables")
+            }));
+        }
+        let sheets = both.iter().map(|results| paired(results, &first, &second)).collect::<Result<Vec<_>>>()?;
         let sheets: Vec<Sheet> = sheets.into_iter().flatten().collect();
         if sheets.is_empty() {
             return Err(Error::new(format!("`{first}` and `{second}` share no data set, number of shots and seed"))
@@ -89,4 +161,54 @@ impl Report {
         }
         Ok(sheets)
     }
+}
+
+/// What was gathered as plans with names. Where a suite's evaluations are of several recipes, says so, and has titles
+/// tell them apart.
+fn apart(gathered: &[Gathered]) -> Vec<(String, SavedPlan)> {
+    let mut plans = Vec::new();
+    for one in gathered {
+        let of_suite: Vec<&Gathered> = gathered.iter().filter(|other| other.suite == one.suite).collect();
+        let mut plan = one.plan.clone();
+        if of_suite.len() > 1 {
+            plan.title = format!("{} (from {})", plan.title, one.from.join(", "));
+        }
+        if of_suite.len() > 1 && std::ptr::eq(of_suite[0], one) {
+            let differs: Vec<String> = of_suite.iter().flat_map(|one| one.differs.iter().cloned()).collect();
+            let what = format!("evaluations of `{}` that fit were computed by {} recipes", one.suite, of_suite.len());
+            warn(
+                &Error::new(format!("{what}, which no mean may mix; they are shown apart"))
+                    .expected(format!("one recipe; they differ in {}", differs.join(", ")))
+                    .help("`--question NAME` shows the table of one question, and `--list` names them"),
+            );
+        }
+        let name = if of_suite.len() > 1 { one.from.join(", ") } else { one.suite.clone() };
+        plans.push((name, plan));
+    }
+    plans
+}
+
+/// A question in three lines: its name, its axes, and how it is computed.
+fn listed(name: &str, plan: &SavedPlan, store: &Store) -> String {
+    let there = plan.cells.iter().filter(|cell| store.contains(&cell.id)).count();
+    let names = |names: Vec<&str>| match names.as_slice() {
+        names if names.len() > 6 => format!("{} and {} more", names[..5].join(", "), names.len() - 5),
+        names => names.join(", "),
+    };
+    let datasets = names(plan.datasets.iter().map(|(name, _)| name.as_str()).collect());
+    let columns = names(plan.columns.iter().map(|column| column.label.as_str()).collect());
+    let (shots, seeds) = (brief(&plan.shots, ", "), brief(&plan.seeds, ", "));
+    let how = plan.asked.as_ref().map_or_else(String::new, |asked| format!(", {}", asked.precision));
+    let data = match plan.asked.as_ref() {
+        Some(asked) if asked.mini_data => ", mini data".to_owned(),
+        Some(asked) => asked.data.as_ref().map_or_else(String::new, |root| format!(", {}", root.display())),
+        None => String::new(),
+    };
+    format!(
+        "{name}\n  {datasets}; {columns}; shots {shots}; seeds {seeds}\n  backbone {}, protocol {}{how}{data}; {there} of {} \
+         evaluations\n",
+        plan.backbone,
+        plan.protocol,
+        plan.cells.len()
+    )
 }

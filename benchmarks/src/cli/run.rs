@@ -1,7 +1,7 @@
 //! `nemesis run`: computes what a suite's table needs, and prints it.
 
 use super::options::RunOptions;
-use super::{Ending, warn};
+use super::{Ending, print, tell_files, warn};
 use crate::plan::Plan;
 use crate::progress::{Progress, duration};
 use crate::run::{Options, Outcome, run};
@@ -42,7 +42,12 @@ impl Run {
         let store = Store::open(&out)?;
         plan.save(&out, &store)?;
         let outcome = compute(&plan, &store, &worker_options(&settings, &plan))?;
-        print!("{}", crate::report::write_and_render(&plan.suite, &plan.saved(), &store, &out)?);
+        if let Some(signal) = outcome.stopped {
+            return Ok(Ending::Stopped(signal));
+        }
+        let (table, files) = crate::report::write_and_render(&plan.name, &plan.saved(), &store, &out)?;
+        print(&table)?;
+        tell_files(&files);
         Ok(if outcome.failed == 0 && plan.left_out.is_empty() { Ending::Done } else { Ending::WithFailures })
     }
 }
@@ -54,7 +59,14 @@ fn compute(plan: &Plan, store: &Store, options: &Options) -> Result<Outcome> {
     let outcome = run(plan, store, options, &mut |event| progress.on(&event));
     progress.end();
     let outcome = outcome?;
-    let Outcome { reused, computed, failed } = outcome;
+    let Outcome { reused, computed, failed, stopped } = outcome;
+    if stopped.is_some() {
+        let (done, all) = plan
+            .distinct_cells()
+            .fold((0, 0), |(done, all), cell| (done + usize::from(store.contains(&cell.id)), all + 1));
+        eprintln!("{done} of {all} cells done; the same command goes on");
+        return Ok(outcome);
+    }
     let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
     eprintln!("{computed} cells computed, {reused} reused{failed}, in {}", duration(started.elapsed()));
     eprintln!();

@@ -2,6 +2,19 @@
 
 use nemesis_core::record::{EvaluationCell, Store, TrainingCell, TrainingRecord};
 use nemesis_core::{Error, Result};
+use std::path::Path;
+
+/// The store in a folder that is there.
+///
+/// # Errors
+///
+/// When it is not.
+pub(super) fn open_store(out: &Path) -> Result<Store> {
+    if out.is_dir() {
+        return Store::open(out);
+    }
+    Err(Error::new("there are no records here").at(out).help("give their folder with --out DIR"))
+}
 
 /// What the record must be of; what is not given may be anything.
 #[derive(Clone, Copy, Debug, Default)]

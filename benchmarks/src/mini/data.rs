@@ -37,6 +37,11 @@ pub fn ensure_data_root(root: &Path) -> Result<()> {
     }
 }
 
+/// Whether the mini data sets, of whatever version, lie in `root`: their marker says so.
+pub fn is_data_root(root: &Path) -> bool {
+    root.join(MARKER).is_file()
+}
+
 /// The version of the mini data root that lies in `root`; none if there is nothing at all.
 fn version_of(root: &Path) -> Result<Option<String>> {
     let marker = root.join(MARKER);

@@ -15,7 +15,7 @@ mod recipe;
 mod sets;
 mod weights;
 
-pub use data::ensure_data_root;
+pub use data::{ensure_data_root, is_data_root};
 pub use pretrain::pretrain;
 pub use recipe::Recipe;
 pub use weights::{ensure_weights, is_mini};

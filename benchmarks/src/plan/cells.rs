@@ -247,7 +247,7 @@ impl<'a> Cells<'a> {
 }
 
 /// The options given apart from the suite, as `METHOD.OPTION`.
-fn overrides(settings: &Settings, method: &str) -> Map<String, Value> {
+pub(super) fn overrides(settings: &Settings, method: &str) -> Map<String, Value> {
     let of_method = |(key, value): (&String, &Value)| {
         let (id, option) = key.split_once('.')?;
         (id == method).then(|| (option.to_owned(), value.clone()))

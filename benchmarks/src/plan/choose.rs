@@ -1,5 +1,6 @@
 //! What the settings choose: data root, data sets, backbone, methods.
 
+use super::cells::overrides;
 use super::{Column, Swept};
 use crate::mini;
 use crate::plugins::Plugins;
@@ -12,7 +13,7 @@ use nemesis_core::dataset::Registry;
 use nemesis_core::error::suggest;
 use nemesis_core::train::Precision;
 use nemesis_core::{Error, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tch::Kind;
 
@@ -86,9 +87,14 @@ pub(super) fn data_root(settings: &Settings) -> Result<PathBuf> {
     }
 }
 
-/// The suite's methods, or those asked for; plugins named on the command line join the suite's.
-pub(super) fn methods(settings: &Settings, plugins: &mut Plugins) -> Result<Vec<MethodEntry>> {
-    let mut entries = Vec::new();
+/// The suite's methods, or those asked for; plugins named on the command line join the suite's. What is there twice
+/// with the same settings counts once, with a warning.
+pub(super) fn methods(
+    settings: &Settings,
+    plugins: &mut Plugins,
+    warnings: &mut Vec<Error>,
+) -> Result<Vec<MethodEntry>> {
+    let mut entries: Vec<MethodEntry> = Vec::new();
     for entry in chosen_methods(settings, plugins)? {
         let place =
             |error: Error| match line_of_key(&settings.suite.text, &format!("method: {}", entry.method), "sweep") {
@@ -101,7 +107,15 @@ pub(super) fn methods(settings: &Settings, plugins: &mut Plugins) -> Result<Vec<
             let message = format!("`{}.{option}` is set, and the suite sweeps it", entry.method);
             return Err(place(Error::new(message)).help("leave out one of the two"));
         }
-        entries.extend(entry.unfolded().map_err(place)?);
+        for entry in entry.unfolded().map_err(place)? {
+            if entries.iter().any(|earlier| earlier.says_the_same(&entry)) {
+                let what =
+                    format!("the method `{}` is there twice with the same settings; it counts once", entry.method);
+                warnings.push(Error::new(what).at(&settings.suite.file));
+            } else {
+                entries.push(entry);
+            }
+        }
     }
     Ok(entries)
 }
@@ -135,7 +149,7 @@ fn chosen_methods(settings: &Settings, plugins: &mut Plugins) -> Result<Vec<Meth
 /// # Errors
 ///
 /// When two have one label, or a plugin cannot be loaded.
-pub(super) fn columns(entries: &[MethodEntry], plugins: &mut Plugins) -> Result<Vec<Column>> {
+pub(super) fn columns(settings: &Settings, entries: &[MethodEntry], plugins: &mut Plugins) -> Result<Vec<Column>> {
     let mut columns: Vec<Column> = Vec::with_capacity(entries.len());
     for entry in entries {
         let plugin = plugins.get(&entry.method)?;
@@ -149,7 +163,21 @@ pub(super) fn columns(entries: &[MethodEntry], plugins: &mut Plugins) -> Result<
             return Err(Error::new(format!("two columns have the label `{label}`"))
                 .help("give a method that appears twice a `label` each time"));
         }
-        columns.push(Column { method: entry.method.clone(), label, swept, plugin: plugin.file.path().to_owned() });
+        let set = overrides(settings, &entry.method);
+        columns.push(Column {
+            method: entry.method.clone(),
+            label,
+            swept,
+            plugin: plugin.file.path().to_owned(),
+            settings: json!({
+                "options": entry.options,
+                "options_by_dataset": entry.options_by_dataset,
+                "sweep": entry.sweep,
+                "set": set,
+            }),
+            options: plugin.descriptor.options.iter().map(|option| option.name.clone()).collect(),
+            source: plugin.descriptor.source.clone(),
+        });
     }
     Ok(columns)
 }

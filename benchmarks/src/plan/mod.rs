@@ -4,13 +4,15 @@ mod cells;
 mod choose;
 mod datasets;
 mod left_out;
+mod question;
 mod saved;
 mod seen;
 mod variants;
 
 pub use choose::mini_root;
 pub use left_out::LeftOut;
-pub use saved::{SavedCell, SavedColumn, SavedPlan};
+pub use question::{Asked, Checkpoint, Split};
+pub use saved::{SavedCell, SavedColumn, SavedMethod, SavedPlan};
 pub use seen::Lists;
 
 use crate::plugins::Plugins;
@@ -20,24 +22,29 @@ use cells::Cells;
 use nemesis_core::backbone::BackboneSpec;
 use nemesis_core::contents::Contents;
 use nemesis_core::dataset::{ClassSubset, Dataset, Registry};
+use nemesis_core::note::Note;
 use nemesis_core::record::{Cell, CellId};
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result};
 use seen::Seen;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 /// Everything a run is about to do.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The suite's name, which names the table's files.
-    pub suite: String,
+    /// What names the table's files: the suite where it is run as it stands, and its question elsewhere.
+    pub name: String,
+    /// What the table asks, beside its axes.
+    pub asked: Asked,
     /// The table's title.
     pub title: String,
     /// The kind of table.
     pub table: TableKind,
     /// Sentences for under the table.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// The protocol.
     pub protocol: Protocol,
     /// Where the data sets lie.
@@ -83,6 +90,12 @@ pub struct Column {
     pub swept: Option<Swept>,
     /// The plugin's file.
     pub plugin: PathBuf,
+    /// What the suite and the user say of its options.
+    pub settings: Value,
+    /// The names of all its options.
+    pub options: Vec<String>,
+    /// The fingerprint of the plugin's sources.
+    pub source: String,
 }
 
 /// What makes a column one of a sweep.
@@ -161,6 +174,12 @@ impl PlannedCell {
 }
 
 impl Plan {
+    /// The cells, each once: columns may share some, as one that sweeps an option shares those of its default.
+    pub fn distinct_cells(&self) -> impl Iterator<Item = &PlannedCell> {
+        let mut seen = HashSet::new();
+        self.cells.iter().filter(move |cell| seen.insert(cell.id))
+    }
+
     /// Works out the plan. Nothing is computed, but split files and the checkpoint are read, and plugins are tried in
     /// another process, which ends with this call.
     ///
@@ -175,8 +194,9 @@ impl Plan {
         let default_protocol = if layer.data.is_none() { "mini" } else { "paper" };
         let mut protocol = load_protocol(layer.protocol.as_deref().unwrap_or(default_protocol))?;
         protocol.precision = layer.precision.unwrap_or(protocol.precision);
-        let entries = choose::methods(settings, &mut plugins)?;
-        let columns = choose::columns(&entries, &mut plugins)?;
+        let mut warnings = settings.warnings.clone();
+        let entries = choose::methods(settings, &mut plugins, &mut warnings)?;
+        let columns = choose::columns(settings, &entries, &mut plugins)?;
         choose::refuse_stray_settings(settings, &entries)?;
         let names = choose::datasets(settings)?;
         let targets = choose::targets(settings, &names)?;
@@ -214,15 +234,18 @@ impl Plan {
             cells.seen.missing.into_iter().map(|(dataset, images)| (dataset, images.into_iter().collect())).collect();
         missing.sort_by_key(|(dataset, _)| in_order(dataset));
         let titled = |name: &&String| Ok(((*name).clone(), registry.get(name)?.title.clone()));
+        let opened = sources.iter().chain(&targets).map(|dataset| &**dataset);
+        let asked = Asked::new(settings, &protocol, (&backbone.1, &checkpoint), &data, opened)?;
         let (lists, planned, remarks) = (cells.seen.lists, cells.planned, cells.remarks);
-        let warnings = plugins.take_warnings().into_iter().chain(remarks).collect();
+        warnings.extend(plugins.take_warnings().into_iter().chain(remarks));
         let mut plan = Self {
+            name: String::new(),
+            asked,
             datasets: rows.iter().map(titled).collect::<Result<_>>()?,
             images: lists,
             missing,
             left_out,
             refusals,
-            suite: suite.name.clone(),
             title: suite.title.clone(),
             table: suite.table.clone(),
             notes: suite.notes.clone(),
@@ -239,6 +262,7 @@ impl Plan {
             protocol,
         };
         plan.refuse_nothing()?;
+        plan.name = plan.name(settings, &entries)?;
         Ok(plan)
     }
 }

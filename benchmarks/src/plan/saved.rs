@@ -1,12 +1,14 @@
 //! What a plan leaves beside the records, so that its table can be printed again.
 
 use super::seen::keep;
-use super::{Plan, PlannedCell, Swept};
+use super::{Asked, Plan, PlannedCell, Swept};
 use crate::suite::TableKind;
 use nemesis_core::dataset::ClassSubset;
+use nemesis_core::note::{Note, Shown};
 use nemesis_core::record::{Cell, CellId, Corruption, Store};
 use nemesis_core::{Error, Result, files};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -18,8 +20,8 @@ pub struct SavedPlan {
     pub title: String,
     /// The kind of table.
     pub table: TableKind,
-    /// Sentences for under the table.
-    pub notes: Vec<String>,
+    /// Sentences for under the table, as far as they are about what is in it.
+    pub notes: Vec<Note>,
     /// The protocol's name.
     pub protocol: String,
     /// The backbone's name.
@@ -36,20 +38,43 @@ pub struct SavedPlan {
     pub zero_shot: bool,
     /// The evaluations that make the table.
     pub cells: Vec<SavedCell>,
+    /// Whether it is put together from several plans, which may leave holes.
+    #[serde(skip)]
+    pub gathered: bool,
+    /// What else the table asks; plans of earlier versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
 }
 
 /// A column of a table.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedColumn {
     /// What stands over the column.
     pub label: String,
     /// The option that the suite sweeps here, and its value in this column.
     pub swept: Option<Swept>,
+    /// The method; plans of earlier versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<SavedMethod>,
+}
+
+/// The method of a column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedMethod {
+    /// Its id.
+    pub id: String,
+    /// What suite and user say of its options.
+    pub settings: Value,
+    /// The names of all its options.
+    pub options: Vec<String>,
+    /// The fingerprint of its sources.
+    pub source: String,
 }
 
 /// An evaluation's place in a table.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedCell {
     /// The id of the evaluation.
@@ -68,6 +93,62 @@ pub struct SavedCell {
     pub epoch: Option<u64>,
 }
 
+/// Data set, column, and shots and seed.
+type Spot<'a> = (&'a str, Option<&'a str>, Option<(u32, u64)>);
+
+impl SavedPlan {
+    /// The suite, where the plan's file has this name.
+    pub fn suite<'a>(&'a self, name: &'a str) -> &'a str {
+        self.asked.as_ref().map_or(name, |asked| &asked.suite)
+    }
+
+    /// What is in the table, as far as notes ask; unknown of plans of earlier versions.
+    pub fn shown(&self) -> Option<Shown> {
+        let asked = self.asked.as_ref()?;
+        let methods = self.columns.iter().map(|column| column.method.clone().map(|method| (method.id, method.options)));
+        Some(Shown {
+            methods: methods.collect::<Option<_>>()?,
+            datasets: self.datasets.iter().map(|(name, _)| name.clone()).collect(),
+            set: asked.set.keys().cloned().collect(),
+            mini: asked.is_mini(),
+        })
+    }
+
+    /// How many evaluations a whole table has: where plans were put together, some may be in none of them, and count as
+    /// many as there are elsewhere in their place.
+    pub fn expected(&self) -> usize {
+        if !self.gathered {
+            return self.cells.len();
+        }
+        let mut there: BTreeMap<Spot<'_>, usize> = BTreeMap::new();
+        for cell in &self.cells {
+            *there.entry((&cell.dataset, cell.column.as_deref(), cell.sample)).or_default() += 1;
+        }
+        let most = |shots: Option<u32>, dataset: Option<&str>| {
+            let alike = there.iter().filter(|((of, _, sample), _)| {
+                sample.map(|(shots, _)| shots) == shots && dataset.is_none_or(|dataset| dataset == *of)
+            });
+            alike.map(|(_, count)| *count).max()
+        };
+        let any = there.iter().filter(|((_, column, _), _)| column.is_some()).map(|(_, count)| *count).max();
+        let mut lacking = 0;
+        for (dataset, _) in &self.datasets {
+            let places = self.columns.iter().flat_map(|column| {
+                let samples = self.shots.iter().flat_map(|shots| self.seeds.iter().map(|seed| (*shots, *seed)));
+                samples.map(|sample| (dataset.as_str(), Some(column.label.as_str()), Some(sample)))
+            });
+            for place in places.filter(|place| !there.contains_key(place)) {
+                let shots = place.2.map(|(shots, _)| shots);
+                lacking += most(shots, Some(dataset)).or_else(|| most(shots, None)).or(any).unwrap_or(0);
+            }
+            if self.zero_shot && !there.contains_key(&(dataset.as_str(), None, None)) {
+                lacking += most(None, None).unwrap_or(0);
+            }
+        }
+        self.cells.len() + lacking
+    }
+}
+
 impl Plan {
     /// The part of the plan that its table is made of.
     pub fn saved(&self) -> SavedPlan {
@@ -82,22 +163,33 @@ impl Plan {
                 .notes
                 .iter()
                 .cloned()
-                .chain(self.lists())
+                .chain(self.lists().map(Note::from))
                 .chain(deviations)
-                .chain([precision])
-                .chain(assumed)
-                .chain(self.left_out_notes())
+                .chain([precision.into()])
+                .chain(assumed.map(Note::from))
+                .chain(self.left_out_notes().into_iter().map(Note::from))
                 .collect(),
             protocol: self.protocol.name.clone(),
             backbone: self.backbone.0.clone(),
             columns: (self.methods.iter())
-                .map(|column| SavedColumn { label: column.label.clone(), swept: column.swept.clone() })
+                .map(|column| SavedColumn {
+                    label: column.label.clone(),
+                    swept: column.swept.clone(),
+                    method: Some(SavedMethod {
+                        id: column.method.clone(),
+                        settings: column.settings.clone(),
+                        options: column.options.clone(),
+                        source: column.source.clone(),
+                    }),
+                })
                 .collect(),
             datasets: self.datasets.clone(),
             shots: self.shots.clone(),
             seeds: self.seeds.clone(),
             zero_shot: self.zero_shot,
             cells: self.cells.iter().filter_map(saved).collect(),
+            gathered: false,
+            asked: Some(self.asked.clone()),
         }
     }
 
@@ -121,7 +213,7 @@ impl Plan {
         ))
     }
 
-    /// Writes [`Plan::saved`] to `plans/SUITE.json` in the folder of the records, and what its images hold.
+    /// Writes [`Plan::saved`] to `plans/NAME.json` in the folder of the records, and what its images hold.
     ///
     /// # Errors
     ///
@@ -130,7 +222,7 @@ impl Plan {
         keep(&self.images, store)?;
         let text = serde_json::to_string_pretty(&self.saved())
             .map_err(|e| Error::new(format!("the plan cannot be written as JSON: {e}")))?;
-        files::write_atomic(&out.join("plans").join(format!("{}.json", self.suite)), text.as_bytes())
+        files::write_atomic(&out.join("plans").join(format!("{}.json", self.name)), text.as_bytes())
     }
 }
 

@@ -11,6 +11,9 @@ use nemesis_core::record::{Cell, CellId, Store, TrainingCell};
 use nemesis_core::train::pool::Pool;
 use nemesis_core::{Error, Result};
 use rustix::process::Signal;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 use std::collections::{BTreeMap, HashSet};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -61,6 +64,8 @@ pub struct Outcome {
     pub computed: usize,
     /// Cells that failed.
     pub failed: usize,
+    /// The signal that ended the run before all was done, if one did.
+    pub stopped: Option<i32>,
 }
 
 /// Computes all cells of the plan that have no record yet.
@@ -68,8 +73,11 @@ pub struct Outcome {
 /// # Errors
 ///
 /// When no worker can be started. A cell that fails is counted, and the others go on.
+///
+/// SIGINT and SIGTERM end it: workers are killed at what they do, and what they have recorded stays. A second signal,
+/// or one that comes when the run is over, has its default effect.
 pub fn run(plan: &Plan, store: &Store, options: &Options, on_event: &mut dyn FnMut(Event<'_>)) -> Result<Outcome> {
-    let (done, todo): (Vec<_>, Vec<_>) = plan.cells.iter().cloned().partition(|cell| store.contains(&cell.id));
+    let (done, todo): (Vec<_>, Vec<_>) = plan.distinct_cells().cloned().partition(|cell| store.contains(&cell.id));
     let mut run = Run {
         setup: setup(plan, store, options)?,
         store,
@@ -87,11 +95,29 @@ pub fn run(plan: &Plan, store: &Store, options: &Options, on_event: &mut dyn FnM
     let lease = run.setup.pool.as_ref().map(|(folder, budget)| Pool::open(folder, *budget)?.lease(store.folder()));
     let _lease = lease.transpose()?;
     let (sender, receiver) = mpsc::channel();
+    listen_for_signals(sender.clone())?;
     for _ in 0..options.jobs.max(1) {
         run.start_worker(&sender, Vec::new())?;
     }
     run.attend(&sender, &receiver, on_event)?;
     Ok(run.outcome)
+}
+
+/// Passes on the first signal that asks for an end. Whoever asks again does not want to wait: then this process ends at
+/// once, and workers with it.
+fn listen_for_signals(sender: Sender<(usize, Line)>) -> Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])
+        .map_err(|e| Error::new(format!("cannot listen for the signals that end a run: {e}")))?;
+    std::thread::spawn(move || {
+        let mut passed_on = false;
+        for signal in signals.forever() {
+            if passed_on || sender.send((0, Line::Signal(signal))).is_err() {
+                let _ = emulate_default_handler(signal);
+            }
+            passed_on = true;
+        }
+    });
+    Ok(())
 }
 
 fn setup(plan: &Plan, store: &Store, options: &Options) -> Result<Setup> {
@@ -141,10 +167,11 @@ struct Worker {
     current: Option<Instant>,
 }
 
-/// A line from a worker, or its end.
+/// A line from a worker, or its end, or the end of all.
 enum Line {
     Message(FromWorker),
     Ended,
+    Signal(i32),
 }
 
 impl Run<'_> {
@@ -189,6 +216,11 @@ impl Run<'_> {
             match receiver.recv_timeout(Duration::from_millis(200)) {
                 Ok((number, Line::Message(message))) => self.hear(number, message, on_event)?,
                 Ok((number, Line::Ended)) => self.bury(number, sender, on_event)?,
+                Ok((_, Line::Signal(signal))) => {
+                    self.outcome.stopped = Some(signal);
+                    // Dropping a worker kills it.
+                    self.workers.clear();
+                }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.end_what_is_left_behind(),
             }
             self.stop_the_overdue();

@@ -40,7 +40,7 @@ impl Outcome {
     }
 
     /// The record, if the evaluation is complete.
-    pub(super) fn record(&self) -> Option<&EvaluationRecord> {
+    pub(crate) fn record(&self) -> Option<&EvaluationRecord> {
         match self {
             Self::Done(record) => Some(record),
             Self::Derived(_) | Self::Failed(_) | Self::Missing => None,

@@ -42,10 +42,20 @@ macro_rules! assert_command {
         settings.add_filter(r"in \d+ (s|min)\b", "in [TIME]");
         // How often progress is told depends on the machine.
         settings.add_filter(r"(?m)^ *\d+ %  \d+ of \d+ cells .*\n", "");
+        // The name of a question ends in a hash that data roots, which lie in folders of the test's, are part of.
+        settings.add_filter(r"(wrote \S+)-[0-9a-f]{6}\.", "$1-[HASH].");
         settings.bind(|| insta::assert_snapshot!($crate::command::told(&output)));
     }};
 }
 pub(crate) use assert_command;
+
+/// The file with this ending that a command says it wrote.
+pub(crate) fn written(folder: &Path, output: &Output, ending: &str) -> PathBuf {
+    let told = String::from_utf8_lossy(&output.stderr);
+    let mut files = told.lines().filter_map(|line| line.strip_prefix("wrote "));
+    let file = files.rfind(|file| file.ends_with(ending));
+    folder.join(file.unwrap_or_else(|| panic!("no file ends in {ending}: {told}")))
+}
 
 /// A path as a regular expression that matches it alone.
 pub(crate) fn regex_escape(path: &Path) -> String {

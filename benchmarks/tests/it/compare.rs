@@ -91,7 +91,8 @@ fn base_to_new_is_blank_for_methods_on_top_of_coop() {
     let folder = tempfile::tempdir().unwrap();
     let mut records = Synthetic::new(folder.path());
     records.suite = "base-to-new";
-    records.backbone = "ViT-B-16";
+    records.backbone = "mine";
+    records.published = Some("ViT-B/16");
     for (method, better) in [(COOP, 0.0), (PEN, 0.5)] {
         for (dataset, accuracy) in ELEVEN {
             let trained = Trained { method, on: dataset, classes: ClassSubset::Base, shots: 16, seed: 1 };

@@ -1,6 +1,6 @@
 //! Tables computed in half or mixed precision: they learn, and the notes under them say what they were computed in.
 
-use crate::command::{nemesis, told};
+use crate::command::{nemesis, told, written};
 use serde_json::Value;
 use std::fs;
 
@@ -12,8 +12,8 @@ fn notes_of_what_learns(arguments: &[&str]) -> String {
     let some = ["run", "--datasets", "eurosat", "--methods", "nemesis-pan", "--shots", "1", "--seeds", "1"];
     let output = nemesis(folder.path(), &[&some, arguments].concat()).output().unwrap();
     assert!(output.status.success(), "{}", told(&output));
-    let table: Value = serde_json::from_slice(&fs::read(folder.path().join("out/few-shot.json")).unwrap()).unwrap();
-    let markdown = fs::read_to_string(folder.path().join("out/few-shot.md")).unwrap();
+    let table: Value = serde_json::from_slice(&fs::read(written(folder.path(), &output, ".json")).unwrap()).unwrap();
+    let markdown = fs::read_to_string(written(folder.path(), &output, ".md")).unwrap();
     let notes: Vec<&str> = markdown.lines().skip_while(|line| !line.starts_with("Top-1")).collect();
     let [first, .., last] = notes[..] else { panic!("there are notes: {markdown}") };
     let accuracy = table["rows"][0]["values"][1][0]["mean"].as_f64().unwrap();

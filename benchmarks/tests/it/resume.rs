@@ -1,6 +1,6 @@
 //! What happened in between leaves no trace in a table: workers, kills, resumed runs.
 
-use crate::command::{nemesis, told};
+use crate::command::{nemesis, told, written};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -13,7 +13,7 @@ fn table_of_run(folder: &Path, jobs: &str) -> String {
     let arguments: Vec<&str> = SOME.into_iter().chain(["--jobs", jobs]).collect();
     let output = nemesis(folder, &arguments).output().unwrap();
     assert!(output.status.success(), "{}", told(&output));
-    fs::read_to_string(folder.join("out/few-shot.json")).unwrap()
+    fs::read_to_string(written(folder, &output, ".json")).unwrap()
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The other suites on the mini root, each from one command. They share a folder, so that what one has trained the
 //! next only evaluates.
 
-use crate::command::{nemesis, told};
+use crate::command::{nemesis, told, written};
 use std::fs;
 use std::path::Path;
 
@@ -9,7 +9,8 @@ use std::path::Path;
 fn table(folder: &Path, arguments: &[&str]) -> String {
     let output = nemesis(folder, &[&["run", "--suite"], arguments].concat()).output().unwrap();
     assert!(output.status.success(), "{}", told(&output));
-    fs::read_to_string(folder.join(format!("out/{}.md", arguments[0]))).unwrap()
+    // A part of a suite has a name of its own.
+    fs::read_to_string(written(folder, &output, ".md")).unwrap()
 }
 
 #[test]

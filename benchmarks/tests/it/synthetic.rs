@@ -1,8 +1,9 @@
 //! Folders of records made through the public store, without any training.
 
-use nemesis_bench::plan::{SavedCell, SavedColumn, SavedPlan};
+use nemesis_bench::plan::{Asked, Checkpoint, SavedCell, SavedColumn, SavedPlan, Split};
 use nemesis_bench::suite::TableKind;
-use nemesis_core::dataset::ClassSubset;
+use nemesis_core::dataset::{ClassSubset, Registry};
+use nemesis_core::files;
 use nemesis_core::record::{
     BackboneKey, Evaluated, EvaluationCell, MethodKey, Provenance, Store, Subject, TrainingCell,
 };
@@ -17,6 +18,12 @@ const IMAGES: usize = 2000;
 pub(crate) struct Synthetic {
     pub(crate) suite: &'static str,
     pub(crate) backbone: &'static str,
+    /// The published backbone that its weights are known to be.
+    pub(crate) published: Option<&'static str>,
+    /// Whether the mini suite's weights were run on its data.
+    pub(crate) mini_data: bool,
+    /// The data sets whose splits are not the published ones.
+    pub(crate) own_splits: Vec<&'static str>,
     pub(crate) limit: Option<u32>,
     store: Store,
     cells: Vec<SavedCell>,
@@ -39,6 +46,9 @@ impl Synthetic {
         Self {
             suite: "few-shot",
             backbone: "RN50",
+            published: Some("RN50"),
+            mini_data: true,
+            own_splits: Vec::new(),
             limit: None,
             store: Store::open(folder.join("out")).unwrap(),
             cells: Vec::new(),
@@ -134,16 +144,53 @@ impl Synthetic {
             notes: Vec::new(),
             protocol: "paper".to_owned(),
             backbone: self.backbone.to_owned(),
-            columns: (self.columns.iter()).map(|label| SavedColumn { label: label.clone(), swept: None }).collect(),
+            columns: (self.columns.iter())
+                .map(|label| SavedColumn { label: label.clone(), swept: None, method: None })
+                .collect(),
             datasets: self.datasets.clone(),
             shots: vec![1, 16],
             seeds: vec![1, 2, 3],
             zero_shot: true,
             cells: self.cells.clone(),
+            gathered: false,
+            asked: Some(self.asked()),
         };
         let file = self.store.folder().join(format!("plans/{}.json", self.suite));
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, serde_json::to_string(&plan).unwrap()).unwrap();
+    }
+}
+
+impl Synthetic {
+    /// The published splits, unless they are the mini suite's.
+    fn asked(&self) -> Asked {
+        let mini = self.backbone == "mini";
+        let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("mini/mini-clip.safetensors");
+        let registry = Registry::built_in().unwrap();
+        let split = |(name, _): &(String, String)| {
+            let published =
+                registry.get(name).unwrap().published.clone().filter(|_| !self.own_splits.contains(&name.as_str()));
+            let (manifest, fingerprint) = ("0".to_owned(), published.unwrap_or_else(|| "0".to_owned()));
+            (name.clone(), Split { manifest, fingerprint })
+        };
+        Asked {
+            suite: self.suite.to_owned(),
+            protocol: protocol(),
+            precision: "fp32".to_owned(),
+            limit: self.limit,
+            few_shot_lists: None,
+            set: BTreeMap::new(),
+            engine: "0".to_owned(),
+            checkpoint: Checkpoint {
+                hash: if mini { files::hash(&weights).unwrap() } else { "0".to_owned() },
+                file: None,
+                published: self.published.filter(|_| !mini).map(str::to_owned),
+                assumed: None,
+            },
+            data: None,
+            mini_data: mini && self.mini_data,
+            splits: self.datasets.iter().map(split).collect(),
+        }
     }
 }
 

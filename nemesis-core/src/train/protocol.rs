@@ -1,5 +1,6 @@
 //! How a training is run: the numbers that are the same for every method and data set of a table.
 
+use crate::note::Note;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ pub struct Protocol {
     /// What differs from the published code, one sentence each, shown with the table. What the precision makes differ
     /// is said by [`Precision::note`].
     #[serde(default)]
-    pub deviations: Vec<String>,
+    pub deviations: Vec<Note>,
     /// The optimiser.
     pub optimiser: OptimiserKind,
     /// The peak learning rate.

@@ -1,9 +1,12 @@
 //! Statistics of the runs behind a table, in detail, and two methods compared pair by pair.
 
+mod pair;
+
+pub use pair::Pair;
+
 use crate::results::{BySeed, Results, Run, ZERO_SHOT};
 use crate::tables::{Field, Footnotes, Run as TableRun, Sheet, SheetColumn, SheetRow, collapse};
 use nemesis_core::dataset::ClassSubset;
-use nemesis_core::error::suggest;
 use nemesis_core::record::statistics::{Paired, Summary, collapsed};
 use nemesis_core::record::{CorruptionKind, Subject};
 use nemesis_core::{Error, Result};
@@ -190,7 +193,7 @@ const CAUTION: &str = "With care: the interval over all pairs takes them for ind
                        chosen, not drawn. \"Data sets\" is the careful one: it counts each data set's mean as one value.";
 
 /// A pair of accuracies: first and second method.
-type Pair = (f64, f64);
+type Accuracies = (f64, f64);
 
 /// Two methods, each given by its column's label or its id, on what both were evaluated on. None when that is nothing.
 ///
@@ -198,7 +201,7 @@ type Pair = (f64, f64);
 ///
 /// When a method is not among the columns, or its id stands for several of them.
 pub fn paired(results: &Results, first: &str, second: &str) -> Result<Option<Sheet>> {
-    let (first, second) = (column(results, first)?, column(results, second)?);
+    let (first, second) = (results.column(first)?, results.column(second)?);
     if first == second {
         return Err(Error::new(format!("`{first}` cannot be compared with itself")).expected("two methods"));
     }
@@ -212,10 +215,11 @@ pub fn paired(results: &Results, first: &str, second: &str) -> Result<Option<She
     };
     let (firsts, seconds) = (by_condition(first), by_condition(second));
     let mut footnotes = Footnotes::default();
-    let mut pairs: Vec<(&Condition, Vec<Pair>, Vec<usize>)> = Vec::new();
+    let mut pairs: Vec<(&Condition, Vec<Accuracies>, Vec<usize>)> = Vec::new();
     for (condition, one) in &firsts {
         let Some(other) = seconds.get(condition) else { continue };
-        let matched: Vec<Pair> = one.iter().filter_map(|(seed, value)| Some((*value, *other.get(seed)?))).collect();
+        let matched: Vec<Accuracies> =
+            one.iter().filter_map(|(seed, value)| Some((*value, *other.get(seed)?))).collect();
         if !matched.is_empty() {
             let mut marks = BTreeSet::from_iter(collapses_of(first, condition, one, results, &mut footnotes));
             marks.extend(collapses_of(second, condition, other, results, &mut footnotes));
@@ -235,10 +239,10 @@ pub fn paired(results: &Results, first: &str, second: &str) -> Result<Option<She
     }))
 }
 
-fn paired_rows(pairs: &[(&Condition, Vec<Pair>, Vec<usize>)], results: &Results) -> Vec<SheetRow> {
-    let mut by_dataset: BTreeMap<(usize, String), (Vec<Pair>, BTreeSet<usize>)> = BTreeMap::new();
-    let mut by_shots: BTreeMap<Option<u32>, (Vec<Pair>, BTreeSet<usize>)> = BTreeMap::new();
-    let mut all: (Vec<Pair>, BTreeSet<usize>) = Default::default();
+fn paired_rows(pairs: &[(&Condition, Vec<Accuracies>, Vec<usize>)], results: &Results) -> Vec<SheetRow> {
+    let mut by_dataset: BTreeMap<(usize, String), (Vec<Accuracies>, BTreeSet<usize>)> = BTreeMap::new();
+    let mut by_shots: BTreeMap<Option<u32>, (Vec<Accuracies>, BTreeSet<usize>)> = BTreeMap::new();
+    let mut all: (Vec<Accuracies>, BTreeSet<usize>) = Default::default();
     for (condition, pairs, marks) in pairs {
         let places = [
             by_dataset.entry((condition.rank, condition.label(results))).or_default(),
@@ -250,7 +254,7 @@ fn paired_rows(pairs: &[(&Condition, Vec<Pair>, Vec<usize>)], results: &Results)
             notes.extend(marks);
         }
     }
-    let means: Vec<Pair> = by_dataset.values().map(|(pairs, _)| mean_of(pairs)).collect();
+    let means: Vec<Accuracies> = by_dataset.values().map(|(pairs, _)| mean_of(pairs)).collect();
     let marks = |notes: &BTreeSet<usize>| notes.iter().copied().collect::<Vec<_>>();
     let mut rows: Vec<SheetRow> =
         by_dataset.iter().map(|((_, label), (pairs, notes))| paired_row(label, pairs, marks(notes))).collect();
@@ -268,12 +272,12 @@ fn paired_rows(pairs: &[(&Condition, Vec<Pair>, Vec<usize>)], results: &Results)
     rows
 }
 
-fn mean_of(pairs: &[Pair]) -> Pair {
-    let mean = |of: fn(&Pair) -> f64| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64;
+fn mean_of(pairs: &[Accuracies]) -> Accuracies {
+    let mean = |of: fn(&Accuracies) -> f64| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64;
     (mean(|pair| pair.0), mean(|pair| pair.1))
 }
 
-fn paired_row(over: &str, pairs: &[Pair], footnotes: Vec<usize>) -> SheetRow {
+fn paired_row(over: &str, pairs: &[Accuracies], footnotes: Vec<usize>) -> SheetRow {
     let paired = Paired::of(pairs).expect("a row is of at least one pair");
     let (first, second) = mean_of(pairs);
     let count = paired.difference.count;
@@ -308,22 +312,4 @@ fn collapses_of(
     let shots = condition.shots.unwrap_or(0);
     let place = format!("{column} on {}, {shots} shots", condition.label(results));
     own.into_texts().into_iter().map(|text| footnotes.mark(format!("{place}: {text}"))).collect()
-}
-
-/// The column that a user names by its label, or by the id of its method.
-fn column<'a>(results: &'a Results, name: &str) -> Result<&'a str> {
-    if let Some(column) = results.columns.iter().find(|column| column.eq_ignore_ascii_case(name)) {
-        return Ok(column);
-    }
-    let of_method: BTreeSet<&str> =
-        results.runs.iter().filter(|run| run.method() == name).map(|run| run.column.as_str()).collect();
-    let known = || results.columns.iter().map(String::as_str);
-    match of_method.iter().collect::<Vec<_>>().as_slice() {
-        [column] => Ok(column),
-        [] => Err(Error::new(format!("no column of the suite `{}` is named `{name}`", results.suite))
-            .expected(format!("one of {}", known().collect::<Vec<_>>().join(", ")))
-            .help(suggest(name, known()))),
-        _ => Err(Error::new(format!("several columns of the suite `{}` are of `{name}`", results.suite))
-            .expected(format!("one of {}", of_method.into_iter().collect::<Vec<_>>().join(", ")))),
-    }
 }

@@ -1,5 +1,8 @@
 //! The settings of a run: suite ← the user's file ← `NEMESIS_*` ← the command line.
 
+pub mod numbers;
+mod repeats;
+
 use crate::bytes::ByteSize;
 use crate::plugins::Plugins;
 use crate::suite::{Source, Suite, line_of_key, load_suite};
@@ -7,6 +10,7 @@ use crate::weights::Weights;
 use figment::providers::{Env, Serialized};
 use figment::{Figment, Profile};
 use nemesis_core::backbone::Assumption;
+use nemesis_core::error::suggest;
 use nemesis_core::train::Precision;
 use nemesis_core::{Error, Result, yaml};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -20,6 +24,9 @@ const USER_FILE: &str = "nemesis.yaml";
 
 /// What `cargo test` and `cargo run` hand down from the build under our prefix, and is no setting.
 const OF_THE_BUILD: [&str; 3] = ["libtorch", "libtorch_folder", "cxx11_abi"];
+
+/// What `nemesis env` prints for the building of plugins, what our benchmarks read, and what a plugin's workflow has.
+const OF_THE_PROGRAM: [&str; 4] = ["abi", "sdk", "bench_images", "repository"];
 
 /// Gigabytes that the feature pool may take by default.
 pub(crate) const POOL_BUDGET: u64 = 20;
@@ -56,10 +63,10 @@ pub struct Layer {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub set: BTreeMap<String, Value>,
     /// Training images per class.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "list")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "numbers::deserialize_some")]
     pub shots: Option<Vec<u32>>,
     /// Seeds.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "list")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "numbers::deserialize_some")]
     pub seeds: Option<Vec<u64>>,
     /// The root of few-shot lists, which are taken instead of drawing samples.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +115,8 @@ pub struct Settings {
     pub suite: Source<Suite>,
     /// The user's file, if there is one, with its text.
     pub user_file: Option<Source<Layer>>,
+    /// What the user should know of what was asked for.
+    pub warnings: Vec<Error>,
 }
 
 impl Settings {
@@ -126,11 +135,13 @@ impl Settings {
         let user = user_file.as_ref().map(|source| source.value.clone()).unwrap_or_default();
         let figment = Figment::new()
             .merge(Serialized::from(user, Profile::Default))
-            .merge(Env::prefixed("NEMESIS_").ignore(&OF_THE_BUILD))
+            .merge(Env::prefixed("NEMESIS_").ignore(&OF_THE_BUILD).ignore(&OF_THE_PROGRAM))
             .merge(Serialized::from(cli, Profile::Default));
         let layer: Layer = figment.extract().map_err(|error| translate(&error))?;
         let suite = load_suite(layer.suite.as_deref().unwrap_or("few-shot"))?;
-        Ok(Self { layer, suite, user_file })
+        let mut settings = Self { layer, suite, user_file, warnings: Vec::new() };
+        settings.merge_repeats(cli)?;
+        Ok(settings)
     }
 
     /// The plugins at hand.
@@ -192,8 +203,19 @@ fn blame(text: &str, file: &Path) -> Option<Error> {
 
 /// Only environment variables can still be wrong here, since the other sources are typed.
 fn translate(error: &figment::Error) -> Error {
+    if let figment::error::Kind::UnknownField(name, known) = &error.kind {
+        let variable = |name: &str| format!("NEMESIS_{}", name.to_uppercase());
+        let known: Vec<String> = known.iter().map(|name| variable(name)).collect();
+        return Error::new(format!("the variable `{}` is no setting", variable(name)))
+            .help(suggest(&variable(name), known.iter().map(String::as_str)));
+    }
     let key = error.path.join(".");
     let place = if key.is_empty() { String::new() } else { format!(" in `NEMESIS_{}`", key.to_uppercase()) };
+    if let figment::error::Kind::Message(text) = &error.kind
+        && let Some((what, expected)) = text.split_once(", expected ")
+    {
+        return Error::new(format!("{what}{place}")).expected(expected);
+    }
     Error::new(format!("{}{place}", error.kind)).help("run `nemesis run --help` for the options and their values")
 }
 

@@ -1,0 +1,239 @@
+//! A question over the records of all saved plans: what fits is put together, and what was computed by different recipes
+//! stays apart.
+
+use crate::plan::{Asked, SavedCell, SavedPlan};
+use crate::suite::{TableKind, embedded_suite, load_suite};
+use nemesis_core::error::suggest;
+use nemesis_core::{Error, Result};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// What a table is to show. An empty list leaves it as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Data sets by name.
+    pub datasets: Vec<String>,
+    /// Methods by id, or by the label of their column.
+    pub methods: Vec<String>,
+    /// Training images per class.
+    pub shots: Vec<u32>,
+    /// Seeds.
+    pub seeds: Vec<u64>,
+}
+
+/// What fits of saved plans whose evaluations may stand in one table.
+#[derive(Clone, Debug)]
+pub struct Gathered {
+    /// The suite.
+    pub suite: String,
+    /// The names of the plans that it is from.
+    pub from: Vec<String>,
+    /// All that fits of them.
+    pub plan: SavedPlan,
+    /// In what its evaluations differ from those of the first table of the suite; nothing in that one.
+    pub differs: BTreeSet<String>,
+}
+
+impl Filter {
+    /// Whether nothing is filtered.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What fits of these plans, by suite and by recipe.
+    ///
+    /// # Errors
+    ///
+    /// When no plan has a data set or method that is asked for, or nothing fits.
+    pub fn gather(&self, plans: &[(String, SavedPlan)]) -> Result<Vec<Gathered>> {
+        self.refuse_unknown(plans)?;
+        let mut gathered: Vec<Gathered> = Vec::new();
+        for (name, plan) in plans {
+            let Some(part) = self.part(plan) else { continue };
+            let suite = plan.suite(name).to_owned();
+            match gathered.iter_mut().find(|other| other.suite == suite && other.takes(&part, name)) {
+                Some(other) => other.add(name, &part),
+                None => {
+                    gathered.push(Gathered { suite, from: vec![name.clone()], plan: part, differs: BTreeSet::new() });
+                }
+            }
+        }
+        if gathered.is_empty() {
+            return Err(Error::new("no evaluation fits").help("`nemesis report --list` shows what there is"));
+        }
+        let firsts: HashMap<String, SavedPlan> =
+            gathered.iter().rev().map(|one| (one.suite.clone(), one.plan.clone())).collect();
+        for one in &mut gathered {
+            one.differs = differences(&firsts[&one.suite], &one.plan).into_iter().collect();
+            self.put_in_order(one);
+        }
+        Ok(gathered)
+    }
+
+    fn refuse_unknown(&self, plans: &[(String, SavedPlan)]) -> Result<()> {
+        let datasets: BTreeSet<&str> =
+            plans.iter().flat_map(|(_, plan)| &plan.datasets).map(|(name, _)| name.as_str()).collect();
+        let columns = || plans.iter().flat_map(|(_, plan)| &plan.columns);
+        let labels = columns().map(|column| column.label.as_str());
+        let ids = columns().filter_map(|column| Some(column.method.as_ref()?.id.as_str()));
+        let methods: BTreeSet<&str> = labels.chain(ids).collect();
+        let unknown = |what: &str, name: &str, known: &BTreeSet<&str>| {
+            Error::new(format!("no table here has the {what} `{name}`")).help(suggest(name, known.iter().copied()))
+        };
+        if let Some(name) = self.datasets.iter().find(|name| !datasets.contains(name.as_str())) {
+            return Err(unknown("data set", name, &datasets));
+        }
+        match self.methods.iter().find(|name| !methods.iter().any(|known| known.eq_ignore_ascii_case(name))) {
+            Some(name) => Err(unknown("method", name, &methods)),
+            None => Ok(()),
+        }
+    }
+
+    /// What fits of a plan, if anything does.
+    fn part(&self, plan: &SavedPlan) -> Option<SavedPlan> {
+        let fits_label = |label: &str| {
+            let id = plan.columns.iter().find(|column| column.label == label).and_then(|column| column.method.as_ref());
+            let is_meant = |name: &String| {
+                name.eq_ignore_ascii_case(label) || id.is_some_and(|method| name.eq_ignore_ascii_case(&method.id))
+            };
+            self.methods.is_empty() || self.methods.iter().any(is_meant)
+        };
+        let fits = |cell: &&SavedCell| {
+            is_in(&self.datasets, &cell.dataset)
+                && cell.column.as_ref().is_none_or(|label| fits_label(label))
+                && cell.sample.is_none_or(|(shots, seed)| is_in(&self.shots, &shots) && is_in(&self.seeds, &seed))
+        };
+        let cells: Vec<SavedCell> = plan.cells.iter().filter(fits).cloned().collect();
+        if cells.is_empty() {
+            return None;
+        }
+        let has = |fits: &dyn Fn(&SavedCell) -> bool| cells.iter().any(fits);
+        let mut part = SavedPlan { gathered: true, ..plan.clone() };
+        part.datasets.retain(|(name, _)| has(&|cell| cell.dataset == *name));
+        part.columns.retain(|column| has(&|cell| cell.column.as_ref() == Some(&column.label)));
+        part.shots.retain(|shots| has(&|cell| cell.sample.is_some_and(|(known, _)| known == *shots)));
+        part.seeds.retain(|seed| has(&|cell| cell.sample.is_some_and(|(_, known)| known == *seed)));
+        part.zero_shot &= has(&|cell| cell.column.is_none());
+        part.cells = cells;
+        Some(part)
+    }
+
+    /// Rows and columns as asked for, else as the suite has them; shots and seeds that were asked for and are nowhere
+    /// are holes.
+    fn put_in_order(&self, gathered: &mut Gathered) {
+        let plan = &mut gathered.plan;
+        let suite = embedded_suite(&gathered.suite).and_then(|_| load_suite(&gathered.suite).ok()).map(|s| s.value);
+        let rank = |names: &[String], name: &str| names.iter().position(|known| known == name).unwrap_or(usize::MAX);
+        let rows: Vec<String> = match &suite {
+            _ if !self.datasets.is_empty() => self.datasets.clone(),
+            Some(suite) => match &suite.table {
+                TableKind::DomainGeneralization { targets } => [suite.datasets.as_slice(), targets].concat(),
+                _ => suite.datasets.clone(),
+            },
+            None => Vec::new(),
+        };
+        plan.datasets.sort_by_key(|(name, _)| rank(&rows, name));
+        let methods: Vec<String> = match &suite {
+            _ if !self.methods.is_empty() => self.methods.clone(),
+            Some(suite) => suite.methods.iter().map(|entry| entry.method.clone()).collect(),
+            None => Vec::new(),
+        };
+        plan.columns.sort_by_key(|column| {
+            let id = column.method.as_ref().map_or("", |method| &method.id);
+            rank(&methods, &column.label).min(rank(&methods, id))
+        });
+        if plan.columns.is_empty() {
+            return;
+        }
+        if self.shots.is_empty() {
+            plan.shots.sort_unstable();
+        } else {
+            plan.shots.clone_from(&self.shots);
+        }
+        if self.seeds.is_empty() { plan.seeds.sort_unstable() } else { plan.seeds.clone_from(&self.seeds) }
+    }
+}
+
+impl Gathered {
+    /// Whether the evaluations of a plan may stand in one mean with those that are here already.
+    fn takes(&self, part: &SavedPlan, name: &str) -> bool {
+        let known = |plan: &SavedPlan| plan.asked.is_some();
+        if !known(&self.plan) || !known(part) {
+            // What an earlier version has left does not say how it came about.
+            return self.from.iter().any(|from| from == name);
+        }
+        let places: BTreeMap<String, &SavedCell> = self.plan.cells.iter().map(|cell| (place(cell), cell)).collect();
+        let agrees = |cell: &SavedCell| places.get(&place(cell)).is_none_or(|known| known.id == cell.id);
+        differences(&self.plan, part).is_empty() && part.cells.iter().all(agrees)
+    }
+
+    fn add(&mut self, name: &str, part: &SavedPlan) {
+        let plan = &mut self.plan;
+        self.from.push(name.to_owned());
+        let known: BTreeSet<String> = plan.cells.iter().map(place).collect();
+        plan.cells.extend(part.cells.iter().filter(|cell| !known.contains(&place(cell))).cloned());
+        extend(&mut plan.datasets, &part.datasets);
+        extend(&mut plan.columns, &part.columns);
+        extend(&mut plan.shots, &part.shots);
+        extend(&mut plan.seeds, &part.seeds);
+        extend(&mut plan.notes, &part.notes);
+        plan.zero_shot |= part.zero_shot;
+        if let (Some(asked), Some(other)) = (&mut plan.asked, &part.asked) {
+            asked.splits.extend(other.splits.clone());
+            asked.set.extend(other.set.clone());
+        }
+    }
+}
+
+fn is_in<T: PartialEq>(wanted: &[T], item: &T) -> bool {
+    wanted.is_empty() || wanted.contains(item)
+}
+
+fn extend<T: Clone + PartialEq>(all: &mut Vec<T>, more: &[T]) {
+    for item in more {
+        if !all.contains(item) {
+            all.push(item.clone());
+        }
+    }
+}
+
+/// Where an evaluation belongs, whatever its recipe.
+fn place(cell: &SavedCell) -> String {
+    let SavedCell { id: _, dataset, column, sample, classes, corruption, epoch } = cell;
+    json!([dataset, column, sample, classes, corruption, epoch]).to_string()
+}
+
+/// In what the recipes of two plans differ, in words; in what only one of them has they cannot.
+fn differences(one: &SavedPlan, other: &SavedPlan) -> Vec<String> {
+    let (Some(a), Some(b)) = (&one.asked, &other.asked) else {
+        let same = one.asked.is_none() && other.asked.is_none() && one.cells == other.cells;
+        return if same { Vec::new() } else { vec!["what an earlier version did not keep".to_owned()] };
+    };
+    let fact = |what: &str, of: &dyn Fn(&Asked) -> Value| (of(a) != of(b)).then(|| what.to_owned());
+    let facts = [
+        fact("the protocol", &|asked| json!(asked.protocol)),
+        fact("the precision", &|asked| json!(asked.precision)),
+        fact("the backbone's weights", &|asked| json!(asked.checkpoint.hash)),
+        fact("how many test images count", &|asked| json!(asked.limit)),
+        fact("where few-shot samples come from", &|asked| json!(asked.few_shot_lists)),
+        fact("the version of nemesis", &|asked| json!(asked.engine)),
+        (one.table != other.table).then(|| "what is measured".to_owned()),
+    ];
+    let columns = one.columns.iter().filter_map(|column| {
+        let same = other.columns.iter().find(|known| known.label == column.label)?;
+        (column.method != same.method).then(|| format!("the options or the version of {}", column.label))
+    });
+    let datasets = a.splits.iter().filter_map(|(name, split)| {
+        let shown = |plan: &SavedPlan| plan.datasets.iter().any(|(known, _)| known == name);
+        let same = b.splits.get(name).filter(|_| shown(one) && shown(other))?;
+        (same.manifest != split.manifest).then(|| format!("the data set `{name}`"))
+    });
+    let mut all: Vec<String> = facts.into_iter().flatten().chain(columns).chain(datasets).collect();
+    if all.is_empty() {
+        let places: BTreeMap<String, &SavedCell> = one.cells.iter().map(|cell| (place(cell), cell)).collect();
+        let differs = |cell: &&SavedCell| places.get(&place(cell)).is_some_and(|known| known.id != cell.id);
+        let datasets: BTreeSet<&str> = other.cells.iter().filter(differs).map(|cell| cell.dataset.as_str()).collect();
+        all.extend(datasets.into_iter().map(|name| format!("the images of `{name}`")));
+    }
+    all
+}

@@ -1,0 +1,124 @@
+//! Lists of numbers as people write them: `1,2,4-8`.
+
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// The most numbers that a range may stand for: a slip of the finger should not be a plan of a million trainings.
+const MOST: u64 = 1000;
+
+/// Numbers and ranges with commas between them, in the order in which they were written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Numbers<T>(pub Vec<T>);
+
+impl<T: TryFrom<u64>> FromStr for Numbers<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let spans = text.split(',').map(|item| span(item.trim())).collect::<Result<Vec<_>, _>>()?;
+        let number = |number: u64| T::try_from(number).map_err(|_| format!("`{number}` is too large"));
+        spans.into_iter().flatten().map(number).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// What one item stands for: `4` for itself, `4-8` for the numbers from 4 to 8.
+fn span(item: &str) -> Result<Vec<u64>, String> {
+    let wrong = || format!("`{item}` is no number and no range, expected whole numbers from 0 on, as in 1,2,4-8");
+    let number = |text: &str| {
+        let text = text.trim();
+        // `parse` would take a sign.
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| text.parse::<u64>().ok()).flatten().ok_or_else(wrong)
+    };
+    let Some((first, last)) = item.split_once('-') else { return Ok(vec![number(item)?]) };
+    let (first, last) = (number(first)?, number(last)?);
+    if last < first {
+        return Err(format!("the range `{item}` runs backwards, expected the lower number first: {last}-{first}"));
+    }
+    if last - first >= MOST {
+        return Err(format!("the range `{item}` is too long, expected at most {MOST} numbers"));
+    }
+    Ok((first..=last).collect())
+}
+
+/// A list of numbers in a file or a variable: a YAML list whose items may be ranges, one text with commas, or a number.
+///
+/// # Errors
+///
+/// When it is something else.
+pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    T: TryFrom<u64>,
+    D: Deserializer<'de>,
+{
+    let items = match Value::deserialize(deserializer)? {
+        Value::Array(items) => items,
+        single => vec![single],
+    };
+    let text = |item: Value| match item {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    let lists = items.into_iter().map(|item| text(item).parse::<Numbers<T>>()).collect::<Result<Vec<_>, _>>();
+    Ok(lists.map_err(de::Error::custom)?.into_iter().flat_map(|numbers| numbers.0).collect())
+}
+
+/// The same where there may be none.
+///
+/// # Errors
+///
+/// When there is something else.
+pub fn deserialize_some<'de, T, D>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    T: TryFrom<u64>,
+    D: Deserializer<'de>,
+{
+    deserialize(deserializer).map(Some)
+}
+
+/// Numbers as briefly as [`Numbers`] reads them: runs of three and more as ranges, `separator` between items.
+pub fn brief<T: Copy + Into<u64> + Display>(numbers: &[T], separator: &str) -> String {
+    let mut items: Vec<String> = Vec::new();
+    let mut rest = numbers;
+    while let Some(&first) = rest.first() {
+        let in_turn = |(at, number): &(usize, &T)| (**number).into() == first.into() + *at as u64;
+        let length = rest.iter().enumerate().take_while(in_turn).count();
+        let length = if length < 3 { 1 } else { length };
+        let (run, others) = rest.split_at(length);
+        items.push(if length == 1 { first.to_string() } else { format!("{first}-{}", run[length - 1]) });
+        rest = others;
+    }
+    items.join(separator)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(text: &str) -> Result<Vec<u32>, String> {
+        text.parse::<Numbers<u32>>().map(|numbers| numbers.0)
+    }
+
+    #[test]
+    fn numbers_and_ranges_are_read_in_order() {
+        assert_eq!(read("16,1, 4-6"), Ok(vec![16, 1, 4, 5, 6]));
+        assert_eq!(read("3 - 3"), Ok(vec![3]));
+        for wrong in ["", "1,", "5-1", "1-", "-1", "1-2-3", "+1", "1.5", "one", "1-1000000", "4294967296", "1..3"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_read_again(numbers in prop::collection::vec(0u32..30, 1..20)) {
+            prop_assert_eq!(read(&brief(&numbers, ",")), Ok(numbers));
+        }
+
+        #[test]
+        fn no_text_is_too_strange(text in ".{0,20}") {
+            let _ = read(&text);
+        }
+    }
+}

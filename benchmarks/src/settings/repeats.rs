@@ -1,0 +1,120 @@
+//! What is asked for more than once counts once; a list that asks for nothing is refused.
+
+use super::{Layer, Settings};
+use crate::suite::{TableKind, line_of_key};
+use nemesis_core::{Error, Result};
+use std::fmt::Display;
+
+impl Settings {
+    /// Merges what a source repeats, and keeps a warning of each list in which something was.
+    ///
+    /// # Errors
+    ///
+    /// When a list that a table is made of is empty, or asks for trainings on no image.
+    pub(super) fn merge_repeats(&mut self, cli: &Layer) -> Result<()> {
+        let (mut layer, mut suite) = (self.layer.clone(), self.suite.value.clone());
+        let mut warnings = Vec::new();
+        if let Some(names) = &mut layer.datasets {
+            warnings.extend(self.origin("datasets", cli.datasets.is_some()).merge(names)?);
+        }
+        if let Some(names) = &mut layer.methods {
+            warnings.extend(self.origin("methods", cli.methods.is_some()).merge(names)?);
+        }
+        if let Some(shots) = &mut layer.shots {
+            let origin = self.origin("shots", cli.shots.is_some());
+            warnings.extend(origin.merge(shots)?);
+            origin.refuse_zero(shots)?;
+        }
+        if let Some(seeds) = &mut layer.seeds {
+            warnings.extend(self.origin("seeds", cli.seeds.is_some()).merge(seeds)?);
+        }
+        warnings.extend(self.of_suite("datasets").merge(&mut suite.datasets)?);
+        warnings.extend(self.of_suite("shots").merge(&mut suite.shots)?);
+        self.of_suite("shots").refuse_zero(&suite.shots)?;
+        warnings.extend(self.of_suite("seeds").merge(&mut suite.seeds)?);
+        match &mut suite.table {
+            TableKind::DomainGeneralization { targets } => warnings.extend(self.of_suite("targets").merge(targets)?),
+            TableKind::LowNormEffect { replace, rescale } => {
+                warnings.extend(self.of_suite("replace").merged(replace));
+                warnings.extend(self.of_suite("rescale").merged(rescale));
+            }
+            TableKind::NormCurve { epochs } => warnings.extend(self.of_suite("epochs").merged(epochs)),
+            TableKind::FewShot | TableKind::BaseToNew | TableKind::Ablation => {}
+        }
+        (self.layer, self.suite.value, self.warnings) = (layer, suite, warnings);
+        Ok(())
+    }
+
+    /// The last source that has the key.
+    fn origin(&self, key: &'static str, is_on_command_line: bool) -> Origin<'_> {
+        let variable = format!("NEMESIS_{}", key.to_uppercase());
+        if is_on_command_line {
+            return Origin { name: format!("--{key}"), key, file: None };
+        }
+        if std::env::var_os(&variable).is_some() {
+            return Origin { name: variable, key, file: None };
+        }
+        let file = self.user_file.as_ref().map(|source| (source.file.as_path(), source.text.as_str()));
+        Origin { name: key.to_owned(), key, file }
+    }
+
+    fn of_suite(&self, key: &'static str) -> Origin<'_> {
+        Origin { name: key.to_owned(), key, file: Some((&self.suite.file, &self.suite.text)) }
+    }
+}
+
+/// Where a list was written.
+struct Origin<'a> {
+    /// What the user wrote before it: `--seeds`, `NEMESIS_SEEDS` or `seeds`.
+    name: String,
+    key: &'static str,
+    /// Path and text, if it stands in a file.
+    file: Option<(&'a std::path::Path, &'a str)>,
+}
+
+impl Origin<'_> {
+    /// [`Origin::merged`] of a list that must not be empty.
+    fn merge<T: PartialEq + Display>(&self, items: &mut Vec<T>) -> Result<Option<Error>> {
+        if items.is_empty() {
+            return Err(self
+                .place(Error::new(format!("`{}` is an empty list", self.name)))
+                .help("leave it out for what the suite has"));
+        }
+        Ok(self.merged(items))
+    }
+
+    /// Leaves the first of equal items, and returns a warning if there were any.
+    fn merged<T: PartialEq + Display>(&self, items: &mut Vec<T>) -> Option<Error> {
+        let (mut kept, mut repeated): (Vec<T>, Vec<T>) = (Vec::new(), Vec::new());
+        for item in items.drain(..) {
+            if !kept.contains(&item) {
+                kept.push(item);
+            } else if !repeated.contains(&item) {
+                repeated.push(item);
+            }
+        }
+        *items = kept;
+        let repeated: Vec<String> = repeated.iter().map(T::to_string).collect();
+        let counts = if repeated.len() == 1 { "it counts" } else { "each counts" };
+        let what = format!("`{}` names {} more than once; {counts} once", self.name, repeated.join(" and "));
+        (!repeated.is_empty()).then(|| self.place(Error::new(what)))
+    }
+
+    fn refuse_zero(&self, shots: &[u32]) -> Result<()> {
+        if shots.contains(&0) {
+            return Err(self
+                .place(Error::new(format!("`{}` asks for 0 shots, and nothing learns from no image", self.name)))
+                .expected("1 or more training images per class")
+                .help("zero-shot CLIP is a column of its own in suites that have `zero_shot: true`"));
+        }
+        Ok(())
+    }
+
+    fn place(&self, error: Error) -> Error {
+        let Some((file, text)) = self.file else { return error };
+        match line_of_key(text, "", self.key) {
+            Some(line) => error.at(file).line(line),
+            None => error.at(file),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Runs that a signal ends.
+
+use crate::command::nemesis;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Cells of the mini suite that take longer than this test.
+const MANY: [&str; 7] = ["run", "--datasets", "dtd,eurosat", "--shots", "8,16", "--jobs", "2"];
+
+fn signal(process: &Child, name: &str) {
+    assert!(Command::new("kill").args(["-s", name, &process.id().to_string()]).status().unwrap().success());
+}
+
+fn records(folder: &Path) -> usize {
+    let names = fs::read_dir(folder.join("out/records")).into_iter().flatten();
+    names
+        .filter(|entry| entry.as_ref().is_ok_and(|e| e.path().extension().is_some_and(|ending| ending == "json")))
+        .count()
+}
+
+/// A run that has left a few records.
+fn begun(folder: &Path) -> Child {
+    let run = nemesis(folder, &MANY).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let start = Instant::now();
+    while records(folder) < 3 {
+        assert!(start.elapsed() < Duration::from_secs(120), "no records");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    run
+}
+
+/// The processes whose parent is `process`.
+fn children(process: &Child) -> Vec<String> {
+    let path = format!("/proc/{0}/task/{0}/children", process.id());
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_signal_ends_a_run_with_what_is_done() {
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut run = begun(folder.path());
+        let workers = children(&run);
+        signal(&run, name);
+        let mut told = String::new();
+        run.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        assert_eq!(run.wait().unwrap().code(), Some(code), "{told}");
+        let expected = format!("{} of 74 cells done; the same command goes on", records(folder.path()));
+        assert_eq!(told.lines().last(), Some(expected.as_str()), "{told}");
+        let tables = fs::read_dir(folder.path().join("out")).unwrap();
+        let is_table = |path: &Path| path.extension().is_some_and(|ending| ending == "md");
+        assert!(!tables.into_iter().any(|entry| is_table(&entry.unwrap().path())), "no table is made of a part");
+        for worker in workers {
+            assert!(!Path::new("/proc").join(&worker).exists(), "the worker {worker} is still there");
+        }
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = begun(folder.path());
+    signal(&run, "INT");
+    signal(&run, "INT");
+    let status = run.wait().unwrap();
+    // The first may have been enough already.
+    assert!(status.code() == Some(130) || status.signal() == Some(2), "{status:?}");
+    let line = BufReader::new(run.stdout.take().unwrap()).lines().next();
+    assert!(line.is_none(), "nothing goes to standard output");
+}
