@@ -55,7 +55,7 @@ impl fmt::Display for Format {
             Self::WebP => "WebP",
             Self::Tiff => "TIFF",
             Self::Jpeg2000 => "JPEG 2000",
-            Self::Heif => "HEIF and AVIF",
+            Self::Heif => "HEIF or AVIF",
         })
     }
 }

@@ -56,7 +56,6 @@ fn transpose(rows: &[Lanes; 8]) -> [Lanes; 8] {
 }
 
 /// The one-dimensional transform of eight columns, divided by two to the power of `SHIFT` and saturated to 16 bits.
-#[expect(clippy::inline_always, reason = "it must be compiled for the instructions that its caller is compiled for")]
 #[inline(always)]
 fn pass<const SHIFT: u32>(rows: &[Lanes; 8]) -> [Lanes; 8] {
     // Constants with 13 binary digits after the point.

@@ -105,7 +105,9 @@ impl Progressive {
                     let done = refine_band(state, input, &self.tables[0], &self.header, block, &mut new);
                     if let Err(Stop::Input) = done {
                         // Refinement tells old coefficients from new ones by their being there.
-                        new.into_iter().for_each(|at: usize| block[at] = 0);
+                        for at in new {
+                            block[at] = 0;
+                        }
                         return Err(Stop::Input);
                     }
                     done?;

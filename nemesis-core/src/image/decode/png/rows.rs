@@ -111,7 +111,7 @@ impl Rows {
             3 => {
                 for i in 1..=length {
                     let left = if i > step { u16::from(row[i - step]) } else { 0 };
-                    row[i] = row[i].wrapping_add(((left + u16::from(previous[i])) / 2) as u8);
+                    row[i] = row[i].wrapping_add(u16::midpoint(left, u16::from(previous[i])) as u8);
                 }
             }
             4 => {
