@@ -62,7 +62,8 @@ fn missing_images_and_other_counts_are_found() {
 fn truncated_empty_and_foreign_files_are_damaged_and_named() {
     let root = root();
     let write = |name: &str, bytes: &[u8]| fs::write(root.path().join("toy").join(name), bytes).unwrap();
-    write("a.png", &PNG[..PNG.len() - 20]);
+    // Pillow does without the last bytes of a PNG, but not without pixel data.
+    write("a.png", &PNG[..PNG.len() - 40]);
     write("b.jpg", &JPEG[..JPEG.len() / 2]);
     write("c.png", b"");
     write("d.jpg", b"<html>404</html>");

@@ -47,9 +47,10 @@ const MAX_NAMED: usize = 5;
 ///
 /// # Errors
 ///
-/// When none fits or several do (the message names some), or a record is damaged.
+/// When none fits or several do (the message names some), or none fits and a record cannot be read.
 pub(super) fn find(store: &Store, wanted: Wanted<'_>) -> Result<TrainingRecord> {
     let mut fitting: Vec<TrainingRecord> = Vec::new();
+    let mut unreadable = None;
     for id in store.ids()? {
         if wanted.id.is_some_and(|digits| !id.to_string().starts_with(digits)) {
             continue;
@@ -57,8 +58,13 @@ pub(super) fn find(store: &Store, wanted: Wanted<'_>) -> Result<TrainingRecord> 
         match store.get::<TrainingCell>(&id) {
             Ok(record) => fitting.extend(record.filter(|record| wanted.fits(&record.cell))),
             // The record of an evaluation is none of a training.
-            Err(error) => drop(store.get::<EvaluationCell>(&id).map_err(|_| error)?),
+            Err(error) if store.get::<EvaluationCell>(&id).is_err() => unreadable = unreadable.or(Some(error)),
+            Err(_) => {}
         }
+    }
+    // One that is damaged, or of another version, may be the one that is looked for.
+    if let Some(error) = unreadable.filter(|_| fitting.is_empty()) {
+        return Err(error);
     }
     let wrong = |what: String| {
         Error::new(what)

@@ -433,7 +433,7 @@ mod tests {
     fn a_damaged_or_foreign_record_is_named() {
         insta::assert_snapshot!(error_after("\"total\": 3", "\"total\": -3"), @r"
         the record is damaged: invalid value: integer `-3`, expected u32
-          --> RECORD:54
+          --> RECORD:56
           help: delete the file; the next run computes it again
         ");
         insta::assert_snapshot!(error_after("\"seed\": 1", "\"seed\": 2"), @r"
@@ -441,10 +441,10 @@ mod tests {
           --> RECORD
           help: delete the file; the next run computes it again
         ");
-        insta::assert_snapshot!(error_after("\"schema\": 1,\n  \"kind\"", "\"schema\": 7,\n  \"kinds\""), @r"
+        insta::assert_snapshot!(error_after("\"schema\": 2,\n  \"kind\"", "\"schema\": 7,\n  \"kinds\""), @r"
         the record is of format 7, which another version of nemesis wrote
           --> RECORD
-          expected: format 1
+          expected: format 2
           help: use that version, or give another folder with `--out`
         ");
         insta::assert_snapshot!(error_after("\"kind\": \"evaluation\"", "\"kind\": \"training\""), @r"
