@@ -2,7 +2,7 @@
 
 use crate::command::{assert_command, nemesis, told};
 use crate::toy::{data_root, run, weights};
-use nemesis_core::record::{Build, Cell, CellId, EvaluationCell, Store, TrainingCell};
+use nemesis_core::record::{Build, Cell, CellId, EvaluationCell, Store, Subject, TrainingCell};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -17,19 +17,16 @@ fn records_of_another_build(folder: &Path, protocol: &str, edit: impl Fn(&mut Tr
     let other =
         Build { engine: "other".to_owned(), methods: BTreeMap::from([("coop".to_owned(), "other".to_owned())]) };
     for id in store.ids().unwrap() {
-        let cell = match store.get::<TrainingCell>(&id) {
-            Ok(record) => {
-                let mut cell = other.training(&record.unwrap().cell);
-                edit(&mut cell);
-                Cell::Training(cell)
+        let cell = if let Ok(record) = store.get::<TrainingCell>(&id) {
+            let mut cell = other.training(&record.unwrap().cell);
+            edit(&mut cell);
+            Cell::Training(cell)
+        } else {
+            let mut cell = other.evaluation(&store.get::<EvaluationCell>(&id).unwrap().unwrap().cell);
+            if let Subject::Training { cell } = &mut cell.subject {
+                edit(cell);
             }
-            Err(_) => {
-                let mut cell = other.evaluation(&store.get::<EvaluationCell>(&id).unwrap().unwrap().cell);
-                if let nemesis_core::record::Subject::Training { cell } = &mut cell.subject {
-                    edit(cell);
-                }
-                Cell::Evaluation(cell)
-            }
+            Cell::Evaluation(cell)
         };
         rename(&folder.join("out"), &id, &cell);
     }
