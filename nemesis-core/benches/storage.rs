@@ -2,8 +2,8 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nemesis_core::dataset::ClassSubset;
+use nemesis_core::pool::{PartKey, Pool, View};
 use nemesis_core::record::{BackboneKey, MethodKey, Provenance, Store, Trained, TrainingCell};
-use nemesis_core::train::pool::{PartKey, Pool, View};
 use serde_json::Map;
 use std::collections::BTreeMap;
 use std::hint::black_box;

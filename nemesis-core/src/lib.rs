@@ -4,23 +4,23 @@
 //! ARCHITECTURE.md at the root of the repository tells how they work together.
 
 mod access;
-pub mod backbone;
-mod budget;
+mod compute;
 pub mod contents;
 pub mod dataset;
 pub mod device;
 pub mod engine;
 pub mod error;
 pub mod files;
-pub mod image;
 pub mod interchange;
 pub mod json;
 pub mod note;
 pub mod plugin;
+pub mod pool;
 pub mod record;
-pub mod train;
 pub mod yaml;
 
+use compute::budget;
+pub use compute::{FINGERPRINT, backbone, image, train};
 pub use error::{Error, Result};
 /// What methods are made of: the trait, its services and the prompt learner, from the plugin SDK.
 pub use nemesis_sdk as method;

@@ -1,7 +1,7 @@
 //! The feature pool under threads, processes, kills and damaged files.
 
 use nemesis_core::Error;
-use nemesis_core::train::pool::{PartKey, Pool, View};
+use nemesis_core::pool::{PartKey, Pool, View};
 use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};

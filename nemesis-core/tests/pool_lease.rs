@@ -1,6 +1,6 @@
 //! A pool that a run is using is not pruned under it, and a run that died does not hold on to it.
 
-use nemesis_core::train::pool::{PartKey, Pool, View};
+use nemesis_core::pool::{PartKey, Pool, View};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

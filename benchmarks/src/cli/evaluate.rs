@@ -9,11 +9,11 @@ use crate::suite::load_protocol;
 use crate::weights::WeightsOptions;
 use clap::Args;
 use nemesis_core::dataset::{ClassSubset, Dataset, Registry, Sample, limited_test, manifest_hash, missing_images};
-use nemesis_core::engine::{self, Engine, Setup, clean_names};
+use nemesis_core::engine::{Engine, Setup, clean_names};
 use nemesis_core::interchange::LearnedFor;
 use nemesis_core::interchange::coop::Context;
+use nemesis_core::pool::Pool;
 use nemesis_core::record::{BackboneKey, EvaluationCell, EvaluationRecord, MethodKey, Subject};
-use nemesis_core::train::pool::Pool;
 use nemesis_core::train::{Precision, Protocol};
 use nemesis_core::{Error, Result};
 use serde_json::{Map, Value, json};
@@ -234,7 +234,7 @@ impl Evaluate {
             backbone: backbone.clone(),
             protocol: Map::from_iter([("name".to_owned(), json!(protocol.name))]),
             precision: protocol.precision.to_string(),
-            engine: engine::FINGERPRINT.to_owned(),
+            engine: nemesis_core::FINGERPRINT.to_owned(),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::bytes::ByteSize;
 use crate::progress::duration;
 use crate::settings::{Layer, Settings};
 use clap::{Args, Subcommand};
-use nemesis_core::train::pool::{PartInfo, Pool, View};
+use nemesis_core::pool::{PartInfo, Pool, View};
 use nemesis_core::{Error, Result};
 use std::collections::BTreeMap;
 use std::fmt::Write;

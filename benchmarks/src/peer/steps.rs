@@ -7,7 +7,7 @@ use nemesis_core::Result;
 use nemesis_core::backbone::clip::{Clip, TextPath};
 use nemesis_core::backbone::{Assumption, Backbone};
 use nemesis_core::method::Batch;
-use nemesis_core::train::pool::{PartKey, Pool, View};
+use nemesis_core::pool::{PartKey, Pool, View};
 use nemesis_core::train::{Recompute, Services, Sgd, step};
 use serde::Serialize;
 use std::path::{Path, PathBuf};

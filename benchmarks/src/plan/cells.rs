@@ -11,7 +11,7 @@ use nemesis_core::interchange::few_shot_lists;
 use nemesis_core::method::Descriptor;
 use nemesis_core::record::{BackboneKey, Cell, EvaluationCell, MethodKey, Subject, TrainingCell};
 use nemesis_core::train::Protocol;
-use nemesis_core::{Error, Result, engine};
+use nemesis_core::{Error, Result};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -167,7 +167,7 @@ impl<'a> Cells<'a> {
                 seed,
                 protocol: to_map(&resolved),
                 precision: self.protocol.precision.to_string(),
-                engine: engine::FINGERPRINT.to_owned(),
+                engine: nemesis_core::FINGERPRINT.to_owned(),
                 kept_epochs: table.kept_epochs(resolved.epochs),
                 sample: fingerprint(validation),
             };
@@ -197,7 +197,7 @@ impl<'a> Cells<'a> {
             // Nothing else of the protocol changes an evaluation but its precision, which has a field of its own.
             protocol: Map::from_iter([("name".to_owned(), Value::from(self.protocol.name.as_str()))]),
             precision: self.protocol.precision.to_string(),
-            engine: engine::FINGERPRINT.to_owned(),
+            engine: nemesis_core::FINGERPRINT.to_owned(),
         };
         let cell = Cell::Evaluation(evaluation);
         self.planned.push(PlannedCell { id: cell.id(), cell, column, images: test.count, steps: 0 });

@@ -9,7 +9,7 @@ use crate::suite::{MethodEntry, embedded_suite, load_protocol};
 use nemesis_core::backbone::{Assumption, BackboneSpec};
 use nemesis_core::dataset::{Dataset, manifest_hash, split_fingerprint};
 use nemesis_core::train::Protocol;
-use nemesis_core::{Error, Result, engine};
+use nemesis_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -96,7 +96,7 @@ impl Asked {
             limit: settings.layer.limit,
             few_shot_lists: settings.layer.few_shot_lists.as_deref().map(absolute).transpose()?,
             set: settings.layer.set.clone(),
-            engine: engine::FINGERPRINT.to_owned(),
+            engine: nemesis_core::FINGERPRINT.to_owned(),
             checkpoint: Checkpoint {
                 hash: spec.weights_hash.clone(),
                 file: if is_mini { None } else { Some(absolute(weights)?) },

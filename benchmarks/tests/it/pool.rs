@@ -1,7 +1,7 @@
 //! `nemesis pool` on a pool of known parts.
 
 use crate::command::{nemesis, told};
-use nemesis_core::train::pool::{PartKey, Pool, View};
+use nemesis_core::pool::{PartKey, Pool, View};
 use std::fs;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};

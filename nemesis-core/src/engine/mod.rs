@@ -13,8 +13,8 @@ use crate::dataset::{Dataset, Registry, Sample, class_words, manifest_hash};
 use crate::device;
 use crate::method::{self, Task};
 use crate::plugin::Plugin;
+use crate::pool::Pool;
 use crate::record::{Cell, MethodKey, Provenance, Store};
-use crate::train::pool::Pool;
 use crate::train::{Features, Precision, Recompute};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -23,9 +23,6 @@ use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-
-/// The fingerprint of the sources that cells are computed by: a part of every cell's id.
-pub const FINGERPRINT: &str = nemesis_macros::source_fingerprint!("sdk/src", "abi/src");
 
 /// Where an engine finds what its cells are about.
 #[derive(Clone, Debug, Serialize, Deserialize)]

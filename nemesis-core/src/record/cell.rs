@@ -3,8 +3,9 @@
 //! A cell holds all that can change its result, and nothing that cannot. Its id is a hash over that.
 
 use super::canonical::canonical;
-use crate::backbone::Assumption;
+use crate::backbone::BackboneKey;
 use crate::dataset::ClassSubset;
+use crate::train::Corruption;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -69,18 +70,6 @@ pub struct MethodKey {
     pub options: Map<String, Value>,
     /// The fingerprint of the sources that the plugin was built from.
     pub source: String,
-}
-
-/// A backbone as it enters an id.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BackboneKey {
-    /// The hash of the weights.
-    pub weights: String,
-    /// What was assumed of the weights without a word of their file: two assumptions are two models. None where the file
-    /// is known, or says it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub assumed: Option<Assumption>,
 }
 
 /// One training: what it leaves is its learned state.
@@ -158,28 +147,6 @@ impl Subject {
             Self::ZeroShot { .. } => None,
         }
     }
-}
-
-/// How a corruption changes a context vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CorruptionKind {
-    /// The vector becomes Gaussian noise; the value is its standard deviation.
-    Replace,
-    /// The vector is multiplied by the value.
-    Rescale,
-}
-
-/// One context vector corrupted before the evaluation (the paper's REPLACE and RESCALE).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Corruption {
-    /// What happens to the vector.
-    pub kind: CorruptionKind,
-    /// Which vector, counted from zero.
-    pub position: u32,
-    /// Standard deviation or factor.
-    pub value: f64,
 }
 
 /// One evaluation of a classifier on a test set. It never trains.
@@ -272,6 +239,8 @@ impl EvaluationCell {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::backbone::Assumption;
+    use crate::train::CorruptionKind;
     use serde_json::json;
 
     fn map(value: &Value) -> Map<String, Value> {

@@ -10,14 +10,14 @@ mod state;
 pub mod statistics;
 mod store;
 
+pub use crate::backbone::{BackboneFacts, BackboneKey};
+pub use crate::train::{Corruption, CorruptionKind};
 pub use adoption::Proof;
 pub use build::Build;
-pub use cell::{
-    BackboneKey, Cell, CellId, Corruption, CorruptionKind, EvaluationCell, MethodKey, Subject, TrainingCell,
-};
+pub use cell::{Cell, CellId, EvaluationCell, MethodKey, Subject, TrainingCell};
 pub use outcome::{
-    Adopted, BackboneFacts, ClassCount, Evaluated, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record,
-    RecordKind, Recorded, Trained, TrainingOutcome, TrainingRecord, differences,
+    Adopted, ClassCount, Evaluated, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record, RecordKind,
+    Recorded, Trained, TrainingOutcome, TrainingRecord, differences,
 };
 pub(crate) use state::{dtype_of, kind_of};
 pub use state::{from_safetensors, to_safetensors};

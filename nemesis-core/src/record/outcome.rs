@@ -1,6 +1,7 @@
 //! What a record holds: the cell, what came out of it, and where it was computed.
 
 use super::{Cell, CellId, EvaluationCell, TrainingCell};
+use crate::backbone::BackboneFacts;
 use crate::method::State;
 use crate::train::EpochRecord;
 use crate::{Error, Result};
@@ -207,19 +208,6 @@ pub struct Adopted {
     pub proof: String,
     /// What the proof rests on, in a sentence for under tables.
     pub statement: String,
-}
-
-/// What is known of the backbone's weights beside their hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BackboneFacts {
-    /// The published backbone that the weights are, by the SHA-256 of their file: `RN50`, `ViT-B/16`, ….
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub known_as: Option<String>,
-    /// All sizes in words, as in `backbone::known::OPENAI`.
-    pub shape: String,
-    /// Where it comes from what the tensors do not tell, in words.
-    pub origin: String,
 }
 
 /// In what the provenance of records differs, a line for each difference; none when all agree. Times are not compared.

@@ -15,14 +15,14 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Hashes the sources of the crate `name` in the folder `root`, the files and folders `extra` relative to it, and the
-    /// versions of what the crate rests on.
+    /// Hashes the files and folders `paths` relative to the folder `root` of the crate `crate_name`, and the versions of
+    /// what the crate rests on.
     ///
     /// The lock file is not among the files: where a version changes cargo compiles the crate anew by itself.
-    pub(crate) fn of(crate_name: &str, root: &Path, extra: &[String]) -> Result<Self, String> {
+    pub(crate) fn of(crate_name: &str, root: &Path, paths: &[String]) -> Result<Self, String> {
         // The name that is hashed for each file does not depend on where the crate lies.
         let mut files = BTreeMap::new();
-        for name in ["src", "Cargo.toml"].into_iter().chain(extra.iter().map(String::as_str)) {
+        for name in paths {
             collect(&root.join(name), name, &mut files)?;
         }
         let read = |path: &Path| fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()));
@@ -102,9 +102,10 @@ mod tests {
     #[test]
     fn the_place_does_not_matter_and_the_sources_do() {
         let folder = std::env::temp_dir().join(format!("nemesis-fingerprint-{}", std::process::id()));
+        let own = ["src".to_owned(), "Cargo.toml".to_owned()];
         let hash = |place: &str, main: &str, extra: &[String]| {
             let root = write(&folder.join(place), main);
-            Fingerprint::of("crate", &root, extra).unwrap().hash
+            Fingerprint::of("crate", &root, &[&own, extra].concat()).unwrap().hash
         };
         let one = hash("one", "main", &[]);
         assert_eq!(one.len(), 32);
@@ -118,14 +119,36 @@ mod tests {
             let root = write(&folder.join("six"), "main");
             let path = root.join(file);
             fs::write(&path, fs::read_to_string(&path).unwrap() + more).unwrap();
-            assert_eq!(one != Fingerprint::of("crate", &root, &[]).unwrap().hash, counts, "{file}");
+            assert_eq!(one != Fingerprint::of("crate", &root, &own).unwrap().hash, counts, "{file}");
         }
         fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
     fn a_missing_path_is_named() {
-        let error = Fingerprint::of("crate", Path::new("/nonexistent"), &[]).err().unwrap();
+        let error = Fingerprint::of("crate", Path::new("/nonexistent"), &["src".to_owned()]).err().unwrap();
         assert!(error.contains("/nonexistent/src"), "{error}");
+    }
+
+    /// What computes in this project: comments, tests and messages may be mended there without voiding a record.
+    #[test]
+    fn maintenance_leaves_the_engines_fingerprint_and_a_constant_does_not() {
+        let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let folder = std::env::temp_dir().join(format!("nemesis-maintenance-{}", std::process::id()));
+        let file = folder.join("src/compute/train/optimiser.rs");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let source = fs::read_to_string(core.join("src/compute/train/optimiser.rs")).unwrap();
+        let hash = |from: &str, to: &str| {
+            assert!(source.contains(from), "{from}");
+            fs::write(&file, source.replace(from, to)).unwrap();
+            Fingerprint::of("nemesis-core", &folder, &["src/compute".to_owned()]).unwrap().hash
+        };
+        let as_it_is = hash("", "");
+        let comment = source.lines().find(|line| line.trim_start().starts_with("///")).unwrap();
+        assert_eq!(as_it_is, hash(comment, &format!("{comment} More words.\n// And a remark.")));
+        assert_eq!(as_it_is, hash("#[cfg(test)]\nmod tests {", "#[cfg(test)]\nmod tests {\n    fn more() {}"));
+        assert_eq!(as_it_is, hash("asks for the optimiser", "wants the optimiser"));
+        assert_ne!(as_it_is, hash("!= 0.0", "!= 0.5"));
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -14,12 +14,13 @@ use std::path::Path;
 /// `Cargo.lock` in its folder or above it. Of Rust sources only what can change a result counts: comments,
 /// documentation, tests and the texts of errors do not. Further files and
 /// folders can be named by string arguments, relative to the crate's folder: `source_fingerprint!("../other/src")`.
+/// With `only` before the first of them, they alone are covered beside the packages: `source_fingerprint!(only "src/a")`.
 /// The same sources give the same hash wherever they lie. The crate is compiled anew when one of the files changes.
 #[proc_macro]
 pub fn source_fingerprint(arguments: TokenStream) -> TokenStream {
-    let expanded = paths(arguments).and_then(|extra| {
+    let expanded = paths(arguments).and_then(|paths| {
         let variable = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
-        Fingerprint::of(&variable("CARGO_PKG_NAME")?, Path::new(&variable("CARGO_MANIFEST_DIR")?), &extra)
+        Fingerprint::of(&variable("CARGO_PKG_NAME")?, Path::new(&variable("CARGO_MANIFEST_DIR")?), &paths)
     });
     let code = match expanded {
         Ok(fingerprint) => expression(&fingerprint),
@@ -36,17 +37,19 @@ fn expression(fingerprint: &Fingerprint) -> String {
     format!("{{ {tracked} {:?} }}", fingerprint.hash)
 }
 
-/// The arguments, which are string literals separated by commas.
+/// The paths that are covered: those of the crate unless the arguments begin with `only`, and the arguments, which are
+/// string literals separated by commas.
 fn paths(arguments: TokenStream) -> Result<Vec<String>, String> {
-    arguments
-        .into_iter()
-        .filter(|token| !matches!(token, TokenTree::Punct(comma) if comma.as_char() == ','))
-        .map(|token| {
+    let mut arguments = arguments.into_iter().peekable();
+    let only = arguments.next_if(|token| token.to_string() == "only").is_some();
+    let own = if only { &[][..] } else { &["src", "Cargo.toml"] };
+    let given =
+        arguments.filter(|token| !matches!(token, TokenTree::Punct(comma) if comma.as_char() == ',')).map(|token| {
             let text = token.to_string();
             text.strip_prefix('"')
                 .and_then(|text| text.strip_suffix('"'))
                 .map(str::to_owned)
                 .ok_or_else(|| format!("source_fingerprint!: expected a path in quotes, found `{text}`"))
-        })
-        .collect()
+        });
+    own.iter().map(|path| Ok((*path).to_owned())).chain(given).collect()
 }

@@ -89,7 +89,7 @@ fn rgb_of_inverted_cmyk([c, m, y, k]: [u8; 4]) -> [u8; 3] {
 }
 
 /// `x / 255`, rounded, for products of two bytes (`MULDIV255` of Pillow).
-pub(in crate::image) fn divide_by_255(x: u32) -> u8 {
+pub(in crate::compute::image) fn divide_by_255(x: u32) -> u8 {
     let x = x + 128;
     (((x >> 8) + x) >> 8) as u8
 }

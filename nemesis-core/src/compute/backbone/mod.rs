@@ -1,14 +1,15 @@
 //! The frozen dual encoder that methods tune prompts for.
 
 pub mod clip;
+mod key;
 pub mod known;
 mod origin;
 
+pub use key::{BackboneFacts, BackboneKey};
 pub use origin::{Assumption, Origin};
 
 use crate::Result;
 use crate::method::ClassPosition;
-use crate::record::{BackboneFacts, BackboneKey};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 

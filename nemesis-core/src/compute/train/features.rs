@@ -1,11 +1,11 @@
 //! Image features, encoded once and kept for all cells that share them.
 
 use super::pictures::{Augmentation, Pictures};
-use super::pool::{PartKey, Pool, View};
 use crate::backbone::{Backbone, BackboneSpec};
 use crate::contents::{Contents, digest};
 use crate::dataset::Sample;
 use crate::image::{DecodedCache, Preprocess, Rgb8, load_batch, prefetch};
+use crate::pool::{PartKey, Pool, View};
 use crate::{Error, Result};
 use blake3::Hash;
 use std::collections::HashMap;
@@ -226,7 +226,7 @@ impl Features {
             } else {
                 format!("{:?} of {:?}", spec.kind, spec.rounds_to)
             },
-            code: crate::engine::FINGERPRINT.to_owned(),
+            code: crate::FINGERPRINT.to_owned(),
             view,
         }
     }

@@ -7,14 +7,13 @@ mod evaluation;
 mod features;
 mod optimiser;
 mod pictures;
-pub mod pool;
 mod protocol;
 mod scaler;
 mod schedule;
 mod services;
 mod training;
 
-pub use context::{context_norms, corrupt};
+pub use context::{Corruption, CorruptionKind, context_norms, corrupt};
 pub use evaluation::{Predictions, TestInputs, evaluate, zero_shot_predictions};
 pub use features::{Features, encode_images};
 pub use optimiser::Sgd;

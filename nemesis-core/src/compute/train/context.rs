@@ -2,9 +2,31 @@
 
 use crate::method::prompt::CONTEXT;
 use crate::method::{State, corruption, random};
-use crate::record::{Corruption, CorruptionKind};
 use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
+
+/// How a corruption changes a context vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CorruptionKind {
+    /// The vector becomes Gaussian noise; the value is its standard deviation.
+    Replace,
+    /// The vector is multiplied by the value.
+    Rescale,
+}
+
+/// One context vector corrupted before the evaluation (the paper's REPLACE and RESCALE).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Corruption {
+    /// What happens to the vector.
+    pub kind: CorruptionKind,
+    /// Which vector, counted from zero.
+    pub position: u32,
+    /// Standard deviation or factor.
+    pub value: f64,
+}
 
 /// Corrupts one context vector of a learned state, in every class alike: REPLACE and RESCALE of
 /// `trainers/coop_crt.py`.

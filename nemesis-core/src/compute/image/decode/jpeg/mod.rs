@@ -24,7 +24,7 @@ mod smooth;
 mod standard;
 mod upsample;
 
-pub(in crate::image) use output::divide_by_255;
+pub(in crate::compute::image) use output::divide_by_255;
 
 use super::{broken, check_size};
 use crate::image::Rgb8;
