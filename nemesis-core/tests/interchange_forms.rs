@@ -101,9 +101,8 @@ fn what_is_ambiguous_is_refused_with_what_was_found() {
     std::fs::write(&file, b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'}").unwrap();
     let error = Context::read(&file).unwrap_err().to_string();
     insta::assert_snapshot!(error.replace(&*folder.path().to_string_lossy(), "FOLDER"), @r"
-    the checkpoint cannot be read as safetensors: header too large
+    the file is an array of NumPy, and no checkpoint
       --> FOLDER/ctx.npy
       expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file of one tensor: [vectors, width], or [classes, vectors, width] where each class has its own
-      help: it is cut short, damaged or of another format; download it again
     ");
 }

@@ -5,7 +5,7 @@ mod repeats;
 
 use crate::bytes::ByteSize;
 use crate::plugins::Plugins;
-use crate::suite::{Source, Suite, line_of_key, load_suite};
+use crate::suite::{Source, Suite, blame, load_suite};
 use crate::weights::Weights;
 use figment::providers::{Env, Serialized};
 use figment::{Figment, Profile};
@@ -181,24 +181,8 @@ impl Settings {
 
 fn read_layer(file: &Path) -> Result<Source<Layer>> {
     let text = nemesis_core::files::read_text(file)?;
-    let value = yaml::parse(&text, file).map_err(|error| blame(&text, file).unwrap_or(error))?;
+    let value = yaml::parse(&text, file).map_err(|error| blame::<Layer>(&text, file).unwrap_or(error))?;
     Ok(Source { value, file: file.to_owned(), text })
-}
-
-/// The error of the first key whose value alone is wrong. Of a list that may be written in several ways, serde knows
-/// neither key nor line.
-fn blame(text: &str, file: &Path) -> Option<Error> {
-    let keys: serde_yaml::Mapping = serde_yaml::from_str(text).ok()?;
-    keys.into_iter().find_map(|(key, value)| {
-        let name = key.as_str()?.to_owned();
-        let alone = serde_yaml::to_string(&serde_yaml::Mapping::from_iter([(key, value)])).ok()?;
-        let error = yaml::parse::<Layer>(&alone, file).err()?;
-        let error = if error.what().contains(&name) { error } else { error.context(&name) };
-        Some(match line_of_key(text, &name, &name) {
-            Some(line) => error.line(line),
-            None => error,
-        })
-    })
 }
 
 /// Only environment variables can still be wrong here, since the other sources are typed.

@@ -45,7 +45,8 @@ fn edit(folder: &Path, from: &str, to: &str) {
 
 /// Arguments of a plan of one training on `toy`.
 fn plan<'a>(coop: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let plan = ["plan", "--json", "--data", "data", "--datasets", "toy", "--shots", "2", "--seeds", "1"];
+    let plan =
+        ["plan", "--json", "--data", "data", "--datasets", "toy", "--weights", "mini", "--shots", "2", "--seeds", "1"];
     [&plan[..], &["--methods", "coop", "--plugin", coop], more].concat()
 }
 
@@ -104,7 +105,21 @@ fn images_that_are_there_by_another_spelling_are_named() {
     fs::rename(pictures.join("1/test_1.png"), pictures.join("1/elsewhere")).unwrap();
     assert_command!(folder.path(), &["data", "check", "--data", "data"]);
     let coop = library("nemesis_method_coop");
-    let run = ["run", "--data", "data", "--datasets", "toy", "--shots", "2", "--seeds", "1", "--plugin", &coop];
+    let run = [
+        "run",
+        "--data",
+        "data",
+        "--datasets",
+        "toy",
+        "--weights",
+        "mini",
+        "--shots",
+        "2",
+        "--seeds",
+        "1",
+        "--plugin",
+        &coop,
+    ];
     assert_command!(folder.path(), &[&run[..], &["--methods", "coop"]].concat());
 }
 
@@ -164,7 +179,21 @@ fn the_table_says_whose_few_shot_samples_it_is_of() {
     let list = r#"{"train": ["pictures/1/train_1.png", "pictures/1/train_0.png", "pictures/0/train_0.png", "pictures/0/train_1.png"]}"#;
     few_shot_list(folder.path(), list);
     let coop = library("nemesis_method_coop");
-    let run = ["run", "--data", "data", "--datasets", "toy", "--shots", "2", "--seeds", "1", "--protocol", "mini"];
+    let run = [
+        "run",
+        "--data",
+        "data",
+        "--datasets",
+        "toy",
+        "--weights",
+        "mini",
+        "--shots",
+        "2",
+        "--seeds",
+        "1",
+        "--protocol",
+        "mini",
+    ];
     let more = ["--methods", "coop", "--plugin", &coop, "--few-shot-lists", "lists", "--limit", "1"];
     let output = nemesis(folder.path(), &[&run[..], &more].concat()).output().unwrap();
     assert!(output.status.success(), "{}", told(&output));
@@ -234,7 +263,21 @@ fn records_have_the_mode_of_any_new_file() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     data_set(folder.path(), "toy", &["red", "green"]);
-    let run = ["run", "--data", "data", "--datasets", "toy", "--shots", "1", "--seeds", "1", "--protocol", "mini"];
+    let run = [
+        "run",
+        "--data",
+        "data",
+        "--datasets",
+        "toy",
+        "--weights",
+        "mini",
+        "--shots",
+        "1",
+        "--seeds",
+        "1",
+        "--protocol",
+        "mini",
+    ];
     let coop = library("nemesis_method_coop");
     let output =
         nemesis(folder.path(), &[&run[..], &["--methods", "coop", "--plugin", &coop]].concat()).output().unwrap();

@@ -43,20 +43,20 @@ fn images_are_known_by_name_or_content_and_others_are_named() {
         ("f/more/1.txt", b"one"),
         ("f/more/2.txt", b"two"),
     ]);
-    assert_command!(folder.path(), &["encode", "f"]);
+    assert_command!(folder.path(), &["encode", "f", "--weights", "mini"]);
     assert_eq!(names(folder.path()), ["f/a.jpg", "f/b.JPE", "f/c.jfif", "f/d.PNG", "f/noext", "f/odd.dat"]);
 }
 
 #[test]
 fn a_folder_without_images_says_what_it_holds() {
     let folder = folder(&[("f/a.bmp", b"BM...."), ("f/b.avif", b"\0\0\0\x1cftypavif")]);
-    assert_command!(folder.path(), &["encode", "f"]);
+    assert_command!(folder.path(), &["encode", "f", "--weights", "mini"]);
 }
 
 #[test]
 fn a_damaged_image_is_not_passed_over() {
     let folder = folder(&[("f/a.jpg", b"RIFF\x10\0\0\0WEBPVP8 "), ("f/b.png", PNG)]);
-    assert_command!(folder.path(), &["encode", "f"]);
+    assert_command!(folder.path(), &["encode", "f", "--weights", "mini"]);
 }
 
 #[cfg(unix)]
@@ -67,7 +67,7 @@ fn a_loop_of_links_is_walked_once() {
     symlink(".", folder.path().join("f/loop")).unwrap();
     symlink("..", folder.path().join("f/sub/up")).unwrap();
     symlink("itself", folder.path().join("f/itself")).unwrap();
-    let output = nemesis(folder.path(), &["encode", "f"]).output().unwrap();
+    let output = nemesis(folder.path(), &["encode", "f", "--weights", "mini"]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(names(folder.path()), ["f/a.png", "f/sub/b.png"]);
 }
