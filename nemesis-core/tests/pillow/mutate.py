@@ -55,6 +55,9 @@ def make(kind, count, seed):
         what = []
         for _ in range(draw.choice([1, 1, 1, 1, 2, 3])):
             damage = draw.choice(module.DAMAGES)
+            if len(data) < 3:
+                # An earlier damage cut off everything.
+                break
             try:
                 data = damage(draw, data)
             except (IndexError, KeyError, StopIteration, ValueError, struct.error, zlib.error):
