@@ -115,6 +115,12 @@ impl Filter {
         part.seeds.retain(|seed| has(&|cell| cell.sample.is_some_and(|(_, known)| known == *seed)));
         part.zero_shot &= has(&|cell| cell.column.is_none());
         part.cells = cells;
+        // What was set for a method that is not shown says nothing of the numbers that are.
+        if let Some(asked) = &mut part.asked {
+            let shown: Vec<&str> =
+                part.columns.iter().filter_map(|column| Some(column.method.as_ref()?.id.as_str())).collect();
+            asked.set.retain(|option, _| option.split_once('.').is_some_and(|(method, _)| shown.contains(&method)));
+        }
         Some(part)
     }
 

@@ -1,6 +1,6 @@
 //! `nemesis encode`: images or texts to features.
 
-use super::{Ending, images};
+use super::{Ending, images, say};
 use crate::weights::WeightsOptions;
 use clap::Args;
 use nemesis_core::backbone::{Backbone, clip::Clip};
@@ -61,7 +61,7 @@ impl Encode {
         let names = serde_json::to_string(&names).expect("a list of texts is JSON");
         let bytes = to_safetensors(&vec![("features".to_owned(), features)], &[("names", names)])?;
         files::write_atomic(&self.output, &bytes)?;
-        println!("{} rows of {} numbers in {}", shape[0], shape[1], self.output.display());
+        say!("{} rows of {} numbers in {}", shape[0], shape[1], self.output.display())?;
         Ok(Ending::Done)
     }
 }

@@ -1,6 +1,6 @@
 //! `nemesis env`: what a crate outside the workspace needs to build against the same libtorch.
 
-use super::Ending;
+use super::{Ending, say};
 use clap::Args;
 use nemesis_core::method::border::abi::ABI_VERSION;
 use nemesis_core::method::versions;
@@ -31,15 +31,15 @@ impl Env {
         if self.json {
             let object: serde_json::Map<_, _> =
                 variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-            println!("{:#}", serde_json::Value::Object(object));
+            say!("{:#}", serde_json::Value::Object(object))?;
         } else {
-            println!(
+            say!(
                 "# nemesis {} with plugin interface {ABI_VERSION} and libtorch {}",
                 env!("CARGO_PKG_VERSION"),
                 versions::LIBTORCH
-            );
+            )?;
             for (name, value) in variables {
-                println!("export {name}={}", quoted(&value));
+                say!("export {name}={}", quoted(&value))?;
             }
         }
         Ok(Ending::Done)

@@ -1,6 +1,6 @@
 //! `nemesis evaluate`: the accuracy of a context that CoOp's code, or `nemesis export`, wrote.
 
-use super::{Ending, data, note, print};
+use super::{Ending, data, note, print, warn};
 use crate::mini;
 use crate::plan::mini_root;
 use crate::plugins::Plugins;
@@ -124,10 +124,12 @@ impl Evaluate {
                 .help("give the checkpoint of CLIP that the context was learned with: --weights NAME=FILE"));
         }
         let mut notes = Vec::new();
+        let position = self.assumed_position(&method);
         for dataset in &datasets {
             let names = clean_names(self.classes.class_names(dataset.class_names()));
             let learned_for = context.check(&self.context, engine.clip(), &names)?;
-            let told = notes_on(&context, learned_for, dataset.name(), &names);
+            let mut told = notes_on(&context, learned_for, dataset.name(), &names);
+            told.extend(position.clone());
             for told in &told {
                 note(&Error::new(told).at(&self.context));
             }
@@ -170,6 +172,15 @@ impl Evaluate {
         }
     }
 
+    /// What to say of the class token position, which no file of a context tells, unless the user does.
+    fn assumed_position(&self, method: &MethodKey) -> Option<String> {
+        let option = format!("{}.class_position", self.method);
+        let position = method.options.get("class_position")?.as_str()?;
+        let is_said = self.set.iter().any(|(key, _)| *key == option);
+        (!is_said)
+            .then(|| format!("the class token position is taken to be `{position}`; `--set {option}=…` says another"))
+    }
+
     /// The data root and the data sets, once it is clear that the context fits them and no image is missing.
     fn open_datasets(&self, context: &Context) -> Result<(PathBuf, Vec<Box<dyn Dataset>>)> {
         let root = if let Some(root) = &self.data {
@@ -181,7 +192,15 @@ impl Evaluate {
             mini_root(&self.out)?
         };
         let registry = Registry::load(&root)?;
-        let entries = self.dataset.iter().map(|name| registry.get(name)).collect::<Result<Vec<_>>>()?;
+        let mut names: Vec<&String> = Vec::new();
+        for name in &self.dataset {
+            if names.contains(&name) {
+                warn(&Error::new(format!("`--dataset` names {name} more than once; it counts once")));
+            } else {
+                names.push(name);
+            }
+        }
+        let entries = names.into_iter().map(|name| registry.get(name)).collect::<Result<Vec<_>>>()?;
         let datasets = entries.iter().map(|entry| entry.open(&root)).collect::<Result<Vec<_>>>()?;
         for dataset in &datasets {
             self.check(&**dataset, context)?;

@@ -1,10 +1,10 @@
 //! `nemesis export`: a learned context as CoOp's code loads it.
 
 use super::trainings::{Wanted, find, open_store};
-use super::{Ending, print};
+use super::{Ending, note, print};
 use clap::Args;
-use nemesis_core::Result;
 use nemesis_core::interchange::coop;
+use nemesis_core::{Error, Result, files};
 use std::path::PathBuf;
 
 /// Writes the context that a training has learned to DIR/prompt_learner/model.pth.tar-EPOCH, a file of `torch.save`
@@ -57,7 +57,27 @@ impl Export {
         let record = find(&store, wanted)?;
         let epochs = record.outcome.epochs.len() as u64;
         let classes = store.classes_of_state(store.hash_of_learned(&record, None)?)?.unwrap_or_default();
-        let file = coop::write(&self.to, &store.learned(&record, None)?, epochs, &classes)?;
+        let class_position = record.cell.method.options.get("class_position").and_then(|position| position.as_str());
+        if let Some(position) = class_position.filter(|position| *position != "end") {
+            note(&Error::new(format!(
+                "the class token position is `{position}`, which the file does not say: `nemesis evaluate` needs `--set \
+                 {}.class_position={position}`",
+                record.cell.method.id
+            )));
+        }
+        let state = store.learned(&record, None)?;
+        let file = coop::path(&self.to, epochs);
+        if file.exists() {
+            let scratch = tempfile::tempdir().map_err(|e| Error::new(format!("cannot create a folder: {e}")))?;
+            let ours = coop::write(scratch.path(), &state, epochs, &classes)?;
+            if files::read(&ours)? != files::read(&file)? {
+                return Err(Error::new("another context lies here already")
+                    .at(&file)
+                    .help("remove it, or choose another folder: CoOp's code wants one folder for each training"));
+            }
+        } else {
+            coop::write(&self.to, &state, epochs, &classes)?;
+        }
         print(&format!("{}\n", file.display()))?;
         Ok(Ending::Done)
     }

@@ -141,8 +141,14 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Prints a line to standard output, as [`print`] does.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::cli::print(&format!("{}\n", format_args!($($text)*))) };
+}
+pub(crate) use say;
+
 /// Prints to standard output. Whoever reads it may have had enough (`nemesis data sample … | head`): that is no failure.
-fn print(text: &str) -> Result<()> {
+pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {

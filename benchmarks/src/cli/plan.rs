@@ -3,7 +3,7 @@
 use super::data::visibly;
 use super::options::RunOptions;
 use super::run::worker_options;
-use super::{Ending, warn};
+use super::{Ending, say, warn};
 use crate::estimate::Estimate;
 use clap::Args;
 use nemesis_core::Result;
@@ -35,50 +35,50 @@ impl Plan {
         plan.warnings.iter().for_each(warn);
         plan.left_out_warnings().iter().for_each(warn);
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&plan.cells).expect("cells have string keys"));
+            say!("{}", serde_json::to_string_pretty(&plan.cells).expect("cells have string keys"))?;
             return Ok(Ending::Done);
         }
         let store = Store::open(settings.out())?;
         let options = worker_options(&settings, &plan);
-        print_head(&plan, &options);
-        print_methods(&plan);
+        print_head(&plan, &options)?;
+        print_methods(&plan)?;
         let (trainings, evaluations) =
             plan.distinct_cells().partition::<Vec<_>, _>(|c| matches!(c.cell, Cell::Training(_)));
         for (what, cells) in [("trainings", trainings), ("evaluations", evaluations)] {
             let done = cells.iter().filter(|cell| store.contains(&cell.id)).count();
-            println!("{what:12} {:5} in all, {done} done", cells.len());
+            say!("{what:12} {:5} in all, {done} done", cells.len())?;
         }
         for (dataset, images) in &plan.missing {
-            println!("missing      {} images of {dataset}, the first is {}", images.len(), images[0].display());
+            say!("missing      {} images of {dataset}, the first is {}", images.len(), images[0].display())?;
             let folder = Registry::load(&plan.data)?.get(dataset)?.path(&plan.data);
             if let Some(near) = near_match(&folder, &images[0]) {
-                println!("             on the disk it may be {}", visibly(&near, &images[0]));
+                say!("             on the disk it may be {}", visibly(&near, &images[0]))?;
             }
-            println!(
+            say!(
                 "             `nemesis data sample --dataset {dataset} --shots N --seed N --missing` lists a training's; \
                  `--limit N` needs fewer test images; `nemesis data check {dataset}` counts all"
-            );
+            )?;
         }
-        println!("{}", Estimate::measure(&plan, &store, &options)?);
+        say!("{}", Estimate::measure(&plan, &store, &options)?)?;
         Ok(if plan.missing.is_empty() && plan.left_out.is_empty() { Ending::Done } else { Ending::WithFailures })
     }
 }
 
-fn print_head(plan: &crate::plan::Plan, options: &crate::run::Options) {
-    println!("{}", plan.title);
-    println!("data         {}", plan.data.display());
-    println!("backbone     {} ({})", plan.backbone.0, plan.backbone.1.display());
-    println!("             {}", plan.checkpoint.shape);
-    println!("             {}", plan.checkpoint.origin);
-    println!("protocol     {}, {}", plan.protocol.name, plan.protocol.precision);
-    println!("workers      {} with {} threads each, on {}", options.jobs, options.threads, options.device);
-    println!("data sets    {}", plan.datasets.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "));
-    println!("shots        {}", list(&plan.shots));
-    println!("seeds        {}", list(&plan.seeds));
+fn print_head(plan: &crate::plan::Plan, options: &crate::run::Options) -> Result<()> {
+    say!("{}", plan.title)?;
+    say!("data         {}", plan.data.display())?;
+    say!("backbone     {} ({})", plan.backbone.0, plan.backbone.1.display())?;
+    say!("             {}", plan.checkpoint.shape)?;
+    say!("             {}", plan.checkpoint.origin)?;
+    say!("protocol     {}, {}", plan.protocol.name, plan.protocol.precision)?;
+    say!("workers      {} with {} threads each, on {}", options.jobs, options.threads, options.device)?;
+    say!("data sets    {}", plan.datasets.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "))?;
+    say!("shots        {}", list(&plan.shots))?;
+    say!("seeds        {}", list(&plan.seeds))
 }
 
 /// The options of each method, and where single data sets have others.
-fn print_methods(plan: &crate::plan::Plan) {
+fn print_methods(plan: &crate::plan::Plan) -> Result<()> {
     for column in &plan.methods {
         let mut seen = BTreeSet::new();
         for cell in &plan.cells {
@@ -89,10 +89,11 @@ fn print_methods(plan: &crate::plan::Plan) {
             let options = serde_json::to_string(&training.method.options).expect("options have string keys");
             if seen.insert(options.clone()) {
                 let on = if seen.len() == 1 { String::new() } else { format!(" on {}", training.dataset) };
-                println!("{:12} {options}{on}", column.label);
+                say!("{:12} {options}{on}", column.label)?;
             }
         }
     }
+    Ok(())
 }
 
 fn list<T: std::fmt::Display>(items: &[T]) -> String {

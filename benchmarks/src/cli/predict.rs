@@ -2,7 +2,7 @@
 
 use super::sources::Sources;
 use super::trainings::{Wanted, find, open_store};
-use super::{Ending, images};
+use super::{Ending, images, say};
 use crate::plugins::Plugins;
 use crate::weights::WeightsOptions;
 use clap::Args;
@@ -116,7 +116,7 @@ impl Predict {
             let (best, classes) = odds.max_dim(-1, false);
             let (best, classes) = (Vec::<f64>::try_from(&best)?, Vec::<i64>::try_from(&classes)?);
             for ((odds, class), path) in best.into_iter().zip(classes).zip(&mut rows) {
-                println!("{}\t{}\t{odds:.3}", path.display(), names[class as usize]);
+                say!("{}\t{}\t{odds:.3}", path.display(), names[class as usize])?;
             }
         }
         Ok(Ending::Done)

@@ -13,6 +13,7 @@ use clap::Args;
 use nemesis_core::error::suggest;
 use nemesis_core::record::Store;
 use nemesis_core::{Error, Result};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Prints the tables of a folder of records, and writes their files again. Nothing is computed.
@@ -33,7 +34,7 @@ pub(super) struct Report {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["suite", "datasets", "methods", "shots", "seeds"])]
     question: Option<String>,
     /// List the questions that there are tables of
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["datasets", "methods", "shots", "seeds"])]
     list: bool,
     /// Only these data sets, over the records of all questions
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -89,6 +90,11 @@ impl Report {
         let filter = self.filter();
         if !filter.is_empty() {
             plans = apart(&filter.gather(&plans).map_err(|e| e.at(&self.out))?);
+            if self.format == Format::Csv && plans.len() > 1 && !self.statistics && self.paired.is_empty() {
+                return Err(Error::new(format!("{} tables fit, which one file of CSV cannot tell apart", plans.len()))
+                    .at(&self.out)
+                    .help("show one with --question NAME, which --list names, or take --statistics"));
+            }
         }
         let mut written = Vec::new();
         let text = if self.statistics || !self.paired.is_empty() {
@@ -174,11 +180,14 @@ fn apart(gathered: &[Gathered]) -> Vec<(String, SavedPlan)> {
             plan.title = format!("{} (from {})", plan.title, one.from.join(", "));
         }
         if of_suite.len() > 1 && std::ptr::eq(of_suite[0], one) {
-            let differs: Vec<String> = of_suite.iter().flat_map(|one| one.differs.iter().cloned()).collect();
+            let differs: BTreeSet<&str> = of_suite.iter().flat_map(|one| &one.differs).map(String::as_str).collect();
             let what = format!("evaluations of `{}` that fit were computed by {} recipes", one.suite, of_suite.len());
             warn(
                 &Error::new(format!("{what}, which no mean may mix; they are shown apart"))
-                    .expected(format!("one recipe; they differ in {}", differs.join(", ")))
+                    .expected(format!(
+                        "one recipe; they differ in {}",
+                        differs.into_iter().collect::<Vec<_>>().join(", ")
+                    ))
                     .help("`--question NAME` shows the table of one question, and `--list` names them"),
             );
         }

@@ -28,6 +28,8 @@ pub(super) struct Cells<'a> {
     pub(super) backbone: BackboneKey,
     /// What the user should know of the data sets.
     pub(super) remarks: Vec<Error>,
+    /// What is to be said of them under the table.
+    pub(super) notes: Vec<String>,
     /// The cells so far, evaluations behind their trainings.
     pub(super) planned: Vec<PlannedCell>,
 }
@@ -50,6 +52,7 @@ impl<'a> Cells<'a> {
             seen,
             backbone: BackboneKey { weights: String::new(), assumed: None },
             remarks: Vec::new(),
+            notes: Vec::new(),
             planned: Vec::new(),
         }
     }
@@ -141,6 +144,16 @@ impl<'a> Cells<'a> {
         let train = of_classes(&sample.train);
         let count = train.len() as u64;
         datasets::check_training_set(count, *dataset, *classes)?;
+        if datasets::is_exhausted(&train, shots) {
+            let note = format!(
+                "no class of `{}` has {shots} training images: all there are count as {shots} shots",
+                dataset.name()
+            );
+            if !self.notes.contains(&note) {
+                self.remarks.push(Error::new(&note));
+                self.notes.push(note);
+            }
+        }
         let resolved = self.protocol.resolve(dataset.name(), shots)?;
         let mut trainings = Vec::with_capacity(methods.len());
         for (method, column) in methods.iter().zip(self.columns) {

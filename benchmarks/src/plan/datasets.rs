@@ -2,8 +2,9 @@
 //! should know.
 
 use super::variants::TestSet;
-use nemesis_core::dataset::{ClassSubset, Dataset, class_title, class_words, prompt_tokens};
+use nemesis_core::dataset::{ClassSubset, Dataset, Sample, class_title, class_words, prompt_tokens};
 use nemesis_core::{Error, Result};
+use std::collections::BTreeMap;
 
 /// The positions of the text tower, which no checkpoint that is read has more or fewer of.
 const POSITIONS: usize = 77;
@@ -24,6 +25,15 @@ pub(super) fn check_training_set(images: u64, dataset: &dyn Dataset, classes: Cl
             .help("a data set for testing alone can only be a target of domain generalization")),
         _ => Ok(()),
     }
+}
+
+/// Whether every class of a few-shot sample has fewer images than there are shots.
+pub(super) fn is_exhausted(train: &[Sample], shots: u32) -> bool {
+    let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
+    for sample in train {
+        *counts.entry(sample.label).or_default() += 1;
+    }
+    counts.values().all(|count| *count < shots)
 }
 
 fn without_images(kind: &str, dataset: &dyn Dataset, classes: ClassSubset) -> Error {

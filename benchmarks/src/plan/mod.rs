@@ -236,7 +236,7 @@ impl Plan {
         let titled = |name: &&String| Ok(((*name).clone(), registry.get(name)?.title.clone()));
         let opened = sources.iter().chain(&targets).map(|dataset| &**dataset);
         let asked = Asked::new(settings, &protocol, (&backbone.1, &checkpoint), &data, opened)?;
-        let (lists, planned, remarks) = (cells.seen.lists, cells.planned, cells.remarks);
+        let (lists, planned, remarks, notes) = (cells.seen.lists, cells.planned, cells.remarks, cells.notes);
         warnings.extend(plugins.take_warnings().into_iter().chain(remarks));
         let mut plan = Self {
             name: String::new(),
@@ -248,7 +248,7 @@ impl Plan {
             refusals,
             title: suite.title.clone(),
             table: suite.table.clone(),
-            notes: suite.notes.clone(),
+            notes: suite.notes.iter().cloned().chain(notes.into_iter().map(Note::from)).collect(),
             data,
             few_shot_lists: layer.few_shot_lists.clone(),
             backbone,

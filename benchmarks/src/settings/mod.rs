@@ -141,6 +141,12 @@ impl Settings {
         let suite = load_suite(layer.suite.as_deref().unwrap_or("few-shot"))?;
         let mut settings = Self { layer, suite, user_file, warnings: Vec::new() };
         settings.merge_repeats(cli)?;
+        for (key, value) in [("jobs", settings.layer.jobs), ("limit", settings.layer.limit.map(|limit| limit as usize))]
+        {
+            if value == Some(0) {
+                return Err(Error::new(format!("`{key}` is 0, so nothing would be computed")).expected("1 or more"));
+            }
+        }
         Ok(settings)
     }
 

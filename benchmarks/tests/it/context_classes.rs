@@ -62,12 +62,15 @@ impl Scene {
     fn evaluate(&self, file: &Path, more: &[&str]) -> String {
         let file = file.display().to_string();
         let arguments = ["evaluate", "--context", &file, "--dataset", "eurosat", "--limit", "1"];
-        let output = nemesis(self.folder.path(), &[&arguments[..], more].concat()).output().unwrap();
+        let output = nemesis(self.folder.path(), &[&arguments[..], &END, more].concat()).output().unwrap();
         let told = told(&output).replace(&*self.folder.path().to_string_lossy(), "[DIR]");
         let accuracy = regex::Regex::new(r"eurosat\t.*").unwrap();
         accuracy.replace_all(&told, "eurosat\t[RESULT]").into_owned()
     }
 }
+
+/// What no file of a context tells.
+const END: [&str; 2] = ["--set", "coop.class_position=end"];
 
 fn unchanged(_: &mut Vec<(String, Tensor)>) {}
 
@@ -184,7 +187,7 @@ fn what_we_have_learned_for_each_class_is_not_taken_for_other_classes() {
     let evaluate = |classes: &str| {
         let arguments =
             ["evaluate", "--context", file.trim(), "--dataset", "eurosat", "--limit", "1", "--classes", classes];
-        told(&nemesis(folder.path(), &arguments).output().unwrap())
+        told(&nemesis(folder.path(), &[&arguments[..], &END].concat()).output().unwrap())
     };
     let base = evaluate("base");
     assert!(base.starts_with("exit code 0") && base.ends_with("--- stderr\n"), "nothing is to be noted: {base}");

@@ -20,6 +20,7 @@ mod interchange;
 #[cfg(target_os = "linux")]
 mod isolation;
 mod left_out;
+mod manners;
 mod mini_suite;
 mod needs;
 mod plugin;

@@ -75,6 +75,11 @@ impl Context {
     }
 }
 
+/// Where `CoOp`'s `load_model(folder, EPOCH)` looks for a context.
+pub fn path(folder: &Path, epoch: u64) -> PathBuf {
+    folder.join("prompt_learner").join(format!("model.pth.tar-{epoch}"))
+}
+
 /// Writes a learned state to `folder/prompt_learner/model.pth.tar-EPOCH`, so that `CoOp`'s `load_model(folder, EPOCH)`
 /// finds it, and returns the file's path. It can be read by `torch.load(weights_only=True)`.
 ///
@@ -90,7 +95,7 @@ pub fn write(folder: &Path, state: &State, epoch: u64, classes: &[String]) -> Re
             .expected("a method with CoOp's context, as coop, nemesis-pen and nemesis-pan have it"));
     };
     let classes = if context.dim() == 3 { classes } else { &[] };
-    let file = folder.join("prompt_learner").join(format!("model.pth.tar-{epoch}"));
+    let file = path(folder, epoch);
     files::write_atomic(&file, &torch_archive(state, epoch, classes)?)?;
     Ok(file)
 }

@@ -1,6 +1,6 @@
 //! `nemesis plugin describe`: who a method is, what it needs, and its options.
 
-use crate::cli::Ending;
+use crate::cli::{Ending, print, say};
 use crate::plugins::{Known, Plugins};
 use clap::Args;
 use nemesis_core::Result;
@@ -31,9 +31,9 @@ impl Describe {
             if is_file { plugins.in_file(Path::new(&self.method))? } else { plugins.get(&self.method)?.clone() };
         if self.json {
             let Known { file, descriptor } = plugin;
-            println!("{}", json!({ "descriptor": descriptor, "file": file.path(), "hash": file.hash() }));
+            say!("{}", json!({ "descriptor": descriptor, "file": file.path(), "hash": file.hash() }))?;
         } else {
-            print!("{}", describe(&plugin));
+            print(&describe(&plugin))?;
         }
         Ok(Ending::Done)
     }

@@ -1,6 +1,6 @@
 //! `nemesis plugin list`: the plugins at hand, and why a file is not usable. No code of a plugin runs.
 
-use crate::cli::Ending;
+use crate::cli::{Ending, say};
 use crate::plugins::Plugins;
 use clap::Args;
 use nemesis_core::Result;
@@ -26,10 +26,10 @@ impl List {
         let candidates: Vec<&Candidate> = plugins.candidates().collect();
         if self.json {
             for candidate in &candidates {
-                println!("{}", as_json(candidate));
+                say!("{}", as_json(candidate))?;
             }
         } else {
-            print_table(&candidates);
+            print_table(&candidates)?;
         }
         Ok(Ending::Done)
     }
@@ -50,7 +50,7 @@ fn as_json(candidate: &Candidate) -> serde_json::Value {
     }
 }
 
-fn print_table(candidates: &[&Candidate]) {
+fn print_table(candidates: &[&Candidate]) -> Result<()> {
     let rows: Vec<[String; 4]> = candidates
         .iter()
         .filter_map(|candidate| {
@@ -60,18 +60,19 @@ fn print_table(candidates: &[&Candidate]) {
         })
         .collect();
     if rows.is_empty() {
-        println!(
+        say!(
             "no usable plugin was found: build the methods with `cargo build`, or name a file or folder with --plugin"
-        );
+        )?;
     } else {
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let (method, version) = (width(0).max("method".len()), width(1).max("version".len()));
-        println!("{:method$}  {:version$}  {:12}  file", "method", "version", "hash");
+        say!("{:method$}  {:version$}  {:12}  file", "method", "version", "hash")?;
         for [id, number, hash, path] in &rows {
-            println!("{id:method$}  {number:version$}  {hash:12}  {path}");
+            say!("{id:method$}  {number:version$}  {hash:12}  {path}")?;
         }
     }
     for error in candidates.iter().filter_map(|candidate| candidate.usable().err()) {
-        println!("\nnot usable: {error}");
+        say!("\nnot usable: {error}")?;
     }
+    Ok(())
 }

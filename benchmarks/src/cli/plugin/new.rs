@@ -1,6 +1,6 @@
 //! `nemesis plugin new`: the crate of a method in a repository of its own.
 
-use crate::cli::{Ending, env};
+use crate::cli::{Ending, env, say};
 use clap::Args;
 use nemesis_core::{Error, Result};
 use nemesis_scaffold::{Home, Name, Sdk, create};
@@ -40,9 +40,9 @@ impl New {
             _ => Error::io("write the crate", &folder, &error),
         })?;
         let (name, folder) = (name.kebab(), folder.display());
-        println!("made {folder}; the method is {folder}/src/lib.rs. Next:\n");
-        println!("  (cd {folder} && cargo test --release && cargo build --release)");
-        println!("  nemesis run --plugin {folder}/target/release --methods coop,{name}");
+        say!("made {folder}; the method is {folder}/src/lib.rs. Next:\n")?;
+        say!("  (cd {folder} && cargo test --release && cargo build --release)")?;
+        say!("  nemesis run --plugin {folder}/target/release --methods coop,{name}")?;
         Ok(Ending::Done)
     }
 
