@@ -91,12 +91,12 @@ fn what_is_no_context_is_refused() {
     insta::assert_snapshot!(complaint(&[("ctx", tensor(&[2, 3, 4, 5], Kind::Half, 1))]), @r"
     the context is of the shape [2, 3, 4, 5] and type Half
       --> FOLDER/prompt_learner/model.pth.tar-5
-      expected: [vectors, width], or [classes, vectors, width] where each class has its own
+      expected: floating-point numbers of the shape [vectors, width], or [classes, vectors, width] where each class has its own
     ");
     insta::assert_snapshot!(complaint(&[("ctx", Tensor::from_slice2(&[[1_i64, 2]]))]), @r"
     the context is of the shape [1, 2] and type Int64
       --> FOLDER/prompt_learner/model.pth.tar-5
-      expected: [vectors, width], or [classes, vectors, width] where each class has its own
+      expected: floating-point numbers of the shape [vectors, width], or [classes, vectors, width] where each class has its own
     ");
     insta::assert_snapshot!(complaint(&[("ctx", Tensor::from_slice2(&[[1_f32, f32::NAN]]))]), @r"
     the context holds values that are not finite

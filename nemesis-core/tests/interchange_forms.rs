@@ -82,7 +82,7 @@ fn what_is_ambiguous_is_refused_with_what_was_found() {
     insta::assert_snapshot!(told(&[("prompt", ones(&[6]))]), @r"
     the context is of the shape [6] and type Float
       --> FOLDER/context.safetensors
-      expected: [vectors, width], or [classes, vectors, width] where each class has its own
+      expected: floating-point numbers of the shape [vectors, width], or [classes, vectors, width] where each class has its own
     ");
     insta::assert_snapshot!(told(&[("a", ones(&[4, 6])), ("b", ones(&[4, 6]))]), @r"
     the checkpoint holds no context

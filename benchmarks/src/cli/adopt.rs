@@ -45,6 +45,9 @@ impl Adopt {
     pub(super) fn run(&self) -> Result<Ending> {
         let settings = self.options.settings()?;
         let out = settings.out();
+        if !out.is_dir() {
+            return Err(Error::new("there are no records here").at(&out).help("give their folder with --out DIR"));
+        }
         let plan = Plan::new(&settings, settings.plugins()?, &|text| eprintln!("{text}"))?;
         plan.warnings.iter().for_each(warn);
         let _lock = super::run::lock(&out)?;

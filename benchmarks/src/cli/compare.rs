@@ -33,7 +33,7 @@ pub(super) struct Compare {
     #[arg(long, value_name = "DIR|FILE")]
     published: Vec<PathBuf>,
     /// How many points ours may differ
-    #[arg(long, value_name = "POINTS", default_value_t = 1.0)]
+    #[arg(long, value_name = "POINTS", default_value_t = 1.0, allow_hyphen_values = true)]
     tolerance: f64,
     /// The published backbone that ours is, where its checkpoint is not byte by byte the published file: RN50, ViT-B/16.
     /// The comparison says that it rests on this word

@@ -40,9 +40,10 @@ Examples:
   nemesis data fetch sun397 --data ROOT --dry-run   where it would come from
   nemesis data fetch caltech101 --data ROOT --from ~/Downloads
 
-Of every file the size is told before it comes, and what its publisher gives a checksum for is checked. A download that
-was stopped goes on when the command is called again. Where terms of use ask for a person, the command says what to get
-and where to put it, and exits with 1. Proxies are taken from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.";
+The size of each file is shown before it is downloaded, and checksums are verified where the publisher gives them. \
+A download that was interrupted resumes when the command is run again. Where terms of use require a person to agree, \
+the command says what to get and where to put it, and exits with 1. Proxies are read from HTTPS_PROXY, HTTP_PROXY, \
+ALL_PROXY and NO_PROXY.";
 
 #[derive(Debug, Subcommand)]
 enum DataCommand {

@@ -19,7 +19,8 @@ pub(super) struct Env {
 const EXAMPLES: &str = "\
 Examples:
   eval \"$(nemesis env)\" && cargo build --release
-  eval \"$(nemesis env)\" && c++ -shared -fPIC -std=c++17 -D_GLIBCXX_USE_CXX11_ABI=$NEMESIS_CXX11_ABI \\
+  eval \"$(nemesis env)\" && c++ -shared -fPIC -std=c++17 \\
+      -D_GLIBCXX_USE_CXX11_ABI=$NEMESIS_CXX11_ABI \\
       -I$LIBTORCH/include -I$LIBTORCH/include/torch/csrc/api/include -I$NEMESIS_SDK/../abi/include \\
       method.cpp -o libnemesis_method_mine.so -L$LIBTORCH/lib -ltorch_cpu -lc10";
 

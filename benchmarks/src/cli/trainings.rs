@@ -82,8 +82,14 @@ pub(super) fn find(store: &Store, wanted: Wanted<'_>) -> Result<TrainingRecord> 
                 let cell = &record.cell;
                 let classes =
                     if cell.classes.to_string() == "all" { String::new() } else { format!(" {}", cell.classes) };
-                let (method, dataset, shots, seed) = (&cell.method.id, &cell.dataset, cell.shots, cell.seed);
-                format!("{} ({method} on {dataset}{classes}, {shots} shots, seed {seed})", record.id.short())
+                let (method, dataset, seed) = (&cell.method.id, &cell.dataset, cell.seed);
+                let shots = if cell.shots == 1 { "1 shot".to_owned() } else { format!("{} shots", cell.shots) };
+                // What tells this one from the others, beside what was asked for.
+                let of = |record: &TrainingRecord, option: &str| record.cell.method.options.get(option).cloned();
+                let differs = |option: &&String| fitting.iter().any(|other| of(other, option) != of(record, option));
+                let told = cell.method.options.iter().filter(|(option, _)| differs(option));
+                let told: Vec<String> = told.map(|(option, value)| format!(", {option} {value}")).collect();
+                format!("{} ({method} on {dataset}{classes}, {shots}, seed {seed}{})", record.id.short(), told.concat())
             };
             let mut named: Vec<String> = fitting.iter().take(MAX_NAMED).map(name).collect();
             named.extend((count > MAX_NAMED).then(|| format!("and {} more", count - MAX_NAMED)));

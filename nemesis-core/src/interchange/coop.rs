@@ -44,7 +44,10 @@ impl Context {
         if !matches!(shape.len(), 2 | 3) || vectors.numel() == 0 || !vectors.is_floating_point() {
             return Err(Error::new(format!("the context is of the shape {shape:?} and type {:?}", vectors.kind()))
                 .at(path)
-                .expected("[vectors, width], or [classes, vectors, width] where each class has its own"));
+                .expected(
+                    "floating-point numbers of the shape [vectors, width], or [classes, vectors, width] where each class \
+                     has its own",
+                ));
         }
         if !vectors.to_kind(Kind::Double).isfinite().all().f_int64_value(&[]).is_ok_and(|all| all == 1) {
             return Err(Error::new("the context holds values that are not finite")
