@@ -17,18 +17,8 @@ pub(super) struct Export {
     /// The training's id, or its first digits
     #[arg(value_name = "ID")]
     id: Option<String>,
-    /// The data set that it was trained on
-    #[arg(long, value_name = "NAME")]
-    dataset: Option<String>,
-    /// The method's id
-    #[arg(long, value_name = "NAME")]
-    method: Option<String>,
-    /// Training images per class
-    #[arg(long, value_name = "N")]
-    shots: Option<u32>,
-    /// The seed
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    #[command(flatten)]
+    wanted: Wanted,
     /// The folder of the records
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
@@ -47,14 +37,7 @@ Examples:
 impl Export {
     pub(super) fn run(&self) -> Result<Ending> {
         let store = open_store(&self.out)?;
-        let wanted = Wanted {
-            id: self.id.as_deref(),
-            dataset: self.dataset.as_deref(),
-            method: self.method.as_deref(),
-            shots: self.shots,
-            seed: self.seed,
-        };
-        let record = find(&store, wanted)?;
+        let record = find(&store, self.id.as_deref(), &self.wanted)?;
         let epochs = record.outcome.epochs.len() as u64;
         let classes = store.classes_of_state(store.hash_of_learned(&record, None)?)?.unwrap_or_default();
         let class_position = record.cell.method.options.get("class_position").and_then(|position| position.as_str());

@@ -30,18 +30,8 @@ pub(super) struct Predict {
     /// The training's id, or its first digits, as `nemesis plan --json` prints it
     #[arg(long, value_name = "ID")]
     training: Option<String>,
-    /// The data set that it was trained on
-    #[arg(long, value_name = "NAME")]
-    dataset: Option<String>,
-    /// The method's id
-    #[arg(long, value_name = "NAME")]
-    method: Option<String>,
-    /// Training images per class
-    #[arg(long, value_name = "N")]
-    shots: Option<u32>,
-    /// The seed
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    #[command(flatten)]
+    wanted: Wanted,
     /// The folder of the records
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
@@ -68,14 +58,7 @@ impl Predict {
     pub(super) fn run(&self) -> Result<Ending> {
         let paths = images::collect(&self.images)?;
         let store = open_store(&self.out)?;
-        let wanted = Wanted {
-            id: self.training.as_deref(),
-            dataset: self.dataset.as_deref(),
-            method: self.method.as_deref(),
-            shots: self.shots,
-            seed: self.seed,
-        };
-        let record = find(&store, wanted)?;
+        let record = find(&store, self.training.as_deref(), &self.wanted)?;
         let cell = &record.cell;
         let sources = Sources::of(&store);
         let given = self.weights.weights.as_ref().map(|weights| weights.locate(&self.out)).transpose()?;

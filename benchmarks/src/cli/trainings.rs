@@ -1,5 +1,6 @@
 //! Finding the record of a training by what a user knows of it.
 
+use clap::Args;
 use nemesis_core::record::{EvaluationCell, Store, TrainingCell, TrainingRecord};
 use nemesis_core::{Error, Result};
 use std::path::Path;
@@ -16,25 +17,27 @@ pub(super) fn open_store(out: &Path) -> Result<Store> {
     Err(Error::new("there are no records here").at(out).help("give their folder with --out DIR"))
 }
 
-/// What the record must be of; what is not given may be anything.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Wanted<'a> {
-    /// The first digits of the id.
-    pub(super) id: Option<&'a str>,
-    /// The data set trained on.
-    pub(super) dataset: Option<&'a str>,
-    /// The method's id.
-    pub(super) method: Option<&'a str>,
-    /// Training images per class.
-    pub(super) shots: Option<u32>,
-    /// The seed.
-    pub(super) seed: Option<u64>,
+/// What the training must be; what is not given may be anything.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Wanted {
+    /// The data set that it was trained on
+    #[arg(long, value_name = "NAME")]
+    dataset: Option<String>,
+    /// The method's id
+    #[arg(long, value_name = "NAME")]
+    method: Option<String>,
+    /// Training images per class
+    #[arg(long, value_name = "N")]
+    shots: Option<u32>,
+    /// The seed
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
 }
 
-impl Wanted<'_> {
+impl Wanted {
     fn fits(&self, cell: &TrainingCell) -> bool {
-        self.dataset.is_none_or(|dataset| cell.dataset == dataset)
-            && self.method.is_none_or(|method| cell.method.id == method)
+        self.dataset.as_ref().is_none_or(|dataset| cell.dataset == *dataset)
+            && self.method.as_ref().is_none_or(|method| cell.method.id == *method)
             && self.shots.is_none_or(|shots| cell.shots == shots)
             && self.seed.is_none_or(|seed| cell.seed == seed)
     }
@@ -43,22 +46,22 @@ impl Wanted<'_> {
 /// How many of several fitting trainings are named.
 const MAX_NAMED: usize = 5;
 
-/// The one training that fits.
+/// The one training that fits, given the first digits of its id, or what it is.
 ///
 /// # Errors
 ///
 /// When none fits or several do (the message names some), or none fits and a record cannot be read.
-pub(super) fn find(store: &Store, wanted: Wanted<'_>) -> Result<TrainingRecord> {
+pub(super) fn find(store: &Store, id: Option<&str>, wanted: &Wanted) -> Result<TrainingRecord> {
     let mut fitting: Vec<TrainingRecord> = Vec::new();
     let mut unreadable = None;
-    for id in store.ids()? {
-        if wanted.id.is_some_and(|digits| !id.to_string().starts_with(digits)) {
+    for known in store.ids()? {
+        if id.is_some_and(|digits| !known.to_string().starts_with(digits)) {
             continue;
         }
-        match store.get::<TrainingCell>(&id) {
+        match store.get::<TrainingCell>(&known) {
             Ok(record) => fitting.extend(record.filter(|record| wanted.fits(&record.cell))),
             // The record of an evaluation is none of a training.
-            Err(error) if store.get::<EvaluationCell>(&id).is_err() => unreadable = unreadable.or(Some(error)),
+            Err(error) if store.get::<EvaluationCell>(&known).is_err() => unreadable = unreadable.or(Some(error)),
             Err(_) => {}
         }
     }
@@ -72,7 +75,7 @@ pub(super) fn find(store: &Store, wanted: Wanted<'_>) -> Result<TrainingRecord> 
             .help("`nemesis plan --json` with the run's options prints the ids of its trainings")
     };
     match fitting.len() {
-        0 => Err(wrong(match wanted.id {
+        0 => Err(wrong(match id {
             Some(id) => format!("there is no training whose id begins with `{id}`"),
             None => "there is no record of such a training".to_owned(),
         })),
