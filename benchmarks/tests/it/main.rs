@@ -10,6 +10,7 @@ mod command;
 mod compare;
 mod context_classes;
 mod cuda;
+mod damaged_images;
 mod data_faults;
 mod fetch;
 mod files;
