@@ -104,6 +104,17 @@ fn complaint(bytes: &[u8]) -> String {
 }
 
 #[test]
+fn tensors_in_other_forms_are_named() {
+    let said = |name: &str| {
+        let error = Checkpoint::read(&fixture(&format!("{name}.pt"))).expect_err("it is no plain tensor").to_string();
+        let lines = error.lines().filter(|line| !line.starts_with("  -->"));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let forms = ["negated", "negated_legacy", "quantised", "sparse", "meta", "list"];
+    insta::assert_snapshot!(forms.map(said).concat(), @"");
+}
+
+#[test]
 fn other_files_are_refused_with_what_to_do() {
     insta::assert_snapshot!(complaint(b""), @r"
     the checkpoint is empty

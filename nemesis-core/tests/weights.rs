@@ -103,18 +103,80 @@ fn weights_that_nobody_reads_are_named() {
 fn what_is_known_to_change_nothing_may_be_there() {
     let mut all = tensors();
     let scalar = |value: i64| Tensor::from(value);
-    all.insert("attn_mask".to_owned(), Tensor::full([77, 77], f64::NEG_INFINITY, (Kind::Float, Device::Cpu)));
-    all.insert("transformer.resblocks.0.attn_mask".to_owned(), tensor(&[77, 77]));
+    let hidden = |lowest: f64, kind| Tensor::full([77, 77], lowest, (kind, Device::Cpu)).triu(1);
+    all.insert("attn_mask".to_owned(), hidden(f64::NEG_INFINITY, Kind::Float));
+    all.insert("transformer.resblocks.0.attn_mask".to_owned(), hidden(f64::NEG_INFINITY, Kind::Half));
+    all.insert("transformer.resblocks.1.attn_mask".to_owned(), hidden(f64::from(f32::MIN), Kind::Float));
     all.insert("input_resolution".to_owned(), scalar(32));
     all.insert("visual.input_resolution".to_owned(), scalar(32));
     all.insert("context_length".to_owned(), scalar(77));
     all.insert("vocab_size".to_owned(), scalar(49408));
-    all.insert("visual.position_ids".to_owned(), scalar(0));
+    all.insert("visual.position_ids".to_owned(), Tensor::arange(17, (Kind::Int64, Device::Cpu)).unsqueeze(0));
+    all.insert("position_ids".to_owned(), Tensor::arange(77, (Kind::Int64, Device::Cpu)));
     load(all, Some(Assumption::OpenAi), Kind::Float).unwrap();
     insta::assert_snapshot!(complaint(|all| drop(all.insert("input_resolution".into(), scalar(224)))), @r"
     the file says `input_resolution` is 224
       expected: 32, which follows from the weights
     ");
+}
+
+#[test]
+fn what_is_not_what_it_is_called_is_refused() {
+    let with = |name: &'static str, tensor: Tensor| complaint(move |all| drop(all.insert(name.to_owned(), tensor)));
+    let float = (Kind::Float, Device::Cpu);
+    let causal = || Tensor::full([77, 77], f64::NEG_INFINITY, float).triu(1);
+    let lines = |said: String| said.lines().take(2).map(|line| format!("{line}\n")).collect::<String>();
+    let said = [
+        with("attn_mask", Tensor::zeros([77, 77], float)),
+        with("attn_mask", Tensor::full([77, 77], 5.0, float)),
+        with("transformer.resblocks.1.attn_mask", Tensor::full([77, 77], -1e4, float).triu(1)),
+        with("attn_mask", causal().transpose(0, 1)),
+        with("attn_mask", causal().narrow(0, 0, 76)),
+        with("attn_mask", causal() + Tensor::eye(77, float)),
+        with("visual.attn_mask", causal()),
+        with("position_ids", Tensor::arange(77, (Kind::Int64, Device::Cpu)).flip([0])),
+        with("visual.position_ids", Tensor::arange(16, (Kind::Int64, Device::Cpu))),
+        with("context_length", Tensor::from(77.5)),
+        with("vocab_size", Tensor::zeros([3], float)),
+    ];
+    insta::assert_snapshot!(said.map(lines).concat(), @"");
+}
+
+#[test]
+fn metadata_that_contradict_openais_activation_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |key: &str, value: &str| {
+        let metadata = [(METADATA_KEY, "openai".to_owned()), (key, value.to_owned())];
+        let path = write(folder.path(), tensors(), &metadata);
+        let loaded = Clip::inspect(&path, None, Kind::Float);
+        loaded.err().map(|error| error.what().to_owned()).unwrap_or_default()
+    };
+    assert_eq!(said("hidden_act", "gelu"), "the file's metadata say `hidden_act` is `gelu`");
+    assert_eq!(said("quick_gelu", "False"), "the file's metadata say `quick_gelu` is `False`");
+    assert_eq!(said("activation", "quick_gelu") + &said("quick_gelu", "true") + &said("format", "pt"), "");
+}
+
+#[test]
+fn a_model_of_openais_sizes_must_have_all_layers() {
+    // RN50x4's stem and heads would be large; of ViT-B/32 an image tower of one layer is enough to tell.
+    let said = complaint(|all| {
+        all.retain(|name, _| {
+            name.starts_with("visual.") && !name.contains("resblocks.1.") && !name.contains("resblocks.2.")
+        });
+        for (name, tensor) in all.iter_mut() {
+            let mut size: Vec<i64> =
+                tensor.size().iter().map(|n| if n % 64 == 0 { n / 64 * 768 } else { *n }).collect();
+            match &**name {
+                "visual.conv1.weight" => size = vec![768, 3, 32, 32],
+                "visual.positional_embedding" => size = vec![50, 768],
+                "visual.proj" => size = vec![768, 512],
+                _ => {}
+            }
+            *tensor = Tensor::zeros(size, (Kind::Half, Device::Cpu));
+        }
+        all.insert("logit_scale".to_owned(), Tensor::from(4.6_f32));
+    });
+    insta::assert_snapshot!(said, @"");
 }
 
 #[test]
@@ -319,6 +381,8 @@ fn other_layouts_are_named() {
         &["text_decoder.ln_final.bias", "visual.conv1.weight"],
         &["model.visual.conv1.weight", "model.logit_scale"],
         &["_orig_mod.visual.conv1.weight", "_orig_mod.logit_scale"],
+        &["model.visual.conv1.weight", "model_ema.visual.conv1.weight"],
+        &["visual.conv1.weight", "module.visual.conv1.weight"],
         &["conv1.weight", "class_embedding", "proj"],
         &["conv1.weight", "layer1.0.conv1.weight", "attnpool.c_proj.weight"],
         &["conv1.weight", "layer1.0.conv1.weight", "fc.weight"],
