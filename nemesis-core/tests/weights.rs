@@ -139,7 +139,30 @@ fn what_is_not_what_it_is_called_is_refused() {
         with("context_length", Tensor::from(77.5)),
         with("vocab_size", Tensor::zeros([3], float)),
     ];
-    insta::assert_snapshot!(said.map(lines).concat(), @"");
+    insta::assert_snapshot!(said.map(lines).concat(), @r"
+    the mask `attn_mask`, of shape [77, 77], is not CLIP's
+      expected: 77 rows and columns, 0 on and below the diagonal and -inf above it
+    the mask `attn_mask`, of shape [77, 77], is not CLIP's
+      expected: 77 rows and columns, 0 on and below the diagonal and -inf above it
+    the mask `transformer.resblocks.1.attn_mask`, of shape [77, 77], is not CLIP's
+      expected: 77 rows and columns, 0 on and below the diagonal and -inf above it
+    the mask `attn_mask`, of shape [77, 77], is not CLIP's
+      expected: 77 rows and columns, 0 on and below the diagonal and -inf above it
+    the mask `attn_mask`, of shape [76, 77], is not CLIP's
+      expected: 77 rows and columns, 0 on and below the diagonal and -inf above it
+    the mask `attn_mask`, of shape [77, 77], is not CLIP's
+      expected: 77 rows and columns, 0 on and below the diagonal and -inf above it
+    the checkpoint holds a mask of the image tower: `visual.attn_mask`
+      expected: none, since images are encoded without a mask in OpenAI's models
+    the places `position_ids`, of shape [77], are not numbered as CLIP's
+      expected: 0, 1, 2, … 76
+    the places `visual.position_ids`, of shape [16], are not numbered as CLIP's
+      expected: 0, 1, 2, … 16
+    the file says `context_length` is 77.5
+      expected: 77, which follows from the weights
+    the file says `vocab_size` is a tensor of shape [3] with other numbers
+      expected: 49408, which follows from the weights
+    ");
 }
 
 #[test]
@@ -176,7 +199,11 @@ fn a_model_of_openais_sizes_must_have_all_layers() {
         }
         all.insert("logit_scale".to_owned(), Tensor::from(4.6_f32));
     });
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r"
+    ViT-B/32 has 12 layers in its image tower, and this file has 1 layers
+      expected: one of OpenAI's models, or a model of other sizes
+      help: a model whose other sizes are all those of one of OpenAI's has lost layers, or was given more; give the whole
+    ");
 }
 
 #[test]
@@ -410,6 +437,8 @@ fn other_layouts_are_named() {
     the file holds a CoCa of open_clip, whose layout is not read yet
     the file holds a CLIP whose weights lie under `model.`, with another module or dictionary around it
     the file holds a CLIP whose weights lie under `_orig_mod.`, with another module or dictionary around it
+    the file holds two models: one under `model.`, and one under `model_ema.`
+    the file holds two models: one without a prefix, and one under `module.`
     the file holds an image tower alone, without `visual.` before its names, whose layout is not read yet
     the file holds an image tower alone, without `visual.` before its names, whose layout is not read yet
     the file holds a residual network of torchvision, and no CLIP
