@@ -108,7 +108,7 @@ fn tensors_in_other_forms_are_named() {
     let said = |name: &str| {
         let error = Checkpoint::read(&fixture(&format!("{name}.pt"))).expect_err("it is no plain tensor").to_string();
         let lines = error.lines().filter(|line| !line.starts_with("  -->"));
-        lines.map(|line| format!("{line}\n")).collect::<String>()
+        lines.collect::<Vec<_>>().join("\n") + "\n"
     };
     let forms = ["negated", "negated_legacy", "quantised", "sparse", "meta", "list"];
     insta::assert_snapshot!(forms.map(said).concat(), @r"

@@ -125,7 +125,7 @@ fn what_is_not_what_it_is_called_is_refused() {
     let with = |name: &'static str, tensor: Tensor| complaint(move |all| drop(all.insert(name.to_owned(), tensor)));
     let float = (Kind::Float, Device::Cpu);
     let causal = || Tensor::full([77, 77], f64::NEG_INFINITY, float).triu(1);
-    let lines = |said: String| said.lines().take(2).map(|line| format!("{line}\n")).collect::<String>();
+    let lines = |said: String| said.lines().take(2).collect::<Vec<_>>().join("\n") + "\n";
     let said = [
         with("attn_mask", Tensor::zeros([77, 77], float)),
         with("attn_mask", Tensor::full([77, 77], 5.0, float)),
@@ -181,7 +181,7 @@ fn metadata_that_contradict_openais_activation_are_refused() {
 
 #[test]
 fn a_model_of_openais_sizes_must_have_all_layers() {
-    // RN50x4's stem and heads would be large; of ViT-B/32 an image tower of one layer is enough to tell.
+    // An image tower of one layer in ViT-B/32's sizes.
     let said = complaint(|all| {
         all.retain(|name, _| {
             name.starts_with("visual.") && !name.contains("resblocks.1.") && !name.contains("resblocks.2.")
