@@ -104,6 +104,33 @@ fn complaint(bytes: &[u8]) -> String {
 }
 
 #[test]
+fn tensors_in_other_forms_are_named() {
+    let said = |name: &str| {
+        let error = Checkpoint::read(&fixture(&format!("{name}.pt"))).expect_err("it is no plain tensor").to_string();
+        let lines = error.lines().filter(|line| !line.starts_with("  -->"));
+        lines.collect::<Vec<_>>().join("\n") + "\n"
+    };
+    let forms = ["negated", "negated_legacy", "quantised", "sparse", "meta", "list"];
+    insta::assert_snapshot!(forms.map(said).concat(), @r"
+    weight `proj`: it is stored with `neg`, and not as plain numbers
+      expected: a tensor without bits such as `neg` or `conj`, which change what its numbers mean
+      help: store it as `tensor.resolve_neg().resolve_conj().clone()`, and save the file again
+    weight `proj`: it is stored with `neg`, and not as plain numbers
+      expected: a tensor without bits such as `neg` or `conj`, which change what its numbers mean
+      help: store it as `tensor.resolve_neg().resolve_conj().clone()`, and save the file again
+    weight `proj`: it is stored as a quantised tensor (`torch._utils._rebuild_qtensor`)
+      help: give the model in 16 or 32 bits: `tensor.dequantize()` makes a tensor plain
+    weight `proj`: it is stored as a sparse tensor (`torch._utils._rebuild_sparse_tensor`)
+      help: store it as `tensor.to_dense()`
+    weight `proj`: it is stored as a tensor on the device `meta`, which has a shape and no numbers (`torch._utils._rebuild_meta_tensor_no_storage`)
+      help: save the model with its weights loaded
+    the file holds a list or tuple of length 1, and no state dict
+      expected: a dictionary of tensors by name
+      help: save the element that is the model alone: torch.save(torch.load(FILE)[0], NEW), if it is the first
+    ");
+}
+
+#[test]
 fn other_files_are_refused_with_what_to_do() {
     insta::assert_snapshot!(complaint(b""), @r"
     the checkpoint is empty

@@ -103,17 +103,106 @@ fn weights_that_nobody_reads_are_named() {
 fn what_is_known_to_change_nothing_may_be_there() {
     let mut all = tensors();
     let scalar = |value: i64| Tensor::from(value);
-    all.insert("attn_mask".to_owned(), Tensor::full([77, 77], f64::NEG_INFINITY, (Kind::Float, Device::Cpu)));
-    all.insert("transformer.resblocks.0.attn_mask".to_owned(), tensor(&[77, 77]));
+    let hidden = |lowest: f64, kind| Tensor::full([77, 77], lowest, (kind, Device::Cpu)).triu(1);
+    all.insert("attn_mask".to_owned(), hidden(f64::NEG_INFINITY, Kind::Float));
+    all.insert("transformer.resblocks.0.attn_mask".to_owned(), hidden(f64::NEG_INFINITY, Kind::Half));
+    all.insert("transformer.resblocks.1.attn_mask".to_owned(), hidden(f64::from(f32::MIN), Kind::Float));
     all.insert("input_resolution".to_owned(), scalar(32));
     all.insert("visual.input_resolution".to_owned(), scalar(32));
     all.insert("context_length".to_owned(), scalar(77));
     all.insert("vocab_size".to_owned(), scalar(49408));
-    all.insert("visual.position_ids".to_owned(), scalar(0));
+    all.insert("visual.position_ids".to_owned(), Tensor::arange(17, (Kind::Int64, Device::Cpu)).unsqueeze(0));
+    all.insert("position_ids".to_owned(), Tensor::arange(77, (Kind::Int64, Device::Cpu)));
     load(all, Some(Assumption::OpenAi), Kind::Float).unwrap();
     insta::assert_snapshot!(complaint(|all| drop(all.insert("input_resolution".into(), scalar(224)))), @r"
     the file says `input_resolution` is 224
       expected: 32, which follows from the weights
+    ");
+}
+
+#[test]
+fn what_is_not_what_it_is_called_is_refused() {
+    let with = |name: &'static str, tensor: Tensor| complaint(move |all| drop(all.insert(name.to_owned(), tensor)));
+    let float = (Kind::Float, Device::Cpu);
+    let causal = || Tensor::full([77, 77], f64::NEG_INFINITY, float).triu(1);
+    let lines = |said: String| said.lines().take(2).collect::<Vec<_>>().join("\n") + "\n";
+    let said = [
+        with("attn_mask", Tensor::zeros([77, 77], float)),
+        with("attn_mask", Tensor::full([77, 77], 5.0, float)),
+        with("transformer.resblocks.1.attn_mask", Tensor::full([77, 77], -1e4, float).triu(1)),
+        with("attn_mask", causal().transpose(0, 1)),
+        with("attn_mask", causal().narrow(0, 0, 76)),
+        with("attn_mask", causal() + Tensor::eye(77, float)),
+        with("visual.attn_mask", causal()),
+        with("position_ids", Tensor::arange(77, (Kind::Int64, Device::Cpu)).flip([0])),
+        with("visual.position_ids", Tensor::arange(16, (Kind::Int64, Device::Cpu))),
+        with("context_length", Tensor::from(77.5)),
+        with("vocab_size", Tensor::zeros([3], float)),
+    ];
+    insta::assert_snapshot!(said.map(lines).concat(), @r"
+    the mask `attn_mask`, of shape [77, 77], is not CLIP's
+      expected: 77 rows and columns, 0 on and below the diagonal and -inf above it
+    the mask `attn_mask`, of shape [77, 77], is not CLIP's
+      expected: 77 rows and columns, 0 on and below the diagonal and -inf above it
+    the mask `transformer.resblocks.1.attn_mask`, of shape [77, 77], is not CLIP's
+      expected: 77 rows and columns, 0 on and below the diagonal and -inf above it
+    the mask `attn_mask`, of shape [77, 77], is not CLIP's
+      expected: 77 rows and columns, 0 on and below the diagonal and -inf above it
+    the mask `attn_mask`, of shape [76, 77], is not CLIP's
+      expected: 77 rows and columns, 0 on and below the diagonal and -inf above it
+    the mask `attn_mask`, of shape [77, 77], is not CLIP's
+      expected: 77 rows and columns, 0 on and below the diagonal and -inf above it
+    the checkpoint holds a mask of the image tower: `visual.attn_mask`
+      expected: none, since images are encoded without a mask in OpenAI's models
+    the places `position_ids`, of shape [77], are not numbered as CLIP's
+      expected: 0, 1, 2, … 76
+    the places `visual.position_ids`, of shape [16], are not numbered as CLIP's
+      expected: 0, 1, 2, … 16
+    the file says `context_length` is 77.5
+      expected: 77, which follows from the weights
+    the file says `vocab_size` is a tensor of shape [3] with other numbers
+      expected: 49408, which follows from the weights
+    ");
+}
+
+#[test]
+fn metadata_that_contradict_openais_activation_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |key: &str, value: &str| {
+        let metadata = [(METADATA_KEY, "openai".to_owned()), (key, value.to_owned())];
+        let path = write(folder.path(), tensors(), &metadata);
+        let loaded = Clip::inspect(&path, None, Kind::Float);
+        loaded.err().map(|error| error.what().to_owned()).unwrap_or_default()
+    };
+    assert_eq!(said("hidden_act", "gelu"), "the file's metadata say `hidden_act` is `gelu`");
+    assert_eq!(said("quick_gelu", "False"), "the file's metadata say `quick_gelu` is `False`");
+    assert_eq!(said("activation", "quick_gelu") + &said("quick_gelu", "true") + &said("format", "pt"), "");
+}
+
+#[test]
+fn a_model_of_openais_sizes_must_have_all_layers() {
+    // An image tower of one layer in ViT-B/32's sizes.
+    let said = complaint(|all| {
+        all.retain(|name, _| {
+            name.starts_with("visual.") && !name.contains("resblocks.1.") && !name.contains("resblocks.2.")
+        });
+        for (name, tensor) in all.iter_mut() {
+            let mut size: Vec<i64> =
+                tensor.size().iter().map(|n| if n % 64 == 0 { n / 64 * 768 } else { *n }).collect();
+            match &**name {
+                "visual.conv1.weight" => size = vec![768, 3, 32, 32],
+                "visual.positional_embedding" => size = vec![50, 768],
+                "visual.proj" => size = vec![768, 512],
+                _ => {}
+            }
+            *tensor = Tensor::zeros(size, (Kind::Half, Device::Cpu));
+        }
+        all.insert("logit_scale".to_owned(), Tensor::from(4.6_f32));
+    });
+    insta::assert_snapshot!(said, @r"
+    ViT-B/32 has 12 layers in its image tower, and this file has 1 layers
+      expected: one of OpenAI's models, or a model of other sizes
+      help: a model whose other sizes are all those of one of OpenAI's has lost layers, or was given more; give the whole
     ");
 }
 
@@ -319,6 +408,8 @@ fn other_layouts_are_named() {
         &["text_decoder.ln_final.bias", "visual.conv1.weight"],
         &["model.visual.conv1.weight", "model.logit_scale"],
         &["_orig_mod.visual.conv1.weight", "_orig_mod.logit_scale"],
+        &["model.visual.conv1.weight", "model_ema.visual.conv1.weight"],
+        &["visual.conv1.weight", "module.visual.conv1.weight"],
         &["conv1.weight", "class_embedding", "proj"],
         &["conv1.weight", "layer1.0.conv1.weight", "attnpool.c_proj.weight"],
         &["conv1.weight", "layer1.0.conv1.weight", "fc.weight"],
@@ -346,6 +437,8 @@ fn other_layouts_are_named() {
     the file holds a CoCa of open_clip, whose layout is not read yet
     the file holds a CLIP whose weights lie under `model.`, with another module or dictionary around it
     the file holds a CLIP whose weights lie under `_orig_mod.`, with another module or dictionary around it
+    the file holds two models: one under `model.`, and one under `model_ema.`
+    the file holds two models: one without a prefix, and one under `module.`
     the file holds an image tower alone, without `visual.` before its names, whose layout is not read yet
     the file holds an image tower alone, without `visual.` before its names, whose layout is not read yet
     the file holds a residual network of torchvision, and no CLIP

@@ -45,6 +45,10 @@ impl Encode {
         let weights = self.weights.required(&std::env::temp_dir().join("nemesis"))?;
         let device = device::open(&self.device)?;
         let clip = Clip::load_assuming(&weights, self.weights.weights_config, device, self.precision.kind())?;
+        let spec = clip.spec();
+        if spec.origin.assumed().is_some() {
+            eprintln!("{}: {}; {}", weights.display(), spec.shape, spec.origin);
+        }
         let (names, features) = if let Some(file) = &self.texts {
             let texts: Vec<String> = files::read_text(file)?.lines().map(str::to_owned).collect();
             if texts.is_empty() {

@@ -91,6 +91,37 @@ pub fn by_shape(shape: &str) -> Option<&'static Published> {
     OPENAI.iter().find(|published| published.shape == shape)
 }
 
+/// What a model has in place of the layers of the published one whose other sizes are all its own, in a sentence; nothing
+/// when there is no such model. A model without its text tower is compared in what it has.
+pub(super) fn other_depth(shape: &str) -> Option<String> {
+    let parts: Vec<&str> = shape.split("; ").collect();
+    let found = OPENAI.iter().find_map(|published| {
+        let theirs: Vec<&str> = published.shape.split("; ").collect();
+        // The text tower is the part that may be missing.
+        let theirs = if parts.len() == 2 { vec![theirs[0], theirs[2]] } else { theirs };
+        let same = parts.len() == theirs.len()
+            && parts.iter().zip(&theirs).all(|(part, their)| without_depth(part) == without_depth(their));
+        same.then_some((published, theirs))
+    });
+    let (published, theirs) = found?;
+    let (part, their) = parts.iter().zip(theirs).find(|(part, their)| *part != their)?;
+    let tower = if their.starts_with("text") { "text" } else { "image" };
+    let [here, there] = [part, their].map(depth);
+    Some(format!("{} has {there} in its {tower} tower, and this file has {here}", published.name))
+}
+
+/// How deep a tower is, in the words of its sizes: `12 layers`, or `3, 4, 6 and 3 blocks`.
+fn depth(part: &str) -> &str {
+    let layers = part.split(", ").find(|words| words.ends_with(" layers"));
+    layers.or_else(|| part.split_once(" with ")?.1.split_inclusive(" blocks").next()).unwrap_or_default()
+}
+
+/// The sizes of a tower but for how deep it is.
+fn without_depth(part: &str) -> String {
+    let depth = depth(part);
+    if depth.is_empty() { part.to_owned() } else { part.replacen(depth, "", 1) }
+}
+
 /// The published checkpoint that a file is, byte by byte. Only files that can be one are read; one that cannot be read
 /// is none.
 pub fn of_file(path: &Path) -> Option<&'static Published> {
@@ -122,6 +153,30 @@ mod tests {
         let shapes: BTreeSet<&str> = OPENAI.iter().map(|published| published.shape).collect();
         assert_eq!((sums.len(), shapes.len()), (OPENAI.len(), OPENAI.len()));
         assert!(sums.iter().all(|sum| sum.len() == 64));
+    }
+
+    #[test]
+    fn a_published_model_of_another_depth_is_told() {
+        assert!(OPENAI.iter().all(|published| other_depth(published.shape).is_none()));
+        let said = |name: &str, from: &str, to: &str| {
+            let published = OPENAI.iter().find(|published| published.name == name).unwrap();
+            assert!(published.shape.contains(from));
+            other_depth(&published.shape.replacen(from, to, 1)).unwrap_or_default()
+        };
+        let shorter = said("ViT-B/32", "12 layers, patches", "11 layers, patches");
+        assert_eq!(shorter, "ViT-B/32 has 12 layers in its image tower, and this file has 11 layers");
+        let text = said("RN50x64", "1024, 12 layers", "1024, 13 layers");
+        assert_eq!(text, "RN50x64 has 12 layers in its text tower, and this file has 13 layers");
+        let blocks = said("RN50", "6 and 3", "6 and 2");
+        assert_eq!(blocks, "RN50 has 3, 4, 6 and 3 blocks in its image tower, and this file has 3, 4, 6 and 2 blocks");
+        let alone = said(
+            "ViT-B/16",
+            "12 layers, patches of 16, 224 pixels; text of width 512, 12 layers",
+            "1 layers, patches of 16, 224 pixels",
+        );
+        assert_eq!(alone, "ViT-B/16 has 12 layers in its image tower, and this file has 1 layers");
+        // Another width is another model.
+        assert_eq!(said("ViT-B/16", "768, 12", "640, 11"), "");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Checks that a checkpoint is read whole and as it is meant: sizes, weights that nobody reads, and numbers that are none.
 
+use super::buffers::is_harmless;
 use super::half::stays_single;
 use super::image::ImageTower;
 use super::text::TextTower;
@@ -9,27 +10,17 @@ use crate::{Error, Result};
 use tch::{Kind, Tensor};
 
 /// The longest prompt of OpenAI's models, in tokens.
-const CONTEXT_LENGTH: i64 = 77;
+pub(super) const CONTEXT_LENGTH: i64 = 77;
 
 /// Widths of vision transformers whose heads are known not to be 64 wide, and how wide they are: H/14, g/14, bigG/14 and
 /// e/14, from `model_configs` of `open_clip`.
 const OTHER_HEADS: [(i64, i64); 4] = [(1280, 80), (1408, 88), (1664, 104), (1792, 112)];
 
-/// What some files hold beside weights, whatever module it lies in: the causal mask, sizes that follow from the weights,
-/// numbers of places, and how many batches statistics were gathered from.
-const HARMLESS: [&str; 6] =
-    ["attn_mask", "input_resolution", "context_length", "vocab_size", "position_ids", "num_batches_tracked"];
-
 /// How many weights that are not read are named.
 const MOST_NAMED: usize = 3;
 
-/// Whether a tensor is known to change nothing.
-pub(super) fn is_harmless(name: &str) -> bool {
-    name.rsplit('.').next().is_some_and(|last| HARMLESS.contains(&last))
-}
-
 /// Checks sizes that the tensors alone would allow, and OpenAI's models do not have.
-pub(super) fn check_sizes(weights: &Weights, image: &ImageTower, text: Option<&TextTower>) -> Result<()> {
+pub(super) fn check_sizes(image: &ImageTower, text: Option<&TextTower>) -> Result<()> {
     if let ImageTower::VisionTransformer(tower) = image
         && let Some((width, heads)) = OTHER_HEADS.iter().find(|(width, _)| *width == tower.width())
     {
@@ -54,18 +45,6 @@ pub(super) fn check_sizes(weights: &Weights, image: &ImageTower, text: Option<&T
         if text.embed_dim() != image.embed_dim() {
             return Err(Error::new(format!("the text tower's features have {} dimensions", text.embed_dim()))
                 .expected(format!("{}, those of the image tower", image.embed_dim())));
-        }
-    }
-    // Some files write down what follows from the sizes of their weights.
-    let length = text.map_or(CONTEXT_LENGTH, TextTower::context_length);
-    let sizes = [("input_resolution", image.image_size()), ("context_length", length), ("vocab_size", END + 1)];
-    for (name, tensor) in weights.iter().filter(|(_, tensor)| tensor.numel() == 1) {
-        let last = name.rsplit('.').next().unwrap_or_default();
-        let Some((_, size)) = sizes.iter().find(|(known, _)| *known == last) else { continue };
-        let written = tensor.to_kind(Kind::Int64).flatten(0, -1).int64_value(&[0]);
-        if written != *size {
-            return Err(Error::new(format!("the file says `{name}` is {written}"))
-                .expected(format!("{size}, which follows from the weights")));
         }
     }
     Ok(())

@@ -107,6 +107,9 @@ impl Layout {
         if names.iter().any(|name| name.starts_with("text.")) {
             return not_read("a model of open_clip's CustomTextCLIP, with its text tower under `text.`");
         }
+        if let Some(two) = Self::of_several(names, beside) {
+            return Some(two);
+        }
         if has(FIRST) {
             return None;
         }
@@ -132,6 +135,33 @@ impl Layout {
         let named: Vec<String> = names.iter().take(3).map(|name| format!("`{name}`")).collect();
         let dots = if names.len() > named.len() { ", …" } else { "" };
         with(&format!("no CLIP, but {} tensors: {}{dots}", names.len(), named.join(", ")), "give a checkpoint of CLIP")
+    }
+}
+
+impl Layout {
+    /// The layout of several models in one file, such as a model and the average of its weights over a training.
+    fn of_several(names: &[&str], beside: &[String]) -> Option<Self> {
+        let all = names.iter().copied().chain(beside.iter().map(String::as_str));
+        let mut places: Vec<&str> = all
+            .filter_map(|name| name.strip_suffix(FIRST))
+            .filter(|place| place.is_empty() || place.ends_with('.'))
+            .map(|place| place.trim_end_matches('.'))
+            .collect();
+        places.sort_unstable();
+        if places.len() < 2 {
+            return None;
+        }
+        let count = if places.len() == 2 { "two".to_owned() } else { places.len().to_string() };
+        let named: Vec<String> = places
+            .iter()
+            .map(|place| if place.is_empty() { "without a prefix".to_owned() } else { format!("under `{place}.`") })
+            .collect();
+        Some(Self {
+            what: format!("{count} models: one {}", named.join(", and one ")),
+            help: "save the state dict of the one that is meant alone, without a prefix in its names: \
+                   torch.save(torch.load(FILE)[KEY], NEW)"
+                .to_owned(),
+        })
     }
 }
 

@@ -46,6 +46,14 @@ impl ImageTower {
         }
     }
 
+    /// The places that it knows: one for each patch, or pixel of its last layer, and one for all of the image.
+    pub(super) fn places(&self) -> i64 {
+        match self {
+            Self::VisionTransformer(tower) => tower.places(),
+            Self::ModifiedResNet(tower) => tower.places(),
+        }
+    }
+
     /// Its sizes in words.
     pub(super) fn shape(&self) -> String {
         match self {

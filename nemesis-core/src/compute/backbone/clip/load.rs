@@ -1,5 +1,6 @@
 //! From a checkpoint to a model: what the file is, whether all of it is read, and the towers of it.
 
+use super::buffers::{check_buffers, is_harmless};
 use super::checked::{check_numbers, check_sizes, check_strangers};
 use super::checkpoint::Checkpoint;
 use super::foreign::refuse_foreign;
@@ -10,6 +11,7 @@ use super::weights::Weights;
 use super::{Clip, TextPath};
 use crate::backbone::{Assumption, BackboneSpec, Origin, known};
 use crate::{Error, Result};
+use std::collections::BTreeMap;
 use std::path::Path;
 use tch::{Device, Kind};
 
@@ -82,14 +84,26 @@ impl Read {
     fn new(checkpoint: Checkpoint, path: &Path, assume: Option<Assumption>, kind: Kind) -> Result<Self> {
         refuse_foreign(&checkpoint, path)?;
         let origin = origin(&checkpoint, path, assume);
+        if let Ok(Origin::Metadata(Assumption::OpenAi) | Origin::Assumed(Assumption::OpenAi)) = origin {
+            refuse_other_activation(&checkpoint.metadata)?;
+        }
         let Checkpoint { tensors, hash, beside, .. } = checkpoint;
         let weights = Weights::new(tensors);
         let (image, text) = towers(&weights)?;
         let logit_scale = weights.get("logit_scale", &[])?;
-        check_sizes(&weights, &image, text.as_ref())?;
+        check_sizes(&image, text.as_ref())?;
+        let shape = shape(&image, text.as_ref());
+        if let Ok(Origin::Metadata(Assumption::OpenAi) | Origin::Assumed(Assumption::OpenAi)) = origin
+            && let Some(differs) = known::other_depth(&shape)
+        {
+            return Err(Error::new(differs).expected("one of OpenAI's models, or a model of other sizes").help(
+                "a model whose other sizes are all those of one of OpenAI's has lost layers, or was given more; give the whole",
+            ));
+        }
         // The published files were read whole by the code that they were published with, whatever else is in them.
         let published = matches!(origin, Ok(Origin::Published(_)));
         if !published {
+            check_buffers(&weights, &image, text.as_ref())?;
             check_strangers(&weights, &beside)?;
         }
         check_numbers(&weights, kind)?;
@@ -108,7 +122,7 @@ impl Read {
             kind,
             rounds_to: kind,
             weights_hash: hash,
-            shape: shape(&image, text.as_ref()),
+            shape,
             // Whoever gives another model's file learns more from what is wrong with it than from what it leaves open.
             origin: origin?,
         };
@@ -116,12 +130,30 @@ impl Read {
     }
 }
 
+/// Refuses a file whose metadata tell an activation that OpenAI's models do not have.
+fn refuse_other_activation(metadata: &BTreeMap<String, String>) -> Result<()> {
+    let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' ', '"'], "");
+    for (key, value) in metadata {
+        let other = match &*plain(key) {
+            "activation" | "hiddenact" | "act" | "actlayer" => plain(value) != "quickgelu",
+            "quickgelu" => matches!(&*plain(value), "false" | "0" | "no"),
+            _ => false,
+        };
+        if other {
+            return Err(Error::new(format!("the file's metadata say `{key}` is `{value}`"))
+                .expected("QuickGELU, the activation of OpenAI's models")
+                .help("models of another activation are not read yet; give one of OpenAI's"));
+        }
+    }
+    Ok(())
+}
+
 /// The towers of a model; checkpoints of an image tower alone lack the other.
 fn towers(weights: &Weights) -> Result<(ImageTower, Option<TextTower>)> {
     let image = ImageTower::from_weights(weights)?;
     let of_text = |name: &str| {
         let parts = ["token_embedding.", "positional_embedding", "text_projection", "ln_final.", "transformer."];
-        parts.iter().any(|part| name.starts_with(part)) && !super::checked::is_harmless(name)
+        parts.iter().any(|part| name.starts_with(part)) && !is_harmless(name)
     };
     let has_text = weights.iter().any(|(name, _)| of_text(name));
     Ok((image, has_text.then(|| TextTower::from_weights(weights)).transpose()?))
@@ -163,7 +195,6 @@ fn origin(checkpoint: &Checkpoint, path: &Path, assume: Option<Assumption>) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
     use tch::Tensor;
 
     /// Tensors that take no memory: one number is seen everywhere.

@@ -6,6 +6,7 @@
 //! those that require gradients: what pre-training needs.
 
 mod batches;
+mod buffers;
 mod checked;
 pub(crate) mod checkpoint;
 mod foreign;

@@ -68,6 +68,11 @@ impl ModifiedResNet {
         REDUCTION * (self.pool.positions.size()[0] - 1).isqrt()
     }
 
+    /// The places that attention pooling knows: their mean's, and those of the last layer's pixels.
+    pub(super) fn places(&self) -> i64 {
+        self.pool.positions.size()[0]
+    }
+
     /// Its sizes in words.
     pub(super) fn shape(&self) -> String {
         let ([first, second, third, last], width) = (self.stages, self.width);

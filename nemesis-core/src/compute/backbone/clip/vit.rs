@@ -61,6 +61,11 @@ impl VisionTransformer {
         format!("ViT of width {width}, {layers} layers, patches of {patch}, {} pixels", self.image_size())
     }
 
+    /// The class token's place and those of patches.
+    pub(super) fn places(&self) -> i64 {
+        self.positions.size()[0]
+    }
+
     /// The width of a token.
     pub(super) fn width(&self) -> i64 {
         self.class_embedding.size()[0]

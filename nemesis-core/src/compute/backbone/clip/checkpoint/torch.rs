@@ -40,6 +40,14 @@ pub(super) fn read_legacy(bytes: &[u8]) -> Result<Content> {
 fn collect(source: Source<'_>, pickle: &Pickle) -> Result<Content> {
     let dict = pickle.entry(pickle.root(), "state_dict");
     let root = dict.unwrap_or(pickle.root());
+    if let Some(elements) = pickle.sequence(root) {
+        return Err(Error::new(format!(
+            "the file holds a list or tuple of length {}, and no state dict",
+            elements.len()
+        ))
+        .expected("a dictionary of tensors by name")
+        .help("save the element that is the model alone: torch.save(torch.load(FILE)[0], NEW), if it is the first"));
+    }
     let epoch =
         pickle.entry(pickle.root(), "epoch").and_then(|id| pickle.int(id)).and_then(|epoch| epoch.try_into().ok());
     let classes = pickle.entry(pickle.root(), CLASSES).and_then(|id| pickle.sequence(id));
@@ -178,6 +186,9 @@ impl Reader<'_> {
                     (Some(class), _, Some(state)) if class.starts_with("__torch__.") => {
                         self.visit(*state, name, depth + 1)?;
                     }
+                    (Some(callable), ..) if is_tensor(callable) => {
+                        return Err(other_form(callable).context(format!("weight `{name}`")));
+                    }
                     _ => self.note(id, name, depth)?,
                 }
             }
@@ -216,8 +227,7 @@ impl Reader<'_> {
             }
             Value::Object { callable, .. } if self.holds_numbers(id, depth)? => {
                 let class = self.pickle.global(*callable).unwrap_or("an object");
-                let is_tensor = class.starts_with("torch._utils._rebuild_");
-                self.beside.push(if is_tensor { name.to_owned() } else { format!("{name} ({class})") });
+                self.beside.push(if is_tensor(class) { name.to_owned() } else { format!("{name} ({class})") });
             }
             _ => {}
         }
@@ -263,9 +273,11 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A tensor from the arguments of `_rebuild_tensor_v2`: storage, offset, sizes, strides, and two that do not matter.
+    /// A tensor from the arguments of `_rebuild_tensor_v2`: storage, offset, sizes, strides, two that do not matter
+    /// (whether it wants a gradient, and hooks of the backward pass), and, in some files, what else is to be done to it.
     fn tensor(&mut self, arguments: &[Id]) -> Result<Tensor> {
         let &[storage, offset, sizes, strides, ..] = arguments else { return Err(damaged("a tensor lacks its shape")) };
+        self.refuse_metadata(arguments.get(6..).unwrap_or_default())?;
         let storage = self.storage(storage)?;
         let ints = |id| self.pickle.sequence(id)?.iter().map(|int| self.pickle.int(*int).filter(|i| *i >= 0)).collect();
         let (Some(offset), Some(sizes), Some(strides)) = (self.pickle.int(offset), ints(sizes), ints(strides)) else {
@@ -276,6 +288,29 @@ impl Reader<'_> {
             return Err(damaged(format!("a tensor of the shape {sizes:?} lies outside of its storage")));
         }
         Ok(storage.f_as_strided(&sizes, &strides, offset)?.f_contiguous()?)
+    }
+
+    /// Refuses what a tensor carries beside its numbers: bits such as `neg`, which says that the numbers in the file are
+    /// those of the tensor with the other sign.
+    fn refuse_metadata(&self, further: &[Id]) -> Result<()> {
+        let mut found = Vec::new();
+        for id in further {
+            match self.pickle.value(*id) {
+                Value::None => {}
+                Value::Dict(entries) => {
+                    // A bit that is not set says nothing.
+                    let set = entries.iter().filter(|(_, set)| !matches!(self.pickle.value(*set), Value::Bool(false)));
+                    found.extend(set.map(|(key, _)| format!("`{}`", self.key(*key).unwrap_or_else(|| "?".to_owned()))));
+                }
+                _ => found.push("a further argument".to_owned()),
+            }
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(format!("it is stored with {}, and not as plain numbers", found.join(" and ")))
+            .expected("a tensor without bits such as `neg` or `conj`, which change what its numbers mean")
+            .help("store it as `tensor.resolve_neg().resolve_conj().clone()`, and save the file again"))
     }
 
     /// The storage behind a persistent id `("storage", class, file, device, elements)`, as a flat tensor.
@@ -305,6 +340,28 @@ impl Reader<'_> {
         self.storages.insert(id, storage.shallow_clone());
         Ok(storage)
     }
+}
+
+/// Whether a callable of a pickle makes a tensor.
+fn is_tensor(callable: &str) -> bool {
+    ["torch._utils._rebuild_", "torch._tensor._rebuild_"].iter().any(|beginning| callable.starts_with(beginning))
+}
+
+/// The error about a tensor that is made by another callable than those that are read.
+fn other_form(callable: &str) -> Error {
+    let has = |part: &str| callable.contains(part);
+    let (what, help) = if has("_rebuild_qtensor") {
+        ("a quantised tensor", "give the model in 16 or 32 bits: `tensor.dequantize()` makes a tensor plain")
+    } else if has("_rebuild_sparse") {
+        ("a sparse tensor", "store it as `tensor.to_dense()`")
+    } else if has("_rebuild_meta") {
+        ("a tensor on the device `meta`, which has a shape and no numbers", "save the model with its weights loaded")
+    } else if has("_rebuild_nested") {
+        ("a nested tensor", "store it as a tensor of one shape")
+    } else {
+        ("no plain tensor", "store it as a plain `torch.Tensor` of a floating-point type with at least 16 bits")
+    };
+    Error::new(format!("it is stored as {what} (`{callable}`)")).help(help)
 }
 
 /// The names of all storages that a pickle refers to, and the bytes of their elements, as far as their types are known.
