@@ -10,7 +10,7 @@ use blake3::{Hash, Hasher};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -123,7 +123,7 @@ impl Contents {
     fn look_at(&self, path: &Path) -> Result<Found> {
         let failed = |e: std::io::Error| Error::io("read the file", path, &e);
         let began = SystemTime::now();
-        let mut file = match File::open(path) {
+        let mut file = match files::open(path) {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Found::Missing),
             opened => opened.map_err(failed)?,
         };
@@ -186,6 +186,7 @@ pub fn digest(hashes: impl IntoIterator<Item = Option<Hash>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
     use std::slice::from_ref;
 
     /// A file that was last written long ago.

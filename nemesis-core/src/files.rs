@@ -1,8 +1,8 @@
 //! Files that exist if and only if they are complete: temporary name, sync, rename.
 
 use crate::{Error, Result};
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 use tempfile::NamedTempFile;
 
@@ -54,13 +54,57 @@ pub fn exists(path: &Path) -> Result<bool> {
     }
 }
 
+/// What is at `path` in place of a file or folder: `a named pipe`. Nothing where one of these is there, or nothing at all.
+pub fn special(path: &Path) -> Option<&'static str> {
+    fs::metadata(path).ok().and_then(|found| special_kind(&found))
+}
+
+#[cfg(unix)]
+fn special_kind(found: &Metadata) -> Option<&'static str> {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = found.file_type();
+    if kind.is_file() || kind.is_dir() {
+        None
+    } else if kind.is_fifo() {
+        Some("a named pipe")
+    } else if kind.is_socket() {
+        Some("a socket")
+    } else {
+        Some("a device")
+    }
+}
+
+#[cfg(not(unix))]
+fn special_kind(found: &Metadata) -> Option<&'static str> {
+    (!found.is_file() && !found.is_dir()).then_some("something else than a file")
+}
+
+/// Opens a file for reading. What it is, is looked at first: to open a named pipe is to wait for its other end.
+///
+/// # Errors
+///
+/// As [`File::open`], and when something else than a file is there.
+pub fn open(path: &Path) -> io::Result<File> {
+    let found = fs::metadata(path)?;
+    if found.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
+    match special_kind(&found) {
+        Some(kind) => Err(io::Error::new(ErrorKind::InvalidInput, format!("there is {kind} in its place"))),
+        None => File::open(path),
+    }
+}
+
 /// Reads a whole file.
 ///
 /// # Errors
 ///
-/// When the file is missing or unreadable; the message names it.
+/// When the file is missing or unreadable, or something else than a file is in its place; the message names it.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|e| Error::io("read the file", path, &e))
+    let mut bytes = Vec::new();
+    let read = open(path).and_then(|mut file| file.read_to_end(&mut bytes));
+    read.map_err(|e| Error::io("read the file", path, &e))?;
+    Ok(bytes)
 }
 
 /// Reads a whole file as UTF-8 text. A byte order mark is left out, and where lines end in carriage returns alone, they
@@ -104,7 +148,7 @@ fn is_utf16(bytes: &[u8]) -> bool {
 /// When the file is missing or unreadable; the message names it.
 pub fn hash(path: &Path) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
-    let mut file = File::open(path).map_err(|e| Error::io("read the file", path, &e))?;
+    let mut file = open(path).map_err(|e| Error::io("read the file", path, &e))?;
     hasher.update_reader(&mut file).map_err(|e| Error::io("read the file", path, &e))?;
     Ok(hasher.finalize().to_hex().to_string())
 }
@@ -175,6 +219,22 @@ mod tests {
         assert!(exists(&link.join("a.json")).is_err());
         assert!(!exists(&folder.path().join("none/a.json")).unwrap());
         assert!(exists(folder.path()).unwrap());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_a_socket_and_a_device_are_told_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let [pipe, socket, link] = ["pipe", "socket", "link"].map(|name| folder.path().join(name));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let _socket = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        let what = |path: &Path| read(path).unwrap_err().what().to_owned();
+        assert_eq!(what(&pipe), "cannot read the file: there is a named pipe in its place");
+        assert_eq!(what(&link), what(&pipe));
+        assert_eq!(what(&socket), "cannot read the file: there is a socket in its place");
+        assert_eq!(what(Path::new("/dev/zero")), "cannot read the file: there is a device in its place");
+        assert_eq!(hash(&pipe).unwrap_err(), read_text(&pipe).unwrap_err());
     }
 
     #[test]

@@ -84,14 +84,14 @@ fn labels_are_compared_in_every_form_that_numbers_have() {
         }
     }
     insta::assert_snapshot!(told, @r"
-    told-array: image 1 of train in the few-shot list has an object of `numpy._core.multiarray._reconstruct` as its label
+    told-array: image 1 of train in the few-shot list has a NumPy array as its label
     told-beyond: image 1 of train in the few-shot list has a number of more than 64 bits as its label
     told-bool: image 1 of train in the few-shot list has the truth value `True` as its label
-    told-float16: image 1 of train in the few-shot list has a NumPy scalar of the type `f2` as its label
+    told-float16: image 1 of train in the few-shot list has a NumPy scalar of the type `float16` as its label
     told-half: image 1 of train in the few-shot list has the number 1.5 as its label
     told-none: image 1 of train in the few-shot list has `None` as its label
-    told-numpy-bool: image 1 of train in the few-shot list has a NumPy scalar of the type `b1` as its label
-    told-numpy-half: image 1 of train in the few-shot list has a NumPy scalar of the type `f4` as its label
+    told-numpy-bool: image 1 of train in the few-shot list has a NumPy scalar of the type `bool` as its label
+    told-numpy-half: image 1 of train in the few-shot list has a NumPy scalar of the type `float32` as its label
     told-other-label: the few-shot list gives `/home/user/DATA/eurosat/2750/Forest/Forest_2.jpg` the label of class 0 (River)
     told-text: image 1 of train in the few-shot list has the text `1` as its label
     ");
@@ -180,4 +180,52 @@ fn lists_that_do_not_fit_are_told() {
       help: leave out `--few-shot-lists` to have the sample drawn
     ");
     assert!(sample(&dataset(), Some(Path::new("/nowhere")), 1, 1).is_err());
+}
+
+#[test]
+fn rows_of_a_split_file_and_paths_relative_to_the_images_are_read() {
+    let list = r#"{"train": [["River/River_1.jpg", 0, "River"], ["2750/Forest/Forest_2.jpg", 1, "forest"]]}"#;
+    let read = listed("shot_1-seed_1.json", list.as_bytes()).unwrap();
+    assert_eq!(read.train, [at("2750/River/River_1.jpg", 0), at("2750/Forest/Forest_2.jpg", 1)]);
+    let bare = br#"{"train": ["River/River_1.jpg", "Forest\\Forest_2.jpg"]}"#;
+    assert_eq!(listed("shot_1-seed_1.json", bare).unwrap().train, read.train);
+    let told = |row: &str| message(format!(r#"{{"train": [{row}]}}"#).as_bytes(), "shot_1-seed_1.json");
+    insta::assert_snapshot!(told(r#"["River/River_1.jpg", 1, "River"]"#), @r"
+    the few-shot list gives `River/River_1.jpg` the label of class 1 (Forest)
+      --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
+      expected: that of class 0 (River), as the data set has it
+      help: the list may be of another split file
+    ");
+    insta::assert_snapshot!(told(r#"["River/River_1.jpg", 0, "Lake"]"#), @r"
+    the few-shot list calls the class of `River/River_1.jpg` `Lake`
+      --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
+      expected: `River`, as the data set has it
+      help: the list may be of another data set, or of other class names
+    ");
+    insta::assert_snapshot!(told(r#"["River/River_1.jpg", "0", "River"]"#), @r#"
+    image 1 of train in the few-shot list is `["River/River_1.jpg","0","River"]`
+      --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
+      expected: a path, or a row of a split file: `[path, label, class name]` with a whole number as label
+    "#);
+    insta::assert_snapshot!(message(b"[]", "shot_1-seed_1.json"), @r"
+    the few-shot list is a list without splits
+      --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
+      expected: an object with a list of images under `train`, and maybe one under `val`
+    ");
+}
+
+#[test]
+fn class_names_of_a_list_that_coop_left_are_compared() {
+    let list = include_bytes!("fixtures/coop/shot_1-seed_1.pkl");
+    let told = |name: &str| {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("eurosat/split_fewshot");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("shot_1-seed_1.pkl"), list).unwrap();
+        let mut dataset = dataset();
+        name.clone_into(&mut dataset.contents.class_names[0]);
+        sample(&dataset, Some(root.path()), 1, 1).map(|_| ()).map_err(|error| error.what().to_owned())
+    };
+    assert_eq!(told("_river_"), Ok(()));
+    insta::assert_snapshot!(told("Lake").unwrap_err(), @"the few-shot list calls the class of `/home/user/DATA/eurosat/2750/River/River_1.jpg` `River`");
 }

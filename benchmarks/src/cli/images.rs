@@ -2,9 +2,9 @@
 
 use super::warn;
 use nemesis_core::image::Format;
-use nemesis_core::{Error, Result};
+use nemesis_core::{Error, Result, files};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,8 @@ pub(super) fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         } else if path.is_file() {
             found.images.push(path.clone());
         } else {
-            return Err(Error::new("there is no such image or folder").at(path));
+            let what = files::special(path).map(|kind| format!("there is {kind} in place of an image or folder"));
+            return Err(Error::new(what.unwrap_or_else(|| "there is no such image or folder".to_owned())).at(path));
         }
     }
     let others = found.others();
@@ -32,7 +33,12 @@ pub(super) fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         return Err(if others.is_empty() { error } else { error.help(others) });
     }
     if !others.is_empty() {
-        warn(&Error::new(others).expected(EXPECTED).help("convert other images to PNG"));
+        let warning = Error::new(others);
+        warn(&if found.others.is_empty() {
+            warning.help("each image is encoded once")
+        } else {
+            warning.expected(EXPECTED).help("convert other images to PNG")
+        });
     }
     Ok(found.images)
 }
@@ -43,8 +49,18 @@ const EXPECTED: &str = "JPEG or PNG images, by their content or their names: .jp
 #[derive(Default)]
 struct Found {
     images: Vec<PathBuf>,
-    /// The files that are passed over, by format; those of none that we know last.
-    others: BTreeMap<(bool, Option<Format>), Vec<PathBuf>>,
+    /// The files that are passed over.
+    others: BTreeMap<Other, Vec<PathBuf>>,
+    /// Where links lead to a folder that was read by another path.
+    again: Vec<PathBuf>,
+}
+
+/// Why a file is passed over, in the order in which it is told.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Other {
+    Unread(Format),
+    Special(&'static str),
+    NoImage,
 }
 
 impl Found {
@@ -52,6 +68,7 @@ impl Found {
     fn walk(&mut self, folder: &Path, walked: &mut BTreeSet<PathBuf>) -> Result<()> {
         let failed = |e: std::io::Error| Error::io("list the folder", folder, &e);
         if !walked.insert(fs::canonicalize(folder).map_err(failed)?) {
+            self.again.push(folder.to_owned());
             return Ok(());
         }
         let mut entries = fs::read_dir(folder)
@@ -64,12 +81,16 @@ impl Found {
             let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
             if path.is_dir() {
                 self.walk(&path, walked)?;
+            } else if let Some(kind) = files::special(&path) {
+                self.others.entry(Other::Special(kind)).or_default().push(path);
             } else if ENDINGS.contains(&ending.as_str()) {
                 self.images.push(path);
             } else {
                 match format(&path) {
                     Some(format) if format.is_read() => self.images.push(path),
-                    other => self.others.entry((other.is_none(), other)).or_default().push(path),
+                    other => {
+                        self.others.entry(other.map_or(Other::NoImage, Other::Unread)).or_default().push(path);
+                    }
                 }
             }
         }
@@ -78,29 +99,40 @@ impl Found {
 
     /// Says what is passed over; empty where nothing is.
     fn others(&self) -> String {
-        let kinds = self.others.iter().map(|((_, format), paths)| {
-            let kind = format.map_or("not images".to_owned(), |format| format!("{format}, which cannot be read"));
+        let named = |paths: &[PathBuf]| {
             let mut names: Vec<String> = paths.iter().take(NAMED).map(|path| path.display().to_string()).collect();
             if paths.len() > NAMED {
                 names.push("…".to_owned());
             }
-            format!("{} {kind} ({})", paths.len(), names.join(", "))
+            names.join(", ")
+        };
+        let kinds = self.others.iter().map(|(other, paths)| {
+            let kind = match other {
+                Other::Unread(format) => format!("{format}, which cannot be read"),
+                Other::Special(kind) => format!("in whose place is {kind}"),
+                Other::NoImage => "not images".to_owned(),
+            };
+            format!("{} {kind} ({})", paths.len(), named(paths))
         });
         let kinds: Vec<String> = kinds.collect();
         let count: usize = self.others.values().map(Vec::len).sum();
-        match count {
-            0 => String::new(),
-            1 => format!("1 file is passed over: {}", kinds.join("; ")),
-            _ => format!("{count} files are passed over: {}", kinds.join("; ")),
-        }
+        let files = match count {
+            0 => None,
+            1 => Some(format!("1 file is passed over: {}", kinds.join("; "))),
+            _ => Some(format!("{count} files are passed over: {}", kinds.join("; "))),
+        };
+        let again = match self.again.len() {
+            0 => None,
+            1 => Some(format!("a link leads back to a folder already read ({})", named(&self.again))),
+            count => Some(format!("{count} links lead back to folders already read ({})", named(&self.again))),
+        };
+        files.into_iter().chain(again).collect::<Vec<_>>().join("; ")
     }
 }
 
-/// The format of a file by its content. What is no plain file has none, and is not waited for.
+/// The format of a file by its content.
 fn format(path: &Path) -> Option<Format> {
     let mut head = Vec::with_capacity(Format::HEAD);
-    if path.is_file() {
-        File::open(path).and_then(|file| file.take(Format::HEAD as u64).read_to_end(&mut head)).ok()?;
-    }
+    files::open(path).and_then(|file| file.take(Format::HEAD as u64).read_to_end(&mut head)).ok()?;
     Format::of(&head)
 }

@@ -256,6 +256,24 @@ fn what_may_not_be_read_is_told_with_its_owner_and_mode() {
     }
 }
 
+/// To open a named pipe is to wait for someone who writes into it.
+#[cfg(unix)]
+#[test]
+fn a_named_pipe_in_place_of_a_file_is_told_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    data_set(folder.path(), "toy", &["red", "green"]);
+    let mut all = String::new();
+    for place in ["pictures/0/train_0.png", "split.json", "../datasets.yaml"] {
+        let file = folder.path().join("data/toy").join(place);
+        fs::remove_file(&file).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+        let check = told(&nemesis(folder.path(), &["data", "check", "--data", "data"]).output().unwrap());
+        let check = regex::Regex::new(&regex_escape(folder.path())).unwrap().replace_all(&check, "[DIR]").into_owned();
+        all.extend(["# ", place, "\n", &check, "\n", &planned(folder.path(), &[]), "\n"]);
+    }
+    insta::assert_snapshot!(all);
+}
+
 /// What a run leaves may be read by colleagues, if the umask lets them.
 #[cfg(unix)]
 #[test]

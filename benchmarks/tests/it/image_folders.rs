@@ -70,4 +70,20 @@ fn a_loop_of_links_is_walked_once() {
     let output = nemesis(folder.path(), &["encode", "f", "--weights", "mini"]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(names(folder.path()), ["f/a.png", "f/sub/b.png"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    let told = told.replace('\n', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("2 links lead back to folders already read (f/loop, f/sub/up)"), "{told}");
+}
+
+/// To open a named pipe is to wait for someone who writes into it.
+#[cfg(unix)]
+#[test]
+fn a_named_pipe_among_images_is_passed_over_and_named() {
+    let folder = folder(&[("f/a.png", PNG)]);
+    for name in ["f/p.png", "f/noext"] {
+        assert!(std::process::Command::new("mkfifo").arg(folder.path().join(name)).status().unwrap().success());
+    }
+    assert_command!(folder.path(), &["encode", "f", "--weights", "mini"]);
+    assert_eq!(names(folder.path()), ["f/a.png"]);
+    assert_command!(folder.path(), &["encode", "f/p.png", "--weights", "mini"]);
 }

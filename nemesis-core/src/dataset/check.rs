@@ -4,7 +4,6 @@ use super::layouts::Layout;
 use super::{Dataset, Entry, Split, SplitSizes, near_match, split_fingerprint};
 use crate::{Error, Result, files, image};
 use rayon::prelude::*;
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -114,7 +113,7 @@ fn check_images(dataset: &dyn Dataset, decode: bool) -> (Vec<PathBuf>, Vec<Damag
 
 /// Whether a file begins and ends as a JPEG or a PNG does.
 fn has_whole_ends(file: &Path) -> io::Result<bool> {
-    let mut file = File::open(file)?;
+    let mut file = files::open(file)?;
     let (mut first, mut last) = ([0; 8], [0; 8]);
     file.read_exact(&mut first)?;
     file.seek(SeekFrom::End(-8))?;

@@ -1,7 +1,7 @@
 //! Folders listed in an order that does not depend on the file system.
 
-use crate::{Error, Result};
-use std::fs::{self, DirEntry, File};
+use crate::{Error, Result, files};
+use std::fs::{self, DirEntry};
 use std::io::Read;
 use std::path::Path;
 
@@ -55,7 +55,7 @@ pub(super) fn images(folder: &Path) -> Result<Listing> {
 /// Whether a file begins as JPEG and PNG files do.
 fn begins_as_image(file: &Path) -> bool {
     let mut first = [0; 8];
-    let read = File::open(file).and_then(|mut file| file.read_exact(&mut first));
+    let read = files::open(file).and_then(|mut file| file.read_exact(&mut first));
     read.is_ok() && (first.starts_with(&[0xff, 0xd8, 0xff]) || first == *b"\x89PNG\r\n\x1a\n")
 }
 

@@ -1,16 +1,19 @@
 //! Few-shot samples from lists instead of sampling: `split_fewshot/shot_N-seed_M.pkl`, which `CoOp` leaves in a data
 //! set's folder, or the same name with `.json` and what `nemesis data sample --json` prints.
 
-use super::pickled_list::{self, Datum};
+use super::pickled_list;
+use crate::backbone::clip::clean_text;
 use crate::dataset::few_shot::{MAX_VAL_SHOTS, draw};
-use crate::dataset::{Dataset, FewShot, Sample, Split, class_title};
+use crate::dataset::{Dataset, FewShot, Sample, Split, class_title, class_words};
 use crate::{Error, Result, files, json};
 use serde::Deserialize;
+use serde_json::Value;
+use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// A list's image, and its label where the list tells it.
-type Listed = (String, Option<i64>);
+/// A list's image, and its label and class name where the list tells them.
+type Listed = (String, Option<i64>, Option<String>);
 
 /// The few-shot sample of these shots and seed: drawn, or, with a root of lists, read from
 /// `ROOT/FOLDER/split_fewshot/shot_N-seed_M.pkl` (or `.json`), where FOLDER is the data set's.
@@ -28,13 +31,18 @@ pub fn sample(dataset: &dyn Dataset, lists: Option<&Path>, shots: usize, seed: u
     let stem = folder.join(format!("shot_{shots}-seed_{seed}"));
     let [pickle, json] = ["pkl", "json"].map(|extension| stem.with_extension(extension));
     let (file, train, val) = if files::exists(&json)? {
-        let Lists { train, val } = json::parse(&files::read_text(&json)?, &json)?;
-        let unlabelled = |paths: Vec<String>| -> Vec<Listed> { paths.into_iter().map(|path| (path, None)).collect() };
-        (json, unlabelled(train), unlabelled(val))
+        let text = files::read_text(&json)?;
+        if text.trim_start().starts_with('[') {
+            return Err(Error::new("the few-shot list is a list without splits").at(&json).expected(WANTED));
+        }
+        let Lists { train, val } = json::parse(&text, &json)?;
+        let (train, val) = (rows(train, Split::Train), rows(val, Split::Val));
+        (json.clone(), train.map_err(|e| e.at(&json))?, val.map_err(|e| e.at(&json))?)
     } else if files::exists(&pickle)? {
         let (train, val) = pickled_list::read(&files::read(&pickle)?).map_err(|e| e.at(&pickle))?;
-        let listed =
-            |data: Vec<Datum>| -> Vec<Listed> { data.into_iter().map(|(path, label)| (path, Some(label))).collect() };
+        let listed = |data: Vec<pickled_list::Datum>| -> Vec<Listed> {
+            data.into_iter().map(|(path, label, name)| (path, Some(label), name)).collect()
+        };
         (pickle, listed(train), listed(val.unwrap_or_default()))
     } else {
         return Err(Error::new(format!("there is no few-shot list of {shots} shots and seed {seed}"))
@@ -89,26 +97,61 @@ pub fn fingerprint(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Lists {
-    train: Vec<String>,
+    train: Vec<Value>,
     #[serde(default)]
-    val: Vec<String>,
+    val: Vec<Value>,
+}
+
+const WANTED: &str = "an object with a list of images under `train`, and maybe one under `val`";
+
+/// The images of a JSON list: paths, or rows as split files have them.
+fn rows(images: Vec<Value>, split: Split) -> Result<Vec<Listed>> {
+    let row = |(at, image): (usize, Value)| {
+        let listed = match &image {
+            Value::String(path) => Some((path.clone(), None, None)),
+            Value::Array(row) => match &row[..] {
+                [Value::String(path), Value::Number(label), Value::String(name)] => {
+                    label.as_i64().map(|label| (path.clone(), Some(label), Some(name.clone())))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        listed.ok_or_else(|| {
+            Error::new(format!("image {} of {} in the few-shot list is `{image}`", at + 1, split.name()))
+                .expected("a path, or a row of a split file: `[path, label, class name]` with a whole number as label")
+        })
+    };
+    images.into_iter().enumerate().map(row).collect()
+}
+
+/// The folder that all images of a data set lie in, as far as their paths tell it.
+fn common_folder(dataset: &dyn Dataset) -> PathBuf {
+    let mut paths = Split::ALL.into_iter().flat_map(|split| dataset.samples(split)).map(|sample| &sample.path);
+    let first = paths.next().and_then(|path| path.parent()).unwrap_or(Path::new(""));
+    paths
+        .fold(first, |folder, path| folder.ancestors().find(|folder| path.starts_with(folder)).unwrap_or(folder))
+        .into()
 }
 
 /// The samples that a list names, in its order. Lists hold absolute paths of the machine that they come from, be it one
-/// of Windows, of which the end is the sample's path.
+/// of Windows, of which the end is the sample's path; or paths relative to the folder of images, as split files do.
 fn matched(listed: &[Listed], dataset: &dyn Dataset, split: Split) -> Result<Vec<Sample>> {
     let by_path = |split| -> HashMap<&Path, &Sample> {
         dataset.samples(split).iter().map(|sample| (sample.path.as_path(), sample)).collect()
     };
     let known = by_path(split);
+    // Most lists need no look at all samples.
+    let images = LazyCell::new(|| common_folder(dataset));
     let find = |path: &str, known: &HashMap<&Path, &Sample>| -> Option<Sample> {
         let path = PathBuf::from(path.replace('\\', "/"));
         let parts: Vec<_> = path.components().collect();
         let mut ends = (0..parts.len()).map(|from| parts[from..].iter().collect::<PathBuf>());
         ends.find_map(|end| known.get(end.as_path()).copied().cloned())
+            .or_else(|| images.ancestors().find_map(|folder| known.get(folder.join(&path).as_path()).copied().cloned()))
     };
     let mut seen = HashSet::new();
-    let sample = |(path, label): &Listed| {
+    let sample = |(path, label, name): &Listed| {
         let sample = find(path, &known).ok_or_else(|| {
             let other = Split::ALL.into_iter().find(|other| *other != split && find(path, &by_path(*other)).is_some());
             match other {
@@ -133,6 +176,13 @@ fn matched(listed: &[Listed], dataset: &dyn Dataset, split: Split) -> Result<Vec
             return Err(Error::new(what)
                 .expected(format!("that of {}, as the data set has it", title(i64::from(sample.label))))
                 .help("the list may be of another split file"));
+        }
+        let known_name = &dataset.class_names()[sample.label as usize];
+        let words = |name: &str| clean_text(&class_words(name));
+        if let Some(name) = name.as_ref().filter(|name| words(name) != words(known_name)) {
+            return Err(Error::new(format!("the few-shot list calls the class of `{path}` `{name}`"))
+                .expected(format!("`{known_name}`, as the data set has it"))
+                .help("the list may be of another data set, or of other class names"));
         }
         if !seen.insert(sample.path.clone()) {
             return Err(Error::new(format!("the few-shot list names `{path}` twice")));

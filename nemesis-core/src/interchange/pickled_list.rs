@@ -4,8 +4,8 @@
 use crate::backbone::clip::checkpoint::pickle::{Id, Pickle, Value};
 use crate::{Error, Result};
 
-/// An image's path and label, as a list has them.
-pub(super) type Datum = (String, i64);
+/// An image's path, label and class name, as a list has them. Dassl's own default of the name says nothing.
+pub(super) type Datum = (String, i64, Option<String>);
 
 /// The lists `train` and `val` of a pickle; the second is missing from those of data sets without validation images.
 pub(super) fn read(bytes: &[u8]) -> Result<(Vec<Datum>, Option<Vec<Datum>>)> {
@@ -37,7 +37,9 @@ fn datum(pickle: &Pickle, id: Id) -> Option<Result<Datum, String>> {
     let Some(label) = pickle.entry(*state, "_label") else { return Some(Err("no label".to_owned())) };
     let Some(path) = pickle.text(path) else { return Some(Err(format!("{} as its path", form(pickle, path)))) };
     let label = number(pickle, label).map_err(|form| format!("{form} as its label"));
-    Some(label.map(|label| (path.to_owned(), label)))
+    let name = pickle.entry(*state, "_classname").and_then(|name| pickle.text(name));
+    let name = name.filter(|name| !name.is_empty()).map(str::to_owned);
+    Some(label.map(|label| (path.to_owned(), label, name)))
 }
 
 /// A whole number in any form that Python and `NumPy` have for one, or the name of the form that it has instead.
@@ -82,7 +84,7 @@ fn scalar(pickle: &Pickle, arguments: Id) -> Option<Result<i64, String>> {
     if width.parse() != Ok(bytes.len()) {
         return None;
     }
-    let other = || format!("a NumPy scalar of the type `{code}`");
+    let other = || format!("a NumPy scalar of the type `{}`", type_name(code));
     Some(match (kind, bytes.len()) {
         ("i", 1..=8) => Ok(i64::from_le_bytes(wide(if bytes.last()? & 0x80 == 0 { 0 } else { 0xff })?)),
         ("u", 1..=8) => i64::try_from(u64::from_le_bytes(wide(0)?)).map_err(|_| other()),
@@ -90,6 +92,22 @@ fn scalar(pickle: &Pickle, arguments: Id) -> Option<Result<i64, String>> {
         ("f", 8) => whole(f64::from_le_bytes(bytes.try_into().ok()?)).ok_or_else(other),
         _ => Err(other()),
     })
+}
+
+/// `NumPy`'s name of a type, where its code is that of a number: `float16` for `f2`.
+fn type_name(code: &str) -> String {
+    let number = code.split_at_checked(1).and_then(|(kind, width)| {
+        let kind = match kind {
+            "b" if width == "1" => return Some("bool".to_owned()),
+            "i" => "int",
+            "u" => "uint",
+            "f" => "float",
+            "c" => "complex",
+            _ => return None,
+        };
+        Some(format!("{kind}{}", 8 * width.parse::<u16>().ok()?))
+    });
+    number.unwrap_or_else(|| code.to_owned())
 }
 
 /// The bytes of a value: Python 3 writes them by protocol 2 as a text to be encoded, Python 2 as a text.
@@ -120,9 +138,12 @@ fn form(pickle: &Pickle, id: Id) -> String {
         Value::Sequence(_) => "a list".to_owned(),
         Value::Dict(_) => "a dictionary".to_owned(),
         Value::Global(name) => format!("`{name}`"),
-        Value::Object { callable, .. } => {
-            format!("an object of `{}`", pickle.global(*callable).unwrap_or("another object"))
-        }
+        Value::Object { callable, .. } => match pickle.global(*callable) {
+            Some("numpy.core.multiarray._reconstruct" | "numpy._core.multiarray._reconstruct") => {
+                "a NumPy array".to_owned()
+            }
+            class => format!("an object of `{}`", class.unwrap_or("another object")),
+        },
         Value::Persistent(_) => "something that lies outside of the file".to_owned(),
     }
 }

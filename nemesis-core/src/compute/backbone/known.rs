@@ -1,7 +1,7 @@
 //! Published backbones that a checkpoint may be known to be.
 
+use crate::files;
 use sha2::{Digest, Sha256};
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -126,7 +126,7 @@ fn without_depth(part: &str) -> String {
 /// is none.
 pub fn of_file(path: &Path) -> Option<&'static Published> {
     let mut beginning = [0; ARCHIVE.len()];
-    File::open(path).and_then(|mut file| file.read_exact(&mut beginning)).ok()?;
+    files::open(path).and_then(|mut file| file.read_exact(&mut beginning)).ok()?;
     if beginning != ARCHIVE {
         return None;
     }
