@@ -79,7 +79,8 @@ fn special_kind(found: &Metadata) -> Option<&'static str> {
     (!found.is_file() && !found.is_dir()).then_some("something else than a file")
 }
 
-/// Opens a file for reading. What it is, is looked at first: to open a named pipe is to wait for its other end.
+/// Opens a file for reading. What it is, is looked at first: to open a named pipe is to wait for its other end. What lies
+/// in `/dev` the user has asked for by name, as a shell does for `<(…)`.
 ///
 /// # Errors
 ///
@@ -89,7 +90,7 @@ pub fn open(path: &Path) -> io::Result<File> {
     if found.is_dir() {
         return Err(ErrorKind::IsADirectory.into());
     }
-    match special_kind(&found) {
+    match special_kind(&found).filter(|_| !path.starts_with("/dev")) {
         Some(kind) => Err(io::Error::new(ErrorKind::InvalidInput, format!("there is {kind} in its place"))),
         None => File::open(path),
     }
