@@ -62,7 +62,10 @@ fn an_export_says_what_the_file_does_not_and_spares_other_files() {
     assert_command!(folder.path(), &[&export[..], &["2"]].concat());
     let context = "ex/prompt_learner/model.pth.tar-40";
     let evaluate = ["evaluate", "--context", context, "--data", "data", "--weights", &weights, "--dataset", "toy,toy"];
-    assert_command!(folder.path(), &evaluate);
+    let told = told(&nemesis(folder.path(), &evaluate).output().unwrap());
+    assert_eq!(told.lines().filter(|line| line.starts_with("toy\t")).count(), 1, "{told}");
+    assert!(told.contains("warning: `--dataset` names toy more than once; it counts once"), "{told}");
+    assert!(told.contains("the class token position is taken to be `end`"), "{told}");
 }
 
 #[test]
