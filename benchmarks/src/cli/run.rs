@@ -7,6 +7,7 @@ use crate::progress::{Progress, duration};
 use crate::run::{Options, Outcome, run};
 use crate::settings::Settings;
 use clap::Args;
+use nemesis_core::device;
 use nemesis_core::record::Store;
 use nemesis_core::{Error, Result};
 use std::fs::{File, TryLockError};
@@ -34,6 +35,8 @@ impl Run {
     pub(super) fn run(&self) -> Result<Ending> {
         let settings = self.options.settings()?;
         let out = settings.out();
+        // Told here once, and not by every worker.
+        device::open(settings.layer.device.as_deref().unwrap_or("cpu"))?;
         let mut plan = Plan::new(&settings, settings.plugins()?, &|text| eprintln!("{text}"))?;
         plan.warnings.iter().for_each(warn);
         plan.leave_out_missing()?;
