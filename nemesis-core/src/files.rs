@@ -59,6 +59,8 @@ pub fn special(path: &Path) -> Option<&'static str> {
     fs::metadata(path).ok().and_then(|found| special_kind(&found))
 }
 
+const PIPE: &str = "a named pipe";
+
 #[cfg(unix)]
 fn special_kind(found: &Metadata) -> Option<&'static str> {
     use std::os::unix::fs::FileTypeExt;
@@ -66,7 +68,7 @@ fn special_kind(found: &Metadata) -> Option<&'static str> {
     if kind.is_file() || kind.is_dir() {
         None
     } else if kind.is_fifo() {
-        Some("a named pipe")
+        Some(PIPE)
     } else if kind.is_socket() {
         Some("a socket")
     } else {
@@ -79,8 +81,8 @@ fn special_kind(found: &Metadata) -> Option<&'static str> {
     (!found.is_file() && !found.is_dir()).then_some("something else than a file")
 }
 
-/// Opens a file for reading. What it is, is looked at first: to open a named pipe is to wait for its other end. What lies
-/// in `/dev` the user has asked for by name, as a shell does for `<(…)`.
+/// Opens a file for reading. What it is, is looked at first: to open a named pipe is to wait for its other end. One in
+/// `/dev/fd` is a shell's own, of `<(…)`.
 ///
 /// # Errors
 ///
@@ -90,7 +92,7 @@ pub fn open(path: &Path) -> io::Result<File> {
     if found.is_dir() {
         return Err(ErrorKind::IsADirectory.into());
     }
-    match special_kind(&found).filter(|_| !path.starts_with("/dev")) {
+    match special_kind(&found).filter(|kind| *kind != PIPE || !path.starts_with("/dev/fd")) {
         Some(kind) => Err(io::Error::new(ErrorKind::InvalidInput, format!("there is {kind} in its place"))),
         None => File::open(path),
     }
