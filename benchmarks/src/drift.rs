@@ -86,10 +86,11 @@ impl Records {
         let is_other = |(known, hash): &(&BTreeSet<String>, Option<blake3::Hash>)| {
             known.len() > 1 || hash.is_none_or(|hash| !known.contains(hash.to_hex().as_str()))
         };
+        let manifest = manifest_hash(dataset);
         let differing = seen.values().zip(hashes).zip(seen.keys()).filter(|(pair, _)| is_other(pair));
         Ok(Some(Drift {
             evaluations: views.evaluations,
-            manifest: views.manifests.iter().any(|manifest| *manifest != manifest_hash(dataset)),
+            manifest: views.manifests.iter().any(|seen| *seen != manifest),
             images: differing.map(|(_, path)| path.clone()).collect(),
         }))
     }

@@ -14,6 +14,7 @@ use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// Collects the cells of one data set after the other.
 pub(super) struct Cells<'a> {
@@ -156,6 +157,7 @@ impl<'a> Cells<'a> {
         }
         let resolved = self.protocol.resolve(dataset.name(), shots)?;
         let mut trainings = Vec::with_capacity(methods.len());
+        let mut looked_at: BTreeMap<bool, String> = BTreeMap::new();
         for (method, column) in methods.iter().zip(self.columns) {
             let validation = self.plugins.get(&method.id)?.descriptor.needs.validation;
             if validation && few_shot_lists::lacks_validation(*dataset, &sample) {
@@ -167,12 +169,19 @@ impl<'a> Cells<'a> {
                 return Err(Error::new(format!("{what}, {shots} shots and seed {seed} names none"))
                     .help("leave the method out with `--methods`, or add the images under `val`"));
             }
-            let mut looked_at = train.clone();
-            looked_at.extend(if validation { of_classes(&sample.val) } else { Vec::new() });
+            // Methods that look at the same images share the reading of them.
+            let images = if let Some(images) = looked_at.get(&validation) {
+                String::clone(images)
+            } else {
+                let more = if validation { of_classes(&sample.val) } else { Vec::new() };
+                let images = self.seen.images(*dataset, &[&train[..], &more].concat())?;
+                looked_at.insert(validation, images.clone());
+                images
+            };
             let training = TrainingCell {
                 dataset: dataset.name().to_owned(),
                 manifest: manifest.clone(),
-                images: self.seen.images(*dataset, &looked_at)?,
+                images,
                 classes: *classes,
                 method: method.clone(),
                 backbone: self.backbone.clone(),
