@@ -14,6 +14,7 @@ fn the_whole_table() {
     let markdown = fs::read_to_string(folder.path().join("out/few-shot.md")).unwrap();
     insta::assert_snapshot!("few_shot_table", markdown);
     the_numbers_make_sense(folder.path());
+    the_readme_shows(&String::from_utf8_lossy(&output.stdout));
 
     // A second run computes nothing and prints the same; so does a report.
     let again = nemesis(folder.path(), &["run"]).output().unwrap();
@@ -21,6 +22,22 @@ fn the_whole_table() {
     assert_eq!(again.stdout, output.stdout);
     let report = nemesis(folder.path(), &["report"]).output().unwrap();
     assert_eq!(report.stdout, output.stdout);
+}
+
+/// The README's first listing is real output; its lines that begin with `…` stand for what it leaves out.
+fn the_readme_shows(output: &str) {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let (_, listing) = readme.split_once("$ cargo xtask reproduce\n").unwrap();
+    let (listing, _) = listing.split_once("```").unwrap();
+    let mut rest = output;
+    for part in listing.split_inclusive('\n').collect::<Vec<_>>().split(|line| line.starts_with('…')) {
+        let part = part.concat();
+        let part = part.trim();
+        let Some(start) = rest.find(part) else {
+            panic!("the README shows what no run prints, or in another order:\n{part}\n\n{output}")
+        };
+        rest = &rest[start + part.len()..];
+    }
 }
 
 /// The suite is there to show learning: zero-shot neither useless nor perfect, and prompts that learn.
