@@ -1,5 +1,7 @@
 //! The one error type of the library: what happened, where, what was expected, what to do.
 
+pub(crate) mod access;
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -70,7 +72,7 @@ impl Error {
     /// An input or output operation on `file` that failed: `doing` is what could not be done, `read the file`. Who may do
     /// it is told where permission is lacking, and where a link leads that leads nowhere.
     pub fn io(doing: &str, file: impl AsRef<Path>, source: &std::io::Error) -> Self {
-        crate::access::explain(doing, file.as_ref(), source)
+        access::explain(doing, file.as_ref(), source)
     }
 
     /// What happened, without place, expectation and help.

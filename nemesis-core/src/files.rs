@@ -49,7 +49,7 @@ pub fn exists(path: &Path) -> Result<bool> {
     match fs::metadata(path) {
         Ok(_) => Ok(true),
         Err(e) if e.kind() == ErrorKind::NotADirectory => Ok(false),
-        Err(e) if e.kind() == ErrorKind::NotFound && crate::access::dangling_link(path).is_none() => Ok(false),
+        Err(e) if e.kind() == ErrorKind::NotFound && crate::error::access::dangling_link(path).is_none() => Ok(false),
         Err(e) => Err(Error::io("read the file", path, &e)),
     }
 }

@@ -3,11 +3,11 @@
 //! Three traits carry the design: [`dataset::Dataset`], [`backbone::Backbone`] and [`method::Method`].
 //! ARCHITECTURE.md at the root of the repository tells how they work together.
 
-mod access;
 mod compute;
 pub mod contents;
 pub mod dataset;
 pub mod device;
+mod dtype;
 pub mod engine;
 pub mod error;
 pub mod files;
@@ -17,6 +17,7 @@ pub mod note;
 pub mod plugin;
 pub mod pool;
 pub mod record;
+mod sample;
 pub mod yaml;
 
 use compute::budget;

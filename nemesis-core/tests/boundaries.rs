@@ -1,5 +1,6 @@
 //! What the modules may know of each other, as far as a text search tells.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,4 +32,103 @@ fn what_computes_knows_nothing_of_records_plugins_and_files_of_settings() {
             assert!(found.is_none(), "{} knows `{module}`: {}", file.display(), found.unwrap());
         }
     }
+}
+
+/// What each module at the top of a crate names of the others, by `crate::MODULE`, outside of its tests.
+fn modules(src: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let mut files = Vec::new();
+    sources(src, &mut files);
+    let mut modules: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in files {
+        let top = file.strip_prefix(src).unwrap().components().next().unwrap();
+        let top = top.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        let source = fs::read_to_string(&file).unwrap();
+        let code = source.split("#[cfg(test)]").next().unwrap();
+        let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        modules.entry(top).or_default().extend(named(&code.join("\n")));
+    }
+    modules.remove("lib");
+    modules.remove("main");
+    modules
+}
+
+/// The words that stand directly behind `crate::`, those in braces included.
+fn named(code: &str) -> BTreeSet<String> {
+    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let mut found = BTreeSet::new();
+    for (start, _) in code.match_indices("crate::") {
+        let after = &code[start + "crate::".len()..];
+        match after.strip_prefix('{') {
+            None => _ = found.insert(word(after)),
+            Some(list) => {
+                let mut depth = 0;
+                let mut item = String::new();
+                for c in list.chars() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => _ = found.insert(word(std::mem::take(&mut item).trim())),
+                        _ if depth == 0 => item.push(c),
+                        _ => {}
+                    }
+                }
+                found.insert(word(item.trim()));
+            }
+        }
+    }
+    found
+}
+
+/// Modules that know each other, by way of others or directly, in the order of who knows whom.
+fn circle(modules: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+    fn walk(
+        at: &str,
+        path: &mut Vec<String>,
+        done: &mut BTreeSet<String>,
+        modules: &BTreeMap<String, BTreeSet<String>>,
+    ) -> Option<Vec<String>> {
+        if let Some(start) = path.iter().position(|module| module == at) {
+            return Some(path[start..].to_vec());
+        }
+        if !done.insert(at.to_owned()) {
+            return None;
+        }
+        path.push(at.to_owned());
+        let next = modules[at].iter().filter(|next| *next != at && modules.contains_key(*next));
+        let found = next.into_iter().find_map(|next| walk(next, path, done, modules));
+        path.pop();
+        found
+    }
+    let mut done = BTreeSet::new();
+    modules.keys().find_map(|module| walk(module, &mut Vec::new(), &mut done, modules))
+}
+
+#[test]
+fn no_modules_know_each_other() {
+    // What `compute` holds is known by these names.
+    const COMPUTE: [&str; 5] = ["backbone", "budget", "image", "train", "FINGERPRINT"];
+    let mut modules = modules(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    assert!(modules.len() > 12, "{modules:?}");
+    for known in modules.values_mut() {
+        if COMPUTE.iter().any(|name| known.remove(*name)) {
+            known.insert("compute".to_owned());
+        }
+        if ["Error", "Result"].iter().any(|name| known.remove(*name)) {
+            known.insert("error".to_owned());
+        }
+    }
+    let circle = circle(&modules);
+    assert!(circle.is_none(), "{circle:?} know each other");
+}
+
+#[test]
+fn a_circle_is_found_by_way_of_others() {
+    let modules = |of: &[(&str, &str)]| {
+        of.iter().map(|(module, code)| ((*module).to_owned(), named(code))).collect::<BTreeMap<_, _>>()
+    };
+    let straight = modules(&[("a", "use crate::{b::{x, c}, c};"), ("b", "crate::c::y()"), ("c", "")]);
+    assert_eq!(circle(&straight), None);
+    let round = modules(&[("a", "use crate::b;"), ("b", "use crate::{c::d,\n e};"), ("c", ""), ("e", "crate::b::f")]);
+    assert_eq!(circle(&round), Some(vec!["b".to_owned(), "e".to_owned()]));
 }

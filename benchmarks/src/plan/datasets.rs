@@ -2,7 +2,8 @@
 //! should know.
 
 use super::variants::TestSet;
-use nemesis_core::dataset::{ClassSubset, Dataset, Sample, class_title, class_words, prompt_tokens};
+use nemesis_core::backbone::class_words;
+use nemesis_core::dataset::{ClassSubset, Dataset, Sample, class_title, prompt_tokens};
 use nemesis_core::{Error, Result};
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! Classes in messages, and the names that prompts cannot be made of or that they cannot tell apart.
 
-use super::{Contents, Sample, class_words};
+use super::{Contents, Sample};
+use crate::backbone::class_words;
 use crate::backbone::clip::{Tokenizer, clean_text};
 use crate::{Error, Result};
 use std::collections::BTreeMap;

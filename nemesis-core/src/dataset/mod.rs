@@ -19,6 +19,7 @@ mod sources;
 mod subset;
 mod written;
 
+pub use crate::sample::Sample;
 pub use check::{Report, SplitOrigin, check};
 pub use classes::{class_title, prompt_tokens};
 pub use few_shot::{FewShot, few_shot};
@@ -34,16 +35,7 @@ pub use subset::ClassSubset;
 
 use crate::Error;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-/// One image of a data set.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Sample {
-    /// The image file, relative to the data set's folder, with `/` between its parts.
-    pub path: PathBuf,
-    /// The class, an index into [`Dataset::class_names`].
-    pub label: u32,
-}
+use std::path::Path;
 
 /// The three parts of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,11 +84,6 @@ pub trait Dataset: Send + Sync {
     fn remarks(&self) -> &[Error] {
         &[]
     }
-}
-
-/// A class name as prompts have it: underscores become spaces (`trainers/coop.py`).
-pub fn class_words(name: &str) -> String {
-    name.replace('_', " ")
 }
 
 /// The test samples that are evaluated: all, or the first `limit` of each class in the order of the split.

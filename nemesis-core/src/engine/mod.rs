@@ -6,10 +6,10 @@ mod training;
 
 pub use classes::refuse_other_classes;
 
-use crate::backbone::{Assumption, Backbone, BackboneSpec, clip::Clip};
+use crate::backbone::{Assumption, Backbone, BackboneSpec, class_words, clip::Clip};
 use crate::budget::Budget;
 use crate::contents::Contents;
-use crate::dataset::{Dataset, Registry, Sample, class_words, manifest_hash};
+use crate::dataset::{Dataset, Registry, Sample, manifest_hash};
 use crate::device;
 use crate::method::{self, Task};
 use crate::plugin::Plugin;

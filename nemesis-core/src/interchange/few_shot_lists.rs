@@ -2,9 +2,10 @@
 //! set's folder, or the same name with `.json` and what `nemesis data sample --json` prints.
 
 use super::pickled_list;
+use crate::backbone::class_words;
 use crate::backbone::clip::clean_text;
 use crate::dataset::few_shot::{MAX_VAL_SHOTS, draw};
-use crate::dataset::{Dataset, FewShot, Sample, Split, class_title, class_words};
+use crate::dataset::{Dataset, FewShot, Sample, Split, class_title};
 use crate::{Error, Result, files, json};
 use serde::Deserialize;
 use serde_json::Value;

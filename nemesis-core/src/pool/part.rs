@@ -1,7 +1,7 @@
 //! The file of a part: safetensors with one tensor `features`, and key and checksum in its metadata.
 
 use super::PartKey;
-use crate::record::{dtype_of, kind_of};
+use crate::dtype::{dtype_of, kind_of};
 use crate::{Error, Result, files};
 use memmap2::Mmap;
 use safetensors::SafeTensors;

@@ -19,7 +19,6 @@ pub use outcome::{
     Adopted, ClassCount, Evaluated, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record, RecordKind,
     Recorded, Trained, TrainingOutcome, TrainingRecord, differences,
 };
-pub(crate) use state::{dtype_of, kind_of};
 pub use state::{from_safetensors, to_safetensors};
 pub use store::Store;
 pub(crate) use store::has_row_for_each;

@@ -1,11 +1,12 @@
 //! Learned states as safetensors, the same bytes for the same tensors.
 
+use crate::dtype::{dtype_of, kind_of};
 use crate::method::State;
 use crate::{Error, Result};
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::TensorView;
 use safetensors::{SafeTensors, serialize};
 use std::collections::HashMap;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 /// Named tensors as a safetensors file, with metadata if there are any. Tensors are sorted by type and name, so that equal states have equal bytes.
 ///
@@ -61,34 +62,10 @@ pub(super) fn metadata(bytes: &[u8], key: &str) -> Result<Option<String>> {
     Ok(file.metadata().as_ref().and_then(|values| values.get(key).cloned()))
 }
 
-const KINDS: [(Kind, Dtype); 10] = [
-    (Kind::Bool, Dtype::BOOL),
-    (Kind::Uint8, Dtype::U8),
-    (Kind::Int8, Dtype::I8),
-    (Kind::Int16, Dtype::I16),
-    (Kind::Int, Dtype::I32),
-    (Kind::Int64, Dtype::I64),
-    (Kind::BFloat16, Dtype::BF16),
-    (Kind::Half, Dtype::F16),
-    (Kind::Float, Dtype::F32),
-    (Kind::Double, Dtype::F64),
-];
-
-pub(crate) fn dtype_of(kind: Kind) -> Result<Dtype> {
-    let found = KINDS.iter().find(|(known, _)| *known == kind);
-    found
-        .map(|(_, dtype)| *dtype)
-        .ok_or_else(|| Error::new(format!("safetensors cannot hold tensors of type {kind:?}")))
-}
-
-pub(crate) fn kind_of(dtype: Dtype) -> Result<Kind> {
-    let found = KINDS.iter().find(|(_, known)| *known == dtype);
-    found.map(|(kind, _)| *kind).ok_or_else(|| Error::new(format!("libtorch cannot hold tensors of type {dtype}")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::Kind;
 
     #[test]
     fn a_state_survives_whatever_its_type_and_layout() {

@@ -4,9 +4,11 @@ pub mod clip;
 mod key;
 pub mod known;
 mod origin;
+mod words;
 
 pub use key::{BackboneFacts, BackboneKey};
 pub use origin::{Assumption, Origin};
+pub use words::class_words;
 
 use crate::Result;
 use crate::method::ClassPosition;

@@ -3,7 +3,7 @@
 use super::pictures::{Pictures, Seen};
 use super::services::Services;
 use crate::backbone::Backbone;
-use crate::dataset::class_words;
+use crate::backbone::class_words;
 use crate::method::prompt::unit;
 use crate::method::{Batch, Method, Needs};
 use crate::{Error, Result};

@@ -3,9 +3,9 @@
 use super::pictures::{Augmentation, Pictures};
 use crate::backbone::{Backbone, BackboneSpec};
 use crate::contents::{Contents, digest};
-use crate::dataset::Sample;
 use crate::image::{DecodedCache, Preprocess, Rgb8, load_batch, prefetch};
 use crate::pool::{PartKey, Pool, View};
+use crate::sample::Sample;
 use crate::{Error, Result};
 use blake3::Hash;
 use std::collections::HashMap;

@@ -35,7 +35,7 @@ pub use vit::VisionTransformer;
 pub use weights::Weights;
 
 use super::{Backbone, BackboneSpec, ClassPrompts};
-use crate::dataset::class_words;
+use crate::backbone::class_words;
 use crate::method::ClassPosition;
 use crate::{Error, Result};
 use frozen::FrozenText;
