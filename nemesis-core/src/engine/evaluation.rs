@@ -39,7 +39,7 @@ impl Engine {
                 let record = self
                     .store
                     .get::<TrainingCell>(&id)?
-                    .ok_or_else(|| Error::new(self.store.failure_of_training(&id)))?;
+                    .ok_or_else(|| self.store.failure_of_training(&id))?;
                 let classes = self.store.classes_of_state(self.store.hash_of_learned(&record, cell.epoch)?);
                 Ok((&training.method, self.store.learned(&record, cell.epoch)?, classes?, training.seed))
             }

@@ -1,5 +1,14 @@
-//! The one error type of the library: what happened, where, what was expected, what to do.
+//! The one error type of the library: what happened, where, what was expected, what to do. Code asks its kind, the option
+//! and the place, and never its words.
 
+mod foreign;
+mod names;
+
+pub use foreign::of_serde;
+pub(crate) use foreign::{of_serde_json, of_serde_yaml, words_of_serde_json};
+pub use names::{nearest, suggest};
+
+use nemesis_sdk::ErrorKind;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,13 +23,44 @@ pub struct Error {
     details: Box<Details>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Missing parts are left out, since errors stand in records of failures.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 struct Details {
     what: String,
+    #[serde(skip_serializing_if = "Kind::is_other")]
+    kind: Kind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    option: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<String>,
+}
+
+/// What sort of failure an [`Error`] is, as far as some code does something else for it. Whatever is new here needs one who
+/// asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// libtorch was refused memory. A worker says how much there was.
+    OutOfMemory,
+    /// A plugin was made for another interface or another libtorch. The conformance kit wants it refused as that.
+    Incompatible,
+    /// Anything else, and what a later version has a word for.
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+impl Kind {
+    fn is_other(&self) -> bool {
+        *self == Self::Other
+    }
 }
 
 /// The result of everything in this crate that can fail.
@@ -29,7 +69,21 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error that says what happened: a sentence without a final period.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { details: Box::new(Details { what: what.into(), file: None, line: None, expected: None, help: None }) }
+        Self { details: Box::new(Details { what: what.into(), ..Details::default() }) }
+    }
+
+    /// Says what sort of failure it is.
+    #[must_use]
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        self.details.kind = kind;
+        self
+    }
+
+    /// Names the option that the error is about: one of a command, `--shots`, or of a method, `nemesis-pan.tau`.
+    #[must_use]
+    pub fn about(mut self, option: impl Into<String>) -> Self {
+        self.details.option = Some(option.into());
+        self
     }
 
     /// Names the file (or folder) that the error is about.
@@ -78,15 +132,30 @@ impl Error {
         &self.details.what
     }
 
+    /// What sort of failure it is.
+    pub fn kind(&self) -> Kind {
+        self.details.kind
+    }
+
+    /// The option that the error is about, as [`Error::about`] names it.
+    pub fn option(&self) -> Option<&str> {
+        self.details.option.as_deref()
+    }
+
     /// The file that the error is about, if it is about one.
     pub fn file(&self) -> Option<&Path> {
         self.details.file.as_deref()
+    }
+
+    /// Whether it already says what the user can do.
+    pub fn has_help(&self) -> bool {
+        self.details.help.is_some()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Details { what, file, line, expected, help } = &*self.details;
+        let Details { what, file, line, expected, help, kind: _, option: _ } = &*self.details;
         f.write_str(what)?;
         if let Some(file) = file {
             write!(f, "\n  --> {}", file.display())?;
@@ -108,50 +177,34 @@ impl std::error::Error for Error {}
 
 impl From<tch::TchError> for Error {
     fn from(error: tch::TchError) -> Self {
-        Self::new(first_line(&error.to_string()))
+        nemesis_sdk::Error::from(error).into()
     }
 }
 
 impl From<nemesis_sdk::Error> for Error {
     fn from(error: nemesis_sdk::Error) -> Self {
-        Self::new(error.to_string())
+        let kind = match error.kind() {
+            ErrorKind::OutOfMemory => Kind::OutOfMemory,
+            ErrorKind::Failed
+            | ErrorKind::Panicked
+            | ErrorKind::InvalidOptions
+            | ErrorKind::Cancelled
+            | ErrorKind::Unsupported => Kind::Other,
+        };
+        let ours = Self::new(error.to_string()).of_kind(kind);
+        error.about().into_iter().fold(ours, Self::about)
     }
 }
 
 impl From<Error> for nemesis_sdk::Error {
+    /// A method gets all of the text. Of the rest the border has room for what an [`ErrorKind`] says.
     fn from(error: Error) -> Self {
-        Self::new(error.to_string())
+        let kind = match error.kind() {
+            Kind::OutOfMemory => ErrorKind::OutOfMemory,
+            Kind::Incompatible | Kind::Other => ErrorKind::Failed,
+        };
+        Self::of_kind(kind, error.to_string())
     }
-}
-
-/// libtorch appends a C++ stack trace to its messages, which tells a user nothing.
-fn first_line(message: &str) -> &str {
-    message.lines().next().unwrap_or("libtorch failed without a message")
-}
-
-/// The candidate nearest to `name` by edit distance, if one is near enough to be what was meant.
-pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.chars().count() / 3).max(2))
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// How many candidates [`suggest`] lists: more would bury the message.
-const MAX_LISTED: usize = 20;
-
-/// ` did you mean …?` for [`Error::help`], or the list of all candidates when none is near.
-pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    if let Some(candidate) = nearest(name, candidates.clone()) {
-        return format!("did you mean `{candidate}`?");
-    }
-    let mut all: Vec<&str> = candidates.into_iter().collect();
-    let more = all.len().saturating_sub(MAX_LISTED);
-    all.truncate(MAX_LISTED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("known are: {}{more}", all.join(", "))
 }
 
 #[cfg(test)]
@@ -174,8 +227,26 @@ mod tests {
     }
 
     #[test]
-    fn nearest_refuses_what_is_too_far() {
-        assert_eq!(nearest("eurosta", ["eurosat", "dtd"]), Some("eurosat"));
-        assert_eq!(nearest("imagenet", ["eurosat", "dtd"]), None);
+    fn every_part_arrives_in_another_process() {
+        let error = Error::new("not enough memory")
+            .of_kind(Kind::OutOfMemory)
+            .about("nemesis-pan.tau")
+            .at("suite.yaml")
+            .line(3)
+            .expected("less")
+            .help("wait");
+        let sent = serde_json::to_string(&error).unwrap();
+        assert_eq!(serde_json::from_str::<Error>(&sent).unwrap(), error);
+        assert_eq!(serde_json::to_string(&Error::new("no")).unwrap(), r#"{"what":"no"}"#);
+        let later: Error = serde_json::from_str(r#"{"what":"no","kind":"of-a-later-version"}"#).unwrap();
+        assert_eq!(later, Error::new("no"));
+    }
+
+    #[test]
+    fn kind_and_option_survive_the_sdk() {
+        let memory = Error::new("not enough").of_kind(Kind::OutOfMemory);
+        assert_eq!(Error::from(nemesis_sdk::Error::from(memory.clone())), memory);
+        let option = Error::from(nemesis_sdk::Error::option("tau", "too small"));
+        assert_eq!((option.option(), option.what()), (Some("tau"), "option `tau`: too small"));
     }
 }
