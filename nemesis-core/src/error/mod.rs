@@ -121,6 +121,13 @@ impl Error {
         self
     }
 
+    /// Puts a place that is no file behind what happened: `what in place`.
+    #[must_use]
+    pub fn found_in(mut self, place: impl fmt::Display) -> Self {
+        self.details.what = format!("{} in {place}", self.details.what);
+        self
+    }
+
     /// An input or output operation on `file` that failed: `doing` is what could not be done, `read the file`. Who may do
     /// it is told where permission is lacking, and where a link leads that leads nowhere.
     pub fn io(doing: &str, file: impl AsRef<Path>, source: &std::io::Error) -> Self {
