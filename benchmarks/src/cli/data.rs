@@ -35,6 +35,7 @@ impl Keys for OfData {
     fn adapted(argument: Arg) -> Arg {
         argument
             .global(true)
+            .display_order(100)
             .help("The folder that holds the data sets' folders [default: `data` of nemesis.yaml, or `NEMESIS_DATA`]")
     }
 }

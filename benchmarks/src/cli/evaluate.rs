@@ -74,6 +74,7 @@ impl Keys for OfEvaluate {
         match argument.get_id().as_str() {
             "data" => argument.help("The folder that holds the data sets' folders [default: the mini suite's data]"),
             "limit" => argument.help("Only the first N test images of each class, in the order of the split"),
+            "precision" => argument.help("fp32, fp64, fp16, bf16 or amp [default: the protocol's]"),
             "plugin" => argument.help("A plugin, or a folder of plugins. Their code is run"),
             "out" => argument.help("Where the records go [default: out]"),
             _ => argument,

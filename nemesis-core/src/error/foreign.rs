@@ -26,22 +26,64 @@ pub(crate) fn of_serde_yaml(error: &serde_yaml::Error, text: &str, file: &Path) 
         Error::new(format!("the file is not YAML: {message}"))
             .help("is it cut short, is a quote or bracket left open, or a line indented otherwise than its neighbours?")
     } else {
-        of_serde(&message)
+        match path_in(&message) {
+            Some(path) => {
+                let value = serde_yaml::from_str(text).ok();
+                of_serde(&format!("{}{}", entry_names(path, value.as_ref()), &message[path.len()..]))
+            }
+            None => of_serde(&message),
+        }
     };
     let line = repetition(&message, text).or_else(|| Some(error.location()?.line()));
     line.into_iter().fold(told.at(file), Error::line)
 }
 
-/// The same for JSON. File and line are named.
-pub(crate) fn of_serde_json(error: &serde_json::Error, text: &str, file: &Path) -> Error {
+/// The same for JSON, given the path to what is wrong. File and line are named.
+pub(crate) fn of_serde_json(error: &serde_json::Error, path: &str, text: &str, file: &Path) -> Error {
     let told = if text.trim().is_empty() {
         Error::new("the file is empty").help("it may be a download that broke off: get it again")
     } else if error.is_eof() {
         Error::new("the file ends in the middle of its JSON").help("it may be a download that broke off: get it again")
     } else {
-        wrong_value(&words_of_serde_json(error))
+        let what = wrong_value(&words_of_serde_json(error));
+        let is_inside = path.contains(|c: char| c.is_alphanumeric() || c == '[');
+        if is_inside { what.context(entry_names(path, None)) } else { what }
     };
     told.at(file).line(error.line().max(1))
+}
+
+/// The path that a message begins with, as far as it leads into a list: `.[0].layout` of `.[0].layout: missing field …`.
+fn path_in(message: &str) -> Option<&str> {
+    let path = message.split_once(": ")?.0;
+    (path.contains('[') && !path.contains([' ', '`'])).then_some(path)
+}
+
+/// A path as people say it. Of `.[0].layout` is left `toy.layout` where the entry has a name in the file's `value`, and else
+/// `entry 1, layout`, counted from one.
+fn entry_names(path: &str, value: Option<&serde_yaml::Value>) -> String {
+    let mut at = value;
+    let mut said = String::new();
+    let mut add = |part: &str, joint: &str| {
+        let joint = if said.is_empty() { "" } else { joint };
+        said.push_str(joint);
+        said.push_str(part);
+    };
+    let mut joint = ".";
+    for key in path.replace('[', ".[").split('.').filter(|key| !key.is_empty()) {
+        let Some(index) = key.strip_prefix('[').and_then(|key| key.strip_suffix(']')?.parse::<usize>().ok()) else {
+            add(key, joint);
+            (at, joint) = (at.and_then(|value| value.get(key)), ".");
+            continue;
+        };
+        at = at.and_then(|value| value.get(index));
+        let name = ["name", "method"].into_iter().find_map(|key| at?.get(key)?.as_str());
+        match name {
+            Some(name) => add(name, "."),
+            None => add(&format!("entry {}", index + 1), ", "),
+        }
+        joint = if name.is_some() { "." } else { ", " };
+    }
+    said
 }
 
 /// What serde_json says, without the place, which is told by `-->`.
@@ -89,4 +131,20 @@ fn unknown_name(message: &str) -> Option<Error> {
     } else {
         error.expected(format!("one of {}", known.join(", "))).help(suggest(name, known.iter().copied()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_named_or_counted_from_one() {
+        let registry = serde_yaml::from_str("- {name: toy, layout: x}\n- {layout: y}").unwrap();
+        assert_eq!(entry_names(".[0].layout", Some(&registry)), "toy.layout");
+        assert_eq!(entry_names(".[1].layout", Some(&registry)), "entry 2, layout");
+        let suite = serde_yaml::from_str("methods: [{method: coop, options: 1}]\nshots: [1, x]").unwrap();
+        assert_eq!(entry_names("methods[0].options", Some(&suite)), "methods.coop.options");
+        assert_eq!(entry_names("shots[1]", Some(&suite)), "shots, entry 2");
+        assert_eq!(entry_names("train[3][1]", None), "train, entry 4, entry 2");
+    }
 }

@@ -37,6 +37,8 @@ struct Details {
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<String>,
@@ -97,6 +99,13 @@ impl Error {
     #[must_use]
     pub fn line(mut self, line: usize) -> Self {
         self.details.line = Some(line);
+        self
+    }
+
+    /// Names the entry of the file given by [`Error::at`]: `train, entry 4`.
+    #[must_use]
+    pub fn entry(mut self, entry: impl Into<String>) -> Self {
+        self.details.entry = Some(entry.into());
         self
     }
 
@@ -162,12 +171,15 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Details { what, file, line, expected, help, kind: _, option: _ } = &*self.details;
+        let Details { what, file, line, entry, expected, help, kind: _, option: _ } = &*self.details;
         f.write_str(what)?;
         if let Some(file) = file {
             write!(f, "\n  --> {}", file.display())?;
             if let Some(line) = line {
                 write!(f, ":{line}")?;
+            }
+            if let Some(entry) = entry {
+                write!(f, " ({entry})")?;
             }
         }
         if let Some(expected) = expected {
@@ -240,6 +252,7 @@ mod tests {
             .about("nemesis-pan.tau")
             .at("suite.yaml")
             .line(3)
+            .entry("methods, entry 2")
             .expected("less")
             .help("wait");
         let sent = serde_json::to_string(&error).unwrap();

@@ -38,7 +38,8 @@ impl Plugin {
         let entry = unsafe {
             library
                 .get::<abi::EntryFn>(abi::ENTRY_SYMBOL.as_bytes())
-                .map_err(|e| Error::new(format!("the plugin has no entry: {}", Refusal::from(&e).words)).at(path))?()
+                .map_err(|e| Error::new(format!("the plugin has no entry: {}", Refusal::from(&e).words)).at(path))?(
+            )
         };
         let faulty = |error: method::Error| Error::new(format!("the plugin is faulty: {error}")).at(path);
         // SAFETY: the entry and all that it points to are static in a library that is never unloaded.

@@ -10,8 +10,8 @@ use super::{
     Cell, CellId, Evaluated, EvaluationCell, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record,
     Recorded, Trained, TrainingCell, TrainingOutcome, TrainingRecord,
 };
-use crate::method::State;
 use crate::error::words_of_serde_json;
+use crate::method::State;
 use crate::{Error, Result, files};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -357,6 +357,7 @@ mod tests {
     use super::super::cell::tests::{evaluation, training};
     use super::super::outcome::tests::provenance;
     use super::*;
+    use crate::error::Kind;
     use crate::train::EpochRecord;
     use std::collections::BTreeMap;
     use tch::Tensor;
@@ -408,6 +409,21 @@ mod tests {
         assert!(!store.contains(&cell.id()));
         put_evaluation(&store);
         assert!(store.failure(&cell.id()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_failure_of_an_earlier_version_is_read() {
+        let (_folder, store) = store();
+        let cell = Cell::from(evaluation());
+        store.put_failure(&cell, &Error::new("it broke")).unwrap();
+        let path = store.failure_path(&cell.id());
+        let text = fs::read_to_string(&path).unwrap();
+        let earlier = text
+            .replace("\"schema\": 3", "\"schema\": 2")
+            .replace("{\n    \"what\": \"it broke\"\n  }", "\"it broke\"");
+        assert_ne!(earlier, text);
+        fs::write(&path, earlier).unwrap();
+        assert_eq!(store.failure(&cell.id()).unwrap().unwrap().reason, Error::new("it broke"));
     }
 
     #[test]
