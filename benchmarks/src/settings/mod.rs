@@ -157,8 +157,11 @@ fn translate(error: &figment::Error) -> Error {
             .help(suggest(&variable(name), known.iter().map(String::as_str)));
     }
     let told = of_serde(&error.kind.to_string());
-    let told =
-        if told.has_help() { told } else { told.help("run `nemesis run --help` for the options and their values") };
+    let told = match error.kind {
+        // Our own parsers say what they want.
+        figment::error::Kind::Message(_) => told,
+        _ => told.help("run `nemesis run --help` for the options and their values"),
+    };
     match error.path.first() {
         Some(key) => told.found_in(format_args!("`{}`", variable(key))).about(variable(key)),
         None => told,
