@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn a_wrong_type_a_missing_key_and_a_repeated_key_are_placed() {
         insta::assert_snapshot!(message("shots: [1, two]\n"), @r#"
-        shots[1]: invalid type: string "two"
+        shots, entry 2: invalid type: string "two"
           --> suite.yaml:1
           expected: a whole number from 0 on
         "#);

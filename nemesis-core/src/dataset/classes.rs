@@ -129,7 +129,11 @@ mod tests {
 
     #[test]
     fn what_is_not_seen_of_a_name_is_escaped() {
-        insta::assert_snapshot!(check_name(3, "\u{200b}\t_").unwrap_err(), @"");
+        insta::assert_snapshot!(check_name(3, "\u{200b}\t_").unwrap_err(), @r"
+        class 3 is called `\u{200b}\u{9}_`, of which a prompt keeps nothing but spaces and dots
+          expected: a name that stands in prompts: `a photo of a NAME.`
+          help: name the class there; labels stay as they are
+        ");
         assert_eq!(class_title(1, "St. Élan\u{ad} 🍎"), r"class 1 (St. Élan\u{ad} 🍎)");
     }
 
