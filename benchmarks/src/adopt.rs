@@ -165,7 +165,9 @@ impl Pair<'_> {
 }
 
 fn failed(store: &Store, planned: &PlannedCell) -> Result<String> {
-    let reason = store.failure(&planned.id)?.map_or_else(|| "it left no record".to_owned(), |failure| failure.reason);
+    let reason = store
+        .failure(&planned.id)?
+        .map_or_else(|| "it left no record".to_owned(), |failure| failure.reason.to_string());
     Ok(format!("this build fails on it: {reason}"))
 }
 

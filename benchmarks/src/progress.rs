@@ -59,7 +59,7 @@ impl Progress {
             }
             Event::Done(cell) => self.finish(cell),
             Event::Failed(cell, reason) => {
-                self.say(&format!("failed: {}\n  {}", cell.title(), reason.replace('\n', "\n  ")));
+                self.say(&format!("failed: {}\n  {}", cell.title(), reason.to_string().replace('\n', "\n  ")));
                 self.finish(cell);
             }
             Event::Warning(text) => self.say(&format!("warning: {text}")),

@@ -84,7 +84,7 @@ fn entry(cell: &SavedCell, store: &Store) -> Result<Entry> {
     let outcome = match store.get::<EvaluationCell>(&cell.id)? {
         Some(record) => Outcome::Done(Box::new(record)),
         None => match store.failure(&cell.id)? {
-            Some(failure) => Outcome::Failed(failure.reason),
+            Some(failure) => Outcome::Failed(failure.reason.to_string()),
             None => Outcome::Missing,
         },
     };

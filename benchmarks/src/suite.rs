@@ -233,33 +233,8 @@ fn load<T: serde::de::DeserializeOwned>(
             .expected(format!("the name of a {what}, or a file that ends in `.yaml`"))
             .help(suggest(name, known)));
     };
-    let value = yaml::parse(&text, &file).map_err(|error| blame::<Counts>(&text, &file).unwrap_or(error))?;
+    let value = yaml::parse(&text, &file)?;
     Ok(Source { value, file, text })
-}
-
-/// The keys of a suite whose lists may be written in several ways.
-#[derive(Deserialize)]
-struct Counts {
-    #[serde(default, rename = "shots", deserialize_with = "numbers::deserialize")]
-    _shots: Vec<u32>,
-    #[serde(default, rename = "seeds", deserialize_with = "numbers::deserialize")]
-    _seeds: Vec<u64>,
-}
-
-/// The error of the first key whose value alone is wrong. Of a list that may be written in several ways, serde knows
-/// neither key nor line.
-pub(crate) fn blame<T: serde::de::DeserializeOwned>(text: &str, file: &Path) -> Option<Error> {
-    let keys: serde_yaml::Mapping = serde_yaml::from_str(text).ok()?;
-    keys.into_iter().find_map(|(key, value)| {
-        let name = key.as_str()?.to_owned();
-        let alone = serde_yaml::to_string(&serde_yaml::Mapping::from_iter([(key, value)])).ok()?;
-        let error = yaml::parse::<T>(&alone, file).err()?;
-        let error = if error.what().contains(&name) { error } else { error.context(&name) };
-        Some(match line_of_key(text, &name, &name) {
-            Some(line) => error.line(line),
-            None => error,
-        })
-    })
 }
 
 /// The line of a key inside the part of a text that begins with a line containing `after`, for errors about options

@@ -49,6 +49,11 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// A checkpoint with a name for its backbone.
+    pub fn named(name: String, file: PathBuf) -> Self {
+        Self { name: Some(name), file }
+    }
+
     /// The backbone's name: the one given, else that of the published model whose file it is, else the file's stem.
     pub fn name(&self) -> String {
         let stem = || self.file.file_stem().unwrap_or(OsStr::new("clip")).to_string_lossy().into_owned();

@@ -47,7 +47,7 @@ fn open_cuda() -> Result<()> {
             "`cargo xtask setup --cuda` fetches the CUDA libraries; LIBTORCH may name a libtorch that has them",
         ));
     }
-    open_for_good(&cuda, Symbols::Shared).map_err(|reason| failed(&reason).at(&cuda))?;
+    open_for_good(&cuda, Symbols::Shared).map_err(|refusal| failed(&refusal.words).at(&cuda))?;
     Ok(())
 }
 

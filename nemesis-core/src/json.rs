@@ -1,7 +1,7 @@
 //! Typed JSON whose failures name the file and the line.
 
-use crate::yaml::wrong_value;
-use crate::{Error, Result};
+use crate::Result;
+use crate::error::of_serde_json;
 use serde::de::DeserializeOwned;
 use std::path::Path;
 
@@ -11,18 +11,11 @@ use std::path::Path;
 ///
 /// When the text is not JSON, is cut off, or is not a `T`.
 pub fn parse<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T> {
-    serde_json::from_str(text).map_err(|error| {
-        let message = error.to_string();
-        // The place is told by `-->`; serde_json's own ` at line 3 column 5` would repeat it.
-        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
-        let placed = if text.trim().is_empty() {
-            Error::new("the file is empty").help("it may be a download that broke off: get it again")
-        } else if error.is_eof() {
-            Error::new("the file ends in the middle of its JSON")
-                .help("it may be a download that broke off: get it again")
-        } else {
-            wrong_value(message)
-        };
-        placed.at(file).line(error.line().max(1))
-    })
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| of_serde_json(error.inner(), &error.path().to_string(), text, file))
+        .and_then(|value| match deserializer.end() {
+            Ok(()) => Ok(value),
+            Err(error) => Err(of_serde_json(&error, "", text, file)),
+        })
 }

@@ -71,7 +71,7 @@ fn a_wrong_split_file_is_refused_and_the_line_told() {
     let refused = |text: &str| split_file(text).failure();
     insta::assert_snapshot!(refused(&rows("[\"x.jpg\", 0, \"cat\"],\n", "", "")), @r"
     cannot open the data set `toy`: the label 0 has two class names: `cat` and `ant`
-      --> ROOT/toy/split.json:4
+      --> ROOT/toy/split.json:4 (train, entry 2)
     ");
     insta::assert_snapshot!(refused(&rows("[\"x.jpg\", 3, \"cat\"],\n", "", "")), @r"
     cannot open the data set `toy`: no training image has the label 2, but one has 3
@@ -80,23 +80,23 @@ fn a_wrong_split_file_is_refused_and_the_line_told() {
     ");
     insta::assert_snapshot!(refused(&rows("", "[\"x.jpg\", 2, \"cat\"],\n", "")), @r"
     cannot open the data set `toy`: the label 2 (`cat`) of val does not occur in train
-      --> ROOT/toy/split.json:6
+      --> ROOT/toy/split.json:6 (val, entry 1)
     ");
     insta::assert_snapshot!(refused(&rows("", "", "[\"x.jpg\", 1, \"ant\"],\n")), @r"
     cannot open the data set `toy`: the label 1 has two class names: `bear` and `ant`
-      --> ROOT/toy/split.json:8
+      --> ROOT/toy/split.json:8 (test, entry 1)
     ");
     insta::assert_snapshot!(refused(&rows("", "[\"t0.jpg\", 0, \"ant\"],\n", "")), @r"
     cannot open the data set `toy`: the image `t0.jpg` is listed in both train and val
-      --> ROOT/toy/split.json:6
+      --> ROOT/toy/split.json:6 (val, entry 1)
     ");
     insta::assert_snapshot!(refused(&rows("[\"../x.jpg\", 0, \"ant\"],\n", "", "")), @r"
     cannot open the data set `toy`: `../x.jpg` leads out of the data set's folder or nowhere
-      --> ROOT/toy/split.json:3
+      --> ROOT/toy/split.json:3 (train, entry 1)
       expected: a relative path without `..`
     ");
     insta::assert_snapshot!(refused(&rows("[\"x.jpg\", \"0\", \"ant\"],\n", "", "")), @r#"
-    cannot open the data set `toy`: invalid type: string "0"
+    cannot open the data set `toy`: train, entry 1, entry 2: invalid type: string "0"
       --> ROOT/toy/split.json:3
       expected: a whole number from 0 on
     "#);
@@ -191,18 +191,18 @@ fn lists_from_windows_are_read_as_others() {
     let refused = |text: &str| split_file(text).failure();
     insta::assert_snapshot!(refused(&rows("[\"D:\\\\x.jpg\", 0, \"ant\"],\n", "", "")), @r"
     cannot open the data set `toy`: `D:\x.jpg` is an absolute path
-      --> ROOT/toy/split.json:3
+      --> ROOT/toy/split.json:3 (train, entry 1)
       expected: a relative path without `..`
     ");
     insta::assert_snapshot!(refused(&rows("[\"..\\\\x.jpg\", 0, \"ant\"],\n", "", "")), @r"
     cannot open the data set `toy`: `..\x.jpg` leads out of the data set's folder or nowhere
-      --> ROOT/toy/split.json:3
+      --> ROOT/toy/split.json:3 (train, entry 1)
       expected: a relative path without `..`
     ");
     // One image by two spellings is one image.
     insta::assert_snapshot!(refused(&rows("", "[\"./t0.jpg\", 0, \"ant\"],\n", "")), @r"
     cannot open the data set `toy`: the image `t0.jpg` is listed in both train and val
-      --> ROOT/toy/split.json:6
+      --> ROOT/toy/split.json:6 (val, entry 1)
     ");
 }
 
@@ -211,19 +211,19 @@ fn names_that_say_nothing_are_refused_with_class_and_line() {
     let named = |name: &str| split_file(&rows("", "", "").replace("bear", name)).failure();
     insta::assert_snapshot!(named(" _ "), @r"
     cannot open the data set `toy`: class 1 is called ` _ `, of which a prompt keeps nothing but spaces and dots
-      --> ROOT/toy/split.json:4
+      --> ROOT/toy/split.json:4 (train, entry 2)
       expected: a name that stands in prompts: `a photo of a NAME.`
       help: name the class there; labels stay as they are
     ");
     insta::assert_snapshot!(named(""), @r"
     cannot open the data set `toy`: class 1 has no name
-      --> ROOT/toy/split.json:4
+      --> ROOT/toy/split.json:4 (train, entry 2)
       expected: a name that stands in prompts: `a photo of a NAME.`
       help: name the class there; labels stay as they are
     ");
     insta::assert_snapshot!(named("a <|EndOfText|>"), @r"
     cannot open the data set `toy`: the name of class 1 (a <|EndOfText|>) contains `<|endoftext|>`, which CLIP takes for the border of a prompt
-      --> ROOT/toy/split.json:4
+      --> ROOT/toy/split.json:4 (train, entry 2)
       help: rename the class
     ");
     insta::assert_snapshot!(variant_lists("F-16A/B\n__\n", b"1 F-16A/B\n").failure(), @r"

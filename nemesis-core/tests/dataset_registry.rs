@@ -159,29 +159,29 @@ fn another_data_sets_files_are_refused() {
 fn a_wrong_registry_is_placed() {
     let told = |text: &str| Registry::parse(text, Path::new("datasets.yaml")).unwrap_err().to_string();
     insta::assert_snapshot!(told(&TOY.replace("classes:", "clases:")), @r"
-    unknown key `clases` in `[0]`
+    unknown key `clases` in `toy`
       --> datasets.yaml:6
       expected: one of name, title, folder, layout, raw, published, classes, samples, template, licence, home, fetch
       help: did you mean `classes`?
     ");
     insta::assert_snapshot!(told(&TOY.replace("split_file:", "split_fil:")), @r"
-    unknown value `split_fil` in `[0].layout`
+    unknown value `split_fil` in `toy.layout`
       --> datasets.yaml:5
       expected: one of split_file, variant_lists, class_folders, test_folders
       help: did you mean `split_file`?
     ");
     insta::assert_snapshot!(told(&TOY.replace("images: pictures", "images: ../pictures")), @r"
-    [0].layout.split_file: `../pictures` leads out of the data set's folder or nowhere
+    toy.layout.split_file: `../pictures` leads out of the data set's folder or nowhere
       --> datasets.yaml:5
       expected: a relative path without `..`
     ");
     insta::assert_snapshot!(told(&TOY.replace("a photo of a {}.", "a photo")), @r"
-    [0]: the template `a photo` has 0 places for the class name
+    toy: the template `a photo` has 0 places for the class name
       --> datasets.yaml:2
       expected: exactly one `{}`
     ");
     insta::assert_snapshot!(told(&TOY.replace("train: 2", "train: -2")), @r"
-    [0].samples.train: invalid type: integer `-2`
+    toy.samples.train: invalid type: integer `-2`
       --> datasets.yaml:7
       expected: a whole number from 0 on
     ");

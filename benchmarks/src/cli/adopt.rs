@@ -1,11 +1,11 @@
 //! `nemesis adopt`: uses the records of another build, once a sample of them came out the same.
 
-use super::options::RunOptions;
 use super::run::worker_options;
 use super::{Ending, print, warn};
 use crate::adopt::{Candidate, candidates, compare, part, proof, sample};
 use crate::plan::Plan;
 use crate::progress::Progress;
+use crate::settings::{Layer, Settings};
 use clap::Args;
 use nemesis_core::record::Store;
 use nemesis_core::{Error, Result};
@@ -21,7 +21,7 @@ use std::path::Path;
 #[command(after_help = EXAMPLES)]
 pub(super) struct Adopt {
     #[command(flatten)]
-    options: RunOptions,
+    options: Layer,
     /// How many evaluations are computed again with their trainings, spread over data sets and methods
     #[arg(long, value_name = "N", default_value_t = 10)]
     cells: usize,
@@ -43,7 +43,7 @@ Exit codes: 0 adopted, 1 something differs and nothing was adopted, 2 could not 
 
 impl Adopt {
     pub(super) fn run(&self) -> Result<Ending> {
-        let settings = self.options.settings()?;
+        let settings = Settings::gather(&self.options)?;
         let out = settings.out();
         if !out.is_dir() {
             return Err(Error::new("there are no records here").at(&out).help("give their folder with --out DIR"));

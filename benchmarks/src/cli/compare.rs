@@ -1,5 +1,6 @@
 //! `nemesis compare`: our numbers beside published ones.
 
+use super::only::{Only, Records};
 use super::{Ending, print};
 use crate::compare::{Verdict, compare};
 use crate::published::Published;
@@ -20,9 +21,8 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Compare {
-    /// The folder of the records
-    #[arg(long, value_name = "DIR", default_value = "out")]
-    out: PathBuf,
+    #[command(flatten)]
+    records: Only<Records>,
     /// Only the tables of this suite, or the one of this name
     #[arg(long, value_name = "NAME")]
     suite: Option<String>,
@@ -66,16 +66,17 @@ impl Compare {
             return Err(Error::new(format!("`--tolerance {}` is no number of points", self.tolerance))
                 .expected("0 or more, as in --tolerance 1.5"));
         }
-        let plans = saved_plans(&self.out, self.suite.as_deref())?;
-        let store = Store::open(&self.out)?;
+        let out = self.records.settings()?.out();
+        let plans = saved_plans(&out, self.suite.as_deref())?;
+        let store = Store::open(&out)?;
         let results: Vec<Results> =
             plans.iter().map(|(suite, plan)| Results::read(suite, plan, &store)).collect::<Result<_>>()?;
         if results.iter().all(|results| results.runs.is_empty()) {
             return Err(Error::new("no evaluation has a record yet, so there is nothing to compare")
-                .at(&self.out)
+                .at(&out)
                 .help("`nemesis run` goes on where it was stopped"));
         }
-        let (mut sheets, mut reasons): (Vec<Sheet>, Vec<String>) = (Vec::new(), Vec::new());
+        let (mut sheets, mut reasons): (Vec<Sheet>, Vec<(&str, String)>) = (Vec::new(), Vec::new());
         let (mut compared, mut beyond) = (0, 0);
         for results in &results {
             for published in &published {
@@ -85,7 +86,7 @@ impl Compare {
                         beyond += comparison.beyond;
                         sheets.push(comparison.sheet);
                     }
-                    Verdict::Nothing(reason) => reasons.push(format!("{}: {reason}", published.name)),
+                    Verdict::Nothing(reason) => reasons.push((&published.name, reason)),
                 }
             }
         }
@@ -93,7 +94,7 @@ impl Compare {
             print(&render(&sheets, self.format, Terminal::of_stdout()))?;
         }
         if compared == 0 {
-            return Err(nothing(&reasons).at(&self.out));
+            return Err(nothing(&reasons).at(&out));
         }
         Ok(if beyond == 0 { Ending::Done } else { Ending::WithFailures })
     }
@@ -111,13 +112,15 @@ impl Compare {
 }
 
 /// Says of each published table why it compares with nothing, where all have one reason once.
-fn nothing(reasons: &[String]) -> Error {
+fn nothing(reasons: &[(&str, String)]) -> Error {
     let error = Error::new("no published number compares with ours");
-    let texts: Vec<&str> = reasons.iter().filter_map(|reason| Some(reason.split_once(": ")?.1)).collect();
-    match texts.as_slice() {
+    match reasons {
         [] => error.help("the rows shown have no published counterpart"),
-        [first, others @ ..] if others.iter().all(|other| other == first) => error.help((*first).to_owned()),
-        _ => error.help(reasons.join("\n        ")),
+        [(_, first), others @ ..] if others.iter().all(|(_, other)| other == first) => error.help(first),
+        _ => {
+            let named: Vec<String> = reasons.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
+            error.help(named.join("\n        "))
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! `nemesis data`: what data sets there are, what of them lies on the disk, and what is drawn from them.
 
 use super::fetch::Fetch;
+use super::only::{Keys, Only};
 use super::{Ending, print, warn};
 use crate::drift::{Drift, Records};
-use crate::settings::{Layer, Settings};
-use clap::{Args, Subcommand};
+use crate::settings::Settings;
+use clap::{Arg, Args, Subcommand};
 use nemesis_core::contents::Contents;
 use nemesis_core::dataset::{
     ClassSubset, Dataset, Entry, Registry, Report, Sample, SplitOrigin, SplitSizes, check, few_shot, missing_images,
@@ -21,9 +22,37 @@ use unicode_normalization::UnicodeNormalization;
 pub(super) struct Data {
     #[command(subcommand)]
     command: DataCommand,
-    /// The folder that holds the data sets' folders [default: `data` of nemesis.yaml, or `NEMESIS_DATA`]
-    #[arg(long, value_name = "ROOT", global = true)]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    options: Only<OfData>,
+}
+
+#[derive(Debug)]
+struct OfData;
+
+impl Keys for OfData {
+    const KEYS: &'static [&'static str] = &["data"];
+
+    fn adapted(argument: Arg) -> Arg {
+        argument
+            .global(true)
+            .display_order(100)
+            .help("The folder that holds the data sets' folders [default: `data` of nemesis.yaml, or `NEMESIS_DATA`]")
+    }
+}
+
+/// What a check compares with the data sets, and where it remembers what images hold.
+#[derive(Debug)]
+struct OfCheck;
+
+impl Keys for OfCheck {
+    const KEYS: &'static [&'static str] = &["out", "pool"];
+
+    fn adapted(argument: Arg) -> Arg {
+        match argument.get_id().as_str() {
+            "out" => argument.help("The folder of the records that the data sets are compared with [default: out]"),
+            _ => argument,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -70,9 +99,8 @@ enum DataCommand {
         /// Decode every image
         #[arg(long)]
         decode: bool,
-        /// The folder of the records that the data sets are compared with
-        #[arg(long, value_name = "DIR", default_value = "out")]
-        out: PathBuf,
+        #[command(flatten)]
+        options: Only<OfCheck>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -122,9 +150,9 @@ impl Data {
             DataCommand::Fetch { names, from, dry_run } => {
                 return Fetch { names, from: from.as_deref(), dry_run: *dry_run }.run(&root);
             }
-            DataCommand::Check { names, decode, out, json } => {
+            DataCommand::Check { names, decode, options, json } => {
                 let entries = chosen(&registry()?, &root, names)?;
-                return check_all(&entries, &root, out, *decode, *json);
+                return check_all(&entries, &root, &options.settings()?, *decode, *json);
             }
             DataCommand::Sample { dataset, shots, seed, classes, missing, json } => {
                 let dataset = registry()?.get(dataset)?.open(&root)?;
@@ -148,8 +176,7 @@ impl Data {
     }
 
     fn root(&self) -> Result<PathBuf> {
-        let layer = Layer { data: self.data.clone(), ..Layer::default() };
-        Settings::gather(None, &layer)?.layer.data.ok_or_else(|| {
+        self.options.settings()?.layer.data.ok_or_else(|| {
             Error::new("no data root is given").help("give the folder of the data sets with --data ROOT")
         })
     }
@@ -199,10 +226,11 @@ fn chosen(registry: &Registry, root: &Path, names: &[String]) -> Result<Vec<Entr
     Ok(entries)
 }
 
-/// Checks data sets, and whether they are still what the records in `out` saw.
-fn check_all(entries: &[Entry], root: &Path, out: &Path, decode: bool, json: bool) -> Result<Ending> {
+/// Checks data sets, and whether they are still what the records saw.
+fn check_all(entries: &[Entry], root: &Path, settings: &Settings, decode: bool, json: bool) -> Result<Ending> {
+    let out = &settings.out();
     let records = Records::read(out)?;
-    let mut contents = Contents::open(out.join("pool/contents"));
+    let mut contents = Contents::open(settings.contents());
     let mut whole = true;
     for entry in entries {
         let drift = |contents: &mut Contents| match &records {

@@ -1,5 +1,6 @@
 //! `nemesis encode`: images or texts to features.
 
+use super::only::{Keys, Only};
 use super::{Ending, images, say};
 use crate::weights::WeightsOptions;
 use clap::Args;
@@ -30,9 +31,15 @@ pub(super) struct Encode {
     /// fp32, fp64, fp16 or bf16
     #[arg(long, default_value = "fp32")]
     precision: Precision,
-    /// cpu, or cuda:N
-    #[arg(long, default_value = "cpu")]
-    device: String,
+    #[command(flatten)]
+    options: Only<OfEncode>,
+}
+
+#[derive(Debug)]
+struct OfEncode;
+
+impl Keys for OfEncode {
+    const KEYS: &'static [&'static str] = &["device"];
 }
 
 const EXAMPLES: &str = "\
@@ -43,7 +50,7 @@ Examples:
 impl Encode {
     pub(super) fn run(&self) -> Result<Ending> {
         let weights = self.weights.required(&std::env::temp_dir().join("nemesis"))?;
-        let device = device::open(&self.device)?;
+        let device = device::open(self.options.settings()?.device())?;
         let clip = Clip::load_assuming(&weights, self.weights.weights_config, device, self.precision.kind())?;
         let spec = clip.spec();
         if spec.origin.assumed().is_some() {

@@ -1,20 +1,19 @@
 //! `nemesis evaluate`: the accuracy of a context that CoOp's code, or `nemesis export`, wrote.
 
+use super::only::{Keys, Only};
 use super::{Ending, data, note, print, warn};
-use crate::mini;
-use crate::plan::mini_root;
+use crate::plan::{backbone, mini_root};
 use crate::plugins::Plugins;
-use crate::settings::parse_set;
+use crate::settings::{Settings, parse_set};
 use crate::suite::load_protocol;
-use crate::weights::WeightsOptions;
-use clap::Args;
+use clap::{Arg, Args};
 use nemesis_core::dataset::{ClassSubset, Dataset, Registry, Sample, limited_test, manifest_hash, missing_images};
 use nemesis_core::engine::{Engine, Setup, clean_names};
 use nemesis_core::interchange::LearnedFor;
 use nemesis_core::interchange::coop::Context;
 use nemesis_core::pool::Pool;
 use nemesis_core::record::{BackboneKey, EvaluationCell, EvaluationRecord, MethodKey, Subject};
-use nemesis_core::train::{Precision, Protocol};
+use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -37,38 +36,50 @@ pub(super) struct Evaluate {
     /// The data sets to test on
     #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
     dataset: Vec<String>,
-    /// The folder that holds the data sets' folders [default: the mini suite's data]
-    #[arg(long, value_name = "ROOT")]
-    data: Option<PathBuf>,
-    #[command(flatten)]
-    weights: WeightsOptions,
     /// The classes that are told apart: all, or the base or the new half of them
     #[arg(long, value_name = "all|base|new", default_value = "all", value_parser = data::parse_classes)]
     classes: ClassSubset,
-    /// Only the first N test images of each class, in the order of the split
-    #[arg(long, value_name = "N")]
-    limit: Option<u32>,
     /// The method that gives the context its meaning
     #[arg(long, value_name = "NAME", default_value = "coop")]
     method: String,
     /// An option of the method, such as `coop.class_position=middle`; the context says how many vectors it has
     #[arg(long, value_name = "METHOD.OPTION=VALUE", value_parser = parse_set)]
     set: Vec<(String, Value)>,
-    /// A plugin, or a folder of plugins. Their code is run
-    #[arg(long, value_name = "FILE|DIR")]
-    plugin: Vec<PathBuf>,
-    /// fp32, fp64, fp16, bf16 or amp [default: the protocol's]
-    #[arg(long)]
-    precision: Option<Precision>,
-    /// cpu, or cuda:N
-    #[arg(long, default_value = "cpu")]
-    device: String,
-    /// Where the records go
-    #[arg(long, value_name = "DIR", default_value = "out")]
-    out: PathBuf,
+    #[command(flatten)]
+    options: Only<OfEvaluate>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug)]
+struct OfEvaluate;
+
+impl Keys for OfEvaluate {
+    const KEYS: &'static [&'static str] = &[
+        "data",
+        "weights",
+        "weights_config",
+        "backbone",
+        "limit",
+        "plugin",
+        "precision",
+        "device",
+        "out",
+        "pool",
+        "pool_budget",
+    ];
+
+    fn adapted(argument: Arg) -> Arg {
+        match argument.get_id().as_str() {
+            "data" => argument.help("The folder that holds the data sets' folders [default: the mini suite's data]"),
+            "limit" => argument.help("Only the first N test images of each class, in the order of the split"),
+            "precision" => argument.help("fp32, fp64, fp16, bf16 or amp [default: the protocol's]"),
+            "plugin" => argument.help("A plugin, or a folder of plugins. Their code is run"),
+            "out" => argument.help("Where the records go [default: out]"),
+            _ => argument,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -83,34 +94,30 @@ Examples:
 impl Evaluate {
     pub(super) fn run(&self) -> Result<Ending> {
         let context = Context::read(&self.context)?;
-        let mut plugins = Plugins::find(&self.plugin)?;
+        let settings = self.options.settings()?;
+        let (out, data) = (settings.out(), settings.layer.data.as_deref());
+        let mut plugins = settings.plugins()?;
         let method = self.method_key(&context, &mut plugins)?;
-        let mut protocol = load_protocol(if self.data.is_some() { "paper" } else { "mini" })?;
-        protocol.precision = self.precision.unwrap_or(protocol.precision);
-        let given = match self.weights.weights {
-            None if self.data.is_none() => None,
-            _ => Some(self.weights.required(&self.out)?),
-        };
-        let (root, datasets) = self.open_datasets(&context)?;
-        let weights = match given {
-            Some(file) => file,
-            None => mini::ensure_weights(&self.out)?,
-        };
+        let mut protocol = load_protocol(if data.is_some() { "paper" } else { "mini" })?;
+        protocol.precision = settings.layer.precision.unwrap_or(protocol.precision);
+        let (_, weights) = backbone(&settings)?;
+        let (root, datasets) = self.open_datasets(&context, &settings)?;
         let plugin = plugins.get(&self.method)?.file.path().to_owned();
         // The process that has tried the plugin need not wait for more.
         drop(plugins);
-        let pool = (self.out.join("pool"), crate::settings::POOL_BUDGET << 30);
-        let _lease = Pool::open(&pool.0, pool.1)?.lease(&self.out)?;
+        let pool = settings.pool();
+        let lease = pool.as_ref().map(|(folder, budget)| Pool::open(folder, *budget)?.lease(&out));
+        let _lease = lease.transpose()?;
         let mut engine = Engine::open(Setup {
             data: root,
             weights,
-            weights_config: self.weights.weights_config,
+            weights_config: settings.layer.weights_config,
             plugins: BTreeMap::from([(self.method.clone(), plugin)]),
             few_shot_lists: None,
-            store: self.out.clone(),
-            pool: Some(pool),
-            contents: self.out.join("pool/contents"),
-            device: self.device.clone(),
+            store: out.clone(),
+            pool,
+            contents: settings.contents(),
+            device: settings.device().to_owned(),
             precision: protocol.precision,
             memory: None,
             threads: protocol
@@ -139,12 +146,12 @@ impl Evaluate {
         let subject = Subject::Imported { state: engine.store().put_state_of(&context.state(), classes)?, method };
         let backbone = engine.backbone().key();
         for (dataset, notes) in datasets.iter().zip(&notes) {
-            let test = self.test_images(&**dataset);
+            let test = self.test_images(&**dataset, settings.layer.limit);
             let images = engine.images(dataset.folder(), &test)?;
-            let cell = self.cell(&**dataset, &images, &subject, &protocol, &backbone);
+            let cell = self.cell(&**dataset, &images, &subject, &protocol, &backbone, settings.layer.limit);
             engine.compute(&cell.clone().into(), &mut |_| {})?;
             let record = engine.store().get::<EvaluationCell>(&cell.id())?;
-            let record = record.ok_or_else(|| Error::new("the evaluation left no record").at(&self.out))?;
+            let record = record.ok_or_else(|| Error::new("the evaluation left no record").at(&out))?;
             print(&self.line(&record, &context, notes))?;
         }
         Ok(Ending::Done)
@@ -182,14 +189,14 @@ impl Evaluate {
     }
 
     /// The data root and the data sets, once it is clear that the context fits them and no image is missing.
-    fn open_datasets(&self, context: &Context) -> Result<(PathBuf, Vec<Box<dyn Dataset>>)> {
-        let root = if let Some(root) = &self.data {
+    fn open_datasets(&self, context: &Context, settings: &Settings) -> Result<(PathBuf, Vec<Box<dyn Dataset>>)> {
+        let root = if let Some(root) = &settings.layer.data {
             root.clone()
         } else {
             // A name that is wrong is told before the mini suite's data are made.
             let known = Registry::built_in()?;
             self.dataset.iter().try_for_each(|name| known.get(name).map(drop))?;
-            mini_root(&self.out)?
+            mini_root(&settings.out())?
         };
         let registry = Registry::load(&root)?;
         let mut names: Vec<&String> = Vec::new();
@@ -203,12 +210,12 @@ impl Evaluate {
         let entries = names.into_iter().map(|name| registry.get(name)).collect::<Result<Vec<_>>>()?;
         let datasets = entries.iter().map(|entry| entry.open(&root)).collect::<Result<Vec<_>>>()?;
         for dataset in &datasets {
-            self.check(&**dataset, context)?;
+            self.check(&**dataset, context, settings.layer.limit)?;
         }
         Ok((root, datasets))
     }
 
-    fn check(&self, dataset: &dyn Dataset, context: &Context) -> Result<()> {
+    fn check(&self, dataset: &dyn Dataset, context: &Context, limit: Option<u32>) -> Result<()> {
         let all = dataset.class_names().len();
         let classes = self.classes.labels(all).len();
         if let Some(own) = context.classes().filter(|own| *own != classes as i64) {
@@ -216,7 +223,7 @@ impl Evaluate {
                 .at(&self.context)
                 .expected(format!("{classes}, as many as `{}` has here", dataset.name())));
         }
-        let test = self.test_images(dataset);
+        let test = self.test_images(dataset, limit);
         let missing = missing_images(dataset.folder(), &test);
         match missing.first() {
             None => Ok(()),
@@ -229,8 +236,8 @@ impl Evaluate {
     }
 
     /// The test images that are evaluated on.
-    fn test_images(&self, dataset: &dyn Dataset) -> Vec<Sample> {
-        self.classes.samples(&limited_test(dataset, self.limit), dataset.class_names().len())
+    fn test_images(&self, dataset: &dyn Dataset, limit: Option<u32>) -> Vec<Sample> {
+        self.classes.samples(&limited_test(dataset, limit), dataset.class_names().len())
     }
 
     fn cell(
@@ -240,6 +247,7 @@ impl Evaluate {
         subject: &Subject,
         protocol: &Protocol,
         backbone: &BackboneKey,
+        limit: Option<u32>,
     ) -> EvaluationCell {
         EvaluationCell {
             subject: subject.clone(),
@@ -247,7 +255,7 @@ impl Evaluate {
             manifest: manifest_hash(dataset),
             images: images.to_owned(),
             classes: self.classes,
-            limit: self.limit,
+            limit,
             corruption: None,
             epoch: None,
             backbone: backbone.clone(),

@@ -1,5 +1,6 @@
 //! `nemesis export`: a learned context as CoOp's code loads it.
 
+use super::only::{Only, Records};
 use super::trainings::{Wanted, find, open_store};
 use super::{Ending, note, print};
 use clap::Args;
@@ -19,9 +20,8 @@ pub(super) struct Export {
     id: Option<String>,
     #[command(flatten)]
     wanted: Wanted,
-    /// The folder of the records
-    #[arg(long, value_name = "DIR", default_value = "out")]
-    out: PathBuf,
+    #[command(flatten)]
+    records: Only<Records>,
     /// The folder to write to
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
@@ -36,7 +36,7 @@ Examples:
 
 impl Export {
     pub(super) fn run(&self) -> Result<Ending> {
-        let store = open_store(&self.out)?;
+        let store = open_store(&self.records.settings()?.out())?;
         let record = find(&store, self.id.as_deref(), &self.wanted)?;
         let epochs = record.outcome.epochs.len() as u64;
         let classes = store.classes_of_state(store.hash_of_learned(&record, None)?)?.unwrap_or_default();

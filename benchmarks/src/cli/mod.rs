@@ -12,7 +12,7 @@ mod export;
 mod fetch;
 mod images;
 mod mini;
-mod options;
+mod only;
 mod parity;
 mod plan;
 mod plugin;

@@ -1,10 +1,10 @@
 //! `nemesis plan`: shows what a run would do, without doing it.
 
 use super::data::visibly;
-use super::options::RunOptions;
 use super::run::worker_options;
 use super::{Ending, say, warn};
 use crate::estimate::Estimate;
+use crate::settings::{Layer, Settings};
 use clap::Args;
 use nemesis_core::Result;
 use nemesis_core::dataset::{Registry, near_match};
@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 #[command(after_help = EXAMPLES)]
 pub(super) struct Plan {
     #[command(flatten)]
-    options: RunOptions,
+    options: Layer,
     /// Print the cells and their ids as JSON
     #[arg(long)]
     json: bool,
@@ -30,7 +30,7 @@ Examples:
 
 impl Plan {
     pub(super) fn run(&self) -> Result<Ending> {
-        let settings = self.options.settings()?;
+        let settings = Settings::gather(&self.options)?;
         let plan = crate::plan::Plan::new(&settings, settings.plugins()?, &|text| eprintln!("{text}"))?;
         plan.warnings.iter().for_each(warn);
         plan.left_out_warnings().iter().for_each(warn);

@@ -1,10 +1,10 @@
 //! `nemesis pool`: what the feature pool holds, and room in it.
 
+use super::only::{Keys, Only};
 use super::{Ending, print};
 use crate::bytes::ByteSize;
 use crate::progress::duration;
-use crate::settings::{Layer, Settings};
-use clap::{Args, Subcommand};
+use clap::{Arg, Args, Subcommand};
 use nemesis_core::pool::{PartInfo, Pool, View};
 use nemesis_core::{Error, Result};
 use std::collections::BTreeMap;
@@ -40,9 +40,19 @@ pub(super) enum PoolCommand {
 /// Which pool is meant.
 #[derive(Debug, Args)]
 pub(super) struct Place {
-    /// The pool's folder [default: that of `nemesis run` with the same settings, out/pool]
-    #[arg(long, value_name = "DIR")]
-    pool: Option<PathBuf>,
+    #[command(flatten)]
+    options: Only<OfPool>,
+}
+
+#[derive(Debug)]
+struct OfPool;
+
+impl Keys for OfPool {
+    const KEYS: &'static [&'static str] = &["pool"];
+
+    fn adapted(argument: Arg) -> Arg {
+        argument.help("The pool's folder [default: that of `nemesis run` with the same settings, out/pool]")
+    }
 }
 
 const LIST_EXAMPLES: &str = "\
@@ -98,17 +108,13 @@ fn unasked(pool: &Pool, usual: u64, place: &Place) -> Result<Error> {
 }
 
 impl Place {
-    fn settings(&self) -> Result<Settings> {
-        Settings::gather(None, &Layer { pool: self.pool.clone(), ..Layer::default() })
-    }
-
     fn folder(&self) -> Result<PathBuf> {
-        Ok(self.settings()?.pool_folder())
+        Ok(self.options.settings()?.pool_folder())
     }
 
     /// The pool, and the bytes that a run lets it take.
     fn open(&self) -> Result<(Pool, u64)> {
-        let settings = self.settings()?;
+        let settings = self.options.settings()?;
         let folder = settings.pool_folder();
         if !folder.is_dir() {
             return Err(Error::new("there is no feature pool here")

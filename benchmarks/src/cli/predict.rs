@@ -1,11 +1,11 @@
 //! `nemesis predict`: labels images with a context that was learned.
 
+use super::only::{Keys, Only, Records};
 use super::sources::Sources;
 use super::trainings::{Wanted, find, open_store};
 use super::{Ending, images, say};
-use crate::plugins::Plugins;
 use crate::weights::WeightsOptions;
-use clap::Args;
+use clap::{Arg, Args};
 use nemesis_core::backbone::{Backbone, clip::Clip};
 use nemesis_core::device;
 use nemesis_core::engine::{clean_names, refuse_other_classes, task};
@@ -32,20 +32,28 @@ pub(super) struct Predict {
     training: Option<String>,
     #[command(flatten)]
     wanted: Wanted,
-    /// The folder of the records
-    #[arg(long, value_name = "DIR", default_value = "out")]
-    out: PathBuf,
     /// The data root that the classes' names come from [default: that of the run]
     #[arg(long, value_name = "ROOT")]
     data: Option<PathBuf>,
     #[command(flatten)]
     weights: WeightsOptions,
-    /// A plugin, or a folder of plugins
-    #[arg(long, value_name = "FILE|DIR")]
-    plugin: Vec<PathBuf>,
-    /// cpu, or cuda:N
-    #[arg(long, default_value = "cpu")]
-    device: String,
+    #[command(flatten)]
+    options: Only<OfPredict>,
+}
+
+#[derive(Debug)]
+struct OfPredict;
+
+impl Keys for OfPredict {
+    const KEYS: &'static [&'static str] = &["out", "plugin", "device"];
+
+    fn adapted(argument: Arg) -> Arg {
+        match argument.get_id().as_str() {
+            "out" => Records::adapted(argument),
+            "plugin" => argument.help("A plugin, or a folder of plugins"),
+            _ => argument,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -57,21 +65,23 @@ Examples:
 impl Predict {
     pub(super) fn run(&self) -> Result<Ending> {
         let paths = images::collect(&self.images)?;
-        let store = open_store(&self.out)?;
+        let settings = self.options.settings()?;
+        let out = settings.out();
+        let store = open_store(&out)?;
         let record = find(&store, self.training.as_deref(), &self.wanted)?;
         let cell = &record.cell;
         let sources = Sources::of(&store);
-        let given = self.weights.weights.as_ref().map(|weights| weights.locate(&self.out)).transpose()?;
+        let given = self.weights.weights.as_ref().map(|weights| weights.locate(&out)).transpose()?;
         let weights = sources.weights(cell, given.as_deref())?;
         let dataset = sources.dataset(cell, self.data.as_deref())?;
         let precision: Precision = cell.precision.parse().map_err(Error::new)?;
         let assume = self.weights.weights_config.or(cell.backbone.assumed);
-        let clip = Clip::load_assuming(&weights, assume, device::open(&self.device)?, precision.kind())?;
+        let clip = Clip::load_assuming(&weights, assume, device::open(settings.device())?, precision.kind())?;
         let names = cell.classes.class_names(dataset.class_names());
         let prompts = clip.class_prompts(names, 0)?;
         let cancelled = AtomicBool::new(false);
         let services = Services::new(&clip, &prompts, cell.seed, Recompute::Never, &cancelled);
-        let mut plugins = Plugins::find(&self.plugin)?;
+        let mut plugins = settings.plugins()?;
         let task = task(clip.spec(), clean_names(names), dataset.template(), 0, precision);
         let needs = plugins.get(&cell.method.id)?.descriptor.needs;
         let mut method = plugins.load(&cell.method.id)?.create(&task, &cell.method.options, &services)?;

@@ -1,12 +1,12 @@
 //! `nemesis report`: prints the tables of a folder of records again, or the statistics behind them.
 
-use super::options::flat;
+use super::only::{Only, Records};
 use super::{Ending, print, tell_files, warn};
 use crate::gather::{Filter, Gathered};
 use crate::plan::SavedPlan;
 use crate::report::{saved_plans, table, write_and_render};
 use crate::results::Results;
-use crate::settings::numbers::{Numbers, brief};
+use crate::settings::numbers::{Numbers, brief, flat};
 use crate::statistics::{Pair, paired, statistics};
 use crate::tables::{Csv, Exporter, Format, Json, Markdown, Sheet, Terminal, render};
 use clap::Args;
@@ -24,9 +24,8 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Report {
-    /// The folder of the records
-    #[arg(long, value_name = "DIR", default_value = "out")]
-    out: PathBuf,
+    #[command(flatten)]
+    records: Only<Records>,
     /// Only the tables of this suite
     #[arg(long, value_name = "NAME")]
     suite: Option<String>,
@@ -72,35 +71,36 @@ Examples:
 
 impl Report {
     pub(super) fn run(&self) -> Result<Ending> {
-        let mut plans = saved_plans(&self.out, self.suite.as_deref())?;
-        let store = Store::open(&self.out)?;
+        let out = &self.records.settings()?.out();
+        let mut plans = saved_plans(out, self.suite.as_deref())?;
+        let store = &Store::open(out)?;
         if let Some(name) = &self.question {
             let names: Vec<String> = plans.iter().map(|(name, _)| name.clone()).collect();
             plans.retain(|(known, _)| known == name);
             if plans.is_empty() {
                 return Err(Error::new(format!("there is no question `{name}` here"))
-                    .at(&self.out)
+                    .at(out)
                     .help(suggest(name, names.iter().map(String::as_str))));
             }
         }
         if self.list {
-            print(&plans.iter().map(|(name, plan)| listed(name, plan, &store)).collect::<String>())?;
+            print(&plans.iter().map(|(name, plan)| listed(name, plan, store)).collect::<String>())?;
             return Ok(Ending::Done);
         }
         let filter = self.filter();
         if !filter.is_empty() {
-            plans = apart(&filter.gather(&plans).map_err(|e| e.at(&self.out))?);
+            plans = apart(&filter.gather(&plans).map_err(|e| e.at(out))?);
             if self.format == Format::Csv && plans.len() > 1 && !self.statistics && self.paired.is_empty() {
                 return Err(Error::new(format!("{} tables fit, which one file of CSV cannot tell apart", plans.len()))
-                    .at(&self.out)
+                    .at(out)
                     .help("show one with --question NAME, which --list names, or take --statistics"));
             }
         }
         let mut written = Vec::new();
         let text = if self.statistics || !self.paired.is_empty() {
-            render(&self.sheets(&plans, &store)?, self.format, Terminal::of_stdout())
+            render(&self.sheets(&plans, store)?, self.format, Terminal::of_stdout())
         } else {
-            let tables = plans.iter().map(|(name, plan)| self.table(name, plan, &store, &mut written));
+            let tables = plans.iter().map(|(name, plan)| self.table(name, plan, store, &mut written));
             tables.collect::<Result<Vec<_>>>()?.join("\n")
         };
         print(&text)?;
@@ -123,7 +123,7 @@ impl Report {
         let on_terminal = if plan.gathered {
             Terminal::of_stdout().render(&table(plan, store)?)
         } else {
-            let (text, files) = write_and_render(name, plan, store, &self.out)?;
+            let (text, files) = write_and_render(name, plan, store, store.folder())?;
             written.extend(files);
             text
         };
@@ -142,7 +142,7 @@ impl Report {
         let results: Vec<Results> = results.into_iter().filter(|results| !results.runs.is_empty()).collect();
         if results.is_empty() {
             return Err(Error::new("no evaluation has a record yet")
-                .at(&self.out)
+                .at(store.folder())
                 .help("`nemesis run` goes on where it was stopped"));
         }
         if self.statistics {
@@ -162,7 +162,7 @@ impl Report {
         let sheets: Vec<Sheet> = sheets.into_iter().flatten().collect();
         if sheets.is_empty() {
             return Err(Error::new(format!("`{first}` and `{second}` share no data set, number of shots and seed"))
-                .at(&self.out)
+                .at(store.folder())
                 .help("what draws nothing, as zero-shot, has no seeds to be paired by"));
         }
         Ok(sheets)

@@ -1,11 +1,10 @@
 //! `nemesis run`: computes what a suite's table needs, and prints it.
 
-use super::options::RunOptions;
 use super::{Ending, print, tell_files, warn};
 use crate::plan::Plan;
 use crate::progress::{Progress, duration};
 use crate::run::{Options, Outcome, run};
-use crate::settings::Settings;
+use crate::settings::{Layer, Settings};
 use clap::Args;
 use nemesis_core::device;
 use nemesis_core::record::Store;
@@ -20,7 +19,7 @@ use std::time::{Duration, Instant};
 #[command(after_help = EXAMPLES)]
 pub(super) struct Run {
     #[command(flatten)]
-    options: RunOptions,
+    options: Layer,
 }
 
 const EXAMPLES: &str = "\
@@ -33,10 +32,10 @@ Examples:
 
 impl Run {
     pub(super) fn run(&self) -> Result<Ending> {
-        let settings = self.options.settings()?;
+        let settings = Settings::gather(&self.options)?;
         let out = settings.out();
         // Told here once, and not by every worker.
-        device::open(settings.layer.device.as_deref().unwrap_or("cpu"))?;
+        device::open(settings.device())?;
         let mut plan = Plan::new(&settings, settings.plugins()?, &|text| eprintln!("{text}"))?;
         plan.warnings.iter().for_each(warn);
         plan.leave_out_missing()?;
@@ -84,7 +83,7 @@ pub(super) fn worker_options(settings: &Settings, plan: &Plan) -> Options {
     Options {
         jobs: settings.layer.jobs.unwrap_or((cores / threads).max(1)),
         threads,
-        device: settings.layer.device.clone().unwrap_or_else(|| "cpu".to_owned()),
+        device: settings.device().to_owned(),
         pool: settings.pool(),
         contents: settings.contents(),
         memory: settings.layer.memory.map(|size| size.0),

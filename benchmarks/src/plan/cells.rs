@@ -3,7 +3,7 @@
 use super::seen::Seen;
 use super::variants::{TestSet, Variant, variants};
 use super::{Column, PlannedCell, datasets};
-use crate::plugins::{Plugins, names_option};
+use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, Suite, TableKind, line_of_key};
 use nemesis_core::dataset::{ClassSubset, Dataset};
@@ -250,9 +250,10 @@ impl<'a> Cells<'a> {
         descriptor: &Descriptor,
         given: &Map<String, Value>,
     ) -> Error {
-        let Some(option) = given.keys().find(|option| names_option(&error, option)) else { return error };
+        let about = |option: &&String| error.option() == Some(&format!("{method}.{option}"));
+        let Some(option) = given.keys().find(about) else { return error };
         let known: Vec<&str> = descriptor.options.iter().map(|schema| schema.name.as_str()).collect();
-        if self.settings.layer.set.contains_key(&format!("{method}.{option}")) {
+        if self.settings.set.contains_key(&format!("{method}.{option}")) {
             let from_file = self.settings.user_file.as_ref().and_then(|source| {
                 line_of_key(&source.text, "set", &format!("{method}.{option}")).map(|line| (source.file.clone(), line))
             });
@@ -274,7 +275,7 @@ pub(super) fn overrides(settings: &Settings, method: &str) -> Map<String, Value>
         let (id, option) = key.split_once('.')?;
         (id == method).then(|| (option.to_owned(), value.clone()))
     };
-    settings.layer.set.iter().filter_map(of_method).collect()
+    settings.set.iter().filter_map(of_method).collect()
 }
 
 fn to_map<T: Serialize>(value: &T) -> Map<String, Value> {

@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use tch::Kind;
 
 /// The backbone's name and checkpoint.
-pub(super) fn backbone(settings: &Settings) -> Result<(String, PathBuf)> {
-    let weights = &settings.layer.weights;
+pub(crate) fn backbone(settings: &Settings) -> Result<(String, PathBuf)> {
+    let weights = &settings.weights;
     let name = match &settings.layer.backbone {
         Some(name) => name.clone(),
         None if weights.len() == 1 => weights.keys().next().cloned().unwrap_or_default(),
@@ -101,9 +101,7 @@ pub(super) fn methods(
                 Some(line) => error.at(&settings.suite.file).line(line),
                 None => error.at(&settings.suite.file),
             };
-        if let Some(option) =
-            entry.sweep.keys().find(|o| settings.layer.set.contains_key(&format!("{}.{o}", entry.method)))
-        {
+        if let Some(option) = entry.sweep.keys().find(|o| settings.set.contains_key(&format!("{}.{o}", entry.method))) {
             let message = format!("`{}.{option}` is set, and the suite sweeps it", entry.method);
             return Err(place(Error::new(message)).help("leave out one of the two"));
         }
@@ -194,7 +192,7 @@ fn swept(entry: &MethodEntry, label: &str) -> Option<Swept> {
 /// Refuses `--set` for a method that is not run: it would silently do nothing.
 pub(super) fn refuse_stray_settings(settings: &Settings, entries: &[MethodEntry]) -> Result<()> {
     let known = || entries.iter().map(|entry| entry.method.as_str());
-    for key in settings.layer.set.keys() {
+    for key in settings.set.keys() {
         let method = key.split_once('.').map_or(key.as_str(), |(method, _)| method);
         if !known().any(|id| id == method) {
             return Err(Error::new(format!("`{key}` is set, and the method `{method}` is not run"))

@@ -9,6 +9,7 @@ mod saved;
 mod seen;
 mod variants;
 
+pub(crate) use choose::backbone;
 pub use choose::mini_root;
 pub use left_out::LeftOut;
 pub use question::{Asked, Checkpoint, Split};
@@ -200,8 +201,8 @@ impl Plan {
         choose::refuse_stray_settings(settings, &entries)?;
         let names = choose::datasets(settings)?;
         let targets = choose::targets(settings, &names)?;
-        let shots = layer.shots.clone().unwrap_or_else(|| suite.shots.clone());
-        let seeds = layer.seeds.clone().unwrap_or_else(|| suite.seeds.clone());
+        let shots = settings.shots.clone();
+        let seeds = settings.seeds.clone();
         let seen = Seen::new(Contents::open(settings.contents()), tell);
         let mut cells = Cells::new(settings, &mut plugins, &protocol, &entries, &columns, seen);
         cells.check_options(&names)?;

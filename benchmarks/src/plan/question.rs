@@ -95,7 +95,7 @@ impl Asked {
             precision: protocol.precision.to_string(),
             limit: settings.layer.limit,
             few_shot_lists: settings.layer.few_shot_lists.as_deref().map(absolute).transpose()?,
-            set: settings.layer.set.clone(),
+            set: settings.set.clone(),
             engine: nemesis_core::FINGERPRINT.to_owned(),
             checkpoint: Checkpoint {
                 hash: spec.weights_hash.clone(),

@@ -189,8 +189,3 @@ fn alike(value: &Value, default: &Value) -> Value {
         _ => value.clone(),
     }
 }
-
-/// An error about a method's option, where the caller knows nothing of the place.
-pub fn names_option(error: &Error, option: &str) -> bool {
-    error.what().contains(&format!("`{option}`"))
-}

@@ -50,7 +50,7 @@ pub enum Event<'a> {
     /// A cell is complete.
     Done(&'a PlannedCell),
     /// A cell failed, with the reason.
-    Failed(&'a PlannedCell, &'a str),
+    Failed(&'a PlannedCell, &'a Error),
     /// Something to know.
     Warning(&'a str),
 }
@@ -267,7 +267,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn note_failure(&mut self, cell: &PlannedCell, reason: &str, on_event: &mut dyn FnMut(Event<'_>)) {
+    fn note_failure(&mut self, cell: &PlannedCell, reason: &Error, on_event: &mut dyn FnMut(Event<'_>)) {
         self.outcome.failed += 1;
         self.failed.insert(cell.id);
         on_event(Event::Failed(cell, reason));
@@ -289,13 +289,13 @@ impl Run<'_> {
             return Err(Error::new("a worker ended before it began to work").help("its message stands above"));
         };
         let lost = worker.pending.remove(0);
-        let reason = match (self.options.cell_timeout, status) {
+        let reason = Error::new(match (self.options.cell_timeout, status) {
             (Some(limit), _) if since.elapsed() >= limit => {
                 format!("it took longer than {} s and was stopped", limit.as_secs())
             }
             (_, Ok(status)) => format!("its worker process ended: {status}{}", self.options.memory_note(status)),
             (_, Err(e)) => format!("its worker process ended: {e}"),
-        };
+        });
         self.store.put_failure(&lost.cell, &reason)?;
         self.note_failure(&lost, &reason, on_event);
         // The evaluations of a training that is lost cannot be had either.
@@ -304,7 +304,7 @@ impl Run<'_> {
         for cell in hopeless {
             let training = training_of(&cell).unwrap_or(cell.id);
             let reason = self.store.failure_of_training(&training);
-            self.store.put_failure(&cell.cell, reason.as_str())?;
+            self.store.put_failure(&cell.cell, &reason)?;
             self.note_failure(&cell, &reason, on_event);
         }
         self.start_worker(sender, pending)

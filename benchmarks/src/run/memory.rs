@@ -1,9 +1,8 @@
 //! The memory that a worker may have.
 
 use crate::bytes::ByteSize;
-#[cfg(target_os = "linux")]
-use nemesis_core::Error;
-use nemesis_core::Result;
+use nemesis_core::error::Kind;
+use nemesis_core::{Error, Result};
 
 /// The bytes beyond which a worker is refused more: twice what it was told to keep to, since that is an estimate.
 ///
@@ -39,14 +38,13 @@ pub(super) fn offer_as_victim() {
     let _ = std::fs::write("/proc/self/oom_score_adj", "800");
 }
 
-/// What a reason for a failure lacks where it is about memory, given the limit: how much there was. The reason of an
-/// evaluation may be that of its training, which tells already.
-pub(super) fn note(reason: &str, limit: Option<u64>) -> String {
-    let about_memory = ["allocate memory", "not enough memory", "out of memory"];
+/// Says of a failure for want of memory how much there was, given the limit. The failure of an evaluation may be that of
+/// its training, which says it already.
+pub(super) fn note(error: Error, limit: Option<u64>) -> Error {
     match limit {
-        Some(limit) if about_memory.iter().any(|words| reason.contains(words)) && !reason.contains("`--memory`") => {
-            format!("{reason}\n  help: memory beyond {} is refused to a worker, twice `--memory`", ByteSize(limit))
+        Some(limit) if error.kind() == Kind::OutOfMemory && !error.has_help() => {
+            error.help(format!("memory beyond {} is refused to a worker, twice `--memory`", ByteSize(limit)))
         }
-        _ => reason.to_owned(),
+        _ => error,
     }
 }

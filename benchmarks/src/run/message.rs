@@ -1,5 +1,6 @@
 //! What coordinator and worker say to each other: one JSON object a line, over the worker's standard streams.
 
+use nemesis_core::Error;
 use nemesis_core::engine::Setup;
 use nemesis_core::record::{Cell, CellId};
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,7 @@ pub(super) enum FromWorker {
     /// The cell's record is written.
     Done(CellId),
     /// The cell failed; the reason is written beside the records.
-    Failed(CellId, String),
+    Failed(CellId, Error),
     /// Something that the user should see.
     Warning(String),
     /// The job's cells are all done or failed.

@@ -35,9 +35,9 @@ pub fn work() -> Result<()> {
             match engine.compute(&cell, &mut tell) {
                 Ok(()) => reporter.send(&FromWorker::Done(id)),
                 Err(error) => {
-                    let reason = memory::note(&error.to_string(), limit);
-                    engine.store().put_failure(&cell, &reason)?;
-                    reporter.send(&FromWorker::Failed(id, reason));
+                    let error = memory::note(error, limit);
+                    engine.store().put_failure(&cell, &error)?;
+                    reporter.send(&FromWorker::Failed(id, error));
                 }
             }
         }

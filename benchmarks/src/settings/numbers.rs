@@ -1,7 +1,7 @@
 //! Lists of numbers as people write them: `1,2,4-8`.
 
-use serde::{Deserialize, Deserializer, de};
-use serde_json::Value;
+use super::lists;
+use serde::{Deserializer, Serialize, Serializer};
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -42,7 +42,7 @@ fn span(item: &str) -> Result<Vec<u64>, String> {
     Ok((first..=last).collect())
 }
 
-/// A list of numbers in a file or a variable: a YAML list whose items may be ranges, one text with commas, or a number.
+/// A list of numbers in a file: a YAML list whose items may be ranges, one text with commas, or a number.
 ///
 /// # Errors
 ///
@@ -52,29 +52,19 @@ where
     T: TryFrom<u64>,
     D: Deserializer<'de>,
 {
-    let items = match Value::deserialize(deserializer)? {
-        Value::Array(items) => items,
-        single => vec![single],
-    };
-    let text = |item: Value| match item {
-        Value::String(text) => text,
-        other => other.to_string(),
-    };
-    let lists = items.into_iter().map(|item| text(item).parse::<Numbers<T>>()).collect::<Result<Vec<_>, _>>();
-    Ok(lists.map_err(de::Error::custom)?.into_iter().flat_map(|numbers| numbers.0).collect())
+    lists::numbers(deserializer).map(flat)
 }
 
-/// The same where there may be none.
-///
-/// # Errors
-///
-/// When there is something else.
-pub fn deserialize_some<'de, T, D>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
-where
-    T: TryFrom<u64>,
-    D: Deserializer<'de>,
-{
-    deserialize(deserializer).map(Some)
+/// The numbers of an option that may be given several times.
+pub fn flat<T>(lists: Vec<Numbers<T>>) -> Vec<T> {
+    lists.into_iter().flat_map(|numbers| numbers.0).collect()
+}
+
+impl<T: Display> Serialize for Numbers<T> {
+    /// One by one: a range may stand for fewer numbers than a list.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.iter().map(T::to_string).collect::<Vec<_>>().join(","))
+    }
 }
 
 /// Numbers as briefly as [`Numbers`] reads them: runs of three and more as ranges, `separator` between items.

@@ -20,13 +20,14 @@ impl Settings {
         if let Some(names) = &mut layer.methods {
             warnings.extend(self.origin("methods", cli.methods.is_some()).merge(names)?);
         }
-        if let Some(shots) = &mut layer.shots {
+        let (mut shots, mut seeds) = (self.shots.clone(), self.seeds.clone());
+        if layer.shots.is_some() {
             let origin = self.origin("shots", cli.shots.is_some());
-            warnings.extend(origin.merge(shots)?);
-            origin.refuse_zero(shots)?;
+            warnings.extend(origin.merge(&mut shots)?);
+            origin.refuse_zero(&shots)?;
         }
-        if let Some(seeds) = &mut layer.seeds {
-            warnings.extend(self.origin("seeds", cli.seeds.is_some()).merge(seeds)?);
+        if layer.seeds.is_some() {
+            warnings.extend(self.origin("seeds", cli.seeds.is_some()).merge(&mut seeds)?);
         }
         warnings.extend(self.of_suite("datasets").merge(&mut suite.datasets)?);
         warnings.extend(self.of_suite("shots").merge(&mut suite.shots)?);
@@ -41,6 +42,8 @@ impl Settings {
             TableKind::NormCurve { epochs } => warnings.extend(self.of_suite("epochs").merged(epochs)),
             TableKind::FewShot | TableKind::BaseToNew | TableKind::Ablation => {}
         }
+        self.shots = if layer.shots.is_some() { shots } else { suite.shots.clone() };
+        self.seeds = if layer.seeds.is_some() { seeds } else { suite.seeds.clone() };
         (self.layer, self.suite.value, self.warnings) = (layer, suite, warnings);
         Ok(())
     }

@@ -30,13 +30,13 @@ impl Outcome {
             return Ok(Self::Done(Box::new(record)));
         }
         if let Some(failure) = store.failure(&id)? {
-            return Ok(Self::Failed(failure.reason));
+            return Ok(Self::Failed(failure.reason.to_string()));
         }
         let training = match &cell.subject {
             Subject::Training { cell } => store.failure(&Cell::Training((**cell).clone()).id())?,
             Subject::ZeroShot { .. } | Subject::Imported { .. } => None,
         };
-        Ok(training.map_or(Self::Missing, |failure| Self::Failed(failure.reason)))
+        Ok(training.map_or(Self::Missing, |failure| Self::Failed(failure.reason.to_string())))
     }
 
     /// The record, if the evaluation is complete.

@@ -1,6 +1,7 @@
 //! Snapshots of one made-up table in every format: a failed run, a missing one, a collapsed one, mixed provenance.
 
 use super::*;
+use nemesis_core::Error;
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::record::{
     BackboneKey, Cell, Evaluated, EvaluationCell, MethodKey, Provenance, Store, Subject, TrainingCell,
@@ -136,9 +137,10 @@ fn troubled(store: &Store) {
     }
     for seed in 1..=3 {
         let cell = Cell::from(training("dtd", "Nemesis-PEN", 1, seed));
-        store.put_failure(&cell, "the plugin crashed (signal 11)\n  help: ask its author").unwrap();
+        store.put_failure(&cell, &Error::new("the plugin crashed (signal 11)").help("ask its author")).unwrap();
     }
-    store.put_failure(&Cell::from(evaluation("eurosat", &place("Nemesis-PEN", 16, 3))), "took too long").unwrap();
+    let cell = Cell::from(evaluation("eurosat", &place("Nemesis-PEN", 16, 3)));
+    store.put_failure(&cell, &Error::new("took too long")).unwrap();
 }
 
 #[test]

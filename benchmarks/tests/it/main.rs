@@ -12,6 +12,7 @@ mod context_classes;
 mod cuda;
 mod damaged_images;
 mod data_faults;
+mod errors;
 mod fetch;
 mod files;
 mod gradients;

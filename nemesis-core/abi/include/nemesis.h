@@ -67,7 +67,7 @@
 // The call panicked or threw; the message is the panic's. The method is only fit to be destroyed.
 #define NEMESIS_STATUS_PANIC 2
 
-// The options given to `create` are wrong; the message names the option.
+// The options given to `create` are wrong; the message names the option, between its first backquotes.
 #define NEMESIS_STATUS_INVALID_OPTIONS 3
 
 // The call ended early because `cancelled` said so.

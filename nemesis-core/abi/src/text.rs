@@ -30,7 +30,7 @@ pub const STATUS_OK: u32 = 0;
 pub const STATUS_ERROR: u32 = 1;
 /// The call panicked or threw; the message is the panic's. The method is only fit to be destroyed.
 pub const STATUS_PANIC: u32 = 2;
-/// The options given to [`create`](crate::Entry::create) are wrong; the message names the option.
+/// The options given to [`create`](crate::Entry::create) are wrong; the message names the option, between its first backquotes.
 pub const STATUS_INVALID_OPTIONS: u32 = 3;
 /// The call ended early because [`cancelled`](crate::Host::cancelled) said so.
 pub const STATUS_CANCELLED: u32 = 4;

@@ -6,6 +6,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
+    option: Option<String>,
     message: String,
 }
 
@@ -22,6 +23,8 @@ pub enum ErrorKind {
     Cancelled,
     /// The method does not have this optional function.
     Unsupported,
+    /// libtorch was refused memory.
+    OutOfMemory,
 }
 
 /// The result of everything in this crate that can fail.
@@ -35,7 +38,7 @@ impl Error {
 
     /// An error about an option, by its name.
     pub fn option(name: &str, message: impl fmt::Display) -> Self {
-        Self::of_kind(ErrorKind::InvalidOptions, format!("option `{name}`: {message}"))
+        Self::of_kind(ErrorKind::InvalidOptions, format!("option `{name}`: {message}")).with_option(name)
     }
 
     /// The error to return when [`Host::cancelled`](crate::Host::cancelled) says so.
@@ -45,12 +48,30 @@ impl Error {
 
     /// An error of a kind.
     pub fn of_kind(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, option: None, message: message.into() }
+    }
+
+    /// Names the option that the error is about, which its message does, too.
+    pub(crate) fn with_option(self, name: &str) -> Self {
+        Self { option: Some(name.to_owned()), ..self }
+    }
+
+    /// An error in the words of libtorch, or of one who passes them on. They are all that tells that memory ran out, and
+    /// this is the one place that reads them.
+    pub(crate) fn of_libtorch(kind: ErrorKind, message: String) -> Self {
+        let about_memory = ["allocate memory", "not enough memory", "out of memory"];
+        let ran_out = about_memory.iter().any(|words| message.contains(words));
+        Self::of_kind(if ran_out { ErrorKind::OutOfMemory } else { kind }, message)
     }
 
     /// What sort of failure this is.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// The option that the error is about, if it is about one.
+    pub fn about(&self) -> Option<&str> {
+        self.option.as_deref()
     }
 }
 
@@ -65,6 +86,8 @@ impl std::error::Error for Error {}
 impl From<tch::TchError> for Error {
     fn from(error: tch::TchError) -> Self {
         // libtorch appends a C++ stack trace, which tells a user nothing.
-        Self::new(error.to_string().lines().next().unwrap_or("libtorch failed without a message"))
+        let message = error.to_string();
+        let message = message.lines().next().unwrap_or("libtorch failed without a message");
+        Self::of_libtorch(ErrorKind::Failed, message.to_owned())
     }
 }

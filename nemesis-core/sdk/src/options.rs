@@ -90,6 +90,7 @@ fn unknown(key: &str, schema: &[OptionSchema]) -> Error {
         None if schema.is_empty() => format!("option `{key}` is unknown; the method has no options"),
         None => format!("option `{key}` is unknown; known are: {}", names().collect::<Vec<_>>().join(", ")),
     })
+    .with_option(key)
 }
 
 /// Declares a method's options as a serde struct whose defaults and documentation are part of the descriptor.
@@ -187,6 +188,7 @@ mod tests {
     #[test]
     fn errors_name_the_option() {
         let message = |value| parse(&value).unwrap_err().to_string();
+        assert_eq!(parse(&json!({ "alhpa": 1 })).unwrap_err().about(), Some("alhpa"));
         assert_eq!(message(json!({ "alhpa": 1 })), "option `alhpa` is unknown; did you mean `alpha`?");
         assert_eq!(message(json!({ "x": 1 })), "option `x` is unknown; known are: alpha, class_position, beta");
         assert_eq!(

@@ -16,7 +16,17 @@ const MOST_NAMED: usize = 5;
 pub fn class_title(label: usize, name: &str) -> String {
     let short: String = name.chars().take(LONGEST).collect();
     let cut = if short.len() < name.len() { "…" } else { "" };
-    format!("class {label} ({short}{cut})")
+    format!("class {label} ({}{cut})", visible(&short))
+}
+
+/// A name with what is not seen of it escaped: `red\u{200b}`.
+pub(super) fn visible(name: &str) -> String {
+    let shown = |c: char| match c {
+        ' ' | '.' => c.to_string(),
+        c if says_nothing(c) => c.escape_unicode().to_string(),
+        c => c.to_string(),
+    };
+    name.chars().map(shown).collect()
 }
 
 /// Some classes in a message, and how many more there are.
@@ -34,7 +44,8 @@ pub(super) fn check_name(label: usize, name: &str) -> Result<()> {
     }
     let words = clean_text(&class_words(name));
     if words.chars().all(says_nothing) {
-        let what = format!("class {label} is called `{name}`, of which a prompt keeps nothing but spaces and dots");
+        let what =
+            format!("class {label} is called `{}`, of which a prompt keeps nothing but spaces and dots", visible(name));
         return Err(Error::new(what).expected(WANTED).help(NAME_IT));
     }
     match ["<|startoftext|>", "<|endoftext|>"].into_iter().find(|special| words.contains(special)) {
@@ -115,6 +126,16 @@ mod tests {
         for special in ["<|endoftext|>", "a <|StartOfText|>", "&lt;|endoftext|&gt;"] {
             assert!(check_name(3, special).unwrap_err().what().contains("of a prompt"), "{special:?}");
         }
+    }
+
+    #[test]
+    fn what_is_not_seen_of_a_name_is_escaped() {
+        insta::assert_snapshot!(check_name(3, "\u{200b}\t_").unwrap_err(), @r"
+        class 3 is called `\u{200b}\u{9}_`, of which a prompt keeps nothing but spaces and dots
+          expected: a name that stands in prompts: `a photo of a NAME.`
+          help: name the class there; labels stay as they are
+        ");
+        assert_eq!(class_title(1, "St. Élan\u{ad} 🍎"), r"class 1 (St. Élan\u{ad} 🍎)");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Class names by label, gathered from samples that carry both.
 
+use super::classes::visible;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -37,5 +38,5 @@ impl<'a> LabelNames<'a> {
 
 /// Two samples of one label disagree on its class name.
 pub(super) fn conflict(label: u32, known: &str, name: &str) -> Error {
-    Error::new(format!("the label {label} has two class names: `{known}` and `{name}`"))
+    Error::new(format!("the label {label} has two class names: `{}` and `{}`", visible(known), visible(name)))
 }

@@ -226,14 +226,21 @@ impl Entry {
     /// Its licence and home page, as far as the registry says them.
     pub fn terms(&self) -> Vec<String> {
         let licence = self.licence.as_ref().map(|licence| format!("licence: {licence}"));
-        licence.into_iter().chain(self.home.clone()).collect()
+        licence.into_iter().chain(self.home_page().map(str::to_owned)).collect()
     }
 
     /// Where a person finds out more.
     pub fn see_home(&self) -> String {
-        match &self.home {
+        match self.home_page() {
             Some(home) => format!("see {home}"),
             None => format!("`{FILE_NAME}` does not say where it can be had"),
         }
+    }
+
+    /// The home page, unless the registry says that there is none.
+    fn home_page(&self) -> Option<&str> {
+        let home = self.home.as_deref()?.trim();
+        let says_none = ["", "none", "no", "-", "n/a", "unknown"].contains(&home.to_lowercase().as_str());
+        (!says_none).then_some(home)
     }
 }

@@ -36,10 +36,7 @@ impl Engine {
             Subject::ZeroShot { template } => Err(template),
             Subject::Training { cell: training } => {
                 let id = training.id();
-                let record = self
-                    .store
-                    .get::<TrainingCell>(&id)?
-                    .ok_or_else(|| Error::new(self.store.failure_of_training(&id)))?;
+                let record = self.store.get::<TrainingCell>(&id)?.ok_or_else(|| self.store.failure_of_training(&id))?;
                 let classes = self.store.classes_of_state(self.store.hash_of_learned(&record, cell.epoch)?);
                 Ok((&training.method, self.store.learned(&record, cell.epoch)?, classes?, training.seed))
             }

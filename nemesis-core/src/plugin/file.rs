@@ -1,5 +1,6 @@
 //! What a plugin's file says of itself, read without loading it.
 
+use crate::error::Kind;
 use crate::{Error, Result, files};
 use nemesis_abi as abi;
 use nemesis_sdk::versions;
@@ -116,7 +117,10 @@ impl Metadata {
     /// Whether a host of this program's versions can load it.
     pub(super) fn compatible(&self) -> Result<()> {
         let refused = |theirs: &str, ours: &str, help: &str| {
-            Error::new(format!("the plugin `{}` was made for {theirs}", self.id)).expected(ours).help(help)
+            Error::new(format!("the plugin `{}` was made for {theirs}", self.id))
+                .of_kind(Kind::Incompatible)
+                .expected(ours)
+                .help(help)
         };
         let numbers = self.abi.split_once('.');
         let numbers = numbers.and_then(|(major, minor)| Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?)));

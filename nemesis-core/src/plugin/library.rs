@@ -14,22 +14,33 @@ pub(crate) enum Symbols {
 
 /// Opens a library, which runs its initialisers: the user named the file, or it belongs to libtorch.
 ///
-/// It is never closed, as its threads and thread-local values may outlive every use of it. A failure is told in the
-/// dynamic linker's words.
-pub(crate) fn open_for_good(file: &Path, symbols: Symbols) -> Result<&'static Library, String> {
+/// It is never closed, as its threads and thread-local values may outlive every use of it.
+pub(crate) fn open_for_good(file: &Path, symbols: Symbols) -> Result<&'static Library, Refusal> {
     let flags = match symbols {
         Symbols::Own => RTLD_NOW | RTLD_LOCAL,
         Symbols::Shared => RTLD_NOW | RTLD_GLOBAL,
     };
     // A path without a slash would be looked for in the system's folders.
-    let absolute = std::path::absolute(file).map_err(|e| e.to_string())?;
+    let absolute = std::path::absolute(file).map_err(|e| Refusal { words: e.to_string(), lacks_symbol: false })?;
     // SAFETY: the initialisers are what the caller wants to run.
-    let library = unsafe { Library::open(Some(&absolute), flags) }.map_err(|e| reason(&e))?;
+    let library = unsafe { Library::open(Some(&absolute), flags) }.map_err(|e| Refusal::from(&e))?;
     Ok(Box::leak(Box::new(library)))
 }
 
-/// What the dynamic linker says, which `libloading` keeps beneath its own words.
-pub(super) fn reason(error: &libloading::Error) -> String {
-    let source = std::error::Error::source(error);
-    source.map_or_else(|| error.to_string(), ToString::to_string)
+/// Why the dynamic linker refused.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    /// Its own words.
+    pub(crate) words: String,
+    /// Whether another version of what the library was linked with had a symbol that is missing here.
+    pub(crate) lacks_symbol: bool,
+}
+
+impl From<&libloading::Error> for Refusal {
+    fn from(error: &libloading::Error) -> Self {
+        // `libloading` keeps the linker's words beneath its own. The linker has no codes, so they are read, here alone.
+        let source = std::error::Error::source(error);
+        let words = source.map_or_else(|| error.to_string(), ToString::to_string);
+        Self { lacks_symbol: words.contains("undefined symbol"), words }
+    }
 }

@@ -1,10 +1,10 @@
 //! Loading a plugin: the versions are compared twice, before its code is in the process and before a tensor crosses.
 
-use super::library::{Symbols, open_for_good, reason};
+use super::library::{Refusal, Symbols, open_for_good};
 use super::method::LoadedMethod;
 use super::services::with_table;
 use super::{Metadata, PluginFile};
-use crate::error::suggest;
+use crate::error::{Kind, suggest};
 use crate::method::border::{BorrowedTask, abi, borrowed, required, result, sized, text};
 use crate::method::{Descriptor, ErrorKind, Host, Method, Optimisation, Task};
 use crate::{Error, Result, method};
@@ -33,12 +33,13 @@ impl Plugin {
     pub fn load(path: &Path) -> Result<Self> {
         let file = PluginFile::inspect(path)?;
         file.compatible()?;
-        let library = open_for_good(path, Symbols::Own).map_err(|reason| cannot_load(&file, &reason))?;
+        let library = open_for_good(path, Symbols::Own).map_err(|refusal| cannot_load(&file, &refusal))?;
         // SAFETY: the symbol is a function of this type in every plugin, and its table is static.
         let entry = unsafe {
             library
                 .get::<abi::EntryFn>(abi::ENTRY_SYMBOL.as_bytes())
-                .map_err(|e| Error::new(format!("the plugin has no entry: {}", reason(&e))).at(path))?()
+                .map_err(|e| Error::new(format!("the plugin has no entry: {}", Refusal::from(&e).words)).at(path))?(
+            )
         };
         let faulty = |error: method::Error| Error::new(format!("the plugin is faulty: {error}")).at(path);
         // SAFETY: the entry and all that it points to are static in a library that is never unloaded.
@@ -80,12 +81,11 @@ impl Plugin {
     pub fn create(&self, task: &Task, options: &Map<String, Value>, host: &dyn Host) -> Result<Box<dyn Method>> {
         let id = &self.descriptor.id;
         let created = self.create_method(task, options, host).map_err(|error| {
-            let named = Error::new(format!("method `{id}`: {error}"));
-            if error.kind() == ErrorKind::InvalidOptions {
-                named.help(format!("`nemesis plugin describe {id}` lists its options"))
-            } else {
-                named
-            }
+            let invalid = error.kind() == ErrorKind::InvalidOptions;
+            let option = error.about().map(|option| format!("{id}.{option}"));
+            let named = Error::from(error).context(format_args!("method `{id}`"));
+            let named = option.into_iter().fold(named, Error::about);
+            if invalid { named.help(format!("`nemesis plugin describe {id}` lists its options")) } else { named }
         })?;
         Ok(Box::new(created))
     }
@@ -120,16 +120,18 @@ pub fn check_options<'a>(method: &Descriptor, options: impl IntoIterator<Item = 
     match options.into_iter().find(|option| !known().any(|name| name == option.as_str())) {
         None => Ok(()),
         Some(unknown) => Err(Error::new(format!("the method `{}` has no option `{unknown}`", method.id))
+            .about(format!("{}.{unknown}", method.id))
             .help(suggest(unknown, known().collect::<Vec<_>>()))),
     }
 }
 
 /// Why the dynamic linker refused: mostly a symbol that another libtorch has.
-fn cannot_load(file: &PluginFile, reason: &str) -> Error {
+fn cannot_load(file: &PluginFile, refusal: &Refusal) -> Error {
     let Metadata { id, libtorch, .. } = file.metadata();
-    let error = Error::new(format!("the plugin `{id}` cannot be loaded: {reason}")).at(file.path());
-    if reason.contains("undefined symbol") {
+    let error = Error::new(format!("the plugin `{id}` cannot be loaded: {}", refusal.words)).at(file.path());
+    if refusal.lacks_symbol {
         error
+            .of_kind(Kind::Incompatible)
             .expected(format!(
                 "symbols of libtorch {}; the plugin says that it was built against {libtorch}",
                 versions::LIBTORCH
@@ -168,6 +170,7 @@ unsafe fn check_versions(entry: *const abi::Entry, metadata: &Metadata) -> Resul
     loaded.compatible()?;
     if loaded != *metadata {
         return Err(Error::new("the plugin's file and its entry tell different versions")
+            .of_kind(Kind::Incompatible)
             .expected(format!("abi {} and libtorch {}, as the file says", metadata.abi, metadata.libtorch)));
     }
     Ok(())

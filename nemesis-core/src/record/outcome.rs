@@ -6,11 +6,14 @@ use crate::method::State;
 use crate::train::EpochRecord;
 use crate::{Error, Result};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of the format that records are written in.
 pub(super) const SCHEMA: u32 = 2;
+
+/// The version of the format that notes of failures are written in. Before, the reason was a text, which is still read.
+pub(super) const FAILURE_SCHEMA: u32 = 3;
 
 /// The two kinds of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -243,8 +246,23 @@ pub struct Failure {
     pub id: CellId,
     /// What was to be computed.
     pub cell: Cell,
-    /// What went wrong, as it is shown to the user.
-    pub reason: String,
+    /// What went wrong.
+    #[serde(deserialize_with = "text_or_whole")]
+    pub reason: Error,
+}
+
+/// An error, or only its text.
+fn text_or_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Error, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Text(String),
+        Whole(Error),
+    }
+    Either::deserialize(deserializer).map(|reason| match reason {
+        Either::Text(text) => Error::new(text),
+        Either::Whole(error) => error,
+    })
 }
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 //! Everything is named by a hash and written whole, so that any number of processes may write to one store, and a
 //! kill at any moment leaves complete files only.
 
-use super::outcome::{SCHEMA, check_finite};
+use super::outcome::{FAILURE_SCHEMA, SCHEMA, check_finite};
 use super::predictions::{pack, unpack};
 use super::state::{from_safetensors, metadata, to_safetensors};
 use super::{
     Cell, CellId, Evaluated, EvaluationCell, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record,
     Recorded, Trained, TrainingCell, TrainingOutcome, TrainingRecord,
 };
+use crate::error::words_of_serde_json;
 use crate::method::State;
 use crate::{Error, Result, files};
 use serde::de::DeserializeOwned;
@@ -251,9 +252,9 @@ impl Store {
     /// # Errors
     ///
     /// When the file cannot be written.
-    pub fn put_failure(&self, cell: &Cell, reason: impl Into<String>) -> Result<()> {
+    pub fn put_failure(&self, cell: &Cell, reason: &Error) -> Result<()> {
         let id = cell.id();
-        let failure = Failure { schema: SCHEMA, id, cell: cell.clone(), reason: reason.into() };
+        let failure = Failure { schema: FAILURE_SCHEMA, id, cell: cell.clone(), reason: reason.clone() };
         write_json(&self.failure_path(&id), &failure)
     }
 
@@ -263,14 +264,14 @@ impl Store {
     ///
     /// When the note is damaged; the message names the file.
     pub fn failure(&self, id: &CellId) -> Result<Option<Failure>> {
-        read_json(&self.failure_path(id))
+        read_json_up_to(FAILURE_SCHEMA, &self.failure_path(id))
     }
 
     /// What to say of an evaluation of a training without record: why that failed, as far as it is known.
-    pub fn failure_of_training(&self, training: &CellId) -> String {
+    pub fn failure_of_training(&self, training: &CellId) -> Error {
         match self.failure(training) {
-            Ok(Some(failure)) => format!("its training failed: {}", failure.reason),
-            _ => "its training failed".to_owned(),
+            Ok(Some(failure)) => failure.reason.context("its training failed"),
+            _ => Error::new("its training failed"),
         }
     }
 
@@ -331,22 +332,23 @@ struct Version {
 }
 
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    read_json_up_to(SCHEMA, path)
+}
+
+/// Reads what is written in a format up to this one.
+fn read_json_up_to<T: DeserializeOwned>(schema: u32, path: &Path) -> Result<Option<T>> {
     let bytes = match fs::read(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         bytes => bytes.map_err(|e| Error::io("read the file", path, &e))?,
     };
     serde_json::from_slice(&bytes).map(Some).map_err(|e| match serde_json::from_slice(&bytes) {
-        Ok(Version { schema }) if schema != SCHEMA => {
-            Error::new(format!("the record is of format {schema}, which another version of nemesis wrote"))
+        Ok(Version { schema: found }) if found != schema => {
+            Error::new(format!("the record is of format {found}, which another version of nemesis wrote"))
                 .at(path)
-                .expected(format!("format {SCHEMA}"))
+                .expected(format!("format {schema}"))
                 .help("use that version, or give another folder with `--out`")
         }
-        _ => {
-            let message = e.to_string();
-            let what = message.split(" at line ").next().unwrap_or_default();
-            damaged(&format!("the record is damaged: {what}"), path).line(e.line())
-        }
+        _ => damaged(&format!("the record is damaged: {}", words_of_serde_json(&e)), path).line(e.line()),
     })
 }
 
@@ -355,6 +357,7 @@ mod tests {
     use super::super::cell::tests::{evaluation, training};
     use super::super::outcome::tests::provenance;
     use super::*;
+    use crate::error::Kind;
     use crate::train::EpochRecord;
     use std::collections::BTreeMap;
     use tch::Tensor;
@@ -400,11 +403,27 @@ mod tests {
     fn a_failure_goes_when_the_cell_succeeds() {
         let (_folder, store) = store();
         let cell = Cell::from(evaluation());
-        store.put_failure(&cell, "the plugin crashed").unwrap();
-        assert_eq!(store.failure(&cell.id()).unwrap().unwrap().reason, "the plugin crashed");
+        let error = Error::new("not enough memory").of_kind(Kind::OutOfMemory).help("wait");
+        store.put_failure(&cell, &error).unwrap();
+        assert_eq!(store.failure(&cell.id()).unwrap().unwrap().reason, error);
         assert!(!store.contains(&cell.id()));
         put_evaluation(&store);
         assert!(store.failure(&cell.id()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_failure_of_an_earlier_version_is_read() {
+        let (_folder, store) = store();
+        let cell = Cell::from(evaluation());
+        store.put_failure(&cell, &Error::new("it broke")).unwrap();
+        let path = store.failure_path(&cell.id());
+        let text = fs::read_to_string(&path).unwrap();
+        let earlier = text
+            .replace("\"schema\": 3", "\"schema\": 2")
+            .replace("{\n    \"what\": \"it broke\"\n  }", "\"it broke\"");
+        assert_ne!(earlier, text);
+        fs::write(&path, earlier).unwrap();
+        assert_eq!(store.failure(&cell.id()).unwrap().unwrap().reason, Error::new("it broke"));
     }
 
     #[test]

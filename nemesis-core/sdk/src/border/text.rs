@@ -47,7 +47,8 @@ pub fn ok() -> abi::Status {
 pub fn status(result: Result<()>) -> abi::Status {
     let Err(error) = result else { return ok() };
     let code = match error.kind() {
-        ErrorKind::Failed => abi::STATUS_ERROR,
+        // The other side knows it by libtorch's words, as it does of methods that are not written in Rust.
+        ErrorKind::Failed | ErrorKind::OutOfMemory => abi::STATUS_ERROR,
         ErrorKind::Panicked => abi::STATUS_PANIC,
         ErrorKind::InvalidOptions => abi::STATUS_INVALID_OPTIONS,
         ErrorKind::Cancelled => abi::STATUS_CANCELLED,
@@ -81,7 +82,21 @@ pub unsafe fn result(abi::Status { code, message }: abi::Status) -> Result<()> {
         abi::STATUS_UNSUPPORTED => ErrorKind::Unsupported,
         _ => ErrorKind::Failed,
     };
-    Err(Error::of_kind(kind, if message.is_empty() { "failed without a message".to_owned() } else { message }))
+    let message = if message.is_empty() { "failed without a message".to_owned() } else { message };
+    Err(match kind {
+        ErrorKind::InvalidOptions => {
+            let error = Error::of_kind(kind, message.as_str());
+            named_option(&message).into_iter().fold(error, Error::with_option)
+        }
+        ErrorKind::Failed | ErrorKind::Panicked => Error::of_libtorch(kind, message),
+        kind => Error::of_kind(kind, message),
+    })
+}
+
+/// The option that a message about invalid options names, between the first backquotes: the border carries text alone, and
+/// its rule is that the message names the option.
+fn named_option(message: &str) -> Option<&str> {
+    message.split('`').nth(1).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -96,6 +111,7 @@ mod tests {
             Error::cancelled(),
             Error::of_kind(ErrorKind::Panicked, "at a.rs:1"),
             Error::of_kind(ErrorKind::Unsupported, "no `fit`"),
+            Error::of_libtorch(ErrorKind::Failed, "DefaultCPUAllocator: not enough memory".to_owned()),
         ] {
             // SAFETY: made on the line it is taken over.
             assert_eq!(unsafe { result(status(Err(error.clone()))) }, Err(error));

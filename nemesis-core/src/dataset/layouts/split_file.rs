@@ -8,6 +8,7 @@ use crate::dataset::listed::Contents;
 use crate::{Error, Result, files, json};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::ptr;
 
 /// An image, relative to the folder of images, its label and its class name.
 pub(in crate::dataset) type Row = (String, u32, String);
@@ -25,10 +26,22 @@ pub(in crate::dataset) struct Rows {
 pub(super) fn read(file: &Path, images: &Path) -> Result<Contents> {
     let text = files::read_text(file)?;
     let rows: Rows = json::parse(&text, file)?;
-    rows.contents(images).map_err(|(error, row)| place(error.at(file), &text, row))
+    rows.contents(images).map_err(|(error, row)| match row {
+        Some(row) => place(error.at(file).entry(rows.entry(row)), &text, row),
+        None => error.at(file),
+    })
 }
 
 impl Rows {
+    /// Which of the rows this is, counted from one: `train, entry 4`.
+    fn entry(&self, row: &Row) -> String {
+        let lists = [("train", &self.train), ("val", &self.val), ("test", &self.test)];
+        let place = |(split, rows): (&str, &Vec<Row>)| {
+            Some(format!("{split}, entry {}", rows.iter().position(|other| ptr::eq(other, row))? + 1))
+        };
+        lists.into_iter().find_map(place).unwrap_or_default()
+    }
+
     /// Class names and samples, or what is wrong, and in which row.
     ///
     /// Class names are taken from the training split, by label, as Dassl does (`get_lab2cname` of its
@@ -72,13 +85,13 @@ fn samples<'a>(
 }
 
 /// Names the line on which a row's path is last listed: rows carry no positions of their own.
-fn place(error: Error, text: &str, row: Option<&Row>) -> Error {
-    let line = row.and_then(|(path, ..)| {
+fn place(error: Error, text: &str, (path, ..): &Row) -> Error {
+    let line = || {
         let quoted = serde_json::to_string(path).ok()?;
         let at = text.rfind(&quoted)?;
         Some(1 + text[..at].matches('\n').count())
-    });
-    match line {
+    };
+    match line() {
         Some(line) => error.line(line),
         None => error,
     }

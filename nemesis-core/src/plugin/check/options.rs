@@ -50,7 +50,7 @@ fn refused(subject: &Subject, name: &str, value: &Value) -> Finding {
             failed(format!("`{name}` = {value} is refused, but not as a wrong option: {error}"))
         }
         Err(error) => {
-            ensure(error.to_string().contains(name), || format!("the refusal does not name `{name}`: {error}"))
+            ensure(error.about() == Some(name), || format!("the refusal does not name `{name}` first: {error}"))
         }
     }
 }
