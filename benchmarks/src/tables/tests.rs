@@ -1,5 +1,6 @@
 //! Snapshots of one made-up table in every format: a failed run, a missing one, a collapsed one, mixed provenance.
 
+use super::kinds::FewShot;
 use super::*;
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::record::{
@@ -106,7 +107,7 @@ fn table(contents: &Contents, fill: impl Fn(&Store)) -> Table {
             }
         }
         for place in places {
-            let outcome = Outcome::of(&evaluation(dataset, &place), &store).unwrap();
+            let outcome = Outcome::read(&Cell::from(evaluation(dataset, &place)).id(), &store).unwrap();
             entries.push(Entry {
                 dataset: dataset.clone(),
                 classes: ClassSubset::All,
@@ -117,7 +118,7 @@ fn table(contents: &Contents, fill: impl Fn(&Store)) -> Table {
             });
         }
     }
-    few_shot(contents, &entries)
+    FewShot.table(contents, &entries)
 }
 
 fn troubled(store: &Store) {
@@ -135,7 +136,7 @@ fn troubled(store: &Store) {
         put(store, "eurosat", &place("CoOp", 16, 2), 100, "B");
     }
     for seed in 1..=3 {
-        let cell = Cell::from(training("dtd", "Nemesis-PEN", 1, seed));
+        let cell = Cell::from(evaluation("dtd", &place("Nemesis-PEN", 1, seed)));
         store.put_failure(&cell, "the plugin crashed (signal 11)\n  help: ask its author").unwrap();
     }
     store.put_failure(&Cell::from(evaluation("eurosat", &place("Nemesis-PEN", 16, 3))), "took too long").unwrap();

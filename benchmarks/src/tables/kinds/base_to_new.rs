@@ -1,38 +1,46 @@
 //! Base-to-new generalization: accuracy on the classes that were trained on, on the others, and their harmonic mean.
 
-use super::contents::{ACCURACY, Contents, Entry, MethodColumn};
-use super::grid::{Grid, Outcomes, Place, SUMMARY};
-use super::measure::Outcome;
-use super::table::{Axes, Column, Group, Measured, Table};
+use super::Kind;
+use crate::tables::contents::{Contents, Entry, MethodColumn};
+use crate::tables::grid::{Grid, Outcomes, Place, SUMMARY};
+use crate::tables::measure::Outcome;
+use crate::tables::table::{Axes, Column, Group, Measured, Table};
 use nemesis_core::dataset::ClassSubset;
+use nemesis_core::record::statistics::{Summary, harmonic_mean};
+
+/// Trained on the first half of the classes; data sets × (base, new and their harmonic mean × methods).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BaseToNew;
 
 /// The keys and headings of the groups of columns.
 const GROUPS: [(&str, &str); 3] = [("base", "Base"), ("new", "New"), ("h", "H")];
 
-/// The table of these entries. H is taken run by run; in the row of averages it is that of the average accuracies, as
-/// in the tables of `CoCoOp`.
-pub fn base_to_new(contents: &Contents, entries: &[Entry]) -> Table {
-    let columns: Vec<Column> =
-        contents.zero_shot_column().into_iter().chain(contents.methods.iter().map(MethodColumn::column)).collect();
-    let group = |shots, (key, heading)| {
-        let (key, heading) = contents.group_of(shots, key, heading);
-        Group { key, heading, columns: columns.clone(), measured: Measured::Accuracy, baseline: false }
-    };
-    let explanation = "base: the first half of the classes, which alone is trained on; new: the others; H: the harmonic \
-                       mean of both, in the last row that of the averages";
-    let grid = Grid {
-        title: contents.title.clone(),
-        axes: Axes::new("data set", "classes", "method"),
-        rows: contents.rows(),
-        groups: contents.shots.iter().flat_map(|shots| GROUPS.map(|names| group(*shots, names))).collect(),
-        summary: Some(contents.average()),
-        seeds: contents.seeds.clone(),
-        measured: ACCURACY.to_owned(),
-        remarks: std::iter::once(explanation.to_owned()).chain(contents.remarks.iter().cloned()).collect(),
-    };
-    let mut outcomes = measured(contents, entries);
-    add_harmonic_means(contents, &columns, &mut outcomes);
-    grid.table(&outcomes)
+impl Kind for BaseToNew {
+    fn class_subsets(&self) -> &'static [ClassSubset] {
+        &[ClassSubset::Base, ClassSubset::New]
+    }
+
+    /// H is taken run by run; in the row of averages it is that of the average accuracies, as in the tables of `CoCoOp`.
+    fn table(&self, contents: &Contents, entries: &[Entry]) -> Table {
+        let columns: Vec<Column> =
+            contents.zero_shot_column().into_iter().chain(contents.methods.iter().map(MethodColumn::column)).collect();
+        let group = |shots, (key, heading)| {
+            let (key, heading) = contents.group_of(shots, key, heading);
+            Group { key, heading, columns: columns.clone(), measured: Measured::Accuracy, baseline: false }
+        };
+        let explanation = "base: the first half of the classes, which alone is trained on; new: the others; H: the \
+                           harmonic mean of both, in the last row that of the averages";
+        let grid = Grid {
+            axes: Axes::new("data set", "classes", "method"),
+            rows: contents.rows(),
+            groups: contents.shots.iter().flat_map(|shots| GROUPS.map(|names| group(*shots, names))).collect(),
+            summary: Some(contents.average()),
+            explanation: Some(explanation.to_owned()),
+        };
+        let mut outcomes = measured(contents, entries);
+        add_harmonic_means(contents, &columns, &mut outcomes);
+        grid.table(contents, &outcomes)
+    }
 }
 
 /// The evaluations at their places. The zero-shot baseline stands beside any number of shots.
@@ -55,8 +63,7 @@ fn add_harmonic_means(contents: &Contents, columns: &[Column], outcomes: &mut Ou
     for shots in &contents.shots {
         let [base, new, h] = GROUPS.map(|(key, _)| contents.group_of(*shots, key, "").0);
         for column in columns {
-            let seeds = if column.seeded { contents.seeds.iter().copied().map(Some).collect() } else { vec![None] };
-            for seed in seeds {
+            for seed in contents.seeds_of(column) {
                 let place = |row: &str, group: &str| Place {
                     row: row.into(),
                     group: group.into(),
@@ -70,7 +77,7 @@ fn add_harmonic_means(contents: &Contents, columns: &[Column], outcomes: &mut Ou
                 let rows = contents.datasets.iter().map(|(row, _)| row.as_str()).zip(&pairs);
                 let means: Vec<(Place, Outcome)> = rows
                     .chain([(SUMMARY, &averages)])
-                    .map(|(row, [base, new])| (place(row, &h), Outcome::derived([base, new], harmonic_mean)))
+                    .map(|(row, [base, new])| (place(row, &h), Outcome::derived([base, new], |[base, new]| harmonic_mean(base, new))))
                     .collect();
                 outcomes.extend(means);
             }
@@ -79,13 +86,8 @@ fn add_harmonic_means(contents: &Contents, columns: &[Column], outcomes: &mut Ou
 }
 
 /// The mean of outcomes, if all are complete.
-fn mean<'a>(outcomes: impl ExactSizeIterator<Item = &'a Outcome>) -> Outcome {
-    let count = outcomes.len() as f64;
-    let sum: Option<f64> = outcomes.map(Outcome::accuracy).sum();
-    sum.map_or(Outcome::Missing, |sum| Outcome::Derived(sum / count))
-}
-
-/// `2 b n / (b + n)`; nothing of nothing is nothing.
-fn harmonic_mean([base, new]: [f64; 2]) -> f64 {
-    if base + new == 0.0 { 0.0 } else { 2.0 * base * new / (base + new) }
+fn mean<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Outcome {
+    let accuracies: Option<Vec<f64>> = outcomes.map(Outcome::accuracy).collect();
+    let summary = accuracies.and_then(|accuracies| Summary::of(&accuracies));
+    summary.map_or(Outcome::Missing, |summary| Outcome::Derived(summary.mean))
 }
