@@ -115,22 +115,26 @@ fn as_floats(value: Value) -> Value {
     }
 }
 
+/// The files of a folder by name, with their texts.
+macro_rules! embedded {
+    ($folder:literal: $($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../", $folder, "/", $name, ".yaml")))),+]
+    };
+}
+
 /// The embedded suites, by name.
-const SUITES: &[(&str, &str)] = &[
-    ("few-shot", include_str!("../suites/few-shot.yaml")),
-    ("base-to-new", include_str!("../suites/base-to-new.yaml")),
-    ("domain-generalization", include_str!("../suites/domain-generalization.yaml")),
-    ("low-norm-effect", include_str!("../suites/low-norm-effect.yaml")),
-    ("norm-curve", include_str!("../suites/norm-curve.yaml")),
-    ("ablation", include_str!("../suites/ablation.yaml")),
+const SUITES: &[(&str, &str)] = embedded!["suites":
+    "few-shot",
+    "base-to-new",
+    "cross-dataset",
+    "domain-generalization",
+    "low-norm-effect",
+    "norm-curve",
+    "ablation",
 ];
 
 /// The embedded protocols, by name.
-const PROTOCOLS: &[(&str, &str)] = &[
-    ("paper", include_str!("../protocols/paper.yaml")),
-    ("bf16", include_str!("../protocols/bf16.yaml")),
-    ("mini", include_str!("../protocols/mini.yaml")),
-];
+const PROTOCOLS: &[(&str, &str)] = embedded!["protocols": "paper", "bf16", "mini"];
 
 /// A YAML document with the text it was read from, so that later errors can name lines.
 #[derive(Clone, Debug)]

@@ -15,7 +15,8 @@ use std::path::PathBuf;
 /// What is to be run. All of it can stand in `nemesis.yaml` or in `NEMESIS_…` variables, too.
 #[derive(Clone, Debug, Args)]
 pub(super) struct RunOptions {
-    /// The suite: few-shot, base-to-new, domain-generalization, low-norm-effect, norm-curve, ablation, or a suite file
+    /// The suite: few-shot, base-to-new, cross-dataset, domain-generalization, low-norm-effect, norm-curve, ablation, or a
+    /// suite file
     #[arg(long, value_name = "NAME|FILE")]
     suite: Option<String>,
     /// The folder that holds the data sets' folders; without it, the mini suite's data are made

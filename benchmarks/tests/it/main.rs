@@ -9,6 +9,7 @@ mod checkpoints;
 mod command;
 mod compare;
 mod context_classes;
+mod cross_dataset;
 mod cuda;
 mod damaged_images;
 mod data_faults;
