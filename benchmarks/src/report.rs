@@ -2,7 +2,8 @@
 
 use crate::plan::{Checkpoint, SavedCell, SavedColumn, SavedPlan};
 use crate::results::ZERO_SHOT;
-use crate::tables::{Contents, Entry, MethodColumn, Outcome, Place, Table, Terminal, write_all};
+use crate::tables::formats::{Terminal, write_all};
+use crate::tables::{Contents, Entry, MethodColumn, Outcome, Place, Table};
 use nemesis_core::error::suggest;
 use nemesis_core::record::Store;
 use nemesis_core::{Error, Result, files};

@@ -15,6 +15,7 @@ mod damaged_images;
 mod data_faults;
 mod fetch;
 mod files;
+mod formats;
 mod gradients;
 mod identity;
 mod image_folders;
