@@ -1,11 +1,11 @@
 //! Our numbers beside published ones: the difference, and whether it lies within the spread.
 
 use crate::published::{AVERAGE, Block, Known, Protocol, Published};
-use crate::results::{BySeed, ELEVEN, Results, Run};
-use crate::tables::{Field, Footnotes, Run as TableRun, Sheet, SheetColumn, SheetRow, collapse};
+use crate::results::{ELEVEN, Results, Run};
+use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, average_by_seed};
 use nemesis_core::Result;
 use nemesis_core::dataset::Registry;
-use nemesis_core::record::statistics::{Summary, collapsed, harmonic_mean};
+use nemesis_core::record::statistics::{Summary, harmonic_mean};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -196,10 +196,12 @@ impl SideBySide<'_> {
         }
         let groups: BTreeSet<String> = values.keys().map(|(_, group)| group.clone()).collect();
         for group in groups {
-            let all: Vec<BySeed> =
-                ELEVEN.iter().filter_map(|row| values.get(&((*row).to_owned(), group.clone())).cloned()).collect();
-            let average = average_by_seed(&all);
-            if all.len() == ELEVEN.len() && !average.is_empty() {
+            let all: Vec<&BySeed> =
+                ELEVEN.iter().filter_map(|row| values.get(&((*row).to_owned(), group.clone()))).collect();
+            let average = average_by_seed(all.iter().copied());
+            // Those that one training is tested on are no eleven trainings, and published averages of them are over others.
+            let of_many = self.published.table != Protocol::DomainGeneralization;
+            if of_many && all.len() == ELEVEN.len() && !average.is_empty() {
                 values.insert((AVERAGE.to_owned(), group), average);
             }
         }
@@ -242,12 +244,8 @@ impl SideBySide<'_> {
         let summary = Summary::of(&accuracies).expect("a place has at least one value");
         let drawn = by_seed.keys().any(Option::is_some);
         let half = if drawn { summary.half_interval(0.95) } else { Some(0.0) };
-        let mut marks = Vec::new();
         // An average is no run: what collapsed under it is told in the rows of its data sets.
-        let collapsed = |accuracies| if row == AVERAGE { Vec::new() } else { collapsed(accuracies) };
-        for ((seed, accuracy), _) in by_seed.iter().zip(collapsed(&accuracies)).filter(|(_, collapsed)| *collapsed) {
-            marks.push(footnotes.mark(collapse(&TableRun { seed: *seed, accuracy: *accuracy })));
-        }
+        let mut marks = if row == AVERAGE { Vec::new() } else { footnotes.collapses(by_seed) };
         if let Some(seeds) = self.published.seeds.filter(|seeds| theirs.is_some() && drawn && accuracies.len() < *seeds)
         {
             marks.push(footnotes.mark(format!("{} of ours, {seeds} published", counted(accuracies.len(), "seed"))));
@@ -423,16 +421,6 @@ fn datasets_of(run: &Run) -> impl Iterator<Item = &str> {
     let cell = &run.record.cell;
     let trained_on = cell.subject.training().map(|training| training.dataset.as_str());
     std::iter::once(cell.dataset.as_str()).chain(trained_on)
-}
-
-/// The mean of several rows for each seed that all of them have.
-fn average_by_seed(rows: &[BySeed]) -> BySeed {
-    let Some(first) = rows.first() else { return BySeed::new() };
-    let mean = |seed: &Option<u64>| {
-        let values = rows.iter().map(|row| row.get(seed).copied()).collect::<Option<Vec<f64>>>()?;
-        Some((*seed, values.iter().sum::<f64>() / values.len() as f64))
-    };
-    first.keys().filter_map(mean).collect()
 }
 
 fn counted(count: usize, what: &str) -> String {

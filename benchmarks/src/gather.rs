@@ -2,7 +2,7 @@
 //! stays apart.
 
 use crate::plan::{Asked, SavedCell, SavedPlan};
-use crate::suite::{TableKind, embedded_suite, load_suite};
+use crate::suite::{embedded_suite, load_suite};
 use nemesis_core::error::suggest;
 use nemesis_core::{Error, Result};
 use serde_json::{Value, json};
@@ -132,10 +132,7 @@ impl Filter {
         let rank = |names: &[String], name: &str| names.iter().position(|known| known == name).unwrap_or(usize::MAX);
         let rows: Vec<String> = match &suite {
             _ if !self.datasets.is_empty() => self.datasets.clone(),
-            Some(suite) => match &suite.table {
-                TableKind::DomainGeneralization { targets } => [suite.datasets.as_slice(), targets].concat(),
-                _ => suite.datasets.clone(),
-            },
+            Some(suite) => [&suite.datasets, suite.table.kind().targets()].concat(),
             None => Vec::new(),
         };
         plan.datasets.sort_by_key(|(name, _)| rank(&rows, name));

@@ -2,13 +2,10 @@
 
 use crate::plan::{Checkpoint, SavedCell, SavedColumn, SavedPlan};
 use crate::results::ZERO_SHOT;
-use crate::suite::TableKind;
-use crate::tables::{
-    Contents, Entry, MethodColumn, Outcome, Place, Table, Terminal, ablation, base_to_new, domain_generalization,
-    few_shot, low_norm_effect, norm_curve, write_all,
-};
+use crate::tables::formats::{Terminal, write_all};
+use crate::tables::{Contents, Entry, MethodColumn, Outcome, Place, Table};
 use nemesis_core::error::suggest;
-use nemesis_core::record::{EvaluationCell, Store};
+use nemesis_core::record::Store;
 use nemesis_core::{Error, Result, files};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -44,14 +41,7 @@ pub fn table(plan: &SavedPlan, store: &Store) -> Result<Table> {
         zero_shot: plan.zero_shot.then(|| ZERO_SHOT.to_owned()),
         remarks: remarks(plan, &entries),
     };
-    Ok(match &plan.table {
-        TableKind::FewShot => few_shot(&contents, &entries),
-        TableKind::BaseToNew => base_to_new(&contents, &entries),
-        TableKind::DomainGeneralization { targets } => domain_generalization(&contents, targets, &entries),
-        TableKind::LowNormEffect { replace, rescale } => low_norm_effect(&contents, replace, rescale, &entries),
-        TableKind::NormCurve { .. } => norm_curve(&contents, &entries),
-        TableKind::Ablation => ablation(&contents, &entries),
-    })
+    Ok(plan.table.kind().table(&contents, &entries))
 }
 
 /// What is to be said of the table beside what its records say.
@@ -81,13 +71,7 @@ fn remarks(plan: &SavedPlan, entries: &[Entry]) -> Vec<String> {
 }
 
 fn entry(cell: &SavedCell, store: &Store) -> Result<Entry> {
-    let outcome = match store.get::<EvaluationCell>(&cell.id)? {
-        Some(record) => Outcome::Done(Box::new(record)),
-        None => match store.failure(&cell.id)? {
-            Some(failure) => Outcome::Failed(failure.reason.to_string()),
-            None => Outcome::Missing,
-        },
-    };
+    let outcome = Outcome::read(&cell.id, store)?;
     let place = match (&cell.column, cell.sample) {
         (Some(method), Some((shots, seed))) => Place::Trained { method: method.clone(), shots, seed },
         _ => Place::ZeroShot,

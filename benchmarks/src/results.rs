@@ -2,11 +2,12 @@
 
 use crate::plan::{Asked, SavedPlan};
 use crate::published::Protocol;
+use crate::tables::Outcome;
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::error::suggest;
-use nemesis_core::record::{EvaluationCell, EvaluationRecord, Store, Subject};
+use nemesis_core::record::{EvaluationRecord, Store, Subject};
 use nemesis_core::{Error, Result};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The data sets that published averages are over.
 pub const ELEVEN: [&str; 11] = [
@@ -65,8 +66,9 @@ impl Results {
     pub fn read(suite: &str, plan: &SavedPlan, store: &Store) -> Result<Self> {
         let mut runs = Vec::new();
         for cell in &plan.cells {
-            if let Some(record) = store.get::<EvaluationCell>(&cell.id)? {
-                runs.push(Run { column: cell.column.clone().unwrap_or_else(|| ZERO_SHOT.to_owned()), record });
+            if let Outcome::Done(record) = Outcome::read(&cell.id, store)? {
+                let column = cell.column.clone().unwrap_or_else(|| ZERO_SHOT.to_owned());
+                runs.push(Run { column, record: *record });
             }
         }
         let zero_shot = runs.iter().any(|run| run.column == ZERO_SHOT).then(|| ZERO_SHOT.to_owned());
@@ -174,6 +176,3 @@ impl Run {
         Some((&cell.dataset, group))
     }
 }
-
-/// Accuracies by seed. What is not trained has one without a seed.
-pub type BySeed = BTreeMap<Option<u64>, f64>;

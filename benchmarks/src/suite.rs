@@ -1,6 +1,7 @@
 //! Suites and protocols: the YAML files that say what a table is made of. The project's own are embedded.
 
 use crate::settings::numbers;
+use crate::tables::TableKind;
 use nemesis_core::note::Note;
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result, error::suggest, yaml};
@@ -36,45 +37,6 @@ pub struct Suite {
     /// Sentences printed under the table, as far as they are about what is in it.
     #[serde(default)]
     pub notes: Vec<Note>,
-}
-
-/// The kinds of tables, with what only one kind needs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum TableKind {
-    /// Data sets × (shots × methods).
-    FewShot,
-    /// Trained on the first half of the classes; data sets × (base, new and their harmonic mean × methods).
-    BaseToNew,
-    /// Trained on one data set, tested on it and on others with their own classes; test sets × methods.
-    DomainGeneralization {
-        /// The other test sets, by their names in `datasets.yaml`.
-        targets: Vec<String>,
-    },
-    /// How often lowering the norm of one context vector helps; data sets × (methods × shots).
-    LowNormEffect {
-        /// The deviations of the noise that takes a vector's place (REPLACE).
-        replace: Vec<f64>,
-        /// The factors that a vector is multiplied by (RESCALE).
-        rescale: Vec<f64>,
-    },
-    /// Accuracy and norm on the way; (data sets × epochs) × (accuracy and norm × methods).
-    NormCurve {
-        /// The epochs, counted from one, that are looked at beside the last.
-        epochs: Vec<u64>,
-    },
-    /// Options varied one at a time; data sets × (swept options × their values).
-    Ablation,
-}
-
-impl TableKind {
-    /// The epochs, counted from one, whose learned states are kept beside the last one's.
-    pub fn kept_epochs(&self, epochs: u64) -> Vec<u64> {
-        match self {
-            Self::NormCurve { epochs: kept } => kept.iter().copied().filter(|epoch| *epoch < epochs).collect(),
-            _ => Vec::new(),
-        }
-    }
 }
 
 /// A column of a suite: a method with options.
@@ -153,22 +115,26 @@ fn as_floats(value: Value) -> Value {
     }
 }
 
+/// The files of a folder by name, with their texts.
+macro_rules! embedded {
+    ($folder:literal: $($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../", $folder, "/", $name, ".yaml")))),+]
+    };
+}
+
 /// The embedded suites, by name.
-const SUITES: &[(&str, &str)] = &[
-    ("few-shot", include_str!("../suites/few-shot.yaml")),
-    ("base-to-new", include_str!("../suites/base-to-new.yaml")),
-    ("domain-generalization", include_str!("../suites/domain-generalization.yaml")),
-    ("low-norm-effect", include_str!("../suites/low-norm-effect.yaml")),
-    ("norm-curve", include_str!("../suites/norm-curve.yaml")),
-    ("ablation", include_str!("../suites/ablation.yaml")),
+const SUITES: &[(&str, &str)] = embedded!["suites":
+    "few-shot",
+    "base-to-new",
+    "cross-dataset",
+    "domain-generalization",
+    "low-norm-effect",
+    "norm-curve",
+    "ablation",
 ];
 
 /// The embedded protocols, by name.
-const PROTOCOLS: &[(&str, &str)] = &[
-    ("paper", include_str!("../protocols/paper.yaml")),
-    ("bf16", include_str!("../protocols/bf16.yaml")),
-    ("mini", include_str!("../protocols/mini.yaml")),
-];
+const PROTOCOLS: &[(&str, &str)] = embedded!["protocols": "paper", "bf16", "mini"];
 
 /// A YAML document with the text it was read from, so that later errors can name lines.
 #[derive(Clone, Debug)]

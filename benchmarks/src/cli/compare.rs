@@ -6,7 +6,8 @@ use crate::compare::{Verdict, compare};
 use crate::published::Published;
 use crate::report::saved_plans;
 use crate::results::Results;
-use crate::tables::{Format, Sheet, Terminal, render};
+use crate::tables::Sheet;
+use crate::tables::formats::{Format, format_parser};
 use clap::Args;
 use nemesis_core::error::suggest;
 use nemesis_core::record::Store;
@@ -40,8 +41,8 @@ pub(super) struct Compare {
     #[arg(long = "as", value_name = "NAME")]
     said: Option<String>,
     /// How the comparison is printed
-    #[arg(long, value_enum, default_value_t = Format::Terminal)]
-    format: Format,
+    #[arg(long, value_parser = format_parser(), default_value = "terminal")]
+    format: &'static dyn Format,
     /// List the published numbers that there are
     #[arg(long)]
     list: bool,
@@ -91,7 +92,7 @@ impl Compare {
             }
         }
         if !sheets.is_empty() {
-            print(&render(&sheets, self.format, Terminal::of_stdout()))?;
+            print(&self.format.sheets(&sheets))?;
         }
         if compared == 0 {
             return Err(nothing(&reasons).at(&out));

@@ -4,11 +4,12 @@ use super::only::{Only, Records};
 use super::{Ending, print, tell_files, warn};
 use crate::gather::{Filter, Gathered};
 use crate::plan::SavedPlan;
-use crate::report::{saved_plans, table, write_and_render};
+use crate::report::{saved_plans, table};
 use crate::results::Results;
 use crate::settings::numbers::{Numbers, brief, flat};
 use crate::statistics::{Pair, paired, statistics};
-use crate::tables::{Csv, Exporter, Format, Json, Markdown, Sheet, Terminal, render};
+use crate::tables::Sheet;
+use crate::tables::formats::{Format, format_parser, write_all};
 use clap::Args;
 use nemesis_core::error::suggest;
 use nemesis_core::record::Store;
@@ -55,8 +56,8 @@ pub(super) struct Report {
     #[arg(long, value_name = "FIRST,SECOND", conflicts_with = "statistics")]
     paired: Vec<String>,
     /// How it is printed
-    #[arg(long, value_enum, default_value_t = Format::Terminal)]
-    format: Format,
+    #[arg(long, value_parser = format_parser(), default_value = "terminal")]
+    format: &'static dyn Format,
 }
 
 const EXAMPLES: &str = "\
@@ -90,15 +91,19 @@ impl Report {
         let filter = self.filter();
         if !filter.is_empty() {
             plans = apart(&filter.gather(&plans).map_err(|e| e.at(out))?);
-            if self.format == Format::Csv && plans.len() > 1 && !self.statistics && self.paired.is_empty() {
-                return Err(Error::new(format!("{} tables fit, which one file of CSV cannot tell apart", plans.len()))
-                    .at(out)
-                    .help("show one with --question NAME, which --list names, or take --statistics"));
+            if self.format.holds_one() && plans.len() > 1 && !self.statistics && self.paired.is_empty() {
+                return Err(Error::new(format!(
+                    "{} tables fit, which one file of {} cannot tell apart",
+                    plans.len(),
+                    self.format.name().to_uppercase()
+                ))
+                .at(out)
+                .help("show one with --question NAME, which --list names, or take --statistics"));
             }
         }
         let mut written = Vec::new();
         let text = if self.statistics || !self.paired.is_empty() {
-            render(&self.sheets(&plans, store)?, self.format, Terminal::of_stdout())
+            self.format.sheets(&self.sheets(&plans, store)?)
         } else {
             let tables = plans.iter().map(|(name, plan)| self.table(name, plan, store, &mut written));
             tables.collect::<Result<Vec<_>>>()?.join("\n")
@@ -120,20 +125,11 @@ impl Report {
     }
 
     fn table(&self, name: &str, plan: &SavedPlan, store: &Store, written: &mut Vec<PathBuf>) -> Result<String> {
-        let on_terminal = if plan.gathered {
-            Terminal::of_stdout().render(&table(plan, store)?)
-        } else {
-            let (text, files) = write_and_render(name, plan, store, store.folder())?;
-            written.extend(files);
-            text
-        };
-        let export = |exporter: &dyn Exporter| Ok(exporter.export(&table(plan, store)?));
-        match self.format {
-            Format::Terminal => Ok(on_terminal),
-            Format::Markdown => export(&Markdown),
-            Format::Csv => export(&Csv),
-            Format::Json => export(&Json),
+        let table = table(plan, store)?;
+        if !plan.gathered {
+            written.extend(write_all(&table, store.folder(), name)?);
         }
+        Ok(self.format.table(&table))
     }
 
     fn sheets(&self, plans: &[(String, SavedPlan)], store: &Store) -> Result<Vec<Sheet>> {

@@ -1,12 +1,13 @@
 //! The cells of a plan: trainings and the evaluations behind them, with every option settled.
 
 use super::seen::Seen;
-use super::variants::{TestSet, Variant, variants};
+use super::test_set::TestSet;
 use super::{Column, PlannedCell, datasets};
 use crate::plugins::Plugins;
 use crate::settings::Settings;
-use crate::suite::{MethodEntry, Suite, TableKind, line_of_key};
-use nemesis_core::dataset::{ClassSubset, Dataset};
+use crate::suite::{MethodEntry, Suite, line_of_key};
+use crate::tables::{Kind, Variant};
+use nemesis_core::dataset::Dataset;
 use nemesis_core::interchange::few_shot_lists;
 use nemesis_core::method::Descriptor;
 use nemesis_core::record::{BackboneKey, Cell, EvaluationCell, MethodKey, Subject, TrainingCell};
@@ -78,13 +79,10 @@ impl<'a> Cells<'a> {
         shots: &[u32],
         seeds: &[u64],
     ) -> Result<()> {
-        let subsets = match suite.table {
-            TableKind::BaseToNew => vec![ClassSubset::Base, ClassSubset::New],
-            _ => vec![ClassSubset::All],
-        };
+        let table = suite.table.kind();
         let test_sets: Vec<TestSet<'_>> = std::iter::once(dataset)
             .chain(targets.iter().map(|target| &**target))
-            .flat_map(|dataset| subsets.iter().map(move |subset| (dataset, *subset)))
+            .flat_map(|dataset| table.class_subsets().iter().map(move |subset| (dataset, *subset)))
             .map(|(dataset, classes)| TestSet::new(dataset, classes, self.settings.layer.limit, &mut self.seen))
             .collect::<Result<_>>()?;
         let methods = self.method_keys(dataset.name())?;
@@ -95,12 +93,14 @@ impl<'a> Cells<'a> {
                 self.add_evaluation(test, subject, None, Variant::default());
             }
         }
-        let variants = methods.iter().map(|method| variants(&suite.table, method)).collect::<Result<Vec<_>>>()?;
+        let variants = methods.iter().map(|method| table.variants(method)).collect::<Result<Vec<_>>>()?;
         for (&shots, &seed) in shots.iter().flat_map(|shots| seeds.iter().map(move |seed| (shots, seed))) {
-            let trainings = self.add_trainings(&test_sets[0], &methods, &suite.table, (shots, seed))?;
+            let trainings = self.add_trainings(&test_sets[0], &methods, table, (shots, seed))?;
             for test in &test_sets {
                 for ((training, label), variants) in trainings.iter().zip(&variants) {
-                    for variant in variants.iter().filter(|variant| variant.is_kept(training)) {
+                    // A protocol may have fewer epochs than the table looks at.
+                    let is_kept = |epoch| training.kept_epochs.contains(&epoch);
+                    for variant in variants.iter().filter(|variant| variant.epoch.is_none_or(is_kept)) {
                         let subject = Subject::Training { cell: Box::new(training.clone()) };
                         self.add_evaluation(test, subject, Some(label.clone()), *variant);
                     }
@@ -132,7 +132,7 @@ impl<'a> Cells<'a> {
         &mut self,
         trained_on: &TestSet<'_>,
         methods: &[MethodKey],
-        table: &TableKind,
+        table: &dyn Kind,
         (shots, seed): (u32, u64),
     ) -> Result<Vec<(TrainingCell, String)>> {
         let TestSet { dataset, manifest, classes, .. } = trained_on;

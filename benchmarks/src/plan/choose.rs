@@ -5,7 +5,7 @@ use super::{Column, Swept};
 use crate::mini;
 use crate::plugins::Plugins;
 use crate::settings::Settings;
-use crate::suite::{MethodEntry, TableKind, line_of_key};
+use crate::suite::{MethodEntry, line_of_key};
 use crate::weights::{MINI, locate, unnamed};
 use nemesis_core::backbone::BackboneSpec;
 use nemesis_core::backbone::clip::Clip;
@@ -67,13 +67,15 @@ pub(super) fn datasets(settings: &Settings) -> Result<Vec<String>> {
 
 /// The test sets apart from the data sets that are trained on.
 pub(super) fn targets(settings: &Settings, sources: &[String]) -> Result<Vec<String>> {
-    let TableKind::DomainGeneralization { targets } = &settings.suite.value.table else { return Ok(Vec::new()) };
+    let suite = &settings.suite.value;
+    let targets = suite.table.kind().targets();
     match sources {
+        _ if targets.is_empty() => Ok(Vec::new()),
         [source] if targets.contains(source) => {
             Err(Error::new(format!("`{source}` is the source and one of the targets")).at(&settings.suite.file))
         }
-        [_] => Ok(targets.clone()),
-        _ => Err(Error::new(format!("domain generalization has one source, not {}", sources.len()))
+        [_] => Ok(targets.to_vec()),
+        _ => Err(Error::new(format!("the suite `{}` has one source, not {}", suite.name, sources.len()))
             .at(&settings.suite.file)
             .help("name one data set with `--datasets`; the targets stand in the suite's file")),
     }

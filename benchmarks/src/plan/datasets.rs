@@ -1,7 +1,7 @@
 //! What can be told of a data set before anything is computed on it: what would fail, and what a reader of its numbers
 //! should know.
 
-use super::variants::TestSet;
+use super::test_set::TestSet;
 use nemesis_core::backbone::class_words;
 use nemesis_core::dataset::{ClassSubset, Dataset, Sample, class_title, prompt_tokens};
 use nemesis_core::{Error, Result};

@@ -7,7 +7,7 @@ mod left_out;
 mod question;
 mod saved;
 mod seen;
-mod variants;
+mod test_set;
 
 pub(crate) use choose::backbone;
 pub use choose::mini_root;
@@ -18,7 +18,8 @@ pub use seen::Lists;
 
 use crate::plugins::Plugins;
 use crate::settings::Settings;
-use crate::suite::{TableKind, load_protocol};
+use crate::suite::load_protocol;
+use crate::tables::TableKind;
 use cells::Cells;
 use nemesis_core::backbone::BackboneSpec;
 use nemesis_core::contents::Contents;

@@ -2,7 +2,7 @@
 
 use super::seen::keep;
 use super::{Asked, Plan, PlannedCell, Swept};
-use crate::suite::TableKind;
+use crate::tables::TableKind;
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::note::{Note, Shown};
 use nemesis_core::record::{Cell, CellId, Corruption, Store};

@@ -1,7 +1,8 @@
 //! What is asked for more than once counts once; a list that asks for nothing is refused.
 
 use super::{Layer, Settings};
-use crate::suite::{TableKind, line_of_key};
+use crate::suite::line_of_key;
+use crate::tables::List;
 use nemesis_core::{Error, Result};
 use std::fmt::Display;
 
@@ -33,14 +34,13 @@ impl Settings {
         warnings.extend(self.of_suite("shots").merge(&mut suite.shots)?);
         self.of_suite("shots").refuse_zero(&suite.shots)?;
         warnings.extend(self.of_suite("seeds").merge(&mut suite.seeds)?);
-        match &mut suite.table {
-            TableKind::DomainGeneralization { targets } => warnings.extend(self.of_suite("targets").merge(targets)?),
-            TableKind::LowNormEffect { replace, rescale } => {
-                warnings.extend(self.of_suite("replace").merged(replace));
-                warnings.extend(self.of_suite("rescale").merged(rescale));
-            }
-            TableKind::NormCurve { epochs } => warnings.extend(self.of_suite("epochs").merged(epochs)),
-            TableKind::FewShot | TableKind::BaseToNew | TableKind::Ablation => {}
+        for (key, list) in suite.table.kind_mut().lists() {
+            let origin = self.of_suite(key);
+            warnings.extend(match list {
+                List::Names(names) => origin.merge(names)?,
+                List::Numbers(numbers) => origin.merged(numbers),
+                List::Counts(counts) => origin.merged(counts),
+            });
         }
         self.shots = if layer.shots.is_some() { shots } else { suite.shots.clone() };
         self.seeds = if layer.seeds.is_some() { seeds } else { suite.seeds.clone() };

@@ -4,10 +4,10 @@ mod pair;
 
 pub use pair::Pair;
 
-use crate::results::{BySeed, Results, Run, ZERO_SHOT};
-use crate::tables::{Field, Footnotes, Run as TableRun, Sheet, SheetColumn, SheetRow, collapse};
+use crate::results::{Results, Run, ZERO_SHOT};
+use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, average_by_seed};
 use nemesis_core::dataset::ClassSubset;
-use nemesis_core::record::statistics::{Paired, Summary, collapsed};
+use nemesis_core::record::statistics::{Paired, Summary};
 use nemesis_core::record::{CorruptionKind, Subject};
 use nemesis_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,14 +121,10 @@ fn averages(values: &BTreeMap<(Condition, usize), BySeed>, results: &Results) ->
         rows.entry((condition.average(), *column)).or_default().push(by_seed);
     }
     rows.retain(|_, rows| rows.len() == results.datasets.len() && rows.len() > 1);
-    let average = |rows: Vec<&BySeed>| {
-        let of_seed = |seed: &Option<u64>| {
-            let all = rows.iter().map(|row| row.get(seed).copied()).collect::<Option<Vec<f64>>>()?;
-            Some((*seed, all.iter().sum::<f64>() / all.len() as f64))
-        };
-        rows[0].keys().filter_map(of_seed).collect::<BySeed>()
-    };
-    rows.into_iter().map(|(key, rows)| (key, average(rows))).filter(|(_, by_seed)| !by_seed.is_empty()).collect()
+    rows.into_iter()
+        .map(|(key, rows)| (key, average_by_seed(rows)))
+        .filter(|(_, by_seed)| !by_seed.is_empty())
+        .collect()
 }
 
 fn row(
@@ -142,7 +138,7 @@ fn row(
     let accuracies: Vec<f64> = by_seed.values().copied().collect();
     let summary = Summary::of(&accuracies).expect("there is a value for each place");
     // What collapsed under an average is told in the rows of its data sets.
-    let mut marks = if is_average { Vec::new() } else { collapses(by_seed, footnotes) };
+    let mut marks = if is_average { Vec::new() } else { footnotes.collapses(by_seed) };
     if by_seed.keys().any(Option::is_some) && accuracies.len() < results.seeds.len() {
         marks.push(footnotes.mark(format!("{} of {} seeds", accuracies.len(), results.seeds.len())));
     }
@@ -164,12 +160,6 @@ fn row(
         alarm: false,
         apart: false,
     }
-}
-
-fn collapses(by_seed: &BySeed, footnotes: &mut Footnotes) -> Vec<usize> {
-    let accuracies: Vec<f64> = by_seed.values().copied().collect();
-    let runs = by_seed.iter().zip(collapsed(&accuracies)).filter(|(_, collapsed)| *collapsed);
-    runs.map(|((seed, accuracy), _)| footnotes.mark(collapse(&TableRun { seed: *seed, accuracy: *accuracy }))).collect()
 }
 
 const PAIRED: [SheetColumn; 9] = [
@@ -273,7 +263,10 @@ fn paired_rows(pairs: &[(&Condition, Vec<Accuracies>, Vec<usize>)], results: &Re
 }
 
 fn mean_of(pairs: &[Accuracies]) -> Accuracies {
-    let mean = |of: fn(&Accuracies) -> f64| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64;
+    let mean = |of: fn(&Accuracies) -> f64| {
+        let accuracies: Vec<f64> = pairs.iter().map(of).collect();
+        Summary::of(&accuracies).expect("a row is of at least one pair").mean
+    };
     (mean(|pair| pair.0), mean(|pair| pair.1))
 }
 
@@ -308,7 +301,7 @@ fn collapses_of(
     footnotes: &mut Footnotes,
 ) -> Vec<usize> {
     let mut own = Footnotes::default();
-    collapses(by_seed, &mut own);
+    own.collapses(by_seed);
     let shots = condition.shots.unwrap_or(0);
     let place = format!("{column} on {}, {shots} shots", condition.label(results));
     own.into_texts().into_iter().map(|text| footnotes.mark(format!("{place}: {text}"))).collect()

@@ -94,6 +94,11 @@ impl Contents {
         grid::Summary { label: "Average".to_owned(), over }
     }
 
+    /// The seeds of a column: none, once, or each of them.
+    pub(super) fn seeds_of(&self, column: &Column) -> Vec<Option<u64>> {
+        if column.seeded { self.seeds.iter().copied().map(Some).collect() } else { vec![None] }
+    }
+
     /// The column of the zero-shot baseline, if there is one.
     pub(super) fn zero_shot_column(&self) -> Option<Column> {
         let label = self.zero_shot.clone()?;

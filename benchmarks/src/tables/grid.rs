@@ -1,6 +1,7 @@
 //! From runs to a table: every cell is the mean of its runs, and below the rows stands their average.
 
-use super::measure::{Footnotes, Outcome, mark_best, measure_of, value_of};
+use super::contents::{ACCURACY, Contents};
+use super::measure::{BySeed, Footnotes, Outcome, average_by_seed, mark_best, measure_of, value_of};
 use super::table::{Axes, Column, Group, Heading, Measured, Row, Run, Table, Value};
 use nemesis_core::record::{EvaluationRecord, differences};
 use serde_json::Value as Json;
@@ -38,8 +39,6 @@ pub struct Summary {
 /// A table without its values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
-    /// The title.
-    pub title: String,
     /// What rows, groups and columns stand for.
     pub axes: Axes,
     /// The rows.
@@ -48,33 +47,32 @@ pub struct Grid {
     pub groups: Vec<Group>,
     /// The row of averages, if there is one.
     pub summary: Option<Summary>,
-    /// The seeds that are averaged over.
-    pub seeds: Vec<u64>,
-    /// What the values are: `Top-1 accuracy in percent`.
-    pub measured: String,
-    /// Sentences for under the table.
-    pub remarks: Vec<String>,
+    /// What a reader has to know of this kind of table.
+    pub explanation: Option<String>,
+}
+
+/// A table while it is filled.
+struct Filling<'a> {
+    grid: &'a Grid,
+    contents: &'a Contents,
+    outcomes: &'a Outcomes,
+    footnotes: Footnotes,
 }
 
 impl Grid {
     /// The table of these outcomes.
-    pub fn table(&self, outcomes: &Outcomes) -> Table {
-        let mut footnotes = Footnotes::default();
-        let mut rows: Vec<Row> = (self.rows.iter())
-            .map(|heading| {
-                let value = |group: &Group, column: &Column| {
-                    value_of(&self.runs(&heading.key, group, column, outcomes), &mut footnotes)
-                };
-                Row { heading: heading.clone(), summary: false, values: self.values(value) }
-            })
-            .collect();
-        if let Some(summary) = self.summary.as_ref().filter(|summary| summary.over.len() > 1) {
-            let value = |group: &Group, column: &Column| self.average(summary, group, column, outcomes, &mut footnotes);
-            rows.push(Row {
-                heading: Heading::new(SUMMARY, &summary.label),
-                summary: true,
-                values: self.values(value),
+    pub fn table(&self, contents: &Contents, outcomes: &Outcomes) -> Table {
+        let mut filling = Filling { grid: self, contents, outcomes, footnotes: Footnotes::default() };
+        let mut rows: Vec<Row> = Vec::with_capacity(self.rows.len() + 1);
+        for heading in &self.rows {
+            let values = filling.values(|filling, group, column| {
+                value_of(&filling.runs(&heading.key, group, column), &mut filling.footnotes)
             });
+            rows.push(Row { heading: heading.clone(), summary: false, values });
+        }
+        if let Some(summary) = self.summary.as_ref().filter(|summary| summary.over.len() > 1) {
+            let values = filling.values(|filling, group, column| filling.average(summary, group, column));
+            rows.push(Row { heading: Heading::new(SUMMARY, &summary.label), summary: true, values });
         }
         for row in &mut rows {
             for (group, values) in self.groups.iter().zip(&mut row.values) {
@@ -82,111 +80,99 @@ impl Grid {
             }
         }
         Table {
-            title: self.title.clone(),
+            title: contents.title.clone(),
             axes: self.axes.clone(),
             groups: self.groups.clone(),
             rows,
-            remarks: self.remarks(outcomes),
-            footnotes: footnotes.into_texts(),
+            remarks: remarks(ACCURACY, &contents.seeds, &self.explanation, contents, outcomes.values()),
+            footnotes: filling.footnotes.into_texts(),
         }
     }
+}
 
+impl<'a> Filling<'a> {
     /// A value for each column of each group.
-    fn values(&self, mut value: impl FnMut(&Group, &Column) -> Value) -> Vec<Vec<Value>> {
-        let mut values = |group: &Group| group.columns.iter().map(|column| value(group, column)).collect();
-        self.groups.iter().map(&mut values).collect()
+    fn values(&mut self, mut value: impl FnMut(&mut Self, &Group, &Column) -> Value) -> Vec<Vec<Value>> {
+        let groups = &self.grid.groups;
+        let mut values = |group: &Group| group.columns.iter().map(|column| value(self, group, column)).collect();
+        groups.iter().map(&mut values).collect()
     }
 
-    /// The seeds of a column: one run without a seed, or one of each.
-    fn seeds(&self, column: &Column) -> Vec<Option<u64>> {
-        if column.seeded { self.seeds.iter().copied().map(Some).collect() } else { vec![None] }
-    }
-
-    fn runs<'a>(
-        &self,
-        row: &str,
-        group: &Group,
-        column: &Column,
-        outcomes: &'a Outcomes,
-    ) -> Vec<(Option<u64>, &'a Outcome)> {
+    /// The runs of a place: one without a seed, or one of each.
+    fn runs(&self, row: &str, group: &Group, column: &Column) -> Vec<(Option<u64>, &'a Outcome)> {
         let outcome = |seed| {
             let (row, group, column) = (row.to_owned(), group.key.clone(), column.key.clone());
-            outcomes.get(&Place { row, group, column, seed }).unwrap_or(&Outcome::Missing)
+            self.outcomes.get(&Place { row, group, column, seed }).unwrap_or(&Outcome::Missing)
         };
-        self.seeds(column).into_iter().map(|seed| (seed, outcome(seed))).collect()
+        self.contents.seeds_of(column).into_iter().map(|seed| (seed, outcome(seed))).collect()
     }
 
     /// The mean over the rows for each seed, and over seeds the mean and spread of that. A seed that lacks a row is
     /// left out: its average would not compare with the others.
-    fn average(
-        &self,
-        summary: &Summary,
-        group: &Group,
-        column: &Column,
-        outcomes: &Outcomes,
-        footnotes: &mut Footnotes,
-    ) -> Value {
-        let given = self.runs(SUMMARY, group, column, outcomes);
+    fn average(&mut self, summary: &Summary, group: &Group, column: &Column) -> Value {
+        let given = self.runs(SUMMARY, group, column);
         if given.iter().any(|(_, outcome)| **outcome != Outcome::Missing) {
-            return value_of(&given, footnotes);
+            return value_of(&given, &mut self.footnotes);
         }
-        let by_row: Vec<_> = summary.over.iter().map(|row| self.runs(row, group, column, outcomes)).collect();
-        let seeds = self.seeds(column);
-        let average = |(i, seed): (usize, &Option<u64>)| {
-            let accuracies = by_row.iter().map(|runs| runs[i].1.accuracy()).collect::<Option<Vec<f64>>>()?;
-            Some(Run { seed: *seed, accuracy: accuracies.iter().sum::<f64>() / accuracies.len() as f64 })
+        let accuracies = |row: &String| -> BySeed {
+            let runs = self.runs(row, group, column).into_iter();
+            runs.filter_map(|(seed, outcome)| Some((seed, outcome.accuracy()?))).collect()
         };
-        let runs: Vec<Run> = seeds.iter().enumerate().filter_map(average).collect();
+        let averages = average_by_seed(&summary.over.iter().map(accuracies).collect::<Vec<_>>());
+        let seeds = self.contents.seeds_of(column);
+        let average = |seed: &Option<u64>| Some(Run { seed: *seed, accuracy: *averages.get(seed)? });
+        let runs: Vec<Run> = seeds.iter().filter_map(average).collect();
         let (count, planned) = (runs.len(), seeds.len());
         let Some(mut measure) = measure_of(runs, planned) else { return Value::Missing { footnotes: Vec::new() } };
         if count < planned {
-            measure.footnotes.push(footnotes.mark(format!("{count} of {planned} seeds")));
+            measure.footnotes.push(self.footnotes.mark(format!("{count} of {planned} seeds")));
         }
         Value::Done(measure)
     }
+}
 
-    /// What the records say about all of the table, then what the plan says.
-    fn remarks(&self, outcomes: &Outcomes) -> Vec<String> {
-        self.remarks_on(outcomes.values())
+/// What the records say about all of a table, then what its kind and the plan say. The means of what is `measured` are
+/// taken over the `seeds`.
+pub(super) fn remarks<'a>(
+    measured: &str,
+    seeds: &[u64],
+    explanations: impl IntoIterator<Item = &'a String>,
+    contents: &'a Contents,
+    outcomes: impl Iterator<Item = &'a Outcome>,
+) -> Vec<String> {
+    let records: Vec<&EvaluationRecord> = outcomes.filter_map(Outcome::record).collect();
+    let mut remarks = vec![setting(measured, seeds, &records)];
+    remarks.extend(explanations.into_iter().chain(&contents.remarks).cloned());
+    remarks.extend(adopted(&records));
+    let mixed = differences(records.iter().map(|record| &record.provenance));
+    if !mixed.is_empty() {
+        remarks.push(format!("Mixed provenance: not all results were computed alike ({}).", mixed.join("; ")));
     }
+    remarks
+}
 
-    /// The same for outcomes that have no places in the grid.
-    pub(super) fn remarks_on<'a>(&self, outcomes: impl Iterator<Item = &'a Outcome>) -> Vec<String> {
-        let records: Vec<&EvaluationRecord> = outcomes.filter_map(Outcome::record).collect();
-        let mut remarks = vec![self.setting(&records)];
-        remarks.extend(self.remarks.iter().cloned());
-        remarks.extend(adopted(&records));
-        let mixed = differences(records.iter().map(|record| &record.provenance));
-        if !mixed.is_empty() {
-            remarks.push(format!("Mixed provenance: not all results were computed alike ({}).", mixed.join("; ")));
-        }
-        remarks
-    }
-
-    /// One sentence with the protocol, precision, limit and seeds.
-    fn setting(&self, records: &[&EvaluationRecord]) -> String {
-        let protocols = distinct(records, |record| match record.cell.protocol.get("name") {
-            Some(Json::String(name)) => format!("`{name}`"),
-            _ => "without a name".to_owned(),
-        });
-        let precisions = distinct(records, |record| record.cell.precision.clone());
-        let limits = distinct(records, |record| match record.cell.limit {
-            Some(limit) => format!("the first {limit} test images of each class"),
-            None => "all test images".to_owned(),
-        });
-        let what = &self.measured;
-        let sentence = if records.is_empty() {
-            what.clone()
-        } else {
-            format!("{what} on {limits}; protocol {protocols}, {precisions}")
-        };
-        match self.seeds.as_slice() {
-            [] => sentence + ".",
-            [seed] => format!("{sentence}; seed {seed}."),
-            seeds => {
-                let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
-                format!("{sentence}; mean ± sample deviation over seeds {}.", seeds.join(", "))
-            }
+/// One sentence with the protocol, precision, limit and seeds.
+fn setting(measured: &str, seeds: &[u64], records: &[&EvaluationRecord]) -> String {
+    let protocols = distinct(records, |record| match record.cell.protocol.get("name") {
+        Some(Json::String(name)) => format!("`{name}`"),
+        _ => "without a name".to_owned(),
+    });
+    let precisions = distinct(records, |record| record.cell.precision.clone());
+    let limits = distinct(records, |record| match record.cell.limit {
+        Some(limit) => format!("the first {limit} test images of each class"),
+        None => "all test images".to_owned(),
+    });
+    let sentence = if records.is_empty() {
+        measured.to_owned()
+    } else {
+        format!("{measured} on {limits}; protocol {protocols}, {precisions}")
+    };
+    match seeds {
+        [] => sentence + ".",
+        [seed] => format!("{sentence}; seed {seed}."),
+        seeds => {
+            let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+            format!("{sentence}; mean ± sample deviation over seeds {}.", seeds.join(", "))
         }
     }
 }

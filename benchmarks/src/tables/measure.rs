@@ -3,7 +3,8 @@
 use super::table::{Measure, Run, Value, shown};
 use nemesis_core::Result;
 use nemesis_core::record::statistics::{COLLAPSE_FRACTION, COLLAPSE_POINTS, Summary, collapsed};
-use nemesis_core::record::{Cell, EvaluationCell, EvaluationRecord, Store, Subject};
+use nemesis_core::record::{CellId, EvaluationCell, EvaluationRecord, Store};
+use std::collections::BTreeMap;
 
 /// What is known of one evaluation of a plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,24 +20,16 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Looks the evaluation up in a store.
+    /// What a store has of an evaluation.
     ///
     /// # Errors
     ///
     /// When a record is damaged; the message names the file.
-    pub fn of(cell: &EvaluationCell, store: &Store) -> Result<Self> {
-        let id = cell.id();
-        if let Some(record) = store.get::<EvaluationCell>(&id)? {
-            return Ok(Self::Done(Box::new(record)));
-        }
-        if let Some(failure) = store.failure(&id)? {
-            return Ok(Self::Failed(failure.reason.to_string()));
-        }
-        let training = match &cell.subject {
-            Subject::Training { cell } => store.failure(&Cell::Training((**cell).clone()).id())?,
-            Subject::ZeroShot { .. } | Subject::Imported { .. } => None,
-        };
-        Ok(training.map_or(Self::Missing, |failure| Self::Failed(failure.reason.to_string())))
+    pub fn read(id: &CellId, store: &Store) -> Result<Self> {
+        Ok(match store.get::<EvaluationCell>(id)? {
+            Some(record) => Self::Done(Box::new(record)),
+            None => store.failure(id)?.map_or(Self::Missing, |failure| Self::Failed(failure.reason.to_string())),
+        })
     }
 
     /// The record, if the evaluation is complete.
@@ -80,6 +73,14 @@ impl Footnotes {
         place + 1
     }
 
+    /// The numbers of footnotes on those of the runs, given by seed and accuracy, that collapsed.
+    pub(crate) fn collapses<'a>(&mut self, runs: impl IntoIterator<Item = (&'a Option<u64>, &'a f64)>) -> Vec<usize> {
+        let runs: Vec<(Option<u64>, f64)> = runs.into_iter().map(|(seed, accuracy)| (*seed, *accuracy)).collect();
+        let accuracies: Vec<f64> = runs.iter().map(|(_, accuracy)| *accuracy).collect();
+        let collapsed = runs.into_iter().zip(collapsed(&accuracies)).filter(|(_, collapsed)| *collapsed);
+        collapsed.map(|((seed, accuracy), _)| self.mark(collapse(seed, accuracy))).collect()
+    }
+
     pub(crate) fn into_texts(self) -> Vec<String> {
         self.0
     }
@@ -97,21 +98,18 @@ pub(super) fn value_of(runs: &[(Option<u64>, &Outcome)], footnotes: &mut Footnot
     if count < runs.len() {
         marks.push(footnotes.mark(format!("{count} of {} seeds", runs.len())));
     }
-    let accuracies: Vec<f64> = measure.runs.iter().map(|run| run.accuracy).collect();
-    for (run, _) in measure.runs.iter().zip(collapsed(&accuracies)).filter(|(_, collapsed)| *collapsed) {
-        marks.push(footnotes.mark(collapse(run)));
-    }
+    marks.extend(footnotes.collapses(measure.runs.iter().map(|run| (&run.seed, &run.accuracy))));
     measure.footnotes = marks;
     Value::Done(measure)
 }
 
 /// What is said of a run that collapsed.
-pub(crate) fn collapse(run: &Run) -> String {
-    let seed = run.seed.map_or_else(String::new, |seed| format!(" of seed {seed}"));
+fn collapse(seed: Option<u64>, accuracy: f64) -> String {
+    let seed = seed.map_or_else(String::new, |seed| format!(" of seed {seed}"));
     format!(
         "the run{seed} collapsed to {:.1} %, more than {COLLAPSE_POINTS} points and below {:.0} % of the best seed; it is \
          part of the mean",
-        run.accuracy,
+        accuracy,
         100.0 * COLLAPSE_FRACTION
     )
 }
@@ -168,6 +166,20 @@ pub(super) fn mark_best(values: &mut [Value]) {
             measure.best = shown(measure.mean) == best;
         }
     }
+}
+
+/// Accuracies by seed. What is not trained has one without a seed.
+pub type BySeed = BTreeMap<Option<u64>, f64>;
+
+/// The mean of several rows for each seed that all of them have.
+pub fn average_by_seed<'a>(rows: impl IntoIterator<Item = &'a BySeed>) -> BySeed {
+    let rows: Vec<&BySeed> = rows.into_iter().collect();
+    let Some(first) = rows.first() else { return BySeed::new() };
+    let mean = |seed: &Option<u64>| {
+        let values = rows.iter().map(|row| row.get(seed).copied()).collect::<Option<Vec<f64>>>()?;
+        Some((*seed, Summary::of(&values)?.mean))
+    };
+    first.keys().filter_map(mean).collect()
 }
 
 /// A message of several lines as one.

@@ -1,5 +1,7 @@
 //! Snapshots of one made-up table in every format: a failed run, a missing one, a collapsed one, mixed provenance.
 
+use super::formats::{Csv, Format, Json, Latex, Markdown, Terminal, write_all};
+use super::kinds::FewShot;
 use super::*;
 use nemesis_core::Error;
 use nemesis_core::dataset::ClassSubset;
@@ -107,7 +109,7 @@ fn table(contents: &Contents, fill: impl Fn(&Store)) -> Table {
             }
         }
         for place in places {
-            let outcome = Outcome::of(&evaluation(dataset, &place), &store).unwrap();
+            let outcome = Outcome::read(&Cell::from(evaluation(dataset, &place)).id(), &store).unwrap();
             entries.push(Entry {
                 dataset: dataset.clone(),
                 classes: ClassSubset::All,
@@ -118,7 +120,7 @@ fn table(contents: &Contents, fill: impl Fn(&Store)) -> Table {
             });
         }
     }
-    few_shot(contents, &entries)
+    FewShot.table(contents, &entries)
 }
 
 fn troubled(store: &Store) {
@@ -136,7 +138,7 @@ fn troubled(store: &Store) {
         put(store, "eurosat", &place("CoOp", 16, 2), 100, "B");
     }
     for seed in 1..=3 {
-        let cell = Cell::from(training("dtd", "Nemesis-PEN", 1, seed));
+        let cell = Cell::from(evaluation("dtd", &place("Nemesis-PEN", 1, seed)));
         store.put_failure(&cell, &Error::new("the plugin crashed (signal 11)").help("ask its author")).unwrap();
     }
     let cell = Cell::from(evaluation("eurosat", &place("Nemesis-PEN", 16, 3)));
@@ -219,7 +221,7 @@ fn styles_add_escapes_and_nothing_else() {
 
 #[test]
 fn markdown() {
-    insta::assert_snapshot!(Markdown.export(&table(&contents(), troubled)), @r"
+    insta::assert_snapshot!(Markdown.table(&table(&contents(), troubled)), @r"
     ## Few-shot classification
 
     ### 1 shot
@@ -253,7 +255,7 @@ fn markdown() {
 
 #[test]
 fn csv() {
-    insta::assert_snapshot!(Csv.export(&table(&contents(), troubled)), @r#"
+    insta::assert_snapshot!(Csv.table(&table(&contents(), troubled)), @r#"
     data_set,shots,method,status,mean,deviation,half_interval_95,population_deviation,runs,planned,notes
     eurosat,0,Zero-shot,done,37.5000,,,,1,1,
     eurosat,1,CoOp,done,44.9000,0.7000,1.7389,0.5715,3,3,
@@ -275,7 +277,7 @@ fn csv() {
 
 #[test]
 fn latex() {
-    insta::assert_snapshot!(Latex.export(&table(&contents(), troubled)), @r"
+    insta::assert_snapshot!(Latex.table(&table(&contents(), troubled)), @r"
     \begin{table}
     \centering
     \caption{Few-shot classification}
@@ -322,7 +324,7 @@ fn json() {
     let datasets = vec![("eurosat".into(), "EuroSAT".into())];
     let (methods, shots, seeds) = (vec![MethodColumn::plain("CoOp")], vec![16], vec![1, 2]);
     let small = Contents { datasets, methods, shots, seeds, ..contents() };
-    insta::assert_snapshot!(Json.export(&table(&small, troubled)), @r#"
+    insta::assert_snapshot!(Json.table(&table(&small, troubled)), @r#"
     {
       "title": "Few-shot classification",
       "axes": {

@@ -1,7 +1,7 @@
 //! Folders of records made through the public store, without any training.
 
 use nemesis_bench::plan::{Asked, Checkpoint, SavedCell, SavedColumn, SavedPlan, Split};
-use nemesis_bench::suite::TableKind;
+use nemesis_bench::tables::kinds::{FewShot, TableKind};
 use nemesis_core::dataset::{ClassSubset, Registry};
 use nemesis_core::files;
 use nemesis_core::record::{
@@ -140,7 +140,7 @@ impl Synthetic {
     pub(crate) fn save(&self) {
         let plan = SavedPlan {
             title: "A table".to_owned(),
-            table: TableKind::FewShot,
+            table: TableKind::FewShot(FewShot),
             notes: Vec::new(),
             protocol: "paper".to_owned(),
             backbone: self.backbone.to_owned(),

@@ -98,7 +98,9 @@ fn wrong_value(message: &str) -> Error {
         Some((what, "i32" | "i64" | "isize")) => Error::new(what).expected("a whole number"),
         Some((what, "f32" | "f64")) => Error::new(what).expected("a number"),
         Some((what, "a sequence")) => Error::new(what).expected("a list"),
-        Some((what, expected)) if expected == "a map" || expected.starts_with("struct ") => {
+        Some((what, expected))
+            if ["a map", "newtype variant"].contains(&expected) || expected.starts_with("struct ") =>
+        {
             Error::new(what).expected("keys with values")
         }
         Some((what, expected)) => Error::new(what).expected(expected),

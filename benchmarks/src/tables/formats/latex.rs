@@ -1,40 +1,75 @@
 //! Tables as LaTeX with the rules of `booktabs`: one tabular for each group of columns, as wide as a page takes.
 
-use super::export::Exporter;
-use super::markdown::capitalised;
-use super::table::{Heading, Row, Table, Value};
+use super::{Format, capitalised, joined};
+use crate::tables::sheet::Sheet;
+use crate::tables::table::{Heading, Row, Table, Value};
 
 /// A table for a paper, to be `\input` where `booktabs` is loaded.
 #[derive(Clone, Copy, Debug)]
 pub struct Latex;
 
-impl Exporter for Latex {
-    fn extension(&self) -> &'static str {
-        "tex"
+impl Format for Latex {
+    fn name(&self) -> &'static str {
+        "latex"
     }
 
-    fn export(&self, table: &Table) -> String {
-        let mut lines = vec![
-            r"\begin{table}".to_owned(),
-            r"\centering".to_owned(),
-            format!(r"\caption{{{}}}", escape(&table.title)),
-        ];
+    fn about(&self) -> &'static str {
+        "LaTeX with the rules of booktabs"
+    }
+
+    fn extension(&self) -> Option<&'static str> {
+        Some("tex")
+    }
+
+    fn table(&self, table: &Table) -> String {
+        let mut lines = Vec::new();
         for (i, block) in table.blocks(|_| false).iter().enumerate() {
             if i > 0 {
                 lines.push(r"\par\medskip".to_owned());
             }
             lines.extend(tabular(table, block));
         }
-        let numbered = table.footnotes.iter().enumerate();
-        let footnotes = numbered.map(|(i, note)| format!(r"\textsuperscript{{{}}}~{}", i + 1, escape(note)));
-        let notes: Vec<String> = table.remarks.iter().map(|remark| escape(remark)).chain(footnotes).collect();
-        if !notes.is_empty() {
-            lines.push(r"\par\smallskip\raggedright\footnotesize".to_owned());
-            lines.push(notes.join("\\par\n"));
-        }
-        lines.push(r"\end{table}".to_owned());
-        lines.join("\n") + "\n"
+        float(&table.title, lines, &table.remarks, &table.footnotes)
     }
+
+    fn sheets(&self, sheets: &[Sheet]) -> String {
+        joined(sheets, sheet)
+    }
+}
+
+/// The lines between caption and notes.
+fn float(title: &str, body: Vec<String>, remarks: &[String], footnotes: &[String]) -> String {
+    let start = [r"\begin{table}".to_owned(), r"\centering".to_owned(), format!(r"\caption{{{}}}", escape(title))];
+    let mut lines: Vec<String> = start.into_iter().chain(body).collect();
+    let numbered = footnotes.iter().enumerate();
+    let footnotes = numbered.map(|(i, note)| format!(r"\textsuperscript{{{}}}~{}", i + 1, escape(note)));
+    let notes: Vec<String> = remarks.iter().map(|remark| escape(remark)).chain(footnotes).collect();
+    if !notes.is_empty() {
+        lines.push(r"\par\smallskip\raggedright\footnotesize".to_owned());
+        lines.push(notes.join("\\par\n"));
+    }
+    lines.push(r"\end{table}".to_owned());
+    lines.join("\n") + "\n"
+}
+
+/// A sheet as one tabular: words are aligned left, numbers right, and footnotes stand behind the last field.
+fn sheet(sheet: &Sheet) -> String {
+    let columns: String = (0..sheet.columns.len()).map(|i| if sheet.is_text(i) { 'l' } else { 'r' }).collect();
+    let headings: Vec<String> = sheet.columns.iter().map(|column| escape(column.heading)).collect();
+    let mut lines = vec![format!(r"\begin{{tabular}}{{{columns}}}"), r"\toprule".to_owned(), line(&headings)];
+    lines.push(r"\midrule".to_owned());
+    for (i, row) in sheet.rows.iter().enumerate() {
+        if row.apart && i > 0 {
+            lines.push(r"\midrule".to_owned());
+        }
+        let mut fields: Vec<String> = row.fields.iter().map(|field| escape(&field.text())).collect();
+        if let Some(last) = fields.last_mut() {
+            *last += &marks(&row.footnotes);
+        }
+        lines.push(line(&fields));
+    }
+    lines.extend([r"\bottomrule".to_owned(), r"\end{tabular}".to_owned()]);
+    float(&sheet.title, lines, &sheet.remarks, &sheet.footnotes)
 }
 
 fn tabular(table: &Table, block: &[usize]) -> Vec<String> {
@@ -78,11 +113,16 @@ fn cell(value: &Value) -> String {
     let text = escape(&value.text());
     let best = value.measure().is_some_and(|measure| measure.best);
     let text = if best { format!(r"\textbf{{{text}}}") } else { text };
-    match value.footnotes() {
-        [] => text,
+    text + &marks(value.footnotes())
+}
+
+/// The numbers of footnotes, raised.
+fn marks(footnotes: &[usize]) -> String {
+    match footnotes {
+        [] => String::new(),
         marks => {
             let marks: Vec<String> = marks.iter().map(usize::to_string).collect();
-            format!(r"{text}\textsuperscript{{{}}}", marks.join(","))
+            format!(r"\textsuperscript{{{}}}", marks.join(","))
         }
     }
 }
@@ -103,6 +143,7 @@ fn escape(text: &str) -> String {
             '×' => escaped += r"$\times$",
             '≈' => escaped += r"$\approx$",
             '–' => escaped += "--",
+            '−' => escaped += "$-$",
             '`' => escaped += quotes.next().unwrap_or_default(),
             '\n' => escaped.push(' '),
             letter => escaped.push(letter),

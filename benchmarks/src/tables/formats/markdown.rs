@@ -1,18 +1,27 @@
 //! Tables as Markdown: one table for each group of columns, since a heading cannot span columns there.
 
-use super::export::Exporter;
-use super::table::{Table, Value};
+use super::{Format, capitalised, joined};
+use crate::tables::sheet::Sheet;
+use crate::tables::table::{Table, Value};
 
 /// Markdown as GitHub renders it.
 #[derive(Clone, Copy, Debug)]
 pub struct Markdown;
 
-impl Exporter for Markdown {
-    fn extension(&self) -> &'static str {
-        "md"
+impl Format for Markdown {
+    fn name(&self) -> &'static str {
+        "markdown"
     }
 
-    fn export(&self, table: &Table) -> String {
+    fn about(&self) -> &'static str {
+        "Markdown as GitHub renders it"
+    }
+
+    fn extension(&self) -> Option<&'static str> {
+        Some("md")
+    }
+
+    fn table(&self, table: &Table) -> String {
         let mut lines = vec![format!("## {}", escape(&table.title))];
         for block in table.blocks(|_| false) {
             let groups = || block.iter().map(|group| &table.groups[*group]);
@@ -34,18 +43,41 @@ impl Exporter for Markdown {
                 lines.push(line([label].into_iter().chain(values)));
             }
         }
-        for remark in &table.remarks {
-            lines.extend([String::new(), escape(remark)]);
-        }
-        if !table.footnotes.is_empty() {
-            lines.push(String::new());
-        }
-        lines.extend(table.footnotes.iter().enumerate().map(|(i, text)| format!("- [{}] {}", i + 1, escape(text))));
-        lines.join("\n") + "\n"
+        finished(lines, &table.remarks, &table.footnotes)
+    }
+
+    fn sheets(&self, sheets: &[Sheet]) -> String {
+        joined(sheets, sheet)
     }
 }
 
-pub(super) fn line(cells: impl Iterator<Item = impl std::fmt::Display>) -> String {
+fn sheet(sheet: &Sheet) -> String {
+    let mut lines = vec![format!("## {}", escape(&sheet.title)), String::new()];
+    lines.push(line(sheet.columns.iter().map(|column| column.heading)));
+    lines.push(line((0..sheet.columns.len()).map(|i| if sheet.is_text(i) { "---" } else { "--:" })));
+    for row in &sheet.rows {
+        let last = row.fields.len().saturating_sub(1);
+        let marks =
+            |i| if i == last && !row.footnotes.is_empty() { format!(" {}", row.marks()) } else { String::new() };
+        let fields = row.fields.iter().enumerate().map(|(i, field)| escape(&field.text()) + &marks(i));
+        lines.push(line(fields));
+    }
+    finished(lines, &sheet.remarks, &sheet.footnotes)
+}
+
+/// The lines with what stands under tables and sheets.
+fn finished(mut lines: Vec<String>, remarks: &[String], footnotes: &[String]) -> String {
+    for remark in remarks {
+        lines.extend([String::new(), escape(remark)]);
+    }
+    if !footnotes.is_empty() {
+        lines.push(String::new());
+    }
+    lines.extend(footnotes.iter().enumerate().map(|(i, text)| format!("- [{}] {}", i + 1, escape(text))));
+    lines.join("\n") + "\n"
+}
+
+fn line(cells: impl Iterator<Item = impl std::fmt::Display>) -> String {
     let cells: Vec<String> = cells.map(|cell| format!(" {cell} ")).collect();
     format!("|{}|", cells.join("|"))
 }
@@ -56,12 +88,7 @@ fn cell(value: &Value) -> String {
     text + &value.marks()
 }
 
-pub(super) fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
 /// What would end a cell or start an element is escaped. Code spans and emphasis are left to the texts.
-pub(super) fn escape(text: &str) -> String {
+fn escape(text: &str) -> String {
     text.replace('|', r"\|").replace('<', r"\<").replace('\n', " ")
 }

@@ -1,7 +1,8 @@
-//! Tables for a person at a terminal: aligned, broken into blocks that fit its width.
+//! Tables and sheets for a person at a terminal: aligned, tables broken into blocks that fit its width.
 
-use super::markdown::capitalised;
-use super::table::{Table, Value};
+use super::{Format, capitalised, joined};
+use crate::tables::sheet::{Field, Sheet};
+use crate::tables::table::{Table, Value};
 use anstyle::Style;
 use std::io::IsTerminal;
 
@@ -9,6 +10,32 @@ use std::io::IsTerminal;
 const DEFAULT_WIDTH: usize = 100;
 const BETWEEN_COLUMNS: &str = "  ";
 const BETWEEN_GROUPS: &str = " │ ";
+
+/// Text for standard output, whatever it is.
+#[derive(Clone, Copy, Debug)]
+pub struct OnTerminal;
+
+impl Format for OnTerminal {
+    fn name(&self) -> &'static str {
+        "terminal"
+    }
+
+    fn about(&self) -> &'static str {
+        "Aligned text"
+    }
+
+    fn extension(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn table(&self, table: &Table) -> String {
+        Terminal::of_stdout().render(table)
+    }
+
+    fn sheets(&self, sheets: &[Sheet]) -> String {
+        joined(sheets, |sheet| Terminal::of_stdout().render_sheet(sheet))
+    }
+}
 
 /// How a terminal shows tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,14 +64,41 @@ impl Terminal {
             text += &self.block(table, &layout, &block);
         }
         text.push('\n');
-        for (i, remark) in table.remarks.iter().enumerate() {
-            // The first remark is the table's caption; the others are notes to it.
-            text += &wrap(remark, if i == 0 { "" } else { "- " }, self.width);
+        text + &self.notes(&table.remarks, &table.footnotes)
+    }
+
+    /// The sheet as lines of text.
+    pub fn render_sheet(&self, sheet: &Sheet) -> String {
+        let texts: Vec<Vec<String>> =
+            sheet.rows.iter().map(|row| row.fields.iter().map(Field::text).collect()).collect();
+        let widths: Vec<usize> = (sheet.columns.iter().enumerate())
+            .map(|(i, column)| texts.iter().map(|row| width(&row[i])).chain([width(column.heading)]).max().unwrap_or(0))
+            .collect();
+        // Words are aligned left, numbers right.
+        let align =
+            |i: usize, text: &str| if sheet.is_text(i) { padded(text, widths[i]) } else { right(text, widths[i]) };
+        let joined = |texts: Vec<String>| texts.join("  ").trim_end().to_owned();
+        let mut lines = vec![self.painted(Style::new().bold(), &sheet.title), String::new()];
+        lines.push(joined(sheet.columns.iter().enumerate().map(|(i, column)| align(i, column.heading)).collect()));
+        let rule = "─".repeat(widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1));
+        lines.push(rule.clone());
+        for (i, (row, texts)) in sheet.rows.iter().zip(&texts).enumerate() {
+            if row.apart && i > 0 {
+                lines.push(rule.clone());
+            }
+            let fields = texts.iter().enumerate().map(|(i, text)| align(i, text)).chain([row.marks()]).collect();
+            let style = if row.alarm { anstyle::AnsiColor::Red.on_default() } else { Style::new() };
+            lines.push(self.painted(style, &joined(fields)));
         }
-        for (i, footnote) in table.footnotes.iter().enumerate() {
-            text += &wrap(footnote, &format!("[{}] ", i + 1), self.width);
-        }
-        text
+        lines.join("\n") + "\n\n" + &self.notes(&sheet.remarks, &sheet.footnotes)
+    }
+
+    /// What stands under tables and sheets: the first remark is the caption, the others are notes to it.
+    fn notes(&self, remarks: &[String], footnotes: &[String]) -> String {
+        let head = |i| if i == 0 { String::new() } else { "- ".to_owned() };
+        let remarks = remarks.iter().enumerate().map(|(i, remark)| wrap(remark, &head(i), self.width));
+        let footnotes = footnotes.iter().enumerate().map(|(i, text)| wrap(text, &format!("[{}] ", i + 1), self.width));
+        remarks.chain(footnotes).collect()
     }
 
     fn block(&self, table: &Table, layout: &Layout, block: &[usize]) -> String {
@@ -90,7 +144,7 @@ impl Terminal {
         format!("{}{}{}", &text[..start], self.painted(style, bare), &text[start + bare.len()..])
     }
 
-    pub(super) fn painted(&self, style: Style, text: &str) -> String {
+    fn painted(&self, style: Style, text: &str) -> String {
         if self.styled { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 }
@@ -185,15 +239,15 @@ fn join(label: &str, groups: impl Iterator<Item = String>) -> String {
     std::iter::once(label.to_owned()).chain(groups).collect::<Vec<_>>().join(BETWEEN_GROUPS)
 }
 
-pub(super) fn width(text: &str) -> usize {
+fn width(text: &str) -> usize {
     unicode_width::UnicodeWidthStr::width(text)
 }
 
-pub(super) fn padded(text: &str, to: usize) -> String {
+fn padded(text: &str, to: usize) -> String {
     format!("{text}{}", " ".repeat(to.saturating_sub(width(text))))
 }
 
-pub(super) fn right(text: &str, to: usize) -> String {
+fn right(text: &str, to: usize) -> String {
     format!("{}{text}", " ".repeat(to.saturating_sub(width(text))))
 }
 
@@ -203,7 +257,7 @@ fn centred(text: &str, to: usize) -> String {
 }
 
 /// The text in lines of at most `to` columns, `head` before the first and as many blanks before the others.
-pub(super) fn wrap(text: &str, head: &str, to: usize) -> String {
+fn wrap(text: &str, head: &str, to: usize) -> String {
     let mut wrapped = String::new();
     let mut line = head.to_owned();
     let mut is_empty = true;

@@ -1,18 +1,31 @@
 //! Tables as CSV, one line for each value, so that a spreadsheet or a script can pivot them.
 
-use super::export::Exporter;
-use super::table::{Table, Value};
+use super::Format;
+use crate::tables::sheet::{Field, Sheet, SheetColumn};
+use crate::tables::table::{Table, Value};
 
 /// Comma-separated values as RFC 4180 has them, with line feeds.
 #[derive(Clone, Copy, Debug)]
 pub struct Csv;
 
-impl Exporter for Csv {
-    fn extension(&self) -> &'static str {
+impl Format for Csv {
+    fn name(&self) -> &'static str {
         "csv"
     }
 
-    fn export(&self, table: &Table) -> String {
+    fn about(&self) -> &'static str {
+        "Comma-separated values, a line for each row"
+    }
+
+    fn extension(&self) -> Option<&'static str> {
+        Some("csv")
+    }
+
+    fn holds_one(&self) -> bool {
+        true
+    }
+
+    fn table(&self, table: &Table) -> String {
         let axes = [&table.axes.row, &table.axes.group, &table.axes.column].map(|axis| axis.replace(' ', "_"));
         let numbers = ["mean", "deviation", "half_interval_95", "population_deviation", "runs", "planned"];
         let headings = axes.iter().map(String::as_str).chain(["status"]).chain(numbers).chain(["notes"]);
@@ -24,6 +37,24 @@ impl Exporter for Csv {
                     let notes: Vec<&str> = value.footnotes().iter().map(|n| table.footnotes[n - 1].as_str()).collect();
                     text += &line(place.into_iter().chain(numbers_of(value)).chain([notes.join("; ")]));
                 }
+            }
+        }
+        text
+    }
+
+    fn sheets(&self, sheets: &[Sheet]) -> String {
+        let mut text = String::new();
+        let mut columns: &[SheetColumn] = &[];
+        for sheet in sheets {
+            // Sheets of one kind have the same columns, and share one line of headings.
+            if columns != sheet.columns {
+                columns = &sheet.columns;
+                let keys = columns.iter().map(|column| column.key);
+                text += &line(["sheet"].into_iter().chain(keys).chain(["notes"]).map(str::to_owned));
+            }
+            for row in &sheet.rows {
+                let fields = row.fields.iter().map(Field::plain);
+                text += &line([sheet.name.clone()].into_iter().chain(fields).chain([sheet.notes_of(row).join("; ")]));
             }
         }
         text
@@ -56,7 +87,7 @@ fn numbers_of(value: &Value) -> [String; 6] {
     ]
 }
 
-pub(super) fn line(fields: impl Iterator<Item = String>) -> String {
+fn line(fields: impl Iterator<Item = String>) -> String {
     let fields: Vec<String> = fields.map(|field| quoted(&field)).collect();
     fields.join(",") + "\n"
 }

@@ -1,0 +1,45 @@
+//! The paper's main table: rows are data sets and their average, columns are shots by methods.
+
+use super::Kind;
+use crate::tables::contents::{Contents, Entry, MethodColumn, shots_heading};
+use crate::tables::grid::{Grid, Place};
+use crate::tables::table::{Axes, Group, Measured, Table};
+
+/// Data sets × (shots × methods).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FewShot;
+
+impl Kind for FewShot {
+    fn table(&self, contents: &Contents, entries: &[Entry]) -> Table {
+        filled(&grid(contents), contents, entries)
+    }
+}
+
+/// The table without its values. Rows have the data sets' names as keys, groups the shots, columns the labels.
+pub(super) fn grid(contents: &Contents) -> Grid {
+    let columns: Vec<_> = contents.methods.iter().map(MethodColumn::column).collect();
+    let trained = contents.shots.iter().map(|shots| Group {
+        key: shots.to_string(),
+        heading: shots_heading(*shots),
+        columns: columns.clone(),
+        measured: Measured::Accuracy,
+        baseline: false,
+    });
+    Grid {
+        axes: Axes::new("data set", "shots", "method"),
+        rows: contents.rows(),
+        groups: contents.zero_shot_group().into_iter().chain(trained).collect(),
+        summary: Some(contents.average()),
+        explanation: None,
+    }
+}
+
+/// The table of entries whose places are those of [`grid`].
+pub(super) fn filled(grid: &Grid, contents: &Contents, entries: &[Entry]) -> Table {
+    let place = |entry: &Entry| {
+        let (column, seed) = entry.place.column();
+        let group = entry.place.shots().unwrap_or(0).to_string();
+        Place { row: entry.dataset.clone(), group, column, seed }
+    };
+    grid.table(contents, &entries.iter().map(|entry| (place(entry), entry.outcome.clone())).collect())
+}

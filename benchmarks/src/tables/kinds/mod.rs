@@ -1,0 +1,108 @@
+//! The kinds of tables: what each needs to have been computed, and how it is drawn. A kind is a file here and a line in
+//! the list below; a suite names it under `table`.
+
+use super::contents::{Contents, Entry};
+use super::table::Table;
+use nemesis_core::Result;
+use nemesis_core::dataset::ClassSubset;
+use nemesis_core::record::{Corruption, MethodKey};
+use serde::{Deserialize, Serialize};
+
+/// A kind of table with its parameters, which are its own keys in a suite's file.
+///
+/// What a kind does not say is as in a plain table: each method is trained on all classes of a data set, and its final
+/// state is tested on them.
+pub trait Kind {
+    /// The classes that are told apart, one test for each: the first are those that are trained on.
+    fn class_subsets(&self) -> &'static [ClassSubset] {
+        &[ClassSubset::All]
+    }
+
+    /// The names of the data sets that are tested on beside the one that is trained on. Where there are any, only one
+    /// data set is trained on.
+    fn targets(&self) -> &[String] {
+        &[]
+    }
+
+    /// The states in which a method's context is tested, the final one first.
+    ///
+    /// # Errors
+    ///
+    /// When the method has no such state.
+    fn variants(&self, _method: &MethodKey) -> Result<Vec<Variant>> {
+        Ok(vec![Variant::default()])
+    }
+
+    /// The epochs, counted from one, whose learned states a training of so many epochs keeps beside the last one's.
+    fn kept_epochs(&self, _epochs: u64) -> Vec<u64> {
+        Vec::new()
+    }
+
+    /// The lists among the parameters, by their keys: what is there twice counts once.
+    fn lists(&mut self) -> Vec<(&'static str, List<'_>)> {
+        Vec::new()
+    }
+
+    /// The table of these entries, whatever their order. What is planned and has no entry is missing.
+    fn table(&self, contents: &Contents, entries: &[Entry]) -> Table;
+}
+
+/// A state of a trained context: by default, as the training left it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Variant {
+    /// What is done to one of its vectors.
+    pub corruption: Option<Corruption>,
+    /// The epoch, if it is not the last.
+    pub epoch: Option<u64>,
+}
+
+/// A list among a kind's parameters.
+#[derive(Debug)]
+pub enum List<'a> {
+    /// Names, of which there must be one.
+    Names(&'a mut Vec<String>),
+    /// Numbers.
+    Numbers(&'a mut Vec<f64>),
+    /// Whole numbers.
+    Counts(&'a mut Vec<u64>),
+}
+
+/// Declares the kinds, in the order in which messages name them. A kind without parameters is `#[serde(skip)]`: a suite
+/// gives nothing but its name.
+macro_rules! kinds {
+    ($($(#[$attribute:meta])? $module:ident::$kind:ident),+ $(,)?) => {
+        $(mod $module;)+
+        $(pub use $module::$kind;)+
+
+        /// A suite's kind of table: its name, and its parameters if it has some.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+        pub enum TableKind {
+            $(
+                #[doc = concat!("[`", stringify!($kind), "`]")]
+                $kind($(#[$attribute])? $kind),
+            )+
+        }
+
+        impl TableKind {
+            /// The kind.
+            pub fn kind(&self) -> &dyn Kind {
+                match self { $(Self::$kind(kind) => kind,)+ }
+            }
+
+            /// The kind, to change its parameters.
+            pub fn kind_mut(&mut self) -> &mut dyn Kind {
+                match self { $(Self::$kind(kind) => kind,)+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    #[serde(skip)] few_shot::FewShot,
+    #[serde(skip)] base_to_new::BaseToNew,
+    domain_generalization::DomainGeneralization,
+    low_norm_effect::LowNormEffect,
+    norm_curve::NormCurve,
+    #[serde(skip)] ablation::Ablation,
+}
