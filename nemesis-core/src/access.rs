@@ -1,5 +1,5 @@
-//! Explains why a file cannot be accessed. The system's own messages say neither who owns it nor which folder on the way
-//! is inaccessible.
+//! Explains why a file cannot be accessed. The system's own messages say neither who owns it nor which folder on the
+//! way is inaccessible.
 
 use crate::Error;
 use std::fs;

@@ -25,8 +25,8 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     File::open(folder).and_then(|f| f.sync_all()).map_err(|e| failed(&e))
 }
 
-/// A file in `folder` that is deleted unless it is persisted. Its mode follows the umask, like that of any new file. The
-/// default of `tempfile` is readable by its owner only, but the file may end up on a disk that colleagues share.
+/// A file in `folder` that is deleted unless it is persisted. Its mode follows the umask, like that of any new file.
+/// The default of `tempfile` is readable by its owner only, but the file may end up on a disk that colleagues share.
 ///
 /// # Errors
 ///
@@ -54,7 +54,8 @@ pub fn exists(path: &Path) -> Result<bool> {
     }
 }
 
-/// What is at `path` if it is neither a file nor a folder, such as `a named pipe`. `None` if it is, or if nothing is there.
+/// What is at `path` if it is neither a file nor a folder, such as `a named pipe`. `None` if it is, or if nothing is
+/// there.
 pub fn special(path: &Path) -> Option<&'static str> {
     fs::metadata(path).ok().and_then(|found| special_kind(&found))
 }

@@ -14,8 +14,8 @@ pub struct Note {
     pub methods: Vec<String>,
     /// Names of data sets: the note is shown if one of them is in the table. Empty means any data set.
     pub datasets: Vec<String>,
-    /// Options: the note is shown if one of these methods has one of them, with the value that the suite or the protocol
-    /// gives. Empty if the note is not about options.
+    /// Options: the note is shown if one of these methods has one of them, with the value that the suite or the
+    /// protocol gives. Empty if the note is not about options.
     pub options: Vec<String>,
     /// Whether it is about the mini suite only: its data and its backbone.
     pub mini: bool,

@@ -1,4 +1,4 @@
-//! The error of a method: a sentence that the host shows with the method's name before it.
+//! The error of a method: a sentence that the host shows after the method's name.
 
 use std::fmt;
 
@@ -14,9 +14,9 @@ pub struct Error {
 pub enum ErrorKind {
     /// Something failed; the message says what.
     Failed,
-    /// Something panicked. The method is only fit to be dropped.
+    /// Something panicked. The method may only be dropped.
     Panicked,
-    /// The options are wrong, alone or together or for the task.
+    /// The options are invalid: by themselves, in combination, or for the task.
     InvalidOptions,
     /// The call ended early because the host said that the run was cancelled.
     Cancelled,
@@ -64,7 +64,7 @@ impl std::error::Error for Error {}
 
 impl From<tch::TchError> for Error {
     fn from(error: tch::TchError) -> Self {
-        // libtorch appends a C++ stack trace, which tells a user nothing.
+        // libtorch appends a C++ stack trace, which does not help a user.
         Self::new(error.to_string().lines().next().unwrap_or("libtorch failed without a message"))
     }
 }

@@ -24,8 +24,8 @@ impl Budget {
     /// The budget without a memory limit.
     pub(crate) const UNBOUNDED: Self = Self { decoded: MOST_DECODED as usize, activations: None };
 
-    /// Divides what is left of `memory` bytes after what the process already uses: libtorch and the weights, at the time
-    /// of the call.
+    /// Divides what is left of `memory` bytes after what the process already uses: libtorch and the weights, at the
+    /// time of the call.
     ///
     /// # Errors
     ///

@@ -29,9 +29,9 @@ pub struct Context {
 }
 
 impl Context {
-    /// Reads a checkpoint of `CoOp`'s prompt learner, in the current format of `torch.save` or that before `PyTorch` 1.6; a
-    /// checkpoint of its whole model; or a file with a single tensor, which may be safetensors. [`Context::assumed`] says
-    /// what was assumed about files of the latter kinds.
+    /// Reads a checkpoint of `CoOp`'s prompt learner, in the current format of `torch.save` or that before `PyTorch`
+    /// 1.6; a checkpoint of its whole model; or a file with a single tensor, which may be safetensors.
+    /// [`Context::assumed`] says what was assumed about files of the latter kinds.
     ///
     /// # Errors
     ///

@@ -23,8 +23,8 @@ type Listed = (String, Option<i64>, Option<String>);
 ///
 /// # Errors
 ///
-/// When there is no such list, it cannot be read, it names an image that the data set's split lacks or labels differently,
-/// or it holds more or fewer images of a class than it should.
+/// When there is no such list, it cannot be read, it names an image that the data set's split lacks or labels
+/// differently, or it holds more or fewer images of a class than it should.
 pub fn sample(dataset: &dyn Dataset, lists: Option<&Path>, shots: usize, seed: u64) -> Result<FewShot> {
     let Some(root) = lists else { return Ok(draw(dataset, shots, seed)) };
     let folder = root.join(dataset.folder().file_name().unwrap_or_default()).join("split_fewshot");
@@ -136,8 +136,8 @@ fn common_folder(dataset: &dyn Dataset) -> PathBuf {
         .into()
 }
 
-/// The samples that a list names, in its order. Lists hold absolute paths on the machine they were made on (which may run
-/// Windows), ending with the sample's path, or paths relative to the image folder, as in split files.
+/// The samples that a list names, in its order. Lists hold absolute paths on the machine they were made on (which may
+/// run Windows), ending with the sample's path, or paths relative to the image folder, as in split files.
 fn matched(listed: &[Listed], dataset: &dyn Dataset, split: Split) -> Result<Vec<Sample>> {
     let by_path = |split| -> HashMap<&Path, &Sample> {
         dataset.samples(split).iter().map(|sample| (sample.path.as_path(), sample)).collect()

@@ -14,8 +14,8 @@ pub(crate) enum Symbols {
 
 /// Opens a library, which runs its initialisers: the user named the file, or it belongs to libtorch.
 ///
-/// It is never closed, because its threads and thread-local values may outlive every use of it. The error is the dynamic
-/// linker's message.
+/// It is never closed, because its threads and thread-local values may outlive every use of it. The error is the
+/// dynamic linker's message.
 pub(crate) fn open_for_good(file: &Path, symbols: Symbols) -> Result<&'static Library, String> {
     let flags = match symbols {
         Symbols::Own => RTLD_NOW | RTLD_LOCAL,

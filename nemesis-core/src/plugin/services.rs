@@ -27,8 +27,9 @@ pub(super) fn with_table<T>(host: &dyn Host, body: impl FnOnce(*const abi::Host)
     body(&raw const table)
 }
 
-// In each block below, SAFETY: `context` is the one that `with_table` made and is still on its stack; the plugin keeps the
-// rules of the border (see `nemesis_abi`), so that every other pointer leads to values that live until the call returns.
+// In each block below, SAFETY: `context` is the one that `with_table` made and is still on its stack; the plugin keeps
+// the rules of the border (see `nemesis_abi`), so that every other pointer leads to values that live until the call
+// returns.
 
 /// Runs a service with the host behind `context`.
 unsafe fn serve(context: *mut c_void, body: impl FnOnce(&dyn Host) -> Result<()>) -> abi::Status {

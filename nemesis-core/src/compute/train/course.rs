@@ -1,8 +1,8 @@
 //! The course of training: what must hold in each step, and the messages if it does not.
 //!
-//! Messages about numbers that are not finite depend on where they arise (loss, gradient, parameter, reported value) and
-//! on what happened before: training has diverged only if the loss or the parameters grew, and only then does a lower
-//! learning rate help. In the first step, gradients must reach the parameters.
+//! Messages about numbers that are not finite depend on where they arise (loss, gradient, parameter, reported value)
+//! and on what happened before: training has diverged only if the loss or the parameters grew, and only then does a
+//! lower learning rate help. In the first step, gradients must reach the parameters.
 
 use crate::method::Batch;
 use crate::{Error, Result};
@@ -14,7 +14,8 @@ use tch::{Kind, Tensor};
 pub(super) struct Watched<'a> {
     pub(super) name: &'a str,
     pub(super) tensor: &'a Tensor,
-    /// Whether the optimiser moves it. If its learning rate is scaled by zero it stays fixed, and need not get a gradient.
+    /// Whether the optimiser moves it. If its learning rate is scaled by zero it stays fixed, and need not get a
+    /// gradient.
     pub(super) moves: bool,
 }
 
@@ -33,7 +34,8 @@ type Reports = BTreeMap<String, Vec<Tensor>>;
 const DIVERGED: &str = "lower the learning rate or the weight of the method's regulariser";
 
 impl Course {
-    /// The loss has grown if it is this many times the first one; parameters, if their norm is `FAR` times the initial one.
+    /// The loss has grown if it is this many times the first one; parameters, if their norm is `FAR` times the initial
+    /// one.
     const GROWTH: f64 = 2.0;
     const FAR: f64 = 100.0;
 

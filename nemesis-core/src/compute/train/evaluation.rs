@@ -53,8 +53,8 @@ impl<'a> TestInputs<'a> {
         Self { images: features.size()[0] as usize, features: Some(features), seen: None }
     }
 
-    /// What `needs` asks for of so many images: features `[images, embed_dim]` of all of them, unless they come with the
-    /// dense ones, and what a batch shows of its images, by their places.
+    /// What `needs` asks for of so many images: features `[images, embed_dim]` of all of them, unless they come with
+    /// the dense ones, and what a batch shows of its images, by their places.
     pub fn new(images: usize, needs: Needs, features: Option<&'a Tensor>, seen: &'a SeenAt<'a>) -> Self {
         Self { images, features, seen: needs.images().then_some(seen) }
     }

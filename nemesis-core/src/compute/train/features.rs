@@ -16,8 +16,8 @@ use tch::{Tensor, no_grad};
 /// Images encoded at once.
 ///
 /// Measured on two cores by the benchmark `image tower` (ViT-B/32 and RN50, images a second): 18.1 and 16.7 with 8 at a
-/// time, 20.1 and 15.1 with 16, 20.4 and 13.9 with 32, 18.5 and 13.1 with 64, because activations of few images stay in the
-/// caches. It is the same on every machine, because the last digits of features depend on it.
+/// time, 20.1 and 15.1 with 16, 20.4 and 13.9 with 32, 18.5 and 13.1 with 64, because activations of few images stay in
+/// the caches. It is the same on every machine, because the last digits of features depend on it.
 const BATCH: usize = 16;
 
 /// The same on a GPU, which works best with many at once. Not measured.
@@ -34,7 +34,8 @@ pub struct Features {
     preprocess: Preprocess,
     pool: Option<Pool>,
     contents: Contents,
-    /// The images' hashes, kept while their features may be held here, so that features and ids refer to the same images.
+    /// The images' hashes, kept while their features may be held here, so that features and ids refer to the same
+    /// images.
     hashes: HashMap<PathBuf, Hash>,
     /// How many bytes of decoded few-shot images to keep, because they are cropped again in every epoch.
     decoded: usize,
@@ -57,7 +58,8 @@ struct Views {
 
 impl Features {
     /// No features yet. With a pool, features are looked up there before they are computed. Up to `decoded` bytes of
-    /// decoded few-shot images are kept, because they are cropped again in every epoch. `contents` knows the images' hashes.
+    /// decoded few-shot images are kept, because they are cropped again in every epoch. `contents` knows the images'
+    /// hashes.
     pub fn new(spec: &BackboneSpec, pool: Option<Pool>, decoded: usize, contents: Contents) -> Self {
         let preprocess = Preprocess::clip(spec.image_size as usize);
         Self { preprocess, pool, contents, hashes: HashMap::new(), decoded, test: HashMap::new(), training: None }

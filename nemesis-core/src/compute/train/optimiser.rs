@@ -168,8 +168,8 @@ impl Slot {
     }
 }
 
-/// `x + factor · y`, rounded once in half precision, as `torch.add` with `alpha` does. A product with a weight decay or a
-/// learning rate may be below the normal range of fp16.
+/// `x + factor · y`, rounded once in half precision, as `torch.add` with `alpha` does. A product with a weight decay or
+/// a learning rate may be below the normal range of fp16.
 fn plus(x: &Tensor, y: &Tensor, factor: f64) -> Tensor {
     match x.kind() {
         kind @ (Kind::Half | Kind::BFloat16) => {

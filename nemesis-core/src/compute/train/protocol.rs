@@ -14,8 +14,8 @@ use tch::Kind;
 pub struct Protocol {
     /// The name shown under every table made with it.
     pub name: String,
-    /// Differences from the published code, one sentence each, shown with the table. [`Precision::note`] covers those due
-    /// to the precision.
+    /// Differences from the published code, one sentence each, shown with the table. [`Precision::note`] covers those
+    /// due to the precision.
     #[serde(default)]
     pub deviations: Vec<Note>,
     /// The optimiser.
@@ -70,7 +70,8 @@ pub enum Precision {
     /// Half precision as the authors use it: for weights, activations, context, gradient and momentum. Normalisation is
     /// computed in single precision.
     Fp16,
-    /// The same in the other half type: the range of single precision, with three bits less than fp16. No paper uses it.
+    /// The same in the other half type: the range of single precision, with three bits less than fp16. No paper uses
+    /// it.
     Bf16,
     /// Mixed precision as the authors' `amp` has it: trained with products in half precision and a gradient scaler,
     /// evaluated in single precision.

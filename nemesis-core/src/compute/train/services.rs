@@ -77,7 +77,8 @@ impl<'a> Services<'a> {
         }
     }
 
-    /// The same services in mixed precision: contexts that get a gradient are encoded by `mixed`, everything else as before.
+    /// The same services in mixed precision: contexts that get a gradient are encoded by `mixed`, everything else as
+    /// before.
     #[must_use]
     pub fn with_mixed(self, mixed: Option<&'a dyn Backbone>) -> Self {
         Self { mixed, ..self }

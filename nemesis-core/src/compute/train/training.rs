@@ -152,7 +152,8 @@ pub fn train(
 /// # Errors
 ///
 /// When loss, gradients or parameters are not finite, the first step's gradients are missing or all zero, the method
-/// fails, or the run is cancelled. With a gradient scaler, a step with gradients that are not finite is skipped instead.
+/// fails, or the run is cancelled. With a gradient scaler, a step with gradients that are not finite is skipped
+/// instead.
 pub fn step(
     method: &mut dyn Method,
     optimiser: &mut Sgd,

@@ -89,8 +89,8 @@ pub(super) fn struct_sizes(subject: &Subject) -> Finding {
     let options = serde_json::to_string(&subject.options).unwrap_or_default();
     let try_sizes = |task_size: usize, host_size: usize| {
         with_table(&services, |host| {
-            // SAFETY: both pointers lead to whole structs, and plain C structs may be copied bit by bit. Only their size
-            // fields change, to no more than there is room for.
+            // SAFETY: both pointers lead to whole structs, and plain C structs may be copied bit by bit. Only their
+            // size fields change, to no more than there is room for.
             unsafe {
                 let mut task = Longer { known: task.as_ptr().read(), unknown: [0xab; 8] };
                 let mut host = Longer { known: host.read(), unknown: [0xab; 8] };

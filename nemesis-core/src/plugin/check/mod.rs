@@ -1,7 +1,7 @@
 //! The conformance kit: what a plugin must do to work well in the harness, with one process for each check.
 //!
-//! Each check has an id and a sentence. Checks use a tiny toy backbone, so the whole kit takes seconds. Each runs in its
-//! own process, so a plugin that crashes, hangs or corrupts its process fails only that check. [`Kit`] starts the
+//! Each check has an id and a sentence. Checks use a tiny toy backbone, so the whole kit takes seconds. Each runs in
+//! its own process, so a plugin that crashes, hangs or corrupts its process fails only that check. [`Kit`] starts the
 //! processes; [`run_here`] is what runs in each.
 
 mod evaluation;
