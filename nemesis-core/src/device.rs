@@ -44,7 +44,8 @@ fn open_cuda() -> Result<()> {
     let cuda = cpu.with_file_name(NAME);
     if !cuda.is_file() {
         return Err(failed("this libtorch is CPU only").at(&cuda).help(
-            "run `cargo xtask setup --cuda` to download the CUDA libraries, or set LIBTORCH to a libtorch that has them",
+            "run `cargo xtask setup --cuda` to download the CUDA libraries, or set LIBTORCH to a libtorch that has \
+             them",
         ));
     }
     open_for_good(&cuda, Symbols::Shared).map_err(|reason| failed(&reason).at(&cuda))?;

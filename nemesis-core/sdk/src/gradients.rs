@@ -10,8 +10,8 @@
 //! use nemesis_sdk::prompt::{PromptLearner, PromptOptions, cross_entropy};
 //! use nemesis_sdk::tch::{Kind, Tensor};
 //!
-//! /// The cross-entropy's gradient without the part that conflicts with the other loss: the rule of ProGrad (Zhu et al.,
-//! /// "Prompt-aligned Gradient for Prompt Tuning", ICCV 2023).
+//! /// The cross-entropy's gradient without the part that conflicts with the other loss: the rule of ProGrad (Zhu et
+//! /// al., "Prompt-aligned Gradient for Prompt Tuning", ICCV 2023).
 //! fn compute_gradients(prompt: &PromptLearner, batch: &Batch, host: &dyn Host) -> Result<Option<Tensor>> {
 //!     let logits = prompt.logits(batch.features()?, host)?;
 //!     let cross_entropy = cross_entropy(&logits, &batch.labels, host)?;

@@ -37,12 +37,13 @@ impl Context {
             let stored = rows(prefix);
             if !same(&stored, &start.expand_as(&stored)) {
                 return Err(Error::new(
-                    "the context was learned with a different backbone: the embedding of the start token in the file differs",
+                    "the context was learned with a different backbone: the embedding of the start token in the file \
+                     differs",
                 )
                 .at(path)
                 .help(
-                    "use the CLIP checkpoint that it was learned with: --weights NAME=FILE. To try it with another backbone \
-                     anyway, save it without `token_prefix` and `token_suffix`",
+                    "use the CLIP checkpoint that it was learned with: --weights NAME=FILE. To try it with another \
+                     backbone anyway, save it without `token_prefix` and `token_suffix`",
                 ));
             }
         }
@@ -57,7 +58,7 @@ impl Context {
                 let what = match self.classes.as_ref().and_then(|names| names.get(class)) {
                     Some(theirs) => {
                         format!(
-                            "the vectors of class {class} were learned for `{theirs}`, but class {class} is `{here}` here"
+                            "the vectors of class {class} were learned for `{theirs}`, but that class is `{here}` here"
                         )
                     }
                     None => format!(

@@ -218,5 +218,8 @@ fn check_counts(listed: &[Sample], dataset: &dyn Dataset, split: Split, shots: u
     let more = if more > 0 { format!(", and {more} more classes are wrong") } else { String::new() };
     Err(Error::new(format!("in {}, the few-shot list has {named}{more}", split.name()))
         .expected(format!("{shots} of every class, or all images of a class with fewer"))
-        .help("the list may have been made for a different number of shots, with a different split file, or for some of the classes"))
+        .help(
+            "the list may have been made for a different number of shots, with a different split file, or for some of \
+             the classes",
+        ))
 }

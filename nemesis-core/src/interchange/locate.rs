@@ -5,8 +5,8 @@ use crate::{Error, Result};
 use std::collections::BTreeMap;
 use tch::Tensor;
 
-pub(super) const WANTED: &str = "a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file with a \
-    single tensor: [vectors, width], or [classes, vectors, width] if each class has its own";
+pub(super) const WANTED: &str = "a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file \
+    with a single tensor: [vectors, width], or [classes, vectors, width] if each class has its own";
 
 /// The context in a file and the tensors saved with it.
 pub(super) struct Found {
@@ -87,7 +87,8 @@ fn only_tensor(tensors: BTreeMap<String, Tensor>) -> Result<Found> {
             Ok(Found { vectors, prefix: None, suffix: None, assumed: vec![assumed] })
         }
         (None, _) => Err(Error::new("the checkpoint holds no context").help(
-            "it holds no tensors, neither at the top level nor in dictionaries; CoOp writes prompt_learner/model.pth.tar-EPOCH",
+            "it holds no tensors, neither at the top level nor in dictionaries; CoOp writes \
+             prompt_learner/model.pth.tar-EPOCH",
         )),
         _ => Err(Error::new("the checkpoint holds no context").help(format!(
             "it holds {count} tensors, such as {}; CoOp writes prompt_learner/model.pth.tar-EPOCH",

@@ -31,9 +31,7 @@ pub fn link_libtorch() {
     // The build script runs again when `cargo xtask setup` installs or replaces libtorch here.
     println!("cargo::rerun-if-changed={}", libtorch.join(VERSION_HEADER).display());
     if let Err(problem) = check_libtorch(&libtorch) {
-        println!(
-            "cargo::error={problem}. Run `cargo xtask setup`, or set LIBTORCH to the path that `nemesis env` prints."
-        );
+        println!("cargo::error={problem}. Run `cargo xtask setup`, or set LIBTORCH as `nemesis env` prints it.");
         return;
     }
     println!("cargo::rustc-env=NEMESIS_LIBTORCH_FOLDER={}", libtorch.display());

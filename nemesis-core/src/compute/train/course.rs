@@ -71,8 +71,8 @@ impl Course {
             return Err(Error::new(format!("training diverged: {what}")).help(DIVERGED));
         }
         Err(Error::new(what).help(format!(
-            "neither the loss nor the parameters had grown, so check the formula of the method's loss first (division by \
-             zero, a root or logarithm of zero){}",
+            "neither the loss nor the parameters had grown, so check the formula of the method's loss first (division \
+             by zero, a root or logarithm of zero){}",
             of_reports(reports)
         )))
     }
@@ -143,8 +143,8 @@ impl Course {
             if !is_finite(tensor)? {
                 let loss = self.losses.map_or(f64::NAN, |(_, last)| last);
                 return Err(Error::new(format!(
-                    "training diverged: the parameter `{name}` is not finite after {}, in which the loss was {} and the \
-                     gradient was finite",
+                    "training diverged: the parameter `{name}` is not finite after {}, in which the loss was {} and \
+                     the gradient was finite",
                     place(batch),
                     short(loss)
                 ))
@@ -180,9 +180,9 @@ pub(super) fn place(batch: &Batch) -> String {
     format!("epoch {} (step {})", batch.epoch + 1, batch.step + 1)
 }
 
-pub(super) const WAY_OUT: &str = "return a loss that depends on every parameter. A method that fills gradients itself in \
-    `compute_gradients` must call `host.backward`, or `nemesis_sdk::gradients::fill` with the result of `host.gradients`. \
-    A method that does not learn by gradients must declare `Optimisation::None` or `Optimisation::Fit`";
+pub(super) const WAY_OUT: &str = "return a loss that depends on every parameter. A method that fills gradients itself \
+    in `compute_gradients` must call `host.backward`, or `nemesis_sdk::gradients::fill` with the result of \
+    `host.gradients`. A method that does not learn by gradients must declare `Optimisation::None` or `Optimisation::Fit`";
 
 /// The error if the first loss is not finite: nothing has been learned yet.
 fn first_loss<'a>(loss: f64, batch: &Batch, parameters: impl Iterator<Item = Watched<'a>>, reports: &Reports) -> Error {

@@ -132,11 +132,9 @@ pub fn train(
         on_epoch(epoch + 1, method)?;
     }
     if optimiser.took_no_step() {
-        return Err(Error::new(
-            "nothing was learned: no step had finite gradients, at any scale of the loss",
-        )
-        .help(
-            "check the derivative of the method's loss (such as that of a root or a norm at zero), or use `--precision fp32`",
+        return Err(Error::new("nothing was learned: no step had finite gradients, at any scale of the loss").help(
+            "check the derivative of the method's loss (such as that of a root or a norm at zero), or use \
+             `--precision fp32`",
         ));
     }
     Ok(history)

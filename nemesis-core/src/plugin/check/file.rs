@@ -28,8 +28,8 @@ pub(super) fn exports(subject: &Subject) -> Finding {
     let others: Vec<_> = exports.into_iter().map(name).filter(|name| name != abi::ENTRY_SYMBOL).collect();
     ensure(others.is_empty(), || {
         format!(
-            "it exports {} other symbols, such as {}. To hide them, call `nemesis_build::export_entry_only` in the build \
-             script (Rust) or compile with -fvisibility=hidden (C++)",
+            "it exports {} other symbols, such as {}. To hide them, call `nemesis_build::export_entry_only` in the \
+             build script (Rust) or compile with -fvisibility=hidden (C++)",
             others.len(),
             others[0]
         )

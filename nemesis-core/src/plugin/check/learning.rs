@@ -109,8 +109,8 @@ pub(super) fn gradients_filled(subject: &Subject) -> Finding {
     }
     match step.ensure_reached() {
         Err(Stop::Failed(why)) => failed(format!(
-            "after `compute_gradients`, {why}. It must call the host's `backward`, or store what the host's `gradients` \
-             returns in `grad` (in Rust with `gradients::fill`)"
+            "after `compute_gradients`, {why}. It must call the host's `backward`, or store what the host's \
+             `gradients` returns in `grad` (in Rust with `gradients::fill`)"
         )),
         other => other,
     }
