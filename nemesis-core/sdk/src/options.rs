@@ -68,9 +68,8 @@ pub fn parse_options<O: OptionSet>(given: &Map<String, Value>) -> Result<O> {
         };
         // Read separately, so that an error is known to be about this option: serde does not say.
         let alone = Value::Object(Map::from_iter([(key.clone(), value.clone())]));
-        O::deserialize(alone).map_err(|e| {
-            Error::option(key, format_args!("{e}; expected: {}, for instance {}", option.kind, option.default))
-        })?;
+        O::deserialize(alone)
+            .map_err(|e| Error::option(key, format_args!("{e} ({}, for instance {})", option.kind, option.default)))?;
     }
     O::deserialize(Value::Object(given.clone())).map_err(|e| invalid(format!("options: {e}")))
 }
@@ -194,7 +193,7 @@ mod tests {
         );
         assert_eq!(
             message(json!({ "beta": 1, "alpha": "one" })),
-            "option `alpha`: invalid type: string \"one\", expected f64; expected: number, for instance 1.0"
+            "option `alpha`: invalid type: string \"one\", expected f64 (number, for instance 1.0)"
         );
     }
 }
