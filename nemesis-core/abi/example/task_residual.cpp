@@ -1,8 +1,8 @@
 // A method in C++: a trained residual on the text features of a hand-written prompt, after TaskRes (Yu et al., "Task
 // Residual for Tuning Vision-Language Models", CVPR 2023).
 //
-// It shows all that a plugin in a language other than Rust needs: the metadata in the file, the entry, the functions of a
-// method, statuses with owned text, and tensors as `at::Tensor *`. build.sh compiles it.
+// It shows all that a plugin in a language other than Rust needs: the metadata in the file, the entry, the functions of
+// a method, statuses with owned text, and tensors as `at::Tensor *`. build.sh compiles it.
 
 #include "nemesis.h"
 
