@@ -1,4 +1,4 @@
-//! Lets the tests find libtorch, and the plugin export its entry and nothing else.
+//! Lets the tests find libtorch, and makes the plugin export only its entry.
 
 fn main() {
     nemesis_build::link_libtorch();

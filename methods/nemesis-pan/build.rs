@@ -1,4 +1,4 @@
-//! Lets the plugin export its entry and nothing else, and its tests find libtorch.
+//! Makes the plugin export only its entry, and lets its tests find libtorch.
 
 fn main() {
     nemesis_build::link_libtorch();

@@ -1,4 +1,4 @@
-//! Lets the plugin export its entry and nothing else.
+//! Makes the plugin export only its entry.
 
 fn main() {
     nemesis_build::export_entry_only();

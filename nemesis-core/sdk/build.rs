@@ -1,8 +1,8 @@
-//! Tells the crate which libtorch it is built with, and lets its tests find it.
+//! Passes the libtorch version to the crate, and lets its tests find libtorch.
 
 fn main() {
     nemesis_build::link_libtorch();
-    // The build has just ended if this is not what is there.
+    // `link_libtorch` fails the build if the version differs.
     println!("cargo::rustc-env=NEMESIS_LIBTORCH={}", nemesis_build::LIBTORCH_VERSION);
     // The same default as torch-sys's.
     println!("cargo::rerun-if-env-changed=LIBTORCH_CXX11_ABI");

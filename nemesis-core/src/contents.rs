@@ -1,9 +1,9 @@
-//! What files hold: the blake3 of each, read once and remembered.
+//! The blake3 hashes of files, each computed once and remembered.
 //!
-//! Images may be replaced under finished records, so their content is part of a cell's id. Reading all of them for
-//! every run would be slow. A hash is therefore remembered together with what the file system says of its file: device,
-//! inode, size, and the times of the last write and the last change of any kind. A file for which one of these differs
-//! is read again.
+//! Images may be replaced after records were made from them, so their content is part of a cell's id. Reading all of
+//! them for every run would be slow. A hash is therefore stored with what the file system says about its file: device,
+//! inode, size, and the times of the last write and the last change of any kind. If one of these differs, the file is
+//! read again.
 
 use crate::{Error, Result, files};
 use blake3::{Hash, Hasher};
@@ -16,11 +16,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A file that was written later than this before it was read may be written again within the same tick of the file
+/// A file that was written less than this before it was read may be written again within the same tick of the file
 /// system's clock, so its hash is not remembered.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// Hashes of files, remembered in a file of their own that any number of processes may share.
+/// Hashes of files, stored in a file that any number of processes may share.
 #[derive(Debug)]
 pub struct Contents {
     file: PathBuf,
@@ -28,7 +28,7 @@ pub struct Contents {
     unsaved: bool,
 }
 
-/// Which file it is, whatever its path.
+/// Identifies a file, whatever its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Inode {
     device: u64,
@@ -58,7 +58,7 @@ enum Found {
 }
 
 impl Contents {
-    /// What `file` remembers. A line of it that cannot be read is passed over: its file is then read again.
+    /// The hashes stored in `file`. Lines that cannot be read are ignored; their files are then read again.
     pub fn open(file: impl Into<PathBuf>) -> Self {
         let file = file.into();
         let known = fs::read_to_string(&file).map_or_else(|_| HashMap::new(), |text| parse(&text));
@@ -71,11 +71,11 @@ impl Contents {
         paths.par_iter().filter(|path| !is_known(path)).count()
     }
 
-    /// The blake3 of each file, in order; none for a file that is not there.
+    /// The blake3 of each file, in order; `None` for a missing file.
     ///
     /// # Errors
     ///
-    /// When a file is there and cannot be read; of several the first in order is named.
+    /// When a file exists but cannot be read. If there are several, the message names the first.
     pub fn hashes(&mut self, paths: &[PathBuf]) -> Result<Vec<Option<Hash>>> {
         let found: Vec<Result<Found>> = paths.par_iter().map(|path| self.look_at(path)).collect();
         let mut hashes = Vec::with_capacity(paths.len());
@@ -95,7 +95,7 @@ impl Contents {
         Ok(hashes)
     }
 
-    /// Writes what was learned since the file was opened, beside what others have written meanwhile.
+    /// Writes the hashes computed since the file was opened, keeping what other processes have written meanwhile.
     ///
     /// # Errors
     ///
@@ -108,7 +108,8 @@ impl Contents {
         all.extend(&self.known);
         let mut text = String::new();
         for (Inode { device, number }, Known { stamp: Stamp { size, written, changed }, hash }) in all {
-            writeln!(text, "{device} {number} {size} {written} {changed} {hash}").expect("a text can be written to");
+            writeln!(text, "{device} {number} {size} {written} {changed} {hash}")
+                .expect("writing to a string never fails");
         }
         files::write_atomic(&self.file, text.as_bytes())?;
         self.unsaved = false;
@@ -174,7 +175,7 @@ fn parse(text: &str) -> HashMap<Inode, Known> {
     text.lines().filter_map(line).collect()
 }
 
-/// One hash, in hexadecimal, of what a list of files holds, in order. A missing file counts as 32 zeros.
+/// One hash, in hexadecimal, over the contents of a list of files, in order. A missing file counts as 32 zero bytes.
 pub fn digest(hashes: impl IntoIterator<Item = Option<Hash>>) -> String {
     let mut all = Hasher::new();
     for hash in hashes {
@@ -212,9 +213,9 @@ mod tests {
         assert_ne!(of(&[&a, &folder.path().join("missing")]), of(&[&a]));
     }
 
-    /// A file that is overwritten at once has the same size, and its times may be the same, too.
+    /// A file that is overwritten immediately may have the same size and the same times.
     #[test]
-    fn what_was_just_written_is_not_remembered() {
+    fn a_file_written_just_now_is_not_remembered() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("contents");
         let path = old_file(folder.path(), "a", "one");
@@ -244,7 +245,7 @@ mod tests {
         let mut contents = Contents::open(&file);
         assert_eq!(contents.unread(from_ref(&path)), 0);
         assert_eq!(contents.hashes(from_ref(&path)).unwrap(), [Some(hash)]);
-        // Neither the size nor the time of the last write tells this one.
+        // Neither the size nor the time of the last write shows this change.
         let modified = metadata.modified().unwrap();
         fs::write(&path, "two").unwrap();
         File::options().append(true).open(&path).unwrap().set_modified(modified).unwrap();
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_line_is_passed_over() {
+    fn a_damaged_line_is_ignored() {
         let hash = blake3::hash(b"x");
         assert_eq!(parse(&format!("1 2 3 4 5 {hash}\nnonsense\n1 2\n-1 2 3 4 5 {hash}\n")).len(), 1);
     }

@@ -1,7 +1,7 @@
-//! Devices by their names, and libtorch's CUDA library, which is opened when a device asks for it.
+//! Devices by name, and libtorch's CUDA library, which is opened when a device needs it.
 //!
-//! One build serves machines with and without a GPU: nothing of it links to `libtorch_cuda`. That library adds its
-//! kernels to those of `libtorch_cpu` when it is opened, which must be before libtorch is first asked what CUDA there is.
+//! One build serves machines with and without a GPU, because nothing links to `libtorch_cuda`. That library adds its
+//! kernels to those of `libtorch_cpu` when it is opened. This must happen before libtorch is first asked about CUDA.
 
 use crate::plugin::{Symbols, open_for_good};
 use crate::{Error, Result};
@@ -10,11 +10,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tch::{Cuda, Device};
 
-/// The device of a name, `cpu` or `cuda:N`, ready for use.
+/// Opens the device with this name, `cpu` or `cuda:N`.
 ///
 /// # Errors
 ///
-/// When the name is neither, when `libtorch_cuda` is not there or cannot be opened, or when there is no such device.
+/// When the name is neither, when `libtorch_cuda` is missing or cannot be opened, or when there is no such device.
 pub fn open(name: &str) -> Result<Device> {
     let no_name = || Error::new(format!("there is no device `{name}`")).expected("`cpu` or `cuda:N`");
     if name == "cpu" {
@@ -35,30 +35,31 @@ pub fn open(name: &str) -> Result<Device> {
     }
 }
 
-/// Opens `libtorch_cuda`, which lies beside the `libtorch_cpu` of this process.
+/// Opens `libtorch_cuda`, which lies next to the `libtorch_cpu` of this process.
 fn open_cuda() -> Result<()> {
     const NAME: &str = "libtorch_cuda.so";
-    let failed = |what: &str| Error::new(format!("there is no CUDA: {what}"));
+    let failed = |what: &str| Error::new(format!("CUDA is not available: {what}"));
     let cpu = loaded_library("libtorch_cpu.so")
-        .ok_or_else(|| failed("libtorch is not found in this process").expected("Linux"))?;
+        .ok_or_else(|| failed("libtorch was not found in this process").expected("Linux"))?;
     let cuda = cpu.with_file_name(NAME);
     if !cuda.is_file() {
-        return Err(failed("this libtorch is for the processor alone").at(&cuda).help(
-            "`cargo xtask setup --cuda` fetches the CUDA libraries; LIBTORCH may name a libtorch that has them",
+        return Err(failed("this libtorch is CPU only").at(&cuda).help(
+            "run `cargo xtask setup --cuda` to download the CUDA libraries, or set LIBTORCH to a libtorch that has \
+             them",
         ));
     }
     open_for_good(&cuda, Symbols::Shared).map_err(|refusal| failed(&refusal.words).at(&cuda))?;
     Ok(())
 }
 
-/// The file of a library that this process has loaded, as Linux tells it.
+/// The file of a library that this process has loaded, as Linux reports it.
 fn loaded_library(name: &str) -> Option<PathBuf> {
     let maps = fs::read_to_string("/proc/self/maps").ok()?;
     let file = |line: &str| line.find('/').map(|start| PathBuf::from(&line[start..]));
     maps.lines().filter_map(file).find(|file| file.ends_with(name))
 }
 
-/// A device as provenance has it: `cpu`, or `cuda:0 (NVIDIA H100)` where the driver tells one model of all GPUs.
+/// A device as recorded in provenance: `cpu`, or `cuda:0 (NVIDIA H100)` if all GPUs are of one model.
 pub fn describe(device: Device) -> String {
     match device {
         Device::Cuda(index) => match gpu_model(Path::new("/proc/driver/nvidia/gpus")) {
@@ -69,7 +70,7 @@ pub fn describe(device: Device) -> String {
     }
 }
 
-/// The model of the GPUs, unless they differ: the driver's order need not be libtorch's.
+/// The model of the GPUs, unless they differ: the driver's order need not match libtorch's.
 fn gpu_model(folder: &Path) -> Option<String> {
     let information = |entry: fs::DirEntry| fs::read_to_string(entry.path().join("information")).ok();
     let model = |text: String| Some(text.lines().find_map(|line| line.strip_prefix("Model:"))?.trim().to_owned());
@@ -78,7 +79,7 @@ fn gpu_model(folder: &Path) -> Option<String> {
     models.pop_first().filter(|_| models.is_empty())
 }
 
-/// The processor's name, as far as the system tells.
+/// The CPU's name, or its architecture if the system does not report one.
 pub fn processor() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));

@@ -1,4 +1,4 @@
-//! Files that exist if and only if they are complete: temporary name, sync, rename.
+//! Files that exist only once they are complete: temporary name, sync, rename.
 
 use crate::{Error, Result};
 use std::fs::{self, File, Metadata};
@@ -6,13 +6,13 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 use tempfile::NamedTempFile;
 
-/// Writes `bytes` to `path` so that no reader, and no kill, ever meets half a file.
+/// Writes `bytes` to `path` so that nobody ever sees half a file, even if the process is killed.
 ///
-/// The parent folder is created when it is missing.
+/// The parent folder is created if it is missing.
 ///
 /// # Errors
 ///
-/// When the folder or the file cannot be written; `path` is then as it was before.
+/// When the folder or the file cannot be written; `path` is then unchanged.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
@@ -25,8 +25,8 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     File::open(folder).and_then(|f| f.sync_all()).map_err(|e| failed(&e))
 }
 
-/// A file in `folder` that goes unless it is persisted. Its mode is what the umask leaves to any new file: without more
-/// words it would be for its owner alone, and what is persisted may lie on a disk that colleagues share.
+/// A file in `folder` that is deleted unless it is persisted. Its mode follows the umask, like that of any new file.
+/// The default of `tempfile` is readable by its owner only, but the file may end up on a disk that colleagues share.
 ///
 /// # Errors
 ///
@@ -43,8 +43,8 @@ pub fn temporary_in(folder: &Path, prefix: &str, suffix: &str) -> io::Result<Nam
 ///
 /// # Errors
 ///
-/// When that cannot be said: a folder on the way may not be entered, or a link leads nowhere. Taking it for absent would
-/// have something else read in its place.
+/// When this cannot be determined: a folder on the way is not accessible, or a link is dangling. If these counted as
+/// absent, something else would be read instead.
 pub fn exists(path: &Path) -> Result<bool> {
     match fs::metadata(path) {
         Ok(_) => Ok(true),
@@ -54,7 +54,8 @@ pub fn exists(path: &Path) -> Result<bool> {
     }
 }
 
-/// What is at `path` in place of a file or folder: `a named pipe`. Nothing where one of these is there, or nothing at all.
+/// What is at `path` if it is neither a file nor a folder, such as `a named pipe`. `None` if it is, or if nothing is
+/// there.
 pub fn special(path: &Path) -> Option<&'static str> {
     fs::metadata(path).ok().and_then(|found| special_kind(&found))
 }
@@ -78,22 +79,22 @@ fn special_kind(found: &Metadata) -> Option<&'static str> {
 
 #[cfg(not(unix))]
 fn special_kind(found: &Metadata) -> Option<&'static str> {
-    (!found.is_file() && !found.is_dir()).then_some("something else than a file")
+    (!found.is_file() && !found.is_dir()).then_some("something other than a file")
 }
 
-/// Opens a file for reading. What it is, is looked at first: to open a named pipe is to wait for its other end. One in
-/// `/dev/fd` is a shell's own, of `<(…)`.
+/// Opens a file for reading. Named pipes are refused, because opening one waits for its other end, except in `/dev/fd`,
+/// where a shell puts its own for `<(…)`.
 ///
 /// # Errors
 ///
-/// As [`File::open`], and when something else than a file is there.
+/// As [`File::open`], and when something other than a file is there.
 pub fn open(path: &Path) -> io::Result<File> {
     let found = fs::metadata(path)?;
     if found.is_dir() {
         return Err(ErrorKind::IsADirectory.into());
     }
     match special_kind(&found).filter(|kind| *kind != PIPE || !path.starts_with("/dev/fd")) {
-        Some(kind) => Err(io::Error::new(ErrorKind::InvalidInput, format!("there is {kind} in its place"))),
+        Some(kind) => Err(io::Error::new(ErrorKind::InvalidInput, format!("it is {kind}, not a file"))),
         None => File::open(path),
     }
 }
@@ -102,7 +103,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 ///
-/// When the file is missing or unreadable, or something else than a file is in its place; the message names it.
+/// When the file is missing or unreadable, or is not a regular file; the message names it.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = open(path).and_then(|mut file| file.read_to_end(&mut bytes));
@@ -110,12 +111,12 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a whole file as UTF-8 text. A byte order mark is left out, and where lines end in carriage returns alone, they
-/// end in line feeds.
+/// Reads a whole file as UTF-8 text. A byte order mark is removed, and if all lines end with a bare carriage return,
+/// these become line feeds.
 ///
 /// # Errors
 ///
-/// When the file is missing, unreadable or not UTF-8; then the line of the first bad byte is named.
+/// When the file is missing, unreadable or not UTF-8; the message names the line of the first bad byte.
 pub fn read_text(path: &Path) -> Result<String> {
     let mut bytes = read(path)?;
     if is_utf16(&bytes) {
@@ -135,7 +136,7 @@ pub fn read_text(path: &Path) -> Result<String> {
     Ok(if text.contains('\r') && !text.contains('\n') { text.replace('\r', "\n") } else { text })
 }
 
-/// Whether bytes are UTF-16 text: by its byte order mark, or, without one, by the zeros beside letters of ASCII.
+/// Whether bytes are UTF-16 text: they start with its byte order mark, or have zeros next to ASCII characters.
 fn is_utf16(bytes: &[u8]) -> bool {
     let (pairs, _) = bytes[..bytes.len().min(64)].as_chunks::<2>();
     let marked = matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
@@ -200,24 +201,24 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_folder_and_a_dangling_link_in_place_of_a_file_are_told() {
+    fn a_folder_and_a_dangling_link_in_place_of_a_file_are_named() {
         let folder = tempfile::tempdir().unwrap();
         let told = |path: &Path| read(path).unwrap_err().to_string().replace(folder.path().to_str().unwrap(), "DIR");
         insta::assert_snapshot!(told(folder.path()), @r"
-        cannot read the file: there is a folder in its place
+        cannot read the file: it is a folder, not a file
           --> DIR
         ");
         let link = folder.path().join("link");
         std::os::unix::fs::symlink("/mnt/gone", &link).unwrap();
         insta::assert_snapshot!(told(&link), @r"
-        cannot read the file: `DIR/link` is a link to `/mnt/gone`, which is not there
+        cannot read the file: `DIR/link` is a link to `/mnt/gone`, which does not exist
           --> DIR/link
-          help: make what it links to available, or replace the link
+          help: make the target of the link available, or replace the link
         ");
         insta::assert_snapshot!(told(&link.join("a.json")), @r"
-        cannot read the file: `DIR/link` is a link to `/mnt/gone`, which is not there
+        cannot read the file: `DIR/link` is a link to `/mnt/gone`, which does not exist
           --> DIR/link/a.json
-          help: make what it links to available, or replace the link
+          help: make the target of the link available, or replace the link
         ");
         assert!(exists(&link.join("a.json")).is_err());
         assert!(!exists(&folder.path().join("none/a.json")).unwrap());
@@ -226,17 +227,17 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_pipe_a_socket_and_a_device_are_told_and_not_waited_for() {
+    fn a_pipe_a_socket_and_a_device_are_refused_without_waiting() {
         let folder = tempfile::tempdir().unwrap();
         let [pipe, socket, link] = ["pipe", "socket", "link"].map(|name| folder.path().join(name));
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let _socket = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         std::os::unix::fs::symlink(&pipe, &link).unwrap();
         let what = |path: &Path| read(path).unwrap_err().what().to_owned();
-        assert_eq!(what(&pipe), "cannot read the file: there is a named pipe in its place");
+        assert_eq!(what(&pipe), "cannot read the file: it is a named pipe, not a file");
         assert_eq!(what(&link), what(&pipe));
-        assert_eq!(what(&socket), "cannot read the file: there is a socket in its place");
-        assert_eq!(what(Path::new("/dev/zero")), "cannot read the file: there is a device in its place");
+        assert_eq!(what(&socket), "cannot read the file: it is a socket, not a file");
+        assert_eq!(what(Path::new("/dev/zero")), "cannot read the file: it is a device, not a file");
         assert_eq!(hash(&pipe).unwrap_err(), read_text(&pipe).unwrap_err());
     }
 

@@ -1,25 +1,25 @@
-//! Sentences for under a table, which stand there only where they are about something that is in it.
+//! Notes under a table, shown only if they are about something in it.
 
 use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// A sentence, and what it is about. In YAML a plain text, or keys of which `text` is one.
+/// A sentence, and what it is about. In YAML, a plain string, or a mapping with the key `text`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Note {
     /// The sentence.
     pub text: String,
-    /// Ids of methods, one of which is in the table; any, if there are none.
+    /// Ids of methods: the note is shown if one of them is in the table. Empty means any method.
     pub methods: Vec<String>,
-    /// Names of data sets, one of which is in the table; any, if there are none.
+    /// Names of data sets: the note is shown if one of them is in the table. Empty means any data set.
     pub datasets: Vec<String>,
-    /// Options that one of these methods has, and whose values are those of the suite and the protocol; none, if it is
-    /// not about options.
+    /// Options: the note is shown if one of these methods has one of them, with the value that the suite or the
+    /// protocol gives. Empty if the note is not about options.
     pub options: Vec<String>,
-    /// Whether it is about the mini suite alone: its data and its backbone.
+    /// Whether it is about the mini suite only: its data and its backbone.
     pub mini: bool,
-    /// What stands in its place where it does not.
+    /// The note to show instead if this one does not apply.
     pub otherwise: Option<Box<Note>>,
 }
 
@@ -30,14 +30,14 @@ pub struct Shown {
     pub methods: Vec<(String, Vec<String>)>,
     /// The data sets' names.
     pub datasets: Vec<String>,
-    /// The options that were given apart from suite and protocol, as `METHOD.OPTION`.
+    /// The options given by something other than suite and protocol, as `METHOD.OPTION`.
     pub set: BTreeSet<String>,
     /// Whether data and backbone are those of the mini suite.
     pub mini: bool,
 }
 
 impl Note {
-    /// What is to be said under a table, if anything is.
+    /// The text to show under a table, if any.
     pub fn for_table(&self, shown: &Shown) -> Option<&str> {
         if self.fits(shown) { Some(&self.text) } else { self.otherwise.as_ref()?.for_table(shown) }
     }
@@ -65,7 +65,7 @@ impl From<String> for Note {
     }
 }
 
-/// The keys of a note that is not plain.
+/// The keys of a note that is a mapping.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Keys {
@@ -100,7 +100,9 @@ impl<'de> Deserialize<'de> for Note {
             type Value = Note;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a sentence, or `text` with what it is about: methods, datasets, options")
+                f.write_str(
+                    "a sentence, or a mapping with `text` and what it is about: `methods`, `datasets`, `options`",
+                )
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Note, E> {
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_stands_where_what_it_is_about_is_there() {
+    fn a_note_is_shown_only_if_its_subject_is_in_the_table() {
         let pen = ("nemesis-pen".to_owned(), vec!["n_ctx".to_owned(), "alpha".to_owned()]);
         let pen = Shown { methods: vec![pen], datasets: vec!["dtd".into()], ..Shown::default() };
         let set = Shown { set: BTreeSet::from(["nemesis-pen.alpha".to_owned()]), ..pen.clone() };

@@ -86,7 +86,7 @@ fn labels_are_compared_in_every_form_that_numbers_have() {
     insta::assert_snapshot!(told, @r"
     told-array: image 1 of train in the few-shot list has a NumPy array as its label
     told-beyond: image 1 of train in the few-shot list has a number of more than 64 bits as its label
-    told-bool: image 1 of train in the few-shot list has the truth value `True` as its label
+    told-bool: image 1 of train in the few-shot list has the Boolean `True` as its label
     told-float16: image 1 of train in the few-shot list has a NumPy scalar of the type `float16` as its label
     told-half: image 1 of train in the few-shot list has the number 1.5 as its label
     told-none: image 1 of train in the few-shot list has `None` as its label
@@ -102,26 +102,26 @@ fn a_list_holds_as_many_images_of_every_class_as_are_drawn() {
     let json = |text: &str| message(text.as_bytes(), "shot_1-seed_1.json");
     let [river, forest] = ["2750/River/River_1.jpg", "2750/Forest/Forest_1.jpg"];
     insta::assert_snapshot!(json(&format!(r#"{{"train": ["{river}"]}}"#)), @r"
-    the few-shot list holds in train 0 instead of 1 of class 1 (Forest)
+    in train, the few-shot list has 0 instead of 1 of class 1 (Forest)
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
-      expected: 1 of every class, or all images of one that has fewer
-      help: the list may be of other shots, of another split file, or of a part of the classes
+      expected: 1 of every class, or all images of a class with fewer
+      help: the list may have been made for a different number of shots, with a different split file, or for some of the classes
     ");
     insta::assert_snapshot!(json(&format!(r#"{{"train": ["{river}", "{forest}", "2750/River/River_2.jpg"]}}"#)), @r"
-    the few-shot list holds in train 2 instead of 1 of class 0 (River)
+    in train, the few-shot list has 2 instead of 1 of class 0 (River)
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
-      expected: 1 of every class, or all images of one that has fewer
-      help: the list may be of other shots, of another split file, or of a part of the classes
+      expected: 1 of every class, or all images of a class with fewer
+      help: the list may have been made for a different number of shots, with a different split file, or for some of the classes
     ");
     insta::assert_snapshot!(json(&format!(r#"{{"train": ["{river}", "2750/Forest/Forest_9.jpg"]}}"#)), @r"
-    the few-shot list names `2750/Forest/Forest_9.jpg` in train, which the data set's split has in val
+    the few-shot list has `2750/Forest/Forest_9.jpg` in train, but the data set's split has it in val
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
-      help: the list may be of another split file
+      help: the list may have been made with a different split file
     ");
     insta::assert_snapshot!(json(&format!(r#"{{"train": ["{river}", "C:\\eurosat\\2750\\River\\River_7.jpg"]}}"#)), @r"
-    the few-shot list names `C:\eurosat\2750\River\River_7.jpg` in train, which the data set's split has in test
+    the few-shot list has `C:\eurosat\2750\River\River_7.jpg` in train, but the data set's split has it in test
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
-      help: the list may be of another split file
+      help: the list may have been made with a different split file
     ");
     // Forest has one validation image only, River none.
     let whole = format!(r#"{{"train": ["{river}", "{forest}"], "val": ["2750/Forest/Forest_9.jpg"]}}"#);
@@ -150,16 +150,16 @@ fn a_list_of_what_would_be_drawn_changes_no_id() {
 fn lists_that_do_not_fit_are_told() {
     let json = |text: &str| message(text.as_bytes(), "shot_1-seed_1.json");
     insta::assert_snapshot!(json(r#"{"train": ["2750/Sea/Sea_1.jpg"]}"#), @r"
-    the few-shot list names `2750/Sea/Sea_1.jpg`, which the data set's split does not hold
+    the few-shot list names `2750/Sea/Sea_1.jpg`, which is not in the data set's split
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
-      help: the list may be of another split file
+      help: the list may have been made with a different split file
     ");
     insta::assert_snapshot!(json(r#"{"train": ["2750/River/River_1.jpg", "x/2750/River/River_1.jpg"]}"#), @r"
     the few-shot list names `x/2750/River/River_1.jpg` twice
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
     ");
     insta::assert_snapshot!(json(r#"{"train": []}"#), @r"
-    the few-shot list names no training image
+    the few-shot list names no training images
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
     ");
     insta::assert_snapshot!(json(r#"{"trian": []}"#), @r"
@@ -168,16 +168,16 @@ fn lists_that_do_not_fit_are_told() {
       expected: `train` or `val`
     ");
     insta::assert_snapshot!(message(b"no pickle", "shot_1-seed_1.pkl"), @r"
-    the pickle is no few-shot list
+    the pickle is not a few-shot list
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.pkl
       expected: a dictionary with a list of images under `train`
-      help: CoOp's code leaves such lists in `split_fewshot`; of pickles, those of protocol 2 to 5 are read
+      help: CoOp's code writes these lists to `split_fewshot`; pickle protocols 2 to 5 are supported
     ");
     insta::assert_snapshot!(message(b"", "shot_2-seed_1.pkl"), @r"
-    there is no few-shot list of 1 shots and seed 1
+    there is no few-shot list for 1 shots and seed 1
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.pkl
-      expected: a list that CoOp left there, or the same name with `.json`
-      help: leave out `--few-shot-lists` to have the sample drawn
+      expected: a list that CoOp wrote there, or the same name with `.json`
+      help: leave out `--few-shot-lists` to draw the sample instead
     ");
     assert!(sample(&dataset(), Some(Path::new("/nowhere")), 1, 1).is_err());
 }
@@ -193,14 +193,14 @@ fn rows_of_a_split_file_and_paths_relative_to_the_images_are_read() {
     insta::assert_snapshot!(told(r#"["River/River_1.jpg", 1, "River"]"#), @r"
     the few-shot list gives `River/River_1.jpg` the label of class 1 (Forest)
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
-      expected: that of class 0 (River), as the data set has it
-      help: the list may be of another split file
+      expected: the label of class 0 (River), as in the data set
+      help: the list may have been made with a different split file
     ");
     insta::assert_snapshot!(told(r#"["River/River_1.jpg", 0, "Lake"]"#), @r"
     the few-shot list calls the class of `River/River_1.jpg` `Lake`
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
-      expected: `River`, as the data set has it
-      help: the list may be of another data set, or of other class names
+      expected: `River`, as in the data set
+      help: the list may have been made for a different data set or with different class names
     ");
     insta::assert_snapshot!(told(r#"["River/River_1.jpg", "0", "River"]"#), @r#"
     image 1 of train in the few-shot list is `["River/River_1.jpg","0","River"]`
@@ -208,9 +208,9 @@ fn rows_of_a_split_file_and_paths_relative_to_the_images_are_read() {
       expected: a path, or a row of a split file: `[path, label, class name]` with a whole number as label
     "#);
     insta::assert_snapshot!(message(b"[]", "shot_1-seed_1.json"), @r"
-    the few-shot list is a list without splits
+    the few-shot list is a plain list, not split into `train` and `val`
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
-      expected: an object with a list of images under `train`, and maybe one under `val`
+      expected: an object with a list of images under `train`, and optionally one under `val`
     ");
 }
 

@@ -54,23 +54,23 @@ fn what_pillow_refuses_is_an_error_that_names_the_file() {
         })
         .collect();
     insta::assert_snapshot!(messages.join("\n"), @r"
-    data-broken.png: the PNG image is damaged: the image data are cut off
+    data-broken.png: the PNG image is damaged: the image data are truncated
     empty.jpg: the image file is empty
     header-checksum.png: the PNG image is damaged: wrong checksum of its chunk IHDR
-    header-only.jpg: the JPEG image is damaged: the file is cut off before the image data
-    header-only.png: the PNG image is damaged: the file is cut off
+    header-only.jpg: the JPEG image is damaged: the file is truncated before the image data
+    header-only.png: the PNG image is damaged: the file is truncated
     huge.png: the image has a size of 60000×60000 pixels
-    no-end-444.jpg: the JPEG image is damaged: the file is cut off
-    no-end-grey.jpg: the JPEG image is damaged: the file is cut off
-    no-end-progressive.jpg: the JPEG image is damaged: the file is cut off
-    no-image.jpg: the JPEG image is damaged: the file is cut off before the image data
+    no-end-444.jpg: the JPEG image is damaged: the file is truncated
+    no-end-grey.jpg: the JPEG image is damaged: the file is truncated
+    no-end-progressive.jpg: the JPEG image is damaged: the file is truncated
+    no-image.jpg: the JPEG image is damaged: the file is truncated before the image data
     no-tables.jpg: the JPEG image is damaged: quantization table 0 was not defined
     text.jpg: the file is not an image
-    too-little-data.png: the PNG image is damaged: the image data are cut off
-    truncated-progressive.jpg: the JPEG image is damaged: the file is cut off
-    truncated.jpg: the JPEG image is damaged: the file is cut off
-    truncated.png: the PNG image is damaged: the image data are cut off
-    twelve-bit.jpg: the JPEG image has 12 bits a sample
+    too-little-data.png: the PNG image is damaged: the image data are truncated
+    truncated-progressive.jpg: the JPEG image is damaged: the file is truncated
+    truncated.jpg: the JPEG image is damaged: the file is truncated
+    truncated.png: the PNG image is damaged: the image data are truncated
+    twelve-bit.jpg: the JPEG image has 12 bits per sample
     two-components.jpg: the JPEG image has 2 components
     zero-wide.png: the image has a size of 0×18 pixels
     ");
@@ -82,7 +82,7 @@ fn other_formats_are_named() {
     insta::assert_snapshot!(message(b"GIF89a..."), @r"
     GIF images are not supported
       expected: a JPEG or PNG image
-      help: fetch the file again from the data set's home page, or convert it to PNG
+      help: download the file again from the data set's home page, or convert it to PNG
     ");
     assert!(message(b"RIFF\x10\0\0\0WEBPVP8 ").starts_with("WebP images are not supported"));
     assert!(message(b"BM......").starts_with("BMP images are not supported"));

@@ -84,38 +84,38 @@ fn complaint(tensors: &[(&str, Tensor)]) -> String {
 fn what_is_no_context_is_refused() {
     let context = || tensor(&[2, 4], Kind::Float, 1);
     insta::assert_snapshot!(complaint(&[("ctx", context()), ("meta_net.linear1.weight", context())]), @r"
-    beside the context, the checkpoint holds `meta_net.linear1.weight`, which CoOp does not have
+    besides the context, the checkpoint holds `meta_net.linear1.weight`, which CoOp does not have
       --> FOLDER/prompt_learner/model.pth.tar-5
-      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file of one tensor: [vectors, width], or [classes, vectors, width] where each class has its own
+      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file with a single tensor: [vectors, width], or [classes, vectors, width] if each class has its own
     ");
     insta::assert_snapshot!(complaint(&[("ctx", tensor(&[2, 3, 4, 5], Kind::Half, 1))]), @r"
-    the context is of the shape [2, 3, 4, 5] and type Half
+    the context has the shape [2, 3, 4, 5] and the type Half
       --> FOLDER/prompt_learner/model.pth.tar-5
-      expected: floating-point numbers of the shape [vectors, width], or [classes, vectors, width] where each class has its own
+      expected: floating-point numbers of shape [vectors, width], or [classes, vectors, width] if each class has its own
     ");
     insta::assert_snapshot!(complaint(&[("ctx", Tensor::from_slice2(&[[1_i64, 2]]))]), @r"
-    the context is of the shape [1, 2] and type Int64
+    the context has the shape [1, 2] and the type Int64
       --> FOLDER/prompt_learner/model.pth.tar-5
-      expected: floating-point numbers of the shape [vectors, width], or [classes, vectors, width] where each class has its own
+      expected: floating-point numbers of shape [vectors, width], or [classes, vectors, width] if each class has its own
     ");
     insta::assert_snapshot!(complaint(&[("ctx", Tensor::from_slice2(&[[1_f32, f32::NAN]]))]), @r"
-    the context holds values that are not finite
+    the context contains values that are not finite
       --> FOLDER/prompt_learner/model.pth.tar-5
-      help: it cannot be evaluated; take the checkpoint of an earlier epoch, or train again
+      help: it cannot be evaluated: use the checkpoint of an earlier epoch, or train again
     ");
     let error = Context::read(&fixture("checkpoints/resnet.pt")).unwrap_err().to_string();
     let error = error.replace(&*fixture("").to_string_lossy(), "FIXTURES/");
     insta::assert_snapshot!(error, @r"
     the checkpoint holds no context
       --> FIXTURES/checkpoints/resnet.pt
-      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file of one tensor: [vectors, width], or [classes, vectors, width] where each class has its own
+      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file with a single tensor: [vectors, width], or [classes, vectors, width] if each class has its own
       help: it holds 125 tensors, such as `input_resolution` [], `logit_scale` [], `visual.attnpool.c_proj.bias` [8]; CoOp writes prompt_learner/model.pth.tar-EPOCH
     ");
     let folder = tempfile::tempdir().unwrap();
     let none = vec![("weights".to_owned(), context())];
     insta::assert_snapshot!(coop::write(folder.path(), &none, 5, &[]).unwrap_err(), @r"
-    the method learns no tensor `ctx`, so CoOp's prompt learner cannot load it
-      expected: a method with CoOp's context, as coop, nemesis-pen and nemesis-pan have it
+    CoOp's prompt learner cannot load this method: it learns no tensor `ctx`
+      expected: a method with CoOp's context, such as coop, nemesis-pen or nemesis-pan
     ");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is written");
 }

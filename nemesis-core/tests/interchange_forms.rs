@@ -25,11 +25,11 @@ fn assumed(file: &str, holds: &str) -> String {
 fn one_context_is_found_wherever_it_lies() {
     assert_eq!(assumed("model.pth.tar-50", "generic"), "", "CoOp's own form");
     assert_eq!(assumed("dictionary.pt", "generic"), "", "an optimiser beside it says nothing");
-    insta::assert_snapshot!(assumed("tensor.pt", "generic"), @"the file's only tensor of the shape [4, 6] is taken as the context [vectors, width]");
-    insta::assert_snapshot!(assumed("parameter.pt", "specific"), @"the file's only tensor of the shape [3, 2, 6] is taken as the context [classes, vectors, width]");
+    insta::assert_snapshot!(assumed("tensor.pt", "generic"), @"the file's only tensor of shape [4, 6] is taken as the context [vectors, width]");
+    insta::assert_snapshot!(assumed("parameter.pt", "specific"), @"the file's only tensor of shape [3, 2, 6] is taken as the context [classes, vectors, width]");
     insta::assert_snapshot!(assumed("model.pt", "generic"), @r"
     `prompt_learner.ctx` is taken as the context
-    the weights of CLIP that lie beside it (2 tensors, such as `image_encoder.conv1.weight`) are taken to be those of the backbone, unchanged
+    the CLIP weights saved with it (2 tensors, such as `image_encoder.conv1.weight`) are taken to be the backbone's, unchanged
     ");
     assert_eq!(Context::read(&fixture("model.pt")).unwrap().epoch, Some(3));
 }
@@ -52,12 +52,12 @@ fn ones(shape: &[i64]) -> Tensor {
 
 #[test]
 fn the_only_tensor_of_a_file_is_the_context_whatever_its_name() {
-    insta::assert_snapshot!(told(&[("prompt", ones(&[4, 6]))]), @"the file's only tensor, `prompt`, of the shape [4, 6] is taken as the context [vectors, width]");
-    insta::assert_snapshot!(told(&[("prompt", ones(&[3, 4, 6]))]), @"the file's only tensor, `prompt`, of the shape [3, 4, 6] is taken as the context [classes, vectors, width]");
+    insta::assert_snapshot!(told(&[("prompt", ones(&[4, 6]))]), @"the file's only tensor, `prompt`, of shape [4, 6] is taken as the context [vectors, width]");
+    insta::assert_snapshot!(told(&[("prompt", ones(&[3, 4, 6]))]), @"the file's only tensor, `prompt`, of shape [3, 4, 6] is taken as the context [classes, vectors, width]");
     assert_eq!(told(&[("ctx", ones(&[4, 6]))]), "");
     insta::assert_snapshot!(told(&[("model.prompt_learner.ctx", ones(&[4, 6])), ("model.text_encoder.x", ones(&[1]))]), @r"
     `model.prompt_learner.ctx` is taken as the context
-    the weights of CLIP that lie beside it (1 tensors, such as `model.text_encoder.x`) are taken to be those of the backbone, unchanged
+    the CLIP weights saved with it (1 tensors, such as `model.text_encoder.x`) are taken to be the backbone's, unchanged
     ");
 }
 
@@ -70,28 +70,28 @@ fn what_is_ambiguous_is_refused_with_what_was_found() {
     insta::assert_snapshot!(refused("two.pt"), @r"
     the checkpoint holds 2 contexts: `one.ctx`, `two.ctx`
       --> FIXTURES/two.pt
-      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file of one tensor: [vectors, width], or [classes, vectors, width] where each class has its own
-      help: save the one that is meant alone: torch.save(tensor, FILE)
+      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file with a single tensor: [vectors, width], or [classes, vectors, width] if each class has its own
+      help: save only the one you mean: torch.save(tensor, FILE)
     ");
     let listed = refused("list.pt");
     assert!(listed.starts_with("the file holds a list or tuple of length 1, and no state dict"), "{listed}");
     assert!(listed.contains("torch.save(torch.load(FILE)[0], NEW)"), "{listed}");
     insta::assert_snapshot!(told(&[("prompt", ones(&[6]))]), @r"
-    the context is of the shape [6] and type Float
+    the context has the shape [6] and the type Float
       --> FOLDER/context.safetensors
-      expected: floating-point numbers of the shape [vectors, width], or [classes, vectors, width] where each class has its own
+      expected: floating-point numbers of shape [vectors, width], or [classes, vectors, width] if each class has its own
     ");
     insta::assert_snapshot!(told(&[("a", ones(&[4, 6])), ("b", ones(&[4, 6]))]), @r"
     the checkpoint holds no context
       --> FOLDER/context.safetensors
-      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file of one tensor: [vectors, width], or [classes, vectors, width] where each class has its own
+      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file with a single tensor: [vectors, width], or [classes, vectors, width] if each class has its own
       help: it holds 2 tensors, such as `a` [4, 6], `b` [4, 6]; CoOp writes prompt_learner/model.pth.tar-EPOCH
     ");
     // MaPLe's prompt learner has a context too, and more.
     insta::assert_snapshot!(told(&[("prompt_learner.ctx", ones(&[4, 6])), ("prompt_learner.proj.weight", ones(&[6, 6]))]), @r"
-    beside the context, the checkpoint holds `prompt_learner.proj.weight`, which CoOp does not have
+    besides the context, the checkpoint holds `prompt_learner.proj.weight`, which CoOp does not have
       --> FOLDER/context.safetensors
-      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file of one tensor: [vectors, width], or [classes, vectors, width] where each class has its own
+      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file with a single tensor: [vectors, width], or [classes, vectors, width] if each class has its own
     ");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ctx.npy");
@@ -100,6 +100,6 @@ fn what_is_ambiguous_is_refused_with_what_was_found() {
     insta::assert_snapshot!(error.replace(&*folder.path().to_string_lossy(), "FOLDER"), @r"
     the file is an array of NumPy, and no checkpoint
       --> FOLDER/ctx.npy
-      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file of one tensor: [vectors, width], or [classes, vectors, width] where each class has its own
+      expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file with a single tensor: [vectors, width], or [classes, vectors, width] if each class has its own
     ");
 }

@@ -158,7 +158,7 @@ fn wrong_options_are_named() {
       help: `nemesis plugin describe nemesis-pan` lists its options
     ");
     insta::assert_snapshot!(message(json!({ "alpha": "big" })), @r#"
-    method `nemesis-pan`: option `alpha`: invalid type: string "big", expected f64; wanted: number, for instance 1.0
+    method `nemesis-pan`: option `alpha`: invalid type: string "big", expected f64 (number, for instance 1.0)
       help: `nemesis plugin describe nemesis-pan` lists its options
     "#);
     insta::assert_snapshot!(message(json!({ "positions": 17 })), @r"
@@ -166,7 +166,7 @@ fn wrong_options_are_named() {
       help: `nemesis plugin describe nemesis-pan` lists its options
     ");
     insta::assert_snapshot!(message(json!({ "tau": 1.5 })), @r"
-    method `nemesis-pan`: option `tau`: 1.5 does not lie between 0 and 1
+    method `nemesis-pan`: option `tau`: 1.5 is not between 0 and 1
       help: `nemesis plugin describe nemesis-pan` lists its options
     ");
     let known = Plugin::load(&plugin("coop")).unwrap();

@@ -89,10 +89,10 @@ fn a_checkpoint_of_coop_tells_its_classes_and_its_backbone() {
     exit code 2
     --- stdout
     --- stderr
-    error: the context has vectors of its own for each class: class 2 has vectors that were learned for another name than `Herbaceous Vegetation Land`, as it is here
+    error: the context is class-specific: the vectors of class 2 were learned for a different name than `Herbaceous Vegetation Land`, its name here
       --> [DIR]/prompt_learner/model.pth.tar-50
-      expected: a context of the same class names in the same order
-      help: evaluate it on the classes that it was learned for, in their order
+      expected: a context learned for the same class names in the same order
+      help: evaluate it on the classes it was learned for, in the same order
     ");
     // One context for all classes may serve others, as in CoOp.
     insta::assert_snapshot!(scene.evaluate(&scene.checkpoint(&scene.names, false, unchanged), &[]), @r"
@@ -115,9 +115,9 @@ fn a_checkpoint_of_coop_tells_its_classes_and_its_backbone() {
     exit code 2
     --- stdout
     --- stderr
-    error: the context was learned with another backbone: the file holds another embedding of the start token
+    error: the context was learned with a different backbone: the embedding of the start token in the file differs
       --> [DIR]/prompt_learner/model.pth.tar-50
-      help: give the checkpoint of CLIP that it was learned with: --weights NAME=FILE; a context that is to be tried with another all the same has to be saved without `token_prefix` and `token_suffix`
+      help: use the CLIP checkpoint that it was learned with: --weights NAME=FILE. To try it with another backbone anyway, save it without `token_prefix` and `token_suffix`
     ");
     // Without the embeddings nobody can tell.
     let bare = scene.checkpoint(&scene.names, true, |state| state.truncate(1));
@@ -143,7 +143,7 @@ fn a_bare_tensor_is_evaluated_and_what_is_assumed_is_told() {
     --- stdout
     eurosat	[RESULT]
     --- stderr
-    note: the file's only tensor, `prompt`, of the shape [4, 64] is taken as the context [vectors, width]
+    note: the file's only tensor, `prompt`, of shape [4, 64] is taken as the context [vectors, width]
       --> [DIR]/prompt.safetensors
     ");
     let json = scene.evaluate(&file, &["--json"]);
@@ -195,9 +195,9 @@ fn what_we_have_learned_for_each_class_is_not_taken_for_other_classes() {
     exit code 2
     --- stdout
     --- stderr
-    error: the context has vectors of its own for each class: class 0 has vectors that were learned for `Annual Crop Land`, and is `Pasture Land` here
+    error: the context is class-specific: the vectors of class 0 were learned for `Annual Crop Land`, but that class is `Pasture Land` here
       --> there/prompt_learner/model.pth.tar-40
-      expected: a context of the same class names in the same order
-      help: evaluate it on the classes that it was learned for, in their order
+      expected: a context learned for the same class names in the same order
+      help: evaluate it on the classes it was learned for, in the same order
     ");
 }

@@ -15,7 +15,7 @@ fn on_gpu(folder: &Path, arguments: &[&str]) -> Option<String> {
     if output.status.success() {
         return Some(String::from_utf8(output.stdout).unwrap());
     }
-    let reason = ["there is no CUDA: ", "there is no device `cuda:0`: "].iter().find_map(|s| told.split_once(s));
+    let reason = ["CUDA is not available: ", "there is no device `cuda:0`: "].iter().find_map(|s| told.split_once(s));
     let (_, reason) = reason.unwrap_or_else(|| panic!("{told}"));
     assert!(told.starts_with("exit code 2\n") && told.contains("  help: "), "{told}");
     let note = format!("skipped what needs a GPU: {}\n", reason.lines().next().unwrap_or_default());

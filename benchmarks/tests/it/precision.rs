@@ -25,7 +25,7 @@ fn notes_of_what_learns(arguments: &[&str]) -> String {
 fn half_precision_learns_and_is_named() {
     insta::assert_snapshot!(notes_of_what_learns(&["--precision", "fp16"]), @r"
     Top-1 accuracy in percent on all test images; protocol `mini`, fp16; seed 1.
-    computed in half precision (fp16) as on the authors' GPUs, context, gradient and momentum included; such results hang on the hardware
+    computed in half precision (fp16) as on the authors' GPUs, context, gradient and momentum included; these results depend on the hardware
     ");
 }
 
@@ -33,7 +33,7 @@ fn half_precision_learns_and_is_named() {
 fn bfloat16_is_a_protocol() {
     insta::assert_snapshot!(notes_of_what_learns(&["--protocol", "bf16"]), @r"
     Top-1 accuracy in percent on all test images; protocol `bf16`, bf16; seed 1.
-    computed in bfloat16, context, gradient and momentum included, where the authors' GPUs computed in fp16; such results hang on the hardware
+    computed in bfloat16, context, gradient and momentum included, where the authors' GPUs computed in fp16; these results depend on the hardware
     ");
 }
 
@@ -41,6 +41,6 @@ fn bfloat16_is_a_protocol() {
 fn mixed_precision_learns_and_is_named() {
     insta::assert_snapshot!(notes_of_what_learns(&["--precision", "amp"]), @r"
     Top-1 accuracy in percent on all test images; protocol `mini`, amp; seed 1.
-    mixed precision as the authors' `amp` has it: trained with products in fp16 and a gradient scaler, evaluated in single precision; the scaler and what is rounded where autocast would do it are ours, logits and losses are in single precision, and PAN tries positions on the features that it trains on; such results hang on the hardware
+    mixed precision as the authors' `amp` has it: trained with products in fp16 and a gradient scaler, evaluated in single precision; the scaler and what is rounded where autocast would do it are ours, logits and losses are in single precision, and PAN tries positions on the features that it trains on; these results depend on the hardware
     ");
 }

@@ -1,13 +1,13 @@
-//! KgCoOp: CoOp held near what CLIP already knows, by the distance of its text features from those of a hand-written
-//! prompt (Yao et al., "Visual-Language Prompt Tuning with Knowledge-guided Context Optimization", CVPR 2023;
-//! `trainers/kgcoop.py` of its code).
+//! KgCoOp: CoOp kept close to what CLIP already knows, by penalising the distance of its text features from those of a
+//! hand-written prompt (Yao et al., "Visual-Language Prompt Tuning with Knowledge-guided Context Optimization", CVPR
+//! 2023; `trainers/kgcoop.py` of its code).
 
 use nemesis_sdk::norm::at_least_zero;
 use nemesis_sdk::prompt::{PromptLearner, cross_entropy, unit};
 use nemesis_sdk::tch::{Kind, Tensor};
 use nemesis_sdk::{About, Batch, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task};
 
-// Options have a documentation line and a default; users set them by `--set kg-coop.weight=4` or in a suite.
+// Options have a documentation line and a default; users set them with `--set kg-coop.weight=4` or in a suite.
 nemesis_sdk::prompt_options! {
     /// The options of `KgCoOp`, after those of every prompt learner.
     pub struct Options {
@@ -16,7 +16,7 @@ nemesis_sdk::prompt_options! {
     }
 }
 
-/// A context learned by cross-entropy and the distance from a hand-written prompt.
+/// A context learned with cross-entropy plus the distance from a hand-written prompt.
 #[derive(Debug)]
 pub struct KgCoop {
     prompt: PromptLearner,
@@ -31,7 +31,7 @@ impl Plugin for KgCoop {
     const ABOUT: About = About {
         id: "kg-coop",
         label: "KgCoOp",
-        summary: "CoOp held near the features of a hand-written prompt",
+        summary: "CoOp kept close to the features of a hand-written prompt",
         paper: Some("Yao et al., Visual-Language Prompt Tuning with Knowledge-guided Context Optimization, CVPR 2023"),
         needs: Needs::FEATURES,
         optimisation: Optimisation::Host,
@@ -56,7 +56,7 @@ impl Method for KgCoop {
         let cross_entropy = cross_entropy(&logits, &batch.labels, host)?;
         let cosines = (&text * &self.known).sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>);
         let distance = 1.0 - cosines.mean(None::<Kind>);
-        // What is reported stands in the training's record.
+        // Reported values are stored in the training's record.
         host.report("distance", &distance);
         Ok(cross_entropy + distance * self.weight)
     }
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
     use nemesis_sdk::testing::ToyHost;
 
-    /// The method at its start, on a toy host of four classes.
+    /// The untrained method, on a toy host with four classes.
     fn method(weight: f64, host: &ToyHost) -> Result<KgCoop> {
         KgCoop::create(host.task(), Options { weight, ..Options::default() }, host)
     }

@@ -1,5 +1,5 @@
-//! CoOp: learns the context vectors of a prompt by cross-entropy (Zhou et al., "Learning to Prompt for Vision-Language
-//! Models", IJCV 2022; `trainers/coop.py` of its code).
+//! CoOp: learns the context vectors of a prompt with cross-entropy (Zhou et al., "Learning to Prompt for
+//! Vision-Language Models", IJCV 2022; `trainers/coop.py` of its code).
 
 use nemesis_sdk::norm::report_context_norm;
 use nemesis_sdk::prompt::{PromptLearner, cross_entropy};
@@ -11,7 +11,7 @@ nemesis_sdk::prompt_options! {
     pub struct Options {}
 }
 
-/// A context learned by cross-entropy alone.
+/// A context learned with cross-entropy only.
 #[derive(Debug)]
 pub struct CoOp {
     prompt: PromptLearner,
@@ -23,7 +23,7 @@ impl Plugin for CoOp {
     const ABOUT: About = About {
         id: "coop",
         label: "CoOp",
-        summary: "context vectors learned by cross-entropy",
+        summary: "context vectors learned with cross-entropy",
         paper: Some("Zhou et al., Learning to Prompt for Vision-Language Models, IJCV 2022"),
         needs: Needs::FEATURES,
         optimisation: Optimisation::Host,

@@ -1,6 +1,7 @@
-//! Nemesis with its position-aware norm loss: cross-entropy plus the mean norm of those context vectors whose corruption
-//! would classify more of the batch correctly (Fu et al., "Nemesis: Normalizing the Soft-prompt Vectors of Vision-Language
-//! Models", ICLR 2024; `trainers/coop_nemesis.py` of its code with `BETA` 0, or a mix of both losses in between).
+//! Nemesis with its position-aware norm loss: cross-entropy plus the mean norm of those context vectors whose
+//! corruption would classify more of the batch correctly (Fu et al., "Nemesis: Normalizing the Soft-prompt Vectors of
+//! Vision-Language Models", ICLR 2024; `trainers/coop_nemesis.py` of its code with `BETA` 0, or a mix of both losses in
+//! between).
 
 mod positions;
 
@@ -15,33 +16,33 @@ use nemesis_sdk::{About, Batch, Error, Host, Method, Needs, Optimisation, Parame
 pub use positions::Positions;
 
 nemesis_sdk::prompt_options! {
-    /// The options of Nemesis-PAN, with the authors' defaults where they have one.
+    /// The options of Nemesis-PAN, with the authors' defaults if they have one.
     pub struct Options {
         /// Weight of the norm loss; the authors leave it open, 1 is our choice.
         pub alpha: f64 = 1.0,
-        /// Weight of the position-aware norm loss, `alpha` when it is null; the authors fix it at 50 for Food101 and
+        /// Weight of the position-aware norm loss, or `alpha` if null; the authors fix it at 50 for Food101 and
         /// OxfordPets.
         pub alpha_pan: Option<f64> = None,
-        /// Share of the position-uniform norm loss in a mix with the position-aware one: 0 is the latter alone.
+        /// Share of the position-uniform norm loss in a mix with the position-aware one; 0 means only the latter.
         pub beta: f64 = 0.0,
         /// Factor that corrupts a context vector, between 0 and 1; the authors leave it open, 0.5 is our choice.
         pub tau: f64 = 0.5,
         /// How many positions are tried in a step, or `randomK` to choose K without trying; the authors leave it open,
         /// 1 is our choice.
         pub positions: Positions = Positions::Tried(1),
-        /// Which norm of a context vector is meant.
+        /// Which norm of a context vector to use.
         pub norm: NormKind = NormKind::Two,
         /// How the weight of the norm loss changes by epoch; the authors use none for Food101 and OxfordPets.
         pub omega: Omega = Omega::Logistic,
     }
 }
 
-/// A context learned by cross-entropy and the norms of the vectors that do harm.
+/// A context learned with cross-entropy and the norms of the harmful vectors.
 #[derive(Debug)]
 pub struct NemesisPan {
     prompt: PromptLearner,
     options: Options,
-    /// Whether the authors' code tries positions in another precision than it trains in.
+    /// Whether the authors' code tries positions in a different precision from training.
     mixed: bool,
 }
 
@@ -62,10 +63,10 @@ impl Plugin for NemesisPan {
         at_least_zero("alpha", options.alpha)?;
         at_least_zero("alpha_pan", options.alpha_pan.unwrap_or_default())?;
         if !(0.0..=1.0).contains(&options.beta) {
-            return Err(Error::option("beta", format_args!("{} does not lie between 0 and 1", options.beta)));
+            return Err(Error::option("beta", format_args!("{} is not between 0 and 1", options.beta)));
         }
         if !(0.0..1.0).contains(&options.tau) {
-            return Err(Error::option("tau", format_args!("{} does not lie between 0 and 1", options.tau)));
+            return Err(Error::option("tau", format_args!("{} is not between 0 and 1", options.tau)));
         }
         let (count, vectors) = (options.positions.count(), prompt.vectors());
         if count == 0 || count > vectors {
@@ -77,7 +78,7 @@ impl Plugin for NemesisPan {
 }
 
 impl NemesisPan {
-    /// The coefficient of each position in this step `[vectors]`: zero, or the weight where corruption helped
+    /// The coefficient of each position in this step `[vectors]`: the weight if corruption helped, otherwise zero
     /// (`update_alpha`).
     fn aware(&self, batch: &Batch, logits: &Tensor, host: &dyn Host) -> Result<Tensor> {
         let context = self.prompt.context();
@@ -98,10 +99,10 @@ impl NemesisPan {
         Ok(alpha.f_index_copy(0, &index, &(chosen.to_kind(context.kind()) * weight))?)
     }
 
-    /// For each of `positions` whether strictly more images of the batch are right when its vector is multiplied by
-    /// tau, one position at a time (`inference_batch`). The uncorrupted logits are those of the training pass, and all
-    /// corrupted copies are encoded at once. In mixed precision, however, the authors' code tries positions outside of
-    /// autocast, so the training pass does not compare with the corrupted copies.
+    /// For each of `positions`, whether strictly more images of the batch are classified correctly with its vector
+    /// times tau, one position at a time (`inference_batch`). The uncorrupted logits are those of the training pass,
+    /// and all corrupted copies are encoded at once. In mixed precision, however, the authors' code tries positions
+    /// outside of autocast, so the training pass does not compare with the corrupted copies.
     fn helped(&self, positions: &[usize], batch: &Batch, logits: &Tensor, host: &dyn Host) -> Result<Tensor> {
         let corrupted = rescaled_copies(self.prompt.context(), positions, self.options.tau)?;
         let corrupted = self.prompt.logits_of(&corrupted, batch.features()?, host)?;

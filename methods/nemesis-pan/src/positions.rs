@@ -8,9 +8,9 @@ use std::fmt;
 /// Which positions get the norm loss in a step (`NP` in the authors' code).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Positions {
-    /// So many random positions are corrupted, and those where it helped get it.
+    /// This many random positions are corrupted, and those where it helped get the loss.
     Tried(usize),
-    /// So many random positions get it without being tried, the authors' `randomK`.
+    /// This many random positions get the loss without being tried, the authors' `randomK`.
     Random(usize),
 }
 

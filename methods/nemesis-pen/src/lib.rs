@@ -1,6 +1,6 @@
 //! Nemesis with its position-uniform norm loss: cross-entropy plus the mean norm of all context vectors (Fu et al.,
 //! "Nemesis: Normalizing the Soft-prompt Vectors of Vision-Language Models", ICLR 2024; `trainers/coop_nemesis.py` of
-//! its code with `BETA` 1). The paper calls it PUN, and PEN when it was submitted.
+//! its code with `BETA` 1). The paper calls it PUN; the submitted version called it PEN.
 
 use nemesis_sdk::norm::{NormKind, at_least_zero, norm_loss, position_norms, report_context_norm};
 use nemesis_sdk::omega::Omega;
@@ -9,18 +9,18 @@ use nemesis_sdk::tch::Tensor;
 use nemesis_sdk::{About, Batch, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task};
 
 nemesis_sdk::prompt_options! {
-    /// The options of Nemesis-PEN, with the authors' defaults where they have one.
+    /// The options of Nemesis-PEN, with the authors' defaults if they have one.
     pub struct Options {
         /// Weight of the norm loss; the authors leave it open, 1 is our choice.
         pub alpha: f64 = 1.0,
-        /// Which norm of a context vector is meant.
+        /// Which norm of a context vector to use.
         pub norm: NormKind = NormKind::Two,
         /// How the weight of the norm loss changes by epoch; the authors use none for Food101 and OxfordPets.
         pub omega: Omega = Omega::Logistic,
     }
 }
 
-/// A context learned by cross-entropy and the norm of every vector.
+/// A context learned with cross-entropy and the norm of every vector.
 #[derive(Debug)]
 pub struct NemesisPen {
     prompt: PromptLearner,

@@ -1,8 +1,8 @@
 // A method in C++: a trained residual on the text features of a hand-written prompt, after TaskRes (Yu et al., "Task
 // Residual for Tuning Vision-Language Models", CVPR 2023).
 //
-// It is all that a plugin in another language than Rust needs: what the file says of itself, the entry, the functions of
-// a method, statuses with owned text, and tensors as `at::Tensor *`. build.sh says how it is compiled.
+// It shows all that a plugin in a language other than Rust needs: the metadata in the file, the entry, the functions of
+// a method, statuses with owned text, and tensors as `at::Tensor *`. build.sh compiles it.
 
 #include "nemesis.h"
 
@@ -17,7 +17,7 @@
 #include <vector>
 
 #ifndef SOURCE_HASH
-#error "pass -DSOURCE_HASH: a hash over the sources, by which results are told apart"
+#error "pass -DSOURCE_HASH: a hash over the sources, to tell results apart"
 #endif
 
 #define TEXT_OF(x) #x
@@ -25,7 +25,7 @@
 #define ID "task-residual"
 #define VERSION "0.1.0"
 
-// What the file says of itself, for a host that has not loaded it yet.
+// What the file says about itself, for a host that has not loaded it yet.
 __attribute__((used, section(".nemesis_plugin"))) static const char metadata[] =
     "abi=" NEMESIS_ABI_VERSION "\nlibtorch=" TORCH_VERSION "\ncxx11_abi=" TEXT(_GLIBCXX_USE_CXX11_ABI)
     "\nsdk=C++\nid=" ID "\nversion=" VERSION "\nsource=" SOURCE_HASH "\n";
@@ -42,7 +42,7 @@ static const char descriptor[] = R"({
 
 namespace {
 
-// The share of the residual, the paper's alpha.
+// The weight of the residual, the paper's alpha.
 constexpr double kShare = 0.5;
 
 // Rows divided by their 2-norm.
@@ -86,7 +86,7 @@ NemesisStatus guard(Body body) {
     } catch (const std::exception &error) {
         return status(NEMESIS_STATUS_ERROR, error.what());
     } catch (...) {
-        return status(NEMESIS_STATUS_PANIC, "something that is no exception was thrown");
+        return status(NEMESIS_STATUS_PANIC, "something that is not an exception was thrown");
     }
 }
 
@@ -97,7 +97,7 @@ void demand(NemesisStatus status) {
     if (status.code != NEMESIS_STATUS_OK) throw std::runtime_error(message);
 }
 
-// Every struct begins with its size as its maker knows it.
+// Every struct begins with its size, as known to the side that made it.
 template <typename Struct>
 const Struct &sized(const Struct *pointer, const char *what) {
     if (pointer == nullptr || pointer->struct_size < sizeof(Struct)) {
@@ -111,10 +111,10 @@ const at::Tensor &borrowed(NemesisTensor tensor, const char *what) {
     return *static_cast<at::Tensor *>(tensor);
 }
 
-// A result is a tensor of its own, which the receiver deletes.
+// A result is a new tensor, which the receiver deletes.
 NemesisTensor handed_over(at::Tensor tensor) { return new at::Tensor(std::move(tensor)); }
 
-// There are no options: whatever is given is refused by its name.
+// There are no options: any that is given is refused, and the message names it.
 void refuse_options(const std::string &json) {
     const size_t start = json.find('"');
     if (start == std::string::npos) return;
@@ -193,7 +193,7 @@ NemesisStatus load(void *method, const NemesisTensorList *state) {
         for (size_t i = 0; i < list.count; i++) {
             if (std::string(list.names[i].data, list.names[i].len) != "residual") continue;
             const at::Tensor &stored = borrowed(list.tensors[i], "residual");
-            if (stored.sizes() != residual.sizes()) throw std::runtime_error("the stored `residual` has another shape");
+            if (stored.sizes() != residual.sizes()) throw std::runtime_error("the stored `residual` has a different shape");
             residual.copy_(stored);  // In place, and unseen by autograd: grad mode is off in this call.
             return;
         }

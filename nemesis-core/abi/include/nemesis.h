@@ -1,8 +1,8 @@
 /*
  * The C interface between nemesis and a method plugin.
  *
- * Generated from the crate nemesis-abi, whose documentation holds the rules of the border: who frees what, on which
- * thread calls come, which grad mode holds. Do not edit: `UPDATE_HEADER=1 cargo test -p nemesis-abi` writes it.
+ * Generated from the crate nemesis-abi, whose documentation has the rules of the border: who frees what, on which
+ * thread calls come, and when grad mode is on. Do not edit: `UPDATE_HEADER=1 cargo test -p nemesis-abi` writes it.
  */
 
 #pragma once
@@ -16,13 +16,13 @@
 // A host understands plugins of its own and of all lower minor versions.
 #define NEMESIS_ABI_MINOR 0
 
-// A class name stands after all context vectors.
+// The class name comes after all context vectors.
 #define NEMESIS_CLASS_POSITION_END 0
 
-// A class name stands after the first half of the context vectors, rounded down.
+// The class name comes after the first half of the context vectors, rounded down.
 #define NEMESIS_CLASS_POSITION_MIDDLE 1
 
-// A class name stands before all context vectors.
+// The class name comes before all context vectors.
 #define NEMESIS_CLASS_POSITION_FRONT 2
 
 // Something the user should know about the result.
@@ -31,19 +31,19 @@
 // Something worth seeing in a normal run.
 #define NEMESIS_LOG_INFO 2
 
-// Something for whoever looks for a fault.
+// Something that helps with debugging.
 #define NEMESIS_LOG_DEBUG 3
 
-// Tensors lie in main memory.
+// Tensors are in main memory.
 #define NEMESIS_DEVICE_CPU 0
 
-// Tensors lie on a CUDA device.
+// Tensors are on a CUDA device.
 #define NEMESIS_DEVICE_CUDA 1
 
-// Tensors lie on Apple's Metal device.
+// Tensors are on Apple's Metal device.
 #define NEMESIS_DEVICE_MPS 2
 
-// Tensors lie on a Vulkan device.
+// Tensors are on a Vulkan device.
 #define NEMESIS_DEVICE_VULKAN 3
 
 // Half precision. The numbers of the kinds are those of `c10::ScalarType`.
@@ -55,16 +55,16 @@
 // Double precision.
 #define NEMESIS_KIND_DOUBLE 7
 
-// The brain floating point format of 16 bits.
+// bfloat16.
 #define NEMESIS_KIND_BFLOAT16 15
 
 // The call did what was asked, and its results are written.
 #define NEMESIS_STATUS_OK 0
 
-// The call failed for the reason that the message gives.
+// The call failed for the reason in the message.
 #define NEMESIS_STATUS_ERROR 1
 
-// The call panicked or threw; the message is the panic's. The method is only fit to be destroyed.
+// The call panicked or threw; the message is the panic's. The method may only be destroyed.
 #define NEMESIS_STATUS_PANIC 2
 
 // The options given to `create` are wrong; the message names the option, between its first backquotes.
@@ -73,7 +73,7 @@
 // The call ended early because `cancelled` said so.
 #define NEMESIS_STATUS_CANCELLED 4
 
-// The optional entry is there but does nothing in this plugin.
+// The optional function exists but does nothing in this plugin.
 #define NEMESIS_STATUS_UNSUPPORTED 5
 
 // Borrowed UTF-8 text. It is not terminated by a zero byte; `data` may be null when `len` is zero.
@@ -94,7 +94,7 @@ typedef struct {
     void (*free)(char *data, size_t len);
 } NemesisOwnedStr;
 
-// What became of a call. A code that the receiver does not know counts as `STATUS_ERROR`.
+// The outcome of a call. A code that the receiver does not know counts as `STATUS_ERROR`.
 typedef struct {
     // One of the `STATUS_` constants.
     uint32_t code;
@@ -118,17 +118,17 @@ typedef struct {
     int64_t embed_dim;
     // The factor on cosine similarities.
     double logit_scale;
-    // Where tensors lie, one of the `DEVICE_` constants.
+    // The device of all tensors, one of the `DEVICE_` constants.
     uint32_t device;
-    // Which of several such devices, counted from zero.
+    // The index among several devices of this kind, counted from zero.
     uint32_t device_index;
     // The type of parameters and features, one of the `KIND_` constants.
     uint32_t kind;
     // Always zero.
     uint32_t reserved;
-    // The protocol's precision by name, `fp32` for instance.
+    // The name of the protocol's precision, such as `fp32`.
     NemesisStr precision;
-    // How many epochs the training has.
+    // The number of training epochs.
     uint64_t epochs;
 } NemesisTask;
 
@@ -143,15 +143,17 @@ typedef struct {
     const uint64_t *items;
     // The number of rows, at least one.
     size_t count;
-    // Labels `[images]`, 64-bit integers; with no element in an evaluation. Never null.
+    // Labels `[images]`, 64-bit integers; empty in an evaluation. Never null.
     NemesisTensor labels;
-    // Global features `[images, embed_dim]` as they leave the image tower, or null if the descriptor does not ask.
+    // Global features `[images, embed_dim]` as they leave the image tower, or null if the descriptor does not ask for
+    // them.
     NemesisTensor features;
-    // Dense features `[images, places, embed_dim]`, not normalised, or null if the descriptor does not ask: of a vision
-    // transformer those of its patches, of a residual network those of the pixels of its last layer, row by row.
+    // Dense features `[images, places, embed_dim]`, not normalised, or null if the descriptor does not ask for them:
+    // one for each patch of a vision transformer, or for each pixel of the last layer of a residual network, row by
+    // row.
     NemesisTensor dense;
-    // Pixels `[images, 3, side, side]` of the images as they are encoded, augmented in training and normalised, or null
-    // if the descriptor does not ask.
+    // Pixels `[images, 3, side, side]` of the images as they are encoded, augmented in training and normalised, or
+    // null if the descriptor does not ask for them.
     NemesisTensor pixels;
     // The epoch, counted from zero.
     uint64_t epoch;
@@ -199,7 +201,7 @@ typedef struct {
     size_t struct_size;
     // The first argument of `push`.
     void *context;
-    // Takes one parameter. A status that is not OK is to be returned as it is. Never null.
+    // Takes one parameter. A status that is not OK must be returned unchanged. Never null.
     NemesisStatus (*push)(void *context, const NemesisParameter *parameter);
 } NemesisParameterSink;
 
@@ -209,8 +211,8 @@ typedef struct {
     size_t struct_size;
     // The first argument of `push`.
     void *context;
-    // Takes one tensor, borrowed, by a name that is unique within the state. A status that is not OK is to be
-    // returned as it is. Never null.
+    // Takes one tensor, borrowed, by a name that is unique within the state. A status that is not OK must be
+    // returned unchanged. Never null.
     NemesisStatus (*push)(void *context, NemesisStr name, NemesisTensor tensor);
 } NemesisTensorSink;
 
@@ -246,29 +248,30 @@ typedef struct {
     // Writes features `[copies, classes, embed_dim]`, not normalised, of the task's class names behind `contexts`
     // `[copies, 1 or classes, context vectors, width]` to `out`.
     //
-    // `position` is one of the `CLASS_POSITION_` constants. The features are differentiable in `contexts` where grad
-    // mode is on, through `backward` and `gradients` alone: the graph may be cut here, so that a plugin which calls
-    // `backward` of libtorch itself loses gradients. Fails when the shape does not fit, or a prompt is too long.
+    // `position` is one of the `CLASS_POSITION_` constants. The features are differentiable in `contexts` if grad
+    // mode is on, but only through `backward` and `gradients`: the graph may be cut here, so a plugin that calls
+    // libtorch's own `backward` loses gradients. Fails when the shape does not fit, or a prompt is too long.
     NemesisStatus (*encode_contexts)(void *context, NemesisTensor contexts, uint32_t position, NemesisTensor *out);
-    // Writes token embeddings `[tokens, width]` of a text to `out`, to start contexts from. Fails when it is too long.
+    // Writes token embeddings `[tokens, width]` of text to `out`, to initialise contexts with. Fails when it is too
+    // long.
     NemesisStatus (*embed_text)(void *context, NemesisStr text, NemesisTensor *out);
-    // Adds the gradient of a scalar `loss` to the `grad` of every leaf it depends on. Fails when it is no scalar with
-    // a graph.
+    // Adds the gradient of a scalar `loss` to the `grad` of every leaf it depends on. Fails when it is not a scalar
+    // with a graph.
     NemesisStatus (*backward)(void *context, NemesisTensor loss);
-    // Writes the gradients of a scalar `loss` in `count` tensors to `out`, an array of `count`, each of the shape of
-    // its input and zero where the loss does not depend on it. No `grad` is touched, and the graph is kept, so that
-    // a second loss of the same step can be differentiated. Fails when `loss` is no scalar with a graph.
+    // Writes the gradients of a scalar `loss` in `count` tensors to `out`, an array of `count`, each with the shape
+    // of its input, and zero if the loss does not depend on it. No `grad` is touched, and the graph is kept, so that
+    // a second loss of the same step can be differentiated. Fails when `loss` is not a scalar with a graph.
     NemesisStatus (*gradients)(void *context,
                                NemesisTensor loss,
                                const NemesisTensor *inputs,
                                size_t count,
                                NemesisTensor *out);
-    // Writes `count` random 64-bit numbers to `out`, a pure function of the cell's seed, `purpose` and `index`; more
-    // numbers begin with the fewer.
+    // Writes `count` random 64-bit numbers to `out`, a pure function of the cell's seed, `purpose` and `index`. A
+    // longer stream begins with the shorter one.
     NemesisStatus (*random)(void *context, NemesisStr purpose, uint64_t index, size_t count, uint64_t *out);
     // Records a value of this step (a scalar or a small vector) under a name, for the training record.
     NemesisStatus (*report)(void *context, NemesisStr name, NemesisTensor value);
-    // A table of an optional service by its name, a string that ends with a zero byte, or null where this host has
+    // A table of an optional service by its name, a string that ends with a zero byte, or null if this host has
     // none. Names end with the version of their table: `nemesis.images/1`.
     const void *(*get_extension)(void *context, const char *name);
 } NemesisHost;
@@ -289,28 +292,28 @@ typedef struct {
     NemesisStatus (*loss)(void *method, const NemesisBatch *batch, const NemesisHost *host, NemesisTensor *out);
     // Writes the logits `[images, classes]` of a batch to `out`. Grad mode is off.
     NemesisStatus (*logits)(void *method, const NemesisBatch *batch, const NemesisHost *host, NemesisTensor *out);
-    // Pushes what was learned into `sink`, to be stored. Grad mode is off.
+    // Pushes what was learned into `sink`, for storage. Grad mode is off.
     NemesisStatus (*save)(void *method, const NemesisTensorSink *sink);
     // Replaces what was learned by a stored state, in the storage of the parameters. Fails when a tensor is missing
-    // or has another shape. Grad mode is off.
+    // or has a different shape. Grad mode is off.
     NemesisStatus (*load)(void *method, const NemesisTensorList *state);
-    // Optional: called once before training with features of the training sample, for methods that look at the data.
-    // `val` holds those of the few-shot validation sample where the descriptor asks for `validation` and the data set
-    // has one, else it is null. Not called where the descriptor does not ask for `features`. Grad mode is off.
+    // Optional: called once before training with features of the training sample, for methods that use the data in
+    // advance. `val` holds those of the few-shot validation sample if the descriptor asks for `validation` and the
+    // data set has one; otherwise it is null. Called only if the descriptor asks for `features`. Grad mode is off.
     NemesisStatus (*prepare)(void *method,
                              const NemesisFeatureSet *train,
                              const NemesisFeatureSet *val,
                              const NemesisHost *host);
-    // Optional: trains the method by itself, once, where the descriptor says `fit`. Grad mode is on.
+    // Optional: trains the method in a single call, if the descriptor says `fit`. Grad mode is on.
     NemesisStatus (*fit)(void *method, const NemesisFeatureSet *train, const NemesisHost *host);
     // Optional: fills the gradients of the parameters itself and writes the loss to record to `out`, or writes null
     // to let the host take `loss` and its gradient. Grad mode is on, and every `grad` is undefined or zero.
     //
-    // The host moves the parameters by what stands in their `grad` when the call returns. It gets there by the host's
-    // `backward`, once or several times (gradients add up), or by writing what was made of the results of the host's
-    // `gradients`, which touches no `grad`: in C++ `parameter.mutable_grad() = gradient`. In the first step every
-    // parameter whose `lr_scale` is not zero must have a gradient, and one of them a number other than zero, whether the
-    // gradients come from here or from `loss`: else the training fails.
+    // The host updates the parameters with whatever is in their `grad` when the call returns. To put it there, call
+    // the host's `backward` once or several times (gradients add up), or write gradients computed from the results of
+    // the host's `gradients`, which does not touch any `grad`: in C++, `parameter.mutable_grad() = gradient`. In the
+    // first step, every parameter whose `lr_scale` is not zero must have a gradient, and at least one must be nonzero,
+    // whether the gradients come from here or from `loss`. Otherwise training fails.
     NemesisStatus (*compute_gradients)(void *method,
                                        const NemesisBatch *batch,
                                        const NemesisHost *host,
@@ -331,9 +334,9 @@ typedef struct {
     NemesisStr cxx11_abi;
     // What the plugin was made with, for messages: `nemesis-sdk 0.1.0`.
     NemesisStr sdk;
-    // Who the method is and what it asks of the host: a JSON object, documented at `nemesis_sdk::Descriptor`.
+    // What the method is and what it asks of the host: a JSON object, documented at `nemesis_sdk::Descriptor`.
     NemesisStr descriptor;
-    // The functions of the methods that `create` makes.
+    // The functions of the methods that `create` creates.
     const NemesisMethodTable *method;
     // Creates a method for a task and writes it to `out`; the host gives it back to
     // `destroy`.
@@ -342,12 +345,12 @@ typedef struct {
     // `STATUS_INVALID_OPTIONS` when an option is unknown or ill-typed, or when the
     // options contradict each other or the task. Grad mode is off.
     NemesisStatus (*create)(const NemesisHost *host, const NemesisTask *task, NemesisStr options, void **out);
-    // Optional: a static table of an optional feature by its name, a string that ends with a zero byte, or null where
+    // Optional: a static table of an optional feature by its name, a string that ends with a zero byte, or null if
     // the plugin has none. It may be called on any thread.
     const void *(*get_extension)(const char *name);
 } NemesisEntry;
 
-// Both numbers of the version as text, as the section of a plugin's file holds them.
+// Both numbers of the version as text, as in the section of a plugin's file.
 #define NEMESIS_ABI_VERSION "1.0"
 
 // The one symbol that a plugin exports.

@@ -1,4 +1,4 @@
-//! What the host tells a method: the task at creation, and the batch of every step.
+//! What the host passes to a method: the task at creation, and the batch of every step.
 
 use crate::{Status, Str, Tensor};
 use core::ffi::c_void;
@@ -21,17 +21,17 @@ pub struct Task {
     pub embed_dim: i64,
     /// The factor on cosine similarities.
     pub logit_scale: f64,
-    /// Where tensors lie, one of the `DEVICE_` constants.
+    /// The device of all tensors, one of the `DEVICE_` constants.
     pub device: u32,
-    /// Which of several such devices, counted from zero.
+    /// The index among several devices of this kind, counted from zero.
     pub device_index: u32,
     /// The type of parameters and features, one of the `KIND_` constants.
     pub kind: u32,
     /// Always zero.
     pub reserved: u32,
-    /// The protocol's precision by name, `fp32` for instance.
+    /// The name of the protocol's precision, such as `fp32`.
     pub precision: Str,
-    /// How many epochs the training has.
+    /// The number of training epochs.
     pub epochs: u64,
 }
 
@@ -45,15 +45,17 @@ pub struct Batch {
     pub items: *const u64,
     /// The number of rows, at least one.
     pub count: usize,
-    /// Labels `[images]`, 64-bit integers; with no element in an evaluation. Never null.
+    /// Labels `[images]`, 64-bit integers; empty in an evaluation. Never null.
     pub labels: Tensor,
-    /// Global features `[images, embed_dim]` as they leave the image tower, or null if the descriptor does not ask.
+    /// Global features `[images, embed_dim]` as they leave the image tower, or null if the descriptor does not ask for
+    /// them.
     pub features: Tensor,
-    /// Dense features `[images, places, embed_dim]`, not normalised, or null if the descriptor does not ask: of a vision
-    /// transformer those of its patches, of a residual network those of the pixels of its last layer, row by row.
+    /// Dense features `[images, places, embed_dim]`, not normalised, or null if the descriptor does not ask for them:
+    /// one for each patch of a vision transformer, or for each pixel of the last layer of a residual network, row by
+    /// row.
     pub dense: Tensor,
-    /// Pixels `[images, 3, side, side]` of the images as they are encoded, augmented in training and normalised, or null
-    /// if the descriptor does not ask.
+    /// Pixels `[images, 3, side, side]` of the images as they are encoded, augmented in training and normalised, or
+    /// null if the descriptor does not ask for them.
     pub pixels: Tensor,
     /// The epoch, counted from zero.
     pub epoch: u64,
@@ -107,7 +109,7 @@ pub struct ParameterSink {
     pub struct_size: usize,
     /// The first argument of `push`.
     pub context: *mut c_void,
-    /// Takes one parameter. A status that is not OK is to be returned as it is. Never null.
+    /// Takes one parameter. A status that is not OK must be returned unchanged. Never null.
     pub push: Option<unsafe extern "C" fn(context: *mut c_void, parameter: *const Parameter) -> Status>,
 }
 
@@ -119,8 +121,8 @@ pub struct TensorSink {
     pub struct_size: usize,
     /// The first argument of `push`.
     pub context: *mut c_void,
-    /// Takes one tensor, borrowed, by a name that is unique within the state. A status that is not OK is to be
-    /// returned as it is. Never null.
+    /// Takes one tensor, borrowed, by a name that is unique within the state. A status that is not OK must be
+    /// returned unchanged. Never null.
     pub push: Option<unsafe extern "C" fn(context: *mut c_void, name: Str, tensor: Tensor) -> Status>,
 }
 

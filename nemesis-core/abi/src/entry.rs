@@ -23,9 +23,9 @@ pub struct Entry {
     pub cxx11_abi: Str,
     /// What the plugin was made with, for messages: `nemesis-sdk 0.1.0`.
     pub sdk: Str,
-    /// Who the method is and what it asks of the host: a JSON object, documented at `nemesis_sdk::Descriptor`.
+    /// What the method is and what it asks of the host: a JSON object, documented at `nemesis_sdk::Descriptor`.
     pub descriptor: Str,
-    /// The functions of the methods that `create` makes.
+    /// The functions of the methods that `create` creates.
     pub method: *const MethodTable,
 
     /// Creates a method for a task and writes it to `out`; the host gives it back to
@@ -38,7 +38,7 @@ pub struct Entry {
         unsafe extern "C" fn(host: *const Host, task: *const Task, options: Str, out: *mut *mut c_void) -> Status,
     >,
 
-    /// Optional: a static table of an optional feature by its name, a string that ends with a zero byte, or null where
+    /// Optional: a static table of an optional feature by its name, a string that ends with a zero byte, or null if
     /// the plugin has none. It may be called on any thread.
     pub get_extension: Option<unsafe extern "C" fn(name: *const c_char) -> *const c_void>,
 }

@@ -31,22 +31,23 @@ pub struct Host {
     /// Writes features `[copies, classes, embed_dim]`, not normalised, of the task's class names behind `contexts`
     /// `[copies, 1 or classes, context vectors, width]` to `out`.
     ///
-    /// `position` is one of the `CLASS_POSITION_` constants. The features are differentiable in `contexts` where grad
-    /// mode is on, through `backward` and `gradients` alone: the graph may be cut here, so that a plugin which calls
-    /// `backward` of libtorch itself loses gradients. Fails when the shape does not fit, or a prompt is too long.
+    /// `position` is one of the `CLASS_POSITION_` constants. The features are differentiable in `contexts` if grad
+    /// mode is on, but only through `backward` and `gradients`: the graph may be cut here, so a plugin that calls
+    /// libtorch's own `backward` loses gradients. Fails when the shape does not fit, or a prompt is too long.
     pub encode_contexts:
         Option<unsafe extern "C" fn(context: *mut c_void, contexts: Tensor, position: u32, out: *mut Tensor) -> Status>,
 
-    /// Writes token embeddings `[tokens, width]` of a text to `out`, to start contexts from. Fails when it is too long.
+    /// Writes token embeddings `[tokens, width]` of text to `out`, to initialise contexts with. Fails when it is too
+    /// long.
     pub embed_text: Option<unsafe extern "C" fn(context: *mut c_void, text: Str, out: *mut Tensor) -> Status>,
 
-    /// Adds the gradient of a scalar `loss` to the `grad` of every leaf it depends on. Fails when it is no scalar with
-    /// a graph.
+    /// Adds the gradient of a scalar `loss` to the `grad` of every leaf it depends on. Fails when it is not a scalar
+    /// with a graph.
     pub backward: Option<unsafe extern "C" fn(context: *mut c_void, loss: Tensor) -> Status>,
 
-    /// Writes the gradients of a scalar `loss` in `count` tensors to `out`, an array of `count`, each of the shape of
-    /// its input and zero where the loss does not depend on it. No `grad` is touched, and the graph is kept, so that
-    /// a second loss of the same step can be differentiated. Fails when `loss` is no scalar with a graph.
+    /// Writes the gradients of a scalar `loss` in `count` tensors to `out`, an array of `count`, each with the shape
+    /// of its input, and zero if the loss does not depend on it. No `grad` is touched, and the graph is kept, so that
+    /// a second loss of the same step can be differentiated. Fails when `loss` is not a scalar with a graph.
     pub gradients: Option<
         unsafe extern "C" fn(
             context: *mut c_void,
@@ -57,8 +58,8 @@ pub struct Host {
         ) -> Status,
     >,
 
-    /// Writes `count` random 64-bit numbers to `out`, a pure function of the cell's seed, `purpose` and `index`; more
-    /// numbers begin with the fewer.
+    /// Writes `count` random 64-bit numbers to `out`, a pure function of the cell's seed, `purpose` and `index`. A
+    /// longer stream begins with the shorter one.
     pub random: Option<
         unsafe extern "C" fn(context: *mut c_void, purpose: Str, index: u64, count: usize, out: *mut u64) -> Status,
     >,
@@ -66,7 +67,7 @@ pub struct Host {
     /// Records a value of this step (a scalar or a small vector) under a name, for the training record.
     pub report: Option<unsafe extern "C" fn(context: *mut c_void, name: Str, value: Tensor) -> Status>,
 
-    /// A table of an optional service by its name, a string that ends with a zero byte, or null where this host has
+    /// A table of an optional service by its name, a string that ends with a zero byte, or null if this host has
     /// none. Names end with the version of their table: `nemesis.images/1`.
     pub get_extension: Option<unsafe extern "C" fn(context: *mut c_void, name: *const c_char) -> *const c_void>,
 }

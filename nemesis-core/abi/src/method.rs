@@ -30,16 +30,16 @@ pub struct MethodTable {
         unsafe extern "C" fn(method: *mut c_void, batch: *const Batch, host: *const Host, out: *mut Tensor) -> Status,
     >,
 
-    /// Pushes what was learned into `sink`, to be stored. Grad mode is off.
+    /// Pushes what was learned into `sink`, for storage. Grad mode is off.
     pub save: Option<unsafe extern "C" fn(method: *mut c_void, sink: *const TensorSink) -> Status>,
 
     /// Replaces what was learned by a stored state, in the storage of the parameters. Fails when a tensor is missing
-    /// or has another shape. Grad mode is off.
+    /// or has a different shape. Grad mode is off.
     pub load: Option<unsafe extern "C" fn(method: *mut c_void, state: *const TensorList) -> Status>,
 
-    /// Optional: called once before training with features of the training sample, for methods that look at the data.
-    /// `val` holds those of the few-shot validation sample where the descriptor asks for `validation` and the data set
-    /// has one, else it is null. Not called where the descriptor does not ask for `features`. Grad mode is off.
+    /// Optional: called once before training with features of the training sample, for methods that use the data in
+    /// advance. `val` holds those of the few-shot validation sample if the descriptor asks for `validation` and the
+    /// data set has one; otherwise it is null. Called only if the descriptor asks for `features`. Grad mode is off.
     pub prepare: Option<
         unsafe extern "C" fn(
             method: *mut c_void,
@@ -49,17 +49,17 @@ pub struct MethodTable {
         ) -> Status,
     >,
 
-    /// Optional: trains the method by itself, once, where the descriptor says `fit`. Grad mode is on.
+    /// Optional: trains the method in a single call, if the descriptor says `fit`. Grad mode is on.
     pub fit: Option<unsafe extern "C" fn(method: *mut c_void, train: *const FeatureSet, host: *const Host) -> Status>,
 
     /// Optional: fills the gradients of the parameters itself and writes the loss to record to `out`, or writes null
     /// to let the host take `loss` and its gradient. Grad mode is on, and every `grad` is undefined or zero.
     ///
-    /// The host moves the parameters by what stands in their `grad` when the call returns. It gets there by the host's
-    /// `backward`, once or several times (gradients add up), or by writing what was made of the results of the host's
-    /// `gradients`, which touches no `grad`: in C++ `parameter.mutable_grad() = gradient`. In the first step every
-    /// parameter whose `lr_scale` is not zero must have a gradient, and one of them a number other than zero, whether the
-    /// gradients come from here or from `loss`: else the training fails.
+    /// The host updates the parameters with whatever is in their `grad` when the call returns. To put it there, call
+    /// the host's `backward` once or several times (gradients add up), or write gradients computed from the results of
+    /// the host's `gradients`, which does not touch any `grad`: in C++, `parameter.mutable_grad() = gradient`. In the
+    /// first step, every parameter whose `lr_scale` is not zero must have a gradient, and at least one must be nonzero,
+    /// whether the gradients come from here or from `loss`. Otherwise training fails.
     pub compute_gradients: Option<
         unsafe extern "C" fn(method: *mut c_void, batch: *const Batch, host: *const Host, out: *mut Tensor) -> Status,
     >,

@@ -1,4 +1,4 @@
-//! The atoms of the border: borrowed text, owned text, and the status of a call.
+//! The fixed types of the border: borrowed text, owned text, and the status of a call.
 
 use core::ffi::c_char;
 
@@ -26,18 +26,18 @@ pub struct OwnedStr {
 
 /// The call did what was asked, and its results are written.
 pub const STATUS_OK: u32 = 0;
-/// The call failed for the reason that the message gives.
+/// The call failed for the reason in the message.
 pub const STATUS_ERROR: u32 = 1;
-/// The call panicked or threw; the message is the panic's. The method is only fit to be destroyed.
+/// The call panicked or threw; the message is the panic's. The method may only be destroyed.
 pub const STATUS_PANIC: u32 = 2;
 /// The options given to [`create`](crate::Entry::create) are wrong; the message names the option, between its first backquotes.
 pub const STATUS_INVALID_OPTIONS: u32 = 3;
 /// The call ended early because [`cancelled`](crate::Host::cancelled) said so.
 pub const STATUS_CANCELLED: u32 = 4;
-/// The optional entry is there but does nothing in this plugin.
+/// The optional function exists but does nothing in this plugin.
 pub const STATUS_UNSUPPORTED: u32 = 5;
 
-/// What became of a call. A code that the receiver does not know counts as [`STATUS_ERROR`].
+/// The outcome of a call. A code that the receiver does not know counts as [`STATUS_ERROR`].
 #[repr(C)]
 #[derive(Debug)]
 pub struct Status {

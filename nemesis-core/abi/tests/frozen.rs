@@ -28,7 +28,7 @@ fn a_change_of_the_interface_is_a_new_version() {
     assert_eq!(
         released,
         Some(&found[..32]),
-        "The C interface is not the one that was released as {ABI_VERSION}. If it grew at the end of a struct, raise \
+        "The C interface differs from the one released as {ABI_VERSION}. If it grew at the end of a struct, raise \
          ABI_MINOR; if anything else changed, ABI_MAJOR, and the number in the entry symbol. Then add the new version \
          here with the hash {}.",
         &found[..32]

@@ -8,8 +8,8 @@ const PREAMBLE: &str = "\
 /*
  * The C interface between nemesis and a method plugin.
  *
- * Generated from the crate nemesis-abi, whose documentation holds the rules of the border: who frees what, on which
- * thread calls come, which grad mode holds. Do not edit: `UPDATE_HEADER=1 cargo test -p nemesis-abi` writes it.
+ * Generated from the crate nemesis-abi, whose documentation has the rules of the border: who frees what, on which
+ * thread calls come, and when grad mode is on. Do not edit: `UPDATE_HEADER=1 cargo test -p nemesis-abi` writes it.
  */";
 
 /// Everything that the entry leads to, in the order of the sources.
@@ -29,7 +29,7 @@ const TYPES: [&str; 11] = [
 
 fn header() -> String {
     let trailer = format!(
-        "// Both numbers of the version as text, as the section of a plugin's file holds them.\n\
+        "// Both numbers of the version as text, as in the section of a plugin's file.\n\
          #define NEMESIS_ABI_VERSION \"{ABI_VERSION}\"\n\n\
          // The one symbol that a plugin exports.\n\
          #ifdef __cplusplus\nextern \"C\"\n#endif\n\
@@ -58,7 +58,7 @@ fn header() -> String {
     let bindings = Builder::new().with_crate(env!("CARGO_MANIFEST_DIR")).with_config(config).generate().unwrap();
     let mut text = Vec::new();
     bindings.write(&mut text);
-    // Constants are macros in C, and those are written in capitals.
+    // Constants are macros in C, which are written in capitals.
     let text = String::from_utf8(text).unwrap().replace("#define Nemesis", "#define NEMESIS_");
     text.lines().map(|line| without_links(line) + "\n").collect()
 }
@@ -79,7 +79,7 @@ fn without_links(line: &str) -> String {
     plain + rest
 }
 
-/// Shapes of tensors stand in brackets, too.
+/// Tensor shapes are in brackets, too.
 fn is_link(text: &str) -> bool {
     text.starts_with('`') || text.contains("](")
 }
@@ -94,6 +94,6 @@ fn the_header_is_that_of_the_sources() {
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == generated,
-        "include/nemesis.h is not what the sources say; `UPDATE_HEADER=1 cargo test -p nemesis-abi` writes it anew"
+        "include/nemesis.h does not match the sources; `UPDATE_HEADER=1 cargo test -p nemesis-abi` regenerates it"
     );
 }

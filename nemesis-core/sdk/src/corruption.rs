@@ -1,17 +1,17 @@
-//! Corrupting a context at one position: RESCALE and REPLACE, by which the paper shows the Low-Norm Effect and by which
-//! position-aware normalisation chooses its positions.
+//! Corrupting a context at one position: RESCALE and REPLACE. The paper uses them to show the Low-Norm Effect, and
+//! position-aware normalisation uses RESCALE to choose its positions.
 
 use crate::{Error, Result};
 use tch::{Kind, Tensor};
 
-/// One copy of the context for each of `positions`, in which that vector alone is multiplied by `factor`: `[copies,
+/// One copy of the context for each of `positions`, with only that vector multiplied by `factor`: `[copies,
 /// vectors, width]` of a context `[vectors, width]`, `[copies, classes, vectors, width]` of class-specific ones.
 ///
 /// This is RESCALE (`trainers/coop_crt.py`), and what `inference_batch` in `trainers/coop_nemesis.py` tries out.
 ///
 /// # Errors
 ///
-/// When a position is not one of the context.
+/// When a position is beyond the context.
 pub fn rescaled_copies(context: &Tensor, positions: &[usize], factor: f64) -> Result<Tensor> {
     let chosen = chosen(context, positions)?;
     let scales = chosen.ones_like().to_kind(context.kind()).masked_fill(&chosen, factor);
@@ -20,12 +20,12 @@ pub fn rescaled_copies(context: &Tensor, positions: &[usize], factor: f64) -> Re
     Ok(context.unsqueeze(0) * scales)
 }
 
-/// The context with the vector at `position` replaced by `vector` `[width]`, for every class alike: REPLACE
+/// The context with the vector at `position` replaced by `vector` `[width]`, in every class: REPLACE
 /// (`trainers/coop_crt.py`, which draws the vector from a normal distribution).
 ///
 /// # Errors
 ///
-/// When the position is not one of the context, or the vector has another width.
+/// When the position is beyond the context, or the vector has a different width.
 pub fn replaced(context: &Tensor, position: usize, vector: &Tensor) -> Result<Tensor> {
     let chosen = chosen(context, &[position])?.squeeze_dim(0);
     Ok(vector.f_where_self(&chosen, context)?)

@@ -1,4 +1,4 @@
-//! The error of a method: a sentence that the host shows with the method's name before it.
+//! The error of a method: a sentence that the host shows after the method's name.
 
 use std::fmt;
 
@@ -15,9 +15,9 @@ pub struct Error {
 pub enum ErrorKind {
     /// Something failed; the message says what.
     Failed,
-    /// Something panicked. The method is only fit to be dropped.
+    /// Something panicked. The method may only be dropped.
     Panicked,
-    /// The options are wrong, alone or together or for the task.
+    /// The options are invalid: by themselves, in combination, or for the task.
     InvalidOptions,
     /// The call ended early because the host said that the run was cancelled.
     Cancelled,

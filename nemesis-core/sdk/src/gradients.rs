@@ -1,17 +1,17 @@
-//! Gradients that a method makes itself, for [`Method::compute_gradients`](crate::Method::compute_gradients).
+//! Gradients that a method computes itself, for [`Method::compute_gradients`](crate::Method::compute_gradients).
 //!
-//! Where one loss is differentiated as it is, [`Host::backward`](crate::Host::backward) puts its gradient into the `grad`
-//! of every parameter, and nothing here is needed. Where gradients of several losses are combined,
-//! [`Host::gradients`](crate::Host::gradients) gives those of each loss without touching any `grad`, and [`fill`] puts what
-//! was made of them where the host's optimiser looks:
+//! For a single loss, [`Host::backward`](crate::Host::backward) puts its gradient into the `grad` of every parameter,
+//! and nothing here is needed. To combine gradients of several losses, [`Host::gradients`](crate::Host::gradients)
+//! returns those of each loss without touching any `grad`, and [`fill`] puts the combined gradient where the host's
+//! optimiser looks:
 //!
 //! ```
 //! use nemesis_sdk::{Batch, Error, Host, Result, gradients};
 //! use nemesis_sdk::prompt::{PromptLearner, PromptOptions, cross_entropy};
 //! use nemesis_sdk::tch::{Kind, Tensor};
 //!
-//! /// The cross-entropy's gradient, without what would undo the other loss: the rule of ProGrad (Zhu et al.,
-//! /// "Prompt-aligned Gradient for Prompt Tuning", ICCV 2023).
+//! /// The cross-entropy's gradient without the part that conflicts with the other loss: the rule of ProGrad (Zhu et
+//! /// al., "Prompt-aligned Gradient for Prompt Tuning", ICCV 2023).
 //! fn compute_gradients(prompt: &PromptLearner, batch: &Batch, host: &dyn Host) -> Result<Option<Tensor>> {
 //!     let logits = prompt.logits(batch.features()?, host)?;
 //!     let cross_entropy = cross_entropy(&logits, &batch.labels, host)?;
@@ -38,31 +38,32 @@
 use crate::{Error, Result};
 use tch::{Kind, Tensor, with_grad};
 
-/// Puts `gradients` into the `grad` of `parameters`, which must be leaves that require a gradient: in place of whatever
-/// stood there, and bit by bit.
+/// Puts `gradients` into the `grad` of `parameters`, which must be leaves that require a gradient. It replaces whatever
+/// was there, and is exact to the bit.
 ///
-/// `tch` can read a `grad` and not set it, which this does by a product whose gradient is the one that is wanted.
+/// `tch` can read a `grad` but not set it, so this differentiates a product whose gradient is the wanted one.
 ///
 /// # Errors
 ///
-/// When there is not one gradient of the parameter's shape for each parameter, or a parameter is no leaf that requires a
-/// gradient.
+/// When there is not one gradient of the parameter's shape for each parameter, or a parameter is not a leaf that
+/// requires a gradient.
 pub fn fill(parameters: &[&Tensor], gradients: &[Tensor]) -> Result<()> {
     let (wanted, found) = (parameters.len(), gradients.len());
     if wanted != found {
-        return Err(Error::new(format!("{found} gradients are given for {wanted} parameters")));
+        return Err(Error::new(format!("{found} gradients were given for {wanted} parameters")));
     }
     for (at, (parameter, gradient)) in parameters.iter().zip(gradients).enumerate() {
         if !gradient.defined() || gradient.size() != parameter.size() {
-            let found =
-                if gradient.defined() { format!("of the shape {:?}", gradient.size()) } else { "none".to_owned() };
+            let found = if gradient.defined() {
+                format!("has the shape {:?}", gradient.size())
+            } else {
+                "is missing".to_owned()
+            };
             let wanted = parameter.size();
-            return Err(Error::new(format!(
-                "gradient {at} is {found}, where its parameter is of the shape {wanted:?}"
-            )));
+            return Err(Error::new(format!("gradient {at} {found}, but its parameter has the shape {wanted:?}")));
         }
         if !parameter.is_leaf() || !parameter.requires_grad() {
-            return Err(Error::new(format!("parameter {at} is no leaf that requires a gradient")));
+            return Err(Error::new(format!("parameter {at} is not a leaf that requires a gradient")));
         }
         let (mut own, gradient) = ((*parameter).shallow_clone(), gradient.detach().to_kind(parameter.kind()));
         own.zero_grad();
@@ -94,16 +95,16 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_told() {
+    fn what_does_not_fit_is_refused() {
         let parameter = leaf(Kind::Double);
         let short = Tensor::zeros([2], (Kind::Double, Device::Cpu));
-        for (parameters, gradients, told) in [
-            ([&parameter], vec![], "0 gradients are given for 1 parameters"),
-            ([&parameter], vec![short], "gradient 0 is of the shape [2], where its parameter is of the shape [3]"),
-            ([&parameter], vec![Tensor::new()], "gradient 0 is none, where its parameter is of the shape [3]"),
-            ([&parameter.detach()], vec![parameter.detach()], "parameter 0 is no leaf that requires a gradient"),
+        for (parameters, gradients, message) in [
+            ([&parameter], vec![], "0 gradients were given for 1 parameters"),
+            ([&parameter], vec![short], "gradient 0 has the shape [2], but its parameter has the shape [3]"),
+            ([&parameter], vec![Tensor::new()], "gradient 0 is missing, but its parameter has the shape [3]"),
+            ([&parameter.detach()], vec![parameter.detach()], "parameter 0 is not a leaf that requires a gradient"),
         ] {
-            assert_eq!(fill(&parameters, &gradients).unwrap_err().to_string(), told);
+            assert_eq!(fill(&parameters, &gradients).unwrap_err().to_string(), message);
         }
     }
 }

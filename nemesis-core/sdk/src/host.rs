@@ -4,7 +4,7 @@ use crate::Result;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-/// Where the class name stands among the context vectors (CoOp's `CLASS_TOKEN_POSITION`).
+/// Where the class name goes among the context vectors (CoOp's `CLASS_TOKEN_POSITION`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClassPosition {
@@ -17,18 +17,18 @@ pub enum ClassPosition {
     Front,
 }
 
-/// How much a log line matters.
+/// How important a log line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogLevel {
     /// Something the user should know about the result.
     Warn,
     /// Something worth seeing in a normal run.
     Info,
-    /// Something for whoever looks for a fault.
+    /// Something that helps with debugging.
     Debug,
 }
 
-/// What the host does for a method. All calls come back on the thread that made them.
+/// What the host does for a method. All calls return on the thread that made them.
 pub trait Host {
     /// Features `[prompts, embed_dim]`, not normalised and without gradient, of whole prompts.
     ///
@@ -40,15 +40,15 @@ pub trait Host {
     /// Features `[copies, classes, embed_dim]`, not normalised, of the task's class names behind `contexts`
     /// `[copies, 1 or classes, context vectors, width]`.
     ///
-    /// They are differentiable in `contexts` where grad mode is on, through [`Host::backward`] and
-    /// [`Host::gradients`] alone: the graph may be cut here to save memory.
+    /// They are differentiable in `contexts` if grad mode is on, but only through [`Host::backward`] and
+    /// [`Host::gradients`]: the graph may be cut here to save memory.
     ///
     /// # Errors
     ///
     /// When the shape of `contexts` does not fit, or a prompt is longer than the backbone's context length.
     fn encode_contexts(&self, contexts: &Tensor, position: ClassPosition) -> Result<Tensor>;
 
-    /// Token embeddings `[tokens, width]` of a text, to start contexts from.
+    /// Token embeddings `[tokens, width]` of text, to initialise contexts with.
     ///
     /// # Errors
     ///
@@ -63,8 +63,8 @@ pub trait Host {
     fn backward(&self, loss: &Tensor) -> Result<()>;
 
     /// The gradients of a scalar `loss` in `inputs`, one tensor of the same shape each. No `grad` is touched, and
-    /// the graph is kept, so that a second loss of the same step can be differentiated. What is to be learned by must
-    /// be put into `grad` afterwards: [`gradients::fill`](crate::gradients::fill).
+    /// the graph is kept, so that a second loss of the same step can be differentiated. Afterwards, put the gradient
+    /// to learn from into `grad` with [`gradients::fill`](crate::gradients::fill).
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ pub trait Host {
     fn gradients(&self, loss: &Tensor, inputs: &[&Tensor]) -> Result<Vec<Tensor>>;
 
     /// `count` random 64-bit numbers, a pure function of the cell's seed, `purpose` and `index`. See
-    /// [`crate::random`] for what is made of them.
+    /// [`crate::random`] for how to use them.
     fn random(&self, purpose: &str, index: u64, count: usize) -> Vec<u64>;
 
     /// Records a value of this step (a scalar or a small vector) under a name, for the training record.

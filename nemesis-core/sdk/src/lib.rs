@@ -1,9 +1,9 @@
-//! What a method plugin is written with: the trait, the services of the host, and the parts that methods are made of.
+//! The SDK for method plugins: the trait to implement, the services of the host, and building blocks for methods.
 //!
 //! A plugin is a `cdylib` crate that depends on this crate, `tch` and `serde`, implements [`Method`] and
 //! [`Plugin`], and exports itself with one macro line. It never reads the disk, prints, or owns a loop.
 
-// The macros name this crate as plugins do, also in the tests of this crate.
+// The macros refer to this crate by name, as plugins do, also in its own tests.
 #[cfg(test)]
 extern crate self as nemesis_sdk;
 
@@ -26,7 +26,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use host::{ClassPosition, Host, LogLevel};
 pub use method::{About, Batch, Descriptor, FeatureSet, Method, Optimisation, Parameter, Plugin, State, Task};
 pub use needs::Needs;
-/// A hash over the sources of the crate that it is called in, made when that crate is compiled.
+/// A hash over the sources of the crate that calls it, computed when that crate is compiled.
 pub use nemesis_macros::source_fingerprint;
 pub use options::{OptionSchema, OptionSet, OptionValue, parse_options};
 pub use {serde, serde_json, tch};

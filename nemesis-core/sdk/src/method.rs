@@ -4,7 +4,7 @@ use crate::{Error, Host, Needs, OptionSchema, OptionSet, Result};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-/// Who a method is and what it asks of the host. It crosses the border as JSON.
+/// What a method is and what it asks of the host. It crosses the border as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Descriptor {
     /// The name in suites, tables and on the command line, in kebab case: `nemesis-pen`.
@@ -45,7 +45,7 @@ impl Descriptor {
     }
 }
 
-/// What a method says of itself: the part of its [`Descriptor`] that its author writes.
+/// What a method says about itself: the part of its [`Descriptor`] that its author writes.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
     /// The name in suites, tables and on the command line, in kebab case: `nemesis-pen`.
@@ -66,10 +66,10 @@ pub struct About {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Optimisation {
-    /// The host, by [`Method::loss`] or [`Method::compute_gradients`] for every batch.
+    /// The host, with [`Method::loss`] or [`Method::compute_gradients`] for every batch.
     #[default]
     Host,
-    /// The method itself, by [`Method::fit`], once.
+    /// The method itself, with one call of [`Method::fit`].
     Fit,
     /// Nobody: there is nothing to learn.
     None,
@@ -88,13 +88,13 @@ pub struct Task {
     pub embed_dim: i64,
     /// The factor on cosine similarities.
     pub logit_scale: f64,
-    /// Where tensors lie.
+    /// The device of all tensors.
     pub device: Device,
     /// The type of parameters and features.
     pub kind: Kind,
-    /// The protocol's precision by name, `fp32` for instance. Autocast is off in every call, whatever it says.
+    /// The name of the protocol's precision, such as `fp32`. Autocast is off in every call, whatever it is.
     pub precision: String,
-    /// How many epochs the training has.
+    /// The number of training epochs.
     pub epochs: u64,
 }
 
@@ -129,9 +129,7 @@ impl Batch {
     ///
     /// When the method's descriptor does not ask for them.
     pub fn features(&self) -> Result<&Tensor> {
-        self.features
-            .as_ref()
-            .ok_or_else(|| Error::new("the batch carries no features: the descriptor must ask for them"))
+        self.features.as_ref().ok_or_else(|| Error::new("the batch has no features: the descriptor must ask for them"))
     }
 
     /// The dense features.
@@ -142,7 +140,7 @@ impl Batch {
     pub fn dense(&self) -> Result<&Tensor> {
         self.dense
             .as_ref()
-            .ok_or_else(|| Error::new("the batch carries no dense features: the descriptor must ask for them"))
+            .ok_or_else(|| Error::new("the batch has no dense features: the descriptor must ask for them"))
     }
 
     /// The pixels.
@@ -151,11 +149,11 @@ impl Batch {
     ///
     /// When the method's descriptor does not ask for them.
     pub fn pixels(&self) -> Result<&Tensor> {
-        self.pixels.as_ref().ok_or_else(|| Error::new("the batch carries no pixels: the descriptor must ask for them"))
+        self.pixels.as_ref().ok_or_else(|| Error::new("the batch has no pixels: the descriptor must ask for them"))
     }
 }
 
-/// Features with labels of a whole split, for methods that look at the data before training.
+/// Features with labels of a whole split, for methods that use the data before training.
 #[derive(Debug)]
 pub struct FeatureSet {
     /// Features `[images, embed_dim]`, not normalised.
@@ -198,7 +196,7 @@ pub type State = Vec<(String, Tensor)>;
 /// A prompt-tuning method. It knows neither paths nor the training loop: the host owns epochs, optimiser, schedule
 /// and evaluation.
 pub trait Method {
-    /// The tensors that are trained, always the same ones.
+    /// The tensors that are trained, the same ones in every call.
     ///
     /// # Errors
     ///
@@ -207,23 +205,23 @@ pub trait Method {
 
     /// The loss of a batch, a scalar with a graph. Grad mode is on.
     ///
-    /// The host takes its gradient. In the first step it must reach every one of [`Method::parameters`] (but those whose
-    /// `lr_scale` is zero), and must not be zero everywhere in all of them: else the training fails, since it would end as
+    /// The host takes its gradient. In the first step it must reach every one of [`Method::parameters`] (except those
+    /// whose `lr_scale` is zero), and must not be zero everywhere. Otherwise training fails, because it would finish as
     /// if it had learned something. Later steps may leave parameters out, and a loss may become constant.
     ///
     /// # Errors
     ///
-    /// When the loss cannot be computed; the training then ends as failed.
+    /// When the loss cannot be computed; training then fails.
     fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor>;
 
     /// The logits `[images, classes]` of a batch. Grad mode is off.
     ///
     /// # Errors
     ///
-    /// When they cannot be computed; the evaluation then ends as failed.
+    /// When they cannot be computed; the evaluation then fails.
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor>;
 
-    /// What was learned, to be stored.
+    /// What was learned, for storage.
     ///
     /// # Errors
     ///
@@ -234,24 +232,24 @@ pub trait Method {
     ///
     /// # Errors
     ///
-    /// When a tensor is missing or has another shape.
+    /// When a tensor is missing or has a different shape.
     fn load_state(&mut self, state: &State) -> Result<()>;
 
-    /// Called once before training with features of the training sample, as its first epoch sees them, for methods that
-    /// look at the data; not called where [`Needs::features`] are not asked for.
+    /// Called once before training with features of the training sample, as in its first epoch, for methods that use
+    /// the data in advance. It is called only if the method asks for [`Needs::features`].
     ///
     /// `val` holds features of the few-shot validation sample, under the preprocessing of test images, if
     /// [`Needs::validation`] and the data set has one: as many images of each class as in training, at most four.
     ///
     /// # Errors
     ///
-    /// When the data do not suit the method.
+    /// When the method cannot use the data.
     fn prepare(&mut self, train: &FeatureSet, val: Option<&FeatureSet>, host: &dyn Host) -> Result<()> {
         let _ = (train, val, host);
         Ok(())
     }
 
-    /// Trains the method by itself, once, where the descriptor says [`Optimisation::Fit`].
+    /// Trains the method in a single call, if the descriptor says [`Optimisation::Fit`].
     ///
     /// # Errors
     ///
@@ -265,11 +263,12 @@ pub trait Method {
     /// `None`, the default, lets the host take [`Method::loss`] and its gradient. Grad mode is on, and every `grad` is
     /// empty or zero.
     ///
-    /// The host's optimiser moves the parameters by what stands in their `grad` when this returns. It gets there by
-    /// [`Host::backward`], once or several times (gradients add up), or by [`gradients::fill`](crate::gradients::fill)
-    /// with what was made of the results of [`Host::gradients`], which touches no `grad` itself. `backward` of libtorch
-    /// does not do: the graph may be cut at the text features. Of the first step the same is demanded as of
-    /// [`Method::loss`]: a method that forgets to fill gradients fails there.
+    /// The host's optimiser updates the parameters with whatever is in their `grad` when this returns. To put it there,
+    /// call [`Host::backward`] once or several times (gradients add up), or call
+    /// [`gradients::fill`](crate::gradients::fill) with gradients computed from the results of [`Host::gradients`],
+    /// which does not touch any `grad` itself. Do not call libtorch's own `backward`: the graph may be cut at the text
+    /// features. The first step must meet the same conditions as with [`Method::loss`], so a method that forgets to
+    /// fill gradients fails there.
     ///
     /// # Errors
     ///
@@ -285,7 +284,7 @@ pub trait Plugin: Method + Sized + 'static {
     /// The options, declared with [`options!`](crate::options); their defaults are the authors' values.
     type Options: OptionSet;
 
-    /// Who the method is.
+    /// What the method is.
     const ABOUT: About;
 
     /// Creates the method for a task.

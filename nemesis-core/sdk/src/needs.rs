@@ -1,31 +1,32 @@
-//! What a method asks the host to show it of images.
+//! What a method asks the host to provide for each image.
 
 use serde::{Deserialize, Serialize};
 
 /// The inputs that a method asks for. What nobody asks for is not computed.
 ///
-/// Features are encoded once for all methods that share them. Pixels and dense features are too large for that: they are
-/// made anew for each batch, which costs decoding, and for dense features a pass of the image tower.
+/// Features are encoded once for all methods that share them. Pixels and dense features are too large for that: they
+/// are recomputed for each batch, which costs decoding, and for dense features a pass through the image tower.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a request of its own, whatever the others are")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent request")]
 pub struct Needs {
     /// Normalised pixels `[images, 3, side, side]`.
     pub pixels: bool,
     /// Global image features `[images, embed_dim]`, not normalised.
     pub features: bool,
-    /// Dense image features `[images, places, embed_dim]`, not normalised: of a vision transformer those of its patches,
-    /// of a residual network those of the pixels of its last layer, row by row.
+    /// Dense image features `[images, places, embed_dim]`, not normalised: one for each patch of a vision transformer,
+    /// or for each pixel of the last layer of a residual network, row by row.
     pub dense: bool,
-    /// Features of the few-shot validation sample in [`Method::prepare`](crate::Method::prepare), besides those of the training sample.
+    /// Features of the few-shot validation sample in [`Method::prepare`](crate::Method::prepare), in addition to those
+    /// of the training sample.
     #[serde(default)]
     pub validation: bool,
 }
 
 impl Needs {
-    /// Global image features alone, which is what most prompt-tuning methods want.
+    /// Only global image features, which is what most prompt-tuning methods need.
     pub const FEATURES: Self = Self { pixels: false, features: true, dense: false, validation: false };
 
-    /// Whether global features come without the dense ones, which bring them along: both are of one pass through the tower.
+    /// Whether global features are needed without dense ones. Otherwise one pass through the tower gives both.
     pub fn features_alone(self) -> bool {
         self.features && !self.dense
     }

@@ -4,7 +4,7 @@ use crate::{Error, Host, OptionValue, Result};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor, no_grad};
 
-/// Which norm of a context vector is meant (`NT` in the authors' code).
+/// Which norm of a context vector to use (`NT` in the authors' code).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NormKind {
@@ -13,7 +13,7 @@ pub enum NormKind {
     /// The Euclidean norm, the authors' default.
     #[default]
     Two,
-    /// The greatest absolute value.
+    /// The largest absolute value.
     Inf,
 }
 
@@ -49,7 +49,7 @@ pub fn position_norms(context: &Tensor, kind: NormKind) -> Tensor {
 ///
 /// # Errors
 ///
-/// When the number of coefficients is not that of the vectors.
+/// When the number of coefficients differs from the number of vectors.
 pub fn norm_loss(alpha: &Tensor, norms: &Tensor) -> Result<Tensor> {
     if alpha.size().last() != norms.size().last() {
         let (alpha, norms) = (alpha.size(), norms.size());
@@ -64,11 +64,11 @@ pub fn report_context_norm(context: &Tensor, host: &dyn Host) {
     host.report("context_norm", &no_grad(|| position_norms(context, NormKind::Two).mean(None::<Kind>)));
 }
 
-/// The value of an option that weighs a loss.
+/// Checks the value of an option that weights a loss, and returns it.
 ///
 /// # Errors
 ///
-/// When it is negative or no number; the message names the option.
+/// When it is negative or not a finite number; the message names the option.
 pub fn at_least_zero(option: &str, value: f64) -> Result<f64> {
     if value >= 0.0 && value.is_finite() {
         return Ok(value);

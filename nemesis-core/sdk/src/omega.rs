@@ -3,7 +3,7 @@
 use crate::OptionValue;
 use serde::{Deserialize, Serialize};
 
-/// How the weight ω of the norm loss changes over the training.
+/// How the weight ω of the norm loss changes during training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Omega {
@@ -19,7 +19,7 @@ impl Omega {
     /// curve (`omega_schedule` in the authors' `trainers/coop_nemesis.py`).
     pub fn weight(self, epoch: u64, epochs: u64) -> f64 {
         match self {
-            // `libm`, since the platform's exponential may differ in the last digit.
+            // `libm`, because the platform's exponential may differ in the last digit.
             Self::Logistic => 1.0 - 1.0 / (1.0 + libm::exp(-0.2 * (epoch as f64 - 0.5 * epochs as f64))),
             Self::None => 1.0,
         }

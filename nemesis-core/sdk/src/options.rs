@@ -54,7 +54,7 @@ impl<T: OptionValue> OptionValue for Option<T> {
     }
 }
 
-/// Reads options from a free map: what is not given keeps its default.
+/// Reads options from a map. Options that are not given keep their defaults.
 ///
 /// # Errors
 ///
@@ -66,11 +66,10 @@ pub fn parse_options<O: OptionSet>(given: &Map<String, Value>) -> Result<O> {
         let Some(option) = schema.iter().find(|option| option.name == *key) else {
             return Err(unknown(key, &schema));
         };
-        // Read alone, so that an error is known to be this option's: serde does not tell.
+        // Read separately, so that an error is known to be about this option: serde does not say.
         let alone = Value::Object(Map::from_iter([(key.clone(), value.clone())]));
-        O::deserialize(alone).map_err(|e| {
-            Error::option(key, format_args!("{e}; wanted: {}, for instance {}", option.kind, option.default))
-        })?;
+        O::deserialize(alone)
+            .map_err(|e| Error::option(key, format_args!("{e} ({}, for instance {})", option.kind, option.default)))?;
     }
     O::deserialize(Value::Object(given.clone())).map_err(|e| invalid(format!("options: {e}")))
 }
@@ -88,7 +87,7 @@ fn unknown(key: &str, schema: &[OptionSchema]) -> Error {
     invalid(match nearest {
         Some((_, name)) => format!("option `{key}` is unknown; did you mean `{name}`?"),
         None if schema.is_empty() => format!("option `{key}` is unknown; the method has no options"),
-        None => format!("option `{key}` is unknown; known are: {}", names().collect::<Vec<_>>().join(", ")),
+        None => format!("option `{key}` is unknown; the known options are: {}", names().collect::<Vec<_>>().join(", ")),
     })
     .with_option(key)
 }
@@ -101,7 +100,7 @@ fn unknown(key: &str, schema: &[OptionSchema]) -> Error {
 ///     pub struct Options {
 ///         /// Weight of the regulariser.
 ///         pub alpha: f64 = 1.0,
-///         /// Whether each class has a context of its own.
+///         /// Whether each class has its own context.
 ///         pub csc: bool = false,
 ///     }
 /// }
@@ -112,7 +111,7 @@ fn unknown(key: &str, schema: &[OptionSchema]) -> Error {
 /// # Ok::<(), nemesis_sdk::Error>(())
 /// ```
 ///
-/// A default that is written as text becomes a `String` by `.to_owned()`: any expression of the field's type will do.
+/// A default may be any expression of the field's type, such as `"text".to_owned()` for a `String`.
 #[macro_export]
 macro_rules! options {
     (
@@ -190,10 +189,13 @@ mod tests {
         let message = |value| parse(&value).unwrap_err().to_string();
         assert_eq!(parse(&json!({ "alhpa": 1 })).unwrap_err().about(), Some("alhpa"));
         assert_eq!(message(json!({ "alhpa": 1 })), "option `alhpa` is unknown; did you mean `alpha`?");
-        assert_eq!(message(json!({ "x": 1 })), "option `x` is unknown; known are: alpha, class_position, beta");
+        assert_eq!(
+            message(json!({ "x": 1 })),
+            "option `x` is unknown; the known options are: alpha, class_position, beta"
+        );
         assert_eq!(
             message(json!({ "beta": 1, "alpha": "one" })),
-            "option `alpha`: invalid type: string \"one\", expected f64; wanted: number, for instance 1.0"
+            "option `alpha`: invalid type: string \"one\", expected f64 (number, for instance 1.0)"
         );
     }
 }

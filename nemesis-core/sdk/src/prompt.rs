@@ -1,20 +1,20 @@
-//! The prompt learner of CoOp: context vectors before, around or behind each class name (Zhou et al., "Learning to Prompt
-//! for Vision-Language Models", IJCV 2022; `trainers/coop.py` of its code).
+//! The prompt learner of CoOp: context vectors before, around or after each class name (Zhou et al., "Learning to
+//! Prompt for Vision-Language Models", IJCV 2022; `trainers/coop.py` of its code).
 
 use crate::random::normals;
 use crate::{ClassPosition, Error, Host, Parameter, Result, State, Task};
 use tch::{Kind, Reduction, Tensor, no_grad};
 
-/// How a prompt learner starts and what shape its context has.
+/// The initial value and the shape of a prompt learner's context.
 #[derive(Clone, Debug)]
 pub struct PromptOptions {
-    /// The number of context vectors, unless `ctx_init` says it.
+    /// The number of context vectors, unless `ctx_init` determines it.
     pub n_ctx: usize,
     /// The text that the context starts from; empty for random vectors.
     pub ctx_init: String,
-    /// Whether each class has a context of its own.
+    /// Whether each class has its own context.
     pub csc: bool,
-    /// Where the class name stands.
+    /// Where the class name goes.
     pub class_position: ClassPosition,
 }
 
@@ -27,14 +27,14 @@ macro_rules! prompt_options {
         $crate::options! {
             $(#[$attribute])*
             $visibility struct $Options {
-                /// Number of context vectors; with `ctx_init` it is that text's number of tokens.
+                /// Number of context vectors; with `ctx_init`, the number of tokens in that text.
                 pub n_ctx: usize = 16,
-                /// Text whose token embeddings the context starts from, such as "a photo of a"; without it the context
-                /// is drawn from a normal distribution of deviation 0.02.
+                /// Text whose token embeddings initialise the context, such as "a photo of a"; without it, the context
+                /// is drawn from a normal distribution with standard deviation 0.02.
                 pub ctx_init: String = String::new(),
-                /// Whether each class has a context of its own.
+                /// Whether each class has its own context.
                 pub csc: bool = false,
-                /// Where the class name stands among the context vectors.
+                /// Where the class name goes among the context vectors.
                 pub class_position: $crate::ClassPosition = $crate::ClassPosition::End,
                 $($fields)*
             }
@@ -60,22 +60,23 @@ pub struct PromptLearner {
     context: Tensor,
     class_position: ClassPosition,
     logit_scale: f64,
-    /// The last context of an evaluation and its text features, which serve until the context changes.
+    /// The context of the last evaluation and its text features, reused until the context changes.
     evaluated: Option<(Tensor, Tensor)>,
 }
 
-/// The name of the context among parameters and in the state, which is that in CoOp's checkpoints.
+/// The name of the context among parameters and in the state, as in CoOp's checkpoints.
 pub const CONTEXT: &str = "ctx";
 
 /// The standard deviation of random context vectors (`nn.init.normal_(ctx_vectors, std=0.02)`).
 const DEVIATION: f64 = 0.02;
 
 impl PromptLearner {
-    /// A new context: random, or the token embeddings of a text, which class-specific contexts all start from.
+    /// Creates a context: random, or the token embeddings of a text, in which case class-specific contexts all start
+    /// equal.
     ///
     /// # Errors
     ///
-    /// When there would be no context vector, or the text is too long.
+    /// When there would be no context vectors, or the text is too long.
     pub fn new(task: &Task, options: &PromptOptions, host: &dyn Host) -> Result<Self> {
         let text = options.ctx_init.replace('_', " ");
         let classes = task.class_names.len() as i64;
@@ -98,7 +99,7 @@ impl PromptLearner {
         })
     }
 
-    /// The context, a leaf: `[vectors, width]`, or `[classes, vectors, width]` where it is class-specific.
+    /// The context, a leaf: `[vectors, width]`, or `[classes, vectors, width]` if it is class-specific.
     pub fn context(&self) -> &Tensor {
         &self.context
     }
@@ -114,12 +115,12 @@ impl PromptLearner {
         Parameter::new(CONTEXT, self.context.shallow_clone())
     }
 
-    /// Logits `[images, classes]` of image features `[images, embed_dim]`, differentiable in the context: the factor
-    /// of the backbone times the cosine of image and text.
+    /// Logits `[images, classes]` of image features `[images, embed_dim]`, differentiable in the context: the
+    /// backbone's factor times the cosine of image and text.
     ///
     /// # Errors
     ///
-    /// When the host cannot encode the context, or the features have another width.
+    /// When the host cannot encode the context, or the features have a different width.
     pub fn logits(&self, features: &Tensor, host: &dyn Host) -> Result<Tensor> {
         self.compare(features, &self.text_features(host)?)
     }
@@ -134,7 +135,7 @@ impl PromptLearner {
         self.compare(features, &self.text_features_of(contexts, host)?)
     }
 
-    /// Logits `[images, classes]` without gradient, for evaluation. Text features are kept while the context stays
+    /// Logits `[images, classes]` without gradient, for evaluation. Text features are reused while the context stays
     /// the same.
     ///
     /// # Errors
@@ -142,7 +143,7 @@ impl PromptLearner {
     /// As [`Self::logits`].
     pub fn evaluate(&mut self, features: &Tensor, host: &dyn Host) -> Result<Tensor> {
         no_grad(|| {
-            // Compared by value: whoever changed the context, and however, is noticed.
+            // Compared by value, so that any change to the context is noticed, whoever made it.
             let kept = self.evaluated.take().filter(|(context, _)| *context == self.context);
             let (context, text) = match kept {
                 Some(kept) => kept,
@@ -163,22 +164,22 @@ impl PromptLearner {
     ///
     /// # Errors
     ///
-    /// When the state holds none, or one of another shape.
+    /// When the state holds none, or one of a different shape.
     pub fn load_state(&mut self, state: &State) -> Result<()> {
         let stored = state.iter().find(|(name, _)| name == CONTEXT).map(|(_, tensor)| tensor);
         let stored = stored.ok_or_else(|| Error::new(format!("the state lacks the tensor `{CONTEXT}`")))?;
         if stored.size() != self.context.size() {
             let (stored, own) = (stored.size(), self.context.size());
             return Err(Error::new(format!(
-                "the stored `{CONTEXT}` has the shape {stored:?}, the method's is {own:?}"
+                "the stored `{CONTEXT}` has the shape {stored:?}, but the method's has {own:?}"
             )));
         }
         no_grad(|| self.context.copy_(stored));
         Ok(())
     }
 
-    /// Text features `[classes, embed_dim]` of length one, differentiable in the context: for methods whose loss looks
-    /// at them too.
+    /// Text features `[classes, embed_dim]` of length one, differentiable in the context: for methods whose loss also
+    /// uses them.
     ///
     /// # Errors
     ///
@@ -208,7 +209,7 @@ impl PromptLearner {
 ///
 /// # Errors
 ///
-/// When there are not as many labels as images, or one is no class.
+/// When the numbers of labels and images differ, or a label is not a class.
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor, host: &dyn Host) -> Result<Tensor> {
     let loss = logits.f_cross_entropy_loss::<Tensor>(labels, None, Reduction::Mean, -100, 0.0)?;
     host.report("cross_entropy", &loss);
@@ -293,7 +294,7 @@ mod tests {
                 let fresh = no_grad(|| learner.logits(features, &host).unwrap());
                 assert_eq!(learner.evaluate(features, &host).unwrap(), fresh);
             }
-            // As an optimiser does it, and in a way that autograd does not count as a change.
+            // In place, as an optimiser does, so that autograd does not count it as a change.
             let mut data = learner.context().data();
             let _ = data.g_mul_scalar_(3.0);
         }
@@ -305,7 +306,7 @@ mod tests {
         let state = learner(&host, true).state();
         let mut generic = learner(&host, false);
         let error = generic.load_state(&state).unwrap_err();
-        assert_eq!(error.to_string(), "the stored `ctx` has the shape [4, 3, 6], the method's is [3, 6]");
+        assert_eq!(error.to_string(), "the stored `ctx` has the shape [4, 3, 6], but the method's has [3, 6]");
         let error = generic.load_state(&Vec::new()).unwrap_err();
         assert_eq!(error.to_string(), "the state lacks the tensor `ctx`");
     }

@@ -1,4 +1,4 @@
-//! Random draws without state: every number is a pure function of a seed, a purpose, an index and its place.
+//! Random draws without state: every number is a pure function of a seed, a purpose, an index and its position.
 //!
 //! The generator is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), a keyed
 //! bijection of 128-bit counters. The seed is the key, and the counter is
@@ -9,8 +9,9 @@
 //! | 1           | the 32-bit FNV-1a hash of the purpose                                            |
 //! | 2, 3        | the index, low word first                                                        |
 //!
-//! so that two streams with another seed or index share no block, and neither worker count nor the order of calls can
-//! move a draw. Logarithm, sine and cosine come from `libm` and not from the system, whose last digits differ.
+//! so that two streams with different seeds or indices share no block, and neither the number of workers nor the order
+//! of calls can change a draw. Logarithm, sine and cosine come from `libm`, because the last digits of the system's may
+//! differ.
 
 use std::f64::consts::TAU;
 
@@ -44,7 +45,7 @@ pub fn below(draw: u64, n: u64) -> u64 {
 
 /// `count` numbers of the standard normal distribution, by the transform of Box and Muller.
 ///
-/// `draw` is asked once for the bits needed; `|n| host.random("context", 0, n)` in a method.
+/// `draw` is called once for the bits needed. In a method, it is `|n| host.random("context", 0, n)`.
 pub fn normals(count: usize, draw: impl FnOnce(usize) -> Vec<u64>) -> Vec<f64> {
     let draws = draw(count.next_multiple_of(2));
     let pairs = draws.chunks_exact(2).flat_map(|pair| {
@@ -58,7 +59,7 @@ pub fn normals(count: usize, draw: impl FnOnce(usize) -> Vec<u64>) -> Vec<f64> {
 
 /// `count` distinct numbers of `0..n` in random order; all `n` of them when `count` is larger.
 ///
-/// `draw` is asked once for the bits needed.
+/// `draw` is called once for the bits needed.
 pub fn sample_without_replacement(n: usize, count: usize, draw: impl FnOnce(usize) -> Vec<u64>) -> Vec<usize> {
     let count = count.min(n);
     let mut order: Vec<usize> = (0..n).collect();
@@ -72,12 +73,12 @@ pub fn sample_without_replacement(n: usize, count: usize, draw: impl FnOnce(usiz
 
 /// The numbers `0..n` in random order.
 ///
-/// `draw` is asked once for the bits needed.
+/// `draw` is called once for the bits needed.
 pub fn permutation(n: usize, draw: impl FnOnce(usize) -> Vec<u64>) -> Vec<usize> {
     sample_without_replacement(n, n, draw)
 }
 
-/// The distance of neighbouring results of [`uniform`], 2^-53.
+/// The distance between neighbouring results of [`uniform`], 2^-53.
 const EPSILON: f64 = 1.0 / (1u64 << 53) as f64;
 
 const fn split(x: u64) -> [u32; 2] {

@@ -14,7 +14,7 @@ use crate::{Batch, ClassPosition, Error, Host, LogLevel, Result, Task};
 use std::cell::RefCell;
 use tch::{Device, Kind, Tensor};
 
-/// A host for tests, in double precision unless told otherwise, over a [`ToyTower`].
+/// A host for tests, in double precision by default, over a [`ToyTower`].
 #[derive(Debug)]
 pub struct ToyHost {
     classes: usize,
@@ -24,8 +24,8 @@ pub struct ToyHost {
     logged: RefCell<Vec<String>>,
 }
 
-/// A "text tower" of one small layer: every context vector, the class and the class position change the features, and
-/// nothing else does.
+/// A "text tower" with one small layer. Its features depend on every context vector, the class and the class position,
+/// and on nothing else.
 #[derive(Clone, Copy, Debug)]
 pub struct ToyTower {
     /// The type that it computes in.
@@ -33,19 +33,19 @@ pub struct ToyTower {
 }
 
 impl ToyHost {
-    /// A host for a task of so many classes.
+    /// A host for a task with this many classes.
     pub fn new(classes: usize) -> Self {
         let tower = ToyTower { kind: Kind::Double };
         Self { classes, tower, seed: 1, reports: RefCell::default(), logged: RefCell::default() }
     }
 
-    /// The same host with another seed for its random draws.
+    /// The same host with a different seed for its random draws.
     #[must_use]
     pub fn seeded(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 
-    /// The same host with another type of tensors.
+    /// The same host with a different tensor type.
     #[must_use]
     pub fn of_kind(self, kind: Kind) -> Self {
         Self { tower: ToyTower { kind }, ..self }
@@ -107,15 +107,15 @@ impl ToyTower {
     /// The longest prompt in tokens.
     pub const CONTEXT_LENGTH: i64 = 77;
 
-    /// Constant numbers of about one, a pure function of name and index.
+    /// Fixed normally distributed numbers, a pure function of name and index.
     pub fn numbers(self, name: &str, index: u64, shape: &[i64]) -> Tensor {
         let count = shape.iter().product::<i64>() as usize;
         let numbers = normals(count, |bits| draws(99, name, index, bits));
         Tensor::from_slice(&numbers).view(shape).to_kind(self.kind)
     }
 
-    /// Features `[copies, classes, embed_dim]` of class names behind `contexts` `[copies, 1 or classes, context vectors,
-    /// width]`.
+    /// Features `[copies, classes, embed_dim]` of class names behind `contexts` `[copies, 1 or classes, context
+    /// vectors, width]`.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl ToyTower {
             )));
         };
         if of_classes != 1 && of_classes != classes {
-            return Err(Error::new(format!("contexts of {of_classes} classes do not fit {classes} classes")));
+            return Err(Error::new(format!("contexts for {of_classes} classes do not fit {classes} classes")));
         }
         if vectors + 3 > Self::CONTEXT_LENGTH {
             let longest = Self::CONTEXT_LENGTH;
@@ -146,7 +146,7 @@ impl ToyTower {
     ///
     /// # Errors
     ///
-    /// When there is no prompt.
+    /// When there are no prompts.
     pub fn encode_strings(self, prompts: &[String]) -> Result<Tensor> {
         let rows: Vec<_> = prompts.iter().map(|prompt| self.numbers(prompt, 0, &[Self::EMBED_DIM])).collect();
         Ok(Tensor::f_stack(&rows, 0)?)

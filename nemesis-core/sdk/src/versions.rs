@@ -1,4 +1,4 @@
-//! What this copy of the SDK was built with: the plugin tells the host, and both sides' values are printed when they
+//! What this copy of the SDK was built with. The plugin passes it to the host, which prints both sides' values if they
 //! differ.
 
 /// The version of libtorch, from its headers.
@@ -10,5 +10,6 @@ pub const CXX11_ABI: &str = env!("NEMESIS_CXX11_ABI");
 /// The SDK itself.
 pub const SDK: &str = concat!("nemesis-sdk ", env!("CARGO_PKG_VERSION"));
 
-/// A hash over the sources of the SDK and the C interface: part of every plugin's own, as its code is part of them.
+/// A hash over the sources of the SDK and the C interface. It is part of every plugin's own hash, because their code is
+/// part of every plugin.
 pub const SOURCE: &str = nemesis_macros::source_fingerprint!("../abi/src");

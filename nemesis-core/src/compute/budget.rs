@@ -1,31 +1,31 @@
-//! How a process shares out the memory that it may take.
+//! How a process divides the memory it may use.
 
 use crate::{Error, Result};
 
-/// What may be kept of what could be computed again.
+/// How much may be kept of what could be recomputed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
     /// Bytes of decoded images.
     pub(crate) decoded: usize,
-    /// Bytes of the text tower's activations; nothing where they are not bounded.
+    /// Bytes of the text tower's activations; `None` if unbounded.
     pub(crate) activations: Option<u64>,
 }
 
-/// Few-shot samples of most data sets fit; more than that brings little.
+/// Enough for the few-shot samples of most data sets; more gains little.
 const MOST_DECODED: u64 = 1 << 29;
 
-/// What everything else takes: a batch of images on its way through the tower, and what the allocator holds back.
+/// What everything else takes: a batch of images passing through the tower, and what the allocator retains.
 const REST: u64 = 400 << 20;
 
-/// With less for activations, a few classes at a time would be computed over and over again.
+/// With less for activations, training would keep recomputing a few classes at a time.
 const LEAST: u64 = 64 << 20;
 
 impl Budget {
-    /// Without a bound on memory.
+    /// The budget without a memory limit.
     pub(crate) const UNBOUNDED: Self = Self { decoded: MOST_DECODED as usize, activations: None };
 
-    /// Shares out what is left of `memory` bytes beside what the process takes already, which is libtorch and the
-    /// weights when this is called.
+    /// Divides what is left of `memory` bytes after what the process already uses: libtorch and the weights, at the
+    /// time of the call.
     ///
     /// # Errors
     ///
@@ -41,19 +41,19 @@ impl Budget {
         if activations < LEAST {
             let megabytes = |bytes: u64| format!("{} MB", bytes.div_ceil(1_000_000));
             let needed = taken + REST + LEAST * 4 / 3;
-            return Err(Error::new(format!("{} of memory are too few for a worker", megabytes(memory)))
+            return Err(Error::new(format!("{} of memory is not enough for a worker", megabytes(memory)))
                 .expected(format!(
-                    "at least {}, of which it takes {} before any work",
+                    "at least {}, of which {} is used before any work starts",
                     megabytes(needed),
                     megabytes(taken)
                 ))
-                .help("give a larger `--memory`, and fewer `--jobs` if the machine has no more"));
+                .help("use a larger `--memory`, or fewer `--jobs` if the machine has no more memory"));
         }
         Ok(Self { decoded: decoded as usize, activations: Some(activations) })
     }
 }
 
-/// The bytes of memory that this process takes, as Linux tells them.
+/// The bytes of memory that this process uses, as Linux reports them.
 fn resident() -> Option<u64> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = pages.split(' ').nth(1)?.parse().ok()?;
@@ -78,9 +78,9 @@ mod tests {
     fn too_little_is_refused_and_what_is_asked_for_is_enough() {
         let error = Budget::share(1_000_000_000, 900_000_000).unwrap_err();
         insta::assert_snapshot!(error, @r"
-        1000 MB of memory are too few for a worker
-          expected: at least 1409 MB, of which it takes 900 MB before any work
-          help: give a larger `--memory`, and fewer `--jobs` if the machine has no more
+        1000 MB of memory is not enough for a worker
+          expected: at least 1409 MB, of which 900 MB is used before any work starts
+          help: use a larger `--memory`, or fewer `--jobs` if the machine has no more memory
         ");
         assert!(Budget::share(1_410_000_000, 900_000_000).is_ok());
     }

@@ -1,4 +1,5 @@
-//! Why a file cannot be reached, in words: the system's own say neither whose it is nor which folder on the way is shut.
+//! Explains why a file cannot be accessed. The system's own messages say neither who owns it nor which folder on the
+//! way is inaccessible.
 
 use crate::Error;
 use std::fs;
@@ -9,29 +10,32 @@ use std::path::{Path, PathBuf};
 pub(crate) fn explain(doing: &str, file: &Path, source: &io::Error) -> Error {
     let error = match source.kind() {
         ErrorKind::PermissionDenied => denied(doing, file),
-        ErrorKind::IsADirectory => Some(Error::new(format!("cannot {doing}: there is a folder in its place"))),
+        ErrorKind::IsADirectory => Some(Error::new(format!("cannot {doing}: it is a folder, not a file"))),
         ErrorKind::NotFound => dangling_link(file).map(|(link, target)| {
-            let what =
-                format!("cannot {doing}: `{}` is a link to `{}`, which is not there", link.display(), target.display());
-            Error::new(what).help("make what it links to available, or replace the link")
+            let what = format!(
+                "cannot {doing}: `{}` is a link to `{}`, which does not exist",
+                link.display(),
+                target.display()
+            );
+            Error::new(what).help("make the target of the link available, or replace the link")
         }),
         _ => None,
     };
     error.unwrap_or_else(|| Error::new(format!("cannot {doing}: {source}"))).at(file)
 }
 
-/// The link that leads nowhere among a path and the folders on the way to it, and what it links to.
+/// The dangling link among a path and its parent folders, and its target.
 pub(crate) fn dangling_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
     let there = path.ancestors().find(|path| fs::symlink_metadata(path).is_ok())?;
     let target = fs::read_link(there).ok()?;
     fs::metadata(there).is_err_and(|e| e.kind() == ErrorKind::NotFound).then(|| (there.to_owned(), target))
 }
 
-/// Who may do what with the file, or with the folder that shuts it off.
+/// Names the owner and mode of the file, or of the folder that makes it inaccessible.
 #[cfg(unix)]
 fn denied(doing: &str, file: &Path) -> Option<Error> {
     use std::os::unix::fs::MetadataExt;
-    // A file is made, and replaced, by whoever may write into its folder.
+    // Creating or replacing a file needs write permission for its folder.
     let writes = doing.starts_with("write") || doing.starts_with("create");
     let shut = file.ancestors().find(|path| match fs::metadata(path) {
         Ok(found) => !writes || found.is_dir(),
@@ -49,7 +53,7 @@ fn denied(doing: &str, file: &Path) -> Option<Error> {
     };
     Some(
         Error::new(format!("no permission to {doing}: {whose} is owned by {}, mode {mode:04o}", user(found.uid())))
-            .help(format!("the owner can give it, for instance with `chmod {wanted} {}`", shut.display())),
+            .help(format!("the owner can grant it, for instance with `chmod {wanted} {}`", shut.display())),
     )
 }
 
@@ -58,7 +62,7 @@ fn denied(_: &str, _: &Path) -> Option<Error> {
     None
 }
 
-/// A user's name, or number where this machine does not list it.
+/// A user's name, or their number if this machine does not list it.
 #[cfg(unix)]
 fn user(number: u32) -> String {
     let known = fs::read_to_string("/etc/passwd").unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Whose tokens a context was learned with: `CoOp` saves the embeddings around it, which tell backbone and class names.
+//! Which backbone and classes a context was learned with: `CoOp` saves the token embeddings around it, which show both.
 //!
-//! `CoOp` drops them when it loads a checkpoint, so that one context can serve other classes, and so do we. But a context of
-//! another backbone means nothing, and one that each class has for itself is nothing for other classes.
+//! `CoOp` drops them when it loads a checkpoint, so that one context can be used for other classes, and so do we. But a
+//! context is meaningless with another backbone, and a class-specific one is meaningless for other classes.
 
 use super::coop::Context;
 use crate::backbone::Backbone;
@@ -17,32 +17,33 @@ pub enum LearnedFor {
     Unknown,
     /// The same names in the same order.
     These,
-    /// Others: this class, counted from zero, is the first that differs.
+    /// Different ones: this class, counted from zero, is the first that differs.
     Others(usize),
 }
 
-/// How far an embedding may lie from ours, relative to its length: half types round them.
+/// How much an embedding may differ from ours, relative to its length: half precision rounds them.
 const TOLERANCE: f64 = 0.02;
 
 impl Context {
-    /// Compares what the file at `path` says of itself with a backbone and class names as prompts have them.
+    /// Compares what the file at `path` says about itself with a backbone and class names as used in prompts.
     ///
     /// # Errors
     ///
-    /// When the context was learned with another backbone, or each class has its own and the classes are others; the
-    /// message names the first.
+    /// When the context was learned with another backbone, or is class-specific and the classes differ; the message
+    /// names the first that does.
     pub fn check(&self, path: &Path, clip: &Clip, class_names: &[String]) -> Result<LearnedFor> {
         if let Some(prefix) = &self.prefix {
             let start = rows(&clip.embed_tokens(&[START])?);
             let stored = rows(prefix);
             if !same(&stored, &start.expand_as(&stored)) {
                 return Err(Error::new(
-                    "the context was learned with another backbone: the file holds another embedding of the start token",
+                    "the context was learned with a different backbone: the embedding of the start token in the file \
+                     differs",
                 )
                 .at(path)
                 .help(
-                    "give the checkpoint of CLIP that it was learned with: --weights NAME=FILE; a context that is to be tried \
-                     with another all the same has to be saved without `token_prefix` and `token_suffix`",
+                    "use the CLIP checkpoint that it was learned with: --weights NAME=FILE. To try it with another \
+                     backbone anyway, save it without `token_prefix` and `token_suffix`",
                 ));
             }
         }
@@ -56,16 +57,18 @@ impl Context {
                 let here = class_names.get(class).map_or("no class", String::as_str);
                 let what = match self.classes.as_ref().and_then(|names| names.get(class)) {
                     Some(theirs) => {
-                        format!("class {class} has vectors that were learned for `{theirs}`, and is `{here}` here")
+                        format!(
+                            "the vectors of class {class} were learned for `{theirs}`, but that class is `{here}` here"
+                        )
                     }
                     None => format!(
-                        "class {class} has vectors that were learned for another name than `{here}`, as it is here"
+                        "the vectors of class {class} were learned for a different name than `{here}`, its name here"
                     ),
                 };
-                Err(Error::new(format!("the context has vectors of its own for each class: {what}"))
+                Err(Error::new(format!("the context is class-specific: {what}"))
                     .at(path)
-                    .expected("a context of the same class names in the same order")
-                    .help("evaluate it on the classes that it was learned for, in their order"))
+                    .expected("a context learned for the same class names in the same order")
+                    .help("evaluate it on the classes it was learned for, in the same order"))
             }
             learned_for => Ok(learned_for),
         }
@@ -103,7 +106,7 @@ fn rows(vectors: &Tensor) -> Tensor {
     vectors.to_device(Device::Cpu).to_kind(Kind::Double).reshape([-1, width])
 }
 
-/// Whether all rows are the same, up to the rounding of half types.
+/// Whether all rows are the same, up to half-precision rounding.
 fn same(stored: &Tensor, ours: &Tensor) -> bool {
     if stored.size() != ours.size() {
         return false;

@@ -1,4 +1,4 @@
-//! Learned contexts as `CoOp`'s code keeps them: `prompt_learner/model.pth.tar-EPOCH`, written by Dassl's
+//! Learned contexts as `CoOp`'s code stores them: `prompt_learner/model.pth.tar-EPOCH`, written by Dassl's
 //! `save_checkpoint` and read by `load_model` of `trainers/coop.py`.
 
 use super::locate::{Found, WANTED, locate};
@@ -14,45 +14,45 @@ pub use crate::method::prompt::CONTEXT;
 /// A learned context.
 #[derive(Debug)]
 pub struct Context {
-    /// `[vectors, width]`, or `[classes, vectors, width]` where each class has its own, in the type it is stored in.
+    /// `[vectors, width]`, or `[classes, vectors, width]` if each class has its own, in the type it is stored in.
     pub vectors: Tensor,
     /// The epoch that it was saved after, if the file says so.
     pub epoch: Option<u64>,
-    /// The class names, by label, that it was learned for, where the file is one of ours and each class has a context.
+    /// The class names, by label, that it was learned for, if we wrote the file and each class has its own context.
     pub classes: Option<Vec<String>>,
-    /// What was assumed about a file that is not the checkpoint of `CoOp`'s prompt learner, a sentence each.
+    /// What was assumed about a file that is not a checkpoint of `CoOp`'s prompt learner, one sentence each.
     pub assumed: Vec<String>,
-    /// The embedding of the start token, `[classes, 1, width]`, as `CoOp` saves it beside the context.
+    /// The embedding of the start token, `[classes, 1, width]`, as `CoOp` saves it with the context.
     pub(super) prefix: Option<Tensor>,
     /// The embeddings of what follows the context in each prompt, `[classes, tokens, width]`, as `CoOp` saves them.
     pub(super) suffix: Option<Tensor>,
 }
 
 impl Context {
-    /// Reads a checkpoint of `CoOp`'s prompt learner, in the format of `torch.save` of today or before `PyTorch` 1.6; one
-    /// of its whole model; or a file, also of safetensors, that holds one tensor. What is assumed about others than the
-    /// first is told in [`Context::assumed`].
+    /// Reads a checkpoint of `CoOp`'s prompt learner, in the current format of `torch.save` or that before `PyTorch`
+    /// 1.6; a checkpoint of its whole model; or a file with a single tensor, which may be safetensors.
+    /// [`Context::assumed`] says what was assumed about files of the latter kinds.
     ///
     /// # Errors
     ///
-    /// When the file is missing, damaged, or holds something else than a context.
+    /// When the file is missing, damaged, or holds something other than a context.
     pub fn read(path: &Path) -> Result<Self> {
         let read = Checkpoint::read(path).map_err(|e| if path.is_file() { e.expected(WANTED) } else { e });
         let Checkpoint { tensors, epoch, classes, .. } = read?;
         let Found { vectors, prefix, suffix, assumed } = locate(tensors).map_err(|e| e.at(path).expected(WANTED))?;
         let shape = vectors.size();
         if !matches!(shape.len(), 2 | 3) || vectors.numel() == 0 || !vectors.is_floating_point() {
-            return Err(Error::new(format!("the context is of the shape {shape:?} and type {:?}", vectors.kind()))
+            return Err(Error::new(format!("the context has the shape {shape:?} and the type {:?}", vectors.kind()))
                 .at(path)
                 .expected(
-                    "floating-point numbers of the shape [vectors, width], or [classes, vectors, width] where each class \
-                     has its own",
+                    "floating-point numbers of shape [vectors, width], or [classes, vectors, width] if each class has \
+                     its own",
                 ));
         }
         if !vectors.to_kind(Kind::Double).isfinite().all().f_int64_value(&[]).is_ok_and(|all| all == 1) {
-            return Err(Error::new("the context holds values that are not finite")
+            return Err(Error::new("the context contains values that are not finite")
                 .at(path)
-                .help("it cannot be evaluated; take the checkpoint of an earlier epoch, or train again"));
+                .help("it cannot be evaluated: use the checkpoint of an earlier epoch, or train again"));
         }
         Ok(Self { vectors, epoch, classes, assumed, prefix, suffix })
     }
@@ -62,7 +62,7 @@ impl Context {
         self.vectors.size()[self.vectors.dim() - 2]
     }
 
-    /// The number of classes, where each has a context of its own.
+    /// The number of classes, if each has a context of its own.
     pub fn classes(&self) -> Option<i64> {
         (self.vectors.dim() == 3).then(|| self.vectors.size()[0])
     }
@@ -87,15 +87,15 @@ pub fn path(folder: &Path, epoch: u64) -> PathBuf {
 /// finds it, and returns the file's path. It can be read by `torch.load(weights_only=True)`.
 ///
 /// `classes` are the names of the classes that a class-specific context was learned for, by label, as far as they are
-/// known; [`Context::read`] gives them back, and `CoOp` does not look at them.
+/// known. [`Context::read`] returns them; `CoOp` ignores them.
 ///
 /// # Errors
 ///
 /// When the state holds no context, or the file cannot be written.
 pub fn write(folder: &Path, state: &State, epoch: u64, classes: &[String]) -> Result<PathBuf> {
     let Some((_, context)) = state.iter().find(|(name, _)| name == CONTEXT) else {
-        return Err(Error::new("the method learns no tensor `ctx`, so CoOp's prompt learner cannot load it")
-            .expected("a method with CoOp's context, as coop, nemesis-pen and nemesis-pan have it"));
+        return Err(Error::new("CoOp's prompt learner cannot load this method: it learns no tensor `ctx`")
+            .expected("a method with CoOp's context, such as coop, nemesis-pen or nemesis-pan"));
     };
     let classes = if context.dim() == 3 { classes } else { &[] };
     let file = path(folder, epoch);

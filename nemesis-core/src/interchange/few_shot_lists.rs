@@ -1,5 +1,5 @@
-//! Few-shot samples from lists instead of sampling: `split_fewshot/shot_N-seed_M.pkl`, which `CoOp` leaves in a data
-//! set's folder, or the same name with `.json` and what `nemesis data sample --json` prints.
+//! Few-shot samples from lists instead of sampling: `split_fewshot/shot_N-seed_M.pkl`, which `CoOp` writes to a data
+//! set's folder, or a `.json` file of the same name with the output of `nemesis data sample --json`.
 
 use super::pickled_list;
 use crate::backbone::class_words;
@@ -13,19 +13,19 @@ use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// A list's image, and its label and class name where the list tells them.
+/// An image in a list, with its label and class name if the list gives them.
 type Listed = (String, Option<i64>, Option<String>);
 
-/// The few-shot sample of these shots and seed: drawn, or, with a root of lists, read from
+/// The few-shot sample with these shots and seed: drawn, or, given a root of lists, read from
 /// `ROOT/FOLDER/split_fewshot/shot_N-seed_M.pkl` (or `.json`), where FOLDER is the data set's.
 ///
-/// A list holds as many images of every class as would be drawn. It may hold no validation image at all, since most
-/// methods look at none: see [`lacks_validation`].
+/// A list must hold as many images of every class as would be drawn. It may hold no validation images at all, because
+/// most methods use none: see [`lacks_validation`].
 ///
 /// # Errors
 ///
-/// When there is no such list, it cannot be read, it names an image that the data set's split lacks or labels otherwise,
-/// or it holds more or fewer images of a class than it should.
+/// When there is no such list, it cannot be read, it names an image that the data set's split lacks or labels
+/// differently, or it holds more or fewer images of a class than it should.
 pub fn sample(dataset: &dyn Dataset, lists: Option<&Path>, shots: usize, seed: u64) -> Result<FewShot> {
     let Some(root) = lists else { return Ok(draw(dataset, shots, seed)) };
     let folder = root.join(dataset.folder().file_name().unwrap_or_default()).join("split_fewshot");
@@ -34,7 +34,9 @@ pub fn sample(dataset: &dyn Dataset, lists: Option<&Path>, shots: usize, seed: u
     let (file, train, val) = if files::exists(&json)? {
         let text = files::read_text(&json)?;
         if text.trim_start().starts_with('[') {
-            return Err(Error::new("the few-shot list is a list without splits").at(&json).expected(WANTED));
+            return Err(Error::new("the few-shot list is a plain list, not split into `train` and `val`")
+                .at(&json)
+                .expected(WANTED));
         }
         let Lists { train, val } = json::parse(&text, &json)?;
         let (train, val) = (rows(train, Split::Train), rows(val, Split::Val));
@@ -46,15 +48,15 @@ pub fn sample(dataset: &dyn Dataset, lists: Option<&Path>, shots: usize, seed: u
         };
         (pickle, listed(train), listed(val.unwrap_or_default()))
     } else {
-        return Err(Error::new(format!("there is no few-shot list of {shots} shots and seed {seed}"))
+        return Err(Error::new(format!("there is no few-shot list for {shots} shots and seed {seed}"))
             .at(&pickle)
-            .expected("a list that CoOp left there, or the same name with `.json`")
-            .help("leave out `--few-shot-lists` to have the sample drawn"));
+            .expected("a list that CoOp wrote there, or the same name with `.json`")
+            .help("leave out `--few-shot-lists` to draw the sample instead"));
     };
     let of = |listed: &[Listed], split| matched(listed, dataset, split).map_err(|e| e.at(&file));
     let sample = FewShot { train: of(&train, Split::Train)?, val: of(&val, Split::Val)? };
     if sample.train.is_empty() {
-        return Err(Error::new("the few-shot list names no training image").at(&file));
+        return Err(Error::new("the few-shot list names no training images").at(&file));
     }
     check_counts(&sample.train, dataset, Split::Train, shots).map_err(|e| e.at(&file))?;
     if !sample.val.is_empty() {
@@ -63,14 +65,14 @@ pub fn sample(dataset: &dyn Dataset, lists: Option<&Path>, shots: usize, seed: u
     Ok(sample)
 }
 
-/// Whether a sample holds no validation image although the data set has some to draw from: a list may leave them out,
-/// and a method that looks at them would go without.
+/// Whether a sample holds no validation images although the data set has some: a list may leave them out, and a method
+/// that uses them would go without.
 pub fn lacks_validation(dataset: &dyn Dataset, sample: &FewShot) -> bool {
     sample.val.is_empty() && !dataset.val_is_test() && !dataset.samples(Split::Val).is_empty()
 }
 
-/// The fingerprint of a sample that is not the one that is drawn; none of one that is. Validation images count where the
-/// method asks for them.
+/// The fingerprint of a sample that differs from the one that would be drawn; `None` if it does not. Validation images
+/// count only if the method asks for them.
 pub fn fingerprint(
     dataset: &dyn Dataset,
     sample: &FewShot,
@@ -103,9 +105,9 @@ struct Lists {
     val: Vec<Value>,
 }
 
-const WANTED: &str = "an object with a list of images under `train`, and maybe one under `val`";
+const WANTED: &str = "an object with a list of images under `train`, and optionally one under `val`";
 
-/// The images of a JSON list: paths, or rows as split files have them.
+/// The images of a JSON list: paths, or rows as in split files.
 fn rows(images: Vec<Value>, split: Split) -> Result<Vec<Listed>> {
     let row = |(at, image): (usize, Value)| {
         let listed = match &image {
@@ -126,7 +128,7 @@ fn rows(images: Vec<Value>, split: Split) -> Result<Vec<Listed>> {
     images.into_iter().enumerate().map(row).collect()
 }
 
-/// The folder that all images of a data set lie in, as far as their paths tell it.
+/// The deepest folder that contains all images of a data set, by their paths.
 fn common_folder(dataset: &dyn Dataset) -> PathBuf {
     let mut paths = Split::ALL.into_iter().flat_map(|split| dataset.samples(split)).map(|sample| &sample.path);
     let first = paths.next().and_then(|path| path.parent()).unwrap_or(Path::new(""));
@@ -135,8 +137,8 @@ fn common_folder(dataset: &dyn Dataset) -> PathBuf {
         .into()
 }
 
-/// The samples that a list names, in its order. Lists hold absolute paths of the machine that they come from, be it one
-/// of Windows, of which the end is the sample's path; or paths relative to the folder of images, as split files do.
+/// The samples that a list names, in its order. Lists hold absolute paths on the machine they were made on (which may
+/// run Windows), ending with the sample's path, or paths relative to the image folder, as in split files.
 fn matched(listed: &[Listed], dataset: &dyn Dataset, split: Split) -> Result<Vec<Sample>> {
     let by_path = |split| -> HashMap<&Path, &Sample> {
         dataset.samples(split).iter().map(|sample| (sample.path.as_path(), sample)).collect()
@@ -157,15 +159,13 @@ fn matched(listed: &[Listed], dataset: &dyn Dataset, split: Split) -> Result<Vec
             let other = Split::ALL.into_iter().find(|other| *other != split && find(path, &by_path(*other)).is_some());
             match other {
                 Some(other) => Error::new(format!(
-                    "the few-shot list names `{path}` in {}, which the data set's split has in {}",
+                    "the few-shot list has `{path}` in {}, but the data set's split has it in {}",
                     split.name(),
                     other.name()
                 )),
-                None => {
-                    Error::new(format!("the few-shot list names `{path}`, which the data set's split does not hold"))
-                }
+                None => Error::new(format!("the few-shot list names `{path}`, which is not in the data set's split")),
             }
-            .help("the list may be of another split file")
+            .help("the list may have been made with a different split file")
         })?;
         if let Some(label) = label.filter(|label| *label != i64::from(sample.label)) {
             let title = |label: i64| {
@@ -175,15 +175,15 @@ fn matched(listed: &[Listed], dataset: &dyn Dataset, split: Split) -> Result<Vec
             };
             let what = format!("the few-shot list gives `{path}` the label of {}", title(label));
             return Err(Error::new(what)
-                .expected(format!("that of {}, as the data set has it", title(i64::from(sample.label))))
-                .help("the list may be of another split file"));
+                .expected(format!("the label of {}, as in the data set", title(i64::from(sample.label))))
+                .help("the list may have been made with a different split file"));
         }
         let known_name = &dataset.class_names()[sample.label as usize];
         let words = |name: &str| clean_text(&class_words(name));
         if let Some(name) = name.as_ref().filter(|name| words(name) != words(known_name)) {
             return Err(Error::new(format!("the few-shot list calls the class of `{path}` `{name}`"))
-                .expected(format!("`{known_name}`, as the data set has it"))
-                .help("the list may be of another data set, or of other class names"));
+                .expected(format!("`{known_name}`, as in the data set"))
+                .help("the list may have been made for a different data set or with different class names"));
         }
         if !seen.insert(sample.path.clone()) {
             return Err(Error::new(format!("the few-shot list names `{path}` twice")));
@@ -196,7 +196,7 @@ fn matched(listed: &[Listed], dataset: &dyn Dataset, split: Split) -> Result<Vec
 /// How many classes a message names.
 const MOST_NAMED: usize = 3;
 
-/// Refuses a list that does not hold `shots` images of every class, or all of one that has fewer.
+/// Refuses a list that does not hold `shots` images of every class, or all images of a class with fewer.
 fn check_counts(listed: &[Sample], dataset: &dyn Dataset, split: Split, shots: usize) -> Result<()> {
     let counts = |samples: &[Sample]| {
         let mut counts = vec![0_usize; dataset.class_names().len()];
@@ -217,7 +217,10 @@ fn check_counts(listed: &[Sample], dataset: &dyn Dataset, split: Split, shots: u
     let named = wrong.iter().take(MOST_NAMED).map(of).collect::<Vec<_>>().join(", ");
     let more = wrong.len().saturating_sub(MOST_NAMED);
     let more = if more > 0 { format!(", and {more} more classes are wrong") } else { String::new() };
-    Err(Error::new(format!("the few-shot list holds in {} {named}{more}", split.name()))
-        .expected(format!("{shots} of every class, or all images of one that has fewer"))
-        .help("the list may be of other shots, of another split file, or of a part of the classes"))
+    Err(Error::new(format!("in {}, the few-shot list has {named}{more}", split.name()))
+        .expected(format!("{shots} of every class, or all images of a class with fewer"))
+        .help(
+            "the list may have been made for a different number of shots, with a different split file, or for some of \
+             the classes",
+        ))
 }

@@ -1,26 +1,26 @@
-//! Where the context lies among the tensors of a file.
+//! Finds the context among the tensors of a file.
 
 use super::coop::CONTEXT;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use tch::Tensor;
 
-pub(super) const WANTED: &str = "a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file of one \
-    tensor: [vectors, width], or [classes, vectors, width] where each class has its own";
+pub(super) const WANTED: &str = "a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file \
+    with a single tensor: [vectors, width], or [classes, vectors, width] if each class has its own";
 
-/// The context of a file and what lies beside it.
+/// The context in a file and the tensors saved with it.
 pub(super) struct Found {
     pub(super) vectors: Tensor,
     pub(super) prefix: Option<Tensor>,
     pub(super) suffix: Option<Tensor>,
-    /// What was assumed, a sentence each.
+    /// What was assumed, one sentence each.
     pub(super) assumed: Vec<String>,
 }
 
-/// The parts of `CoOp`'s `CustomCLIP` beside the prompt learner, which are CLIP's own and frozen.
+/// The parts of `CoOp`'s `CustomCLIP` other than the prompt learner: CLIP's own, which are frozen.
 const OF_CLIP: [&str; 3] = ["image_encoder.", "text_encoder.", "logit_scale"];
 
-/// What trainers save beside a state, which says nothing about it.
+/// What trainers save with a state, which does not matter here.
 const OF_TRAINERS: [&str; 5] = ["optimizer.", "optim.", "scheduler.", "lr_scheduler.", "scaler."];
 
 /// Finds the one context among named tensors.
@@ -39,15 +39,15 @@ pub(super) fn locate(mut tensors: BTreeMap<String, Tensor>) -> Result<Found> {
                 contexts.len(),
                 contexts.join("`, `")
             ))
-            .help("save the one that is meant alone: torch.save(tensor, FILE)"));
+            .help("save only the one you mean: torch.save(tensor, FILE)"));
         }
-        return alone(tensors);
+        return only_tensor(tensors);
     };
     let module = &name[..name.len() - CONTEXT.len()];
     let mut take = |last: &str| tensors.remove(&format!("{module}{last}"));
     let (vectors, prefix, suffix) = (take(CONTEXT), take("token_prefix"), take("token_suffix"));
     let vectors = vectors.ok_or_else(|| Error::new("the checkpoint holds no context"))?;
-    // A method of another kind would be evaluated as if it were this one.
+    // Otherwise a different kind of method would be evaluated as if it were CoOp.
     let model = module.strip_suffix("prompt_learner.").unwrap_or(module);
     let of_clip = |name: &str| {
         let own = name.strip_prefix(model).unwrap_or(name);
@@ -55,7 +55,7 @@ pub(super) fn locate(mut tensors: BTreeMap<String, Tensor>) -> Result<Found> {
     };
     if let Some(other) = tensors.keys().find(|name| !of_clip(name)) {
         return Err(Error::new(format!(
-            "beside the context, the checkpoint holds `{other}`, which CoOp does not have"
+            "besides the context, the checkpoint holds `{other}`, which CoOp does not have"
         )));
     }
     let mut assumed = Vec::new();
@@ -65,7 +65,7 @@ pub(super) fn locate(mut tensors: BTreeMap<String, Tensor>) -> Result<Found> {
     if let Some(first) = tensors.keys().next() {
         let count = tensors.len();
         assumed.push(format!(
-            "the weights of CLIP that lie beside it ({count} tensors, such as `{first}`) are taken to be those of the backbone, \
+            "the CLIP weights saved with it ({count} tensors, such as `{first}`) are taken to be the backbone's, \
              unchanged"
         ));
     }
@@ -73,7 +73,7 @@ pub(super) fn locate(mut tensors: BTreeMap<String, Tensor>) -> Result<Found> {
 }
 
 /// The only tensor of a file, whatever its name.
-fn alone(tensors: BTreeMap<String, Tensor>) -> Result<Found> {
+fn only_tensor(tensors: BTreeMap<String, Tensor>) -> Result<Found> {
     let count = tensors.len();
     let listed = |(name, tensor): (&String, &Tensor)| format!("`{name}` {:?}", tensor.size());
     let names: Vec<String> = tensors.iter().take(3).map(listed).collect();
@@ -83,11 +83,12 @@ fn alone(tensors: BTreeMap<String, Tensor>) -> Result<Found> {
             let named = if name.is_empty() { String::new() } else { format!(", `{name}`,") };
             let shape = vectors.size();
             let meaning = if shape.len() == 3 { "[classes, vectors, width]" } else { "[vectors, width]" };
-            let assumed = format!("the file's only tensor{named} of the shape {shape:?} is taken as the context {meaning}");
+            let assumed = format!("the file's only tensor{named} of shape {shape:?} is taken as the context {meaning}");
             Ok(Found { vectors, prefix: None, suffix: None, assumed: vec![assumed] })
         }
         (None, _) => Err(Error::new("the checkpoint holds no context").help(
-            "no tensor was found in it, neither alone nor in dictionaries; CoOp writes prompt_learner/model.pth.tar-EPOCH",
+            "it holds no tensors, neither at the top level nor in dictionaries; CoOp writes \
+             prompt_learner/model.pth.tar-EPOCH",
         )),
         _ => Err(Error::new("the checkpoint holds no context").help(format!(
             "it holds {count} tensors, such as {}; CoOp writes prompt_learner/model.pth.tar-EPOCH",

@@ -1,5 +1,4 @@
-//! What the Python code of `CoOp` and its descendants reads and writes, for going there and back. Nothing in a file is
-//! executed.
+//! Reads and writes the files of `CoOp`'s Python code and its descendants. Nothing in a file is executed.
 
 mod class_tokens;
 pub mod coop;

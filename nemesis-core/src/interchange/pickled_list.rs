@@ -1,18 +1,17 @@
-//! Dassl's few-shot lists: pickles of `{"train": [Datum, …], "val": […]}`, whose attributes are read and whose code is
-//! not.
+//! Dassl's few-shot lists: pickles of `{"train": [Datum, …], "val": […]}`. Attributes are read; no code is run.
 
 use crate::backbone::clip::checkpoint::pickle::{Id, Pickle, Value};
 use crate::{Error, Result};
 
-/// An image's path, label and class name, as a list has them. Dassl's own default of the name says nothing.
+/// An image's path, label and class name, as in a list. An empty name, Dassl's default, counts as none.
 pub(super) type Datum = (String, i64, Option<String>);
 
 /// The lists `train` and `val` of a pickle; the second is missing from those of data sets without validation images.
 pub(super) fn read(bytes: &[u8]) -> Result<(Vec<Datum>, Option<Vec<Datum>>)> {
     let wanted = || {
-        Error::new("the pickle is no few-shot list")
+        Error::new("the pickle is not a few-shot list")
             .expected("a dictionary with a list of images under `train`")
-            .help("CoOp's code leaves such lists in `split_fewshot`; of pickles, those of protocol 2 to 5 are read")
+            .help("CoOp's code writes these lists to `split_fewshot`; pickle protocols 2 to 5 are supported")
     };
     let pickle = Pickle::parse(bytes).map_err(|_| wanted())?;
     let list = |split: &str, id: Id| -> Result<Vec<Datum>> {
@@ -20,7 +19,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Vec<Datum>, Option<Vec<Datum>>)> {
         let datum = |(at, item): (usize, &Id)| {
             datum(&pickle, *item).ok_or_else(wanted)?.map_err(|what| {
                 Error::new(format!("image {} of {split} in the few-shot list has {what}", at + 1))
-                    .expected("a text as path and a whole number as label")
+                    .expected("a string as the path and a whole number as the label")
             })
         };
         items.iter().enumerate().map(datum).collect()
@@ -42,7 +41,7 @@ fn datum(pickle: &Pickle, id: Id) -> Option<Result<Datum, String>> {
     Some(label.map(|label| (path.to_owned(), label, name)))
 }
 
-/// A whole number in any form that Python and `NumPy` have for one, or the name of the form that it has instead.
+/// A whole number in any form that Python and `NumPy` use, or a description of what it is instead.
 fn number(pickle: &Pickle, id: Id) -> Result<i64, String> {
     match pickle.value(id) {
         Value::Int(number) => Ok(*number),
@@ -58,11 +57,11 @@ fn number(pickle: &Pickle, id: Id) -> Result<i64, String> {
 }
 
 fn whole(number: f64) -> Option<i64> {
-    // Labels are small; beyond this not every whole number has a floating-point number of its own.
+    // Labels are small. Beyond this limit, not every whole number can be represented as a floating-point number.
     (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
 }
 
-/// The number of `NumPy`'s `scalar(dtype, bytes)`; nothing where the arguments are not these.
+/// The number in `NumPy`'s `scalar(dtype, bytes)`; `None` if the arguments do not fit.
 fn scalar(pickle: &Pickle, arguments: Id) -> Option<Result<i64, String>> {
     let [dtype, bytes] = pickle.sequence(arguments)? else { return None };
     let Value::Object { arguments, state, .. } = pickle.value(*dtype) else { return None };
@@ -94,7 +93,7 @@ fn scalar(pickle: &Pickle, arguments: Id) -> Option<Result<i64, String>> {
     })
 }
 
-/// `NumPy`'s name of a type, where its code is that of a number: `float16` for `f2`.
+/// `NumPy`'s name of a number type from its code: `float16` for `f2`.
 fn type_name(code: &str) -> String {
     let number = code.split_at_checked(1).and_then(|(kind, width)| {
         let kind = match kind {
@@ -110,7 +109,7 @@ fn type_name(code: &str) -> String {
     number.unwrap_or_else(|| code.to_owned())
 }
 
-/// The bytes of a value: Python 3 writes them by protocol 2 as a text to be encoded, Python 2 as a text.
+/// The bytes of a value. With protocol 2, Python 3 writes them as a string to be encoded, Python 2 as a string.
 fn raw_bytes(pickle: &Pickle, id: Id) -> Option<Vec<u8>> {
     match pickle.value(id) {
         Value::Bytes(bytes) => Some(bytes.clone()),
@@ -130,11 +129,11 @@ fn form(pickle: &Pickle, id: Id) -> String {
     match pickle.value(id) {
         Value::Other => "a number of more than 64 bits".to_owned(),
         Value::None => "`None`".to_owned(),
-        Value::Bool(truth) => format!("the truth value `{}`", if *truth { "True" } else { "False" }),
+        Value::Bool(truth) => format!("the Boolean `{}`", if *truth { "True" } else { "False" }),
         Value::Int(number) => format!("the number {number}"),
         Value::Float(number) => format!("the number {number}"),
         Value::Bytes(_) => "bytes".to_owned(),
-        Value::Text(text) => format!("the text `{text}`"),
+        Value::Text(text) => format!("the string `{text}`"),
         Value::Sequence(_) => "a list".to_owned(),
         Value::Dict(_) => "a dictionary".to_owned(),
         Value::Global(name) => format!("`{name}`"),
@@ -144,6 +143,6 @@ fn form(pickle: &Pickle, id: Id) -> String {
             }
             class => format!("an object of `{}`", class.unwrap_or("another object")),
         },
-        Value::Persistent(_) => "something that lies outside of the file".to_owned(),
+        Value::Persistent(_) => "something stored outside the file".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! What a plugin's file says of itself, read without loading it.
+//! What a plugin's file says about itself, read without loading it.
 
 use crate::error::Kind;
 use crate::{Error, Result, files};
@@ -26,7 +26,7 @@ pub struct Metadata {
     pub source: String,
 }
 
-/// A plugin's file: where it is, what it holds, and what it says of itself.
+/// A plugin's file: where it is, its hash, and what it says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginFile {
     path: PathBuf,
@@ -35,11 +35,11 @@ pub struct PluginFile {
 }
 
 impl PluginFile {
-    /// Reads what the file says of itself. None of its code runs.
+    /// Reads what the file says about itself. None of its code runs.
     ///
     /// # Errors
     ///
-    /// When it is unreadable, no shared library, or no plugin.
+    /// When it is unreadable, or is not a shared library or not a plugin.
     pub fn inspect(path: &Path) -> Result<Self> {
         let bytes = files::read(path)?;
         let metadata = Metadata::of_library(&bytes).map_err(|error| error.at(path))?;
@@ -56,16 +56,16 @@ impl PluginFile {
         &self.hash
     }
 
-    /// What it says of itself.
+    /// What it says about itself.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
-    /// Whether this program can load it: the C interface and libtorch must fit.
+    /// Whether this program can load it: the versions of the C interface and of libtorch must match.
     ///
     /// # Errors
     ///
-    /// When they do not; the message tells both sides.
+    /// When they do not; the message names both.
     pub fn compatible(&self) -> Result<()> {
         self.metadata.compatible().map_err(|error| error.at(&self.path))
     }
@@ -74,14 +74,14 @@ impl PluginFile {
 impl Metadata {
     /// Reads the metadata from the bytes of a shared library.
     fn of_library(bytes: &[u8]) -> Result<Self> {
-        let help = "give the path of a built plugin, such as target/release/libnemesis_method_coop.so";
-        let no_library = |why: &str| Error::new(format!("this is no shared library: {why}")).help(help);
+        let help = "give the path to a built plugin, such as target/release/libnemesis_method_coop.so";
+        let no_library = |why: &str| Error::new(format!("this is not a shared library: {why}")).help(help);
         let library = object::File::parse(bytes).map_err(|e| no_library(&e.to_string()))?;
         if library.kind() != ObjectKind::Dynamic {
-            return Err(no_library("it is another kind of object file"));
+            return Err(no_library("it is a different kind of object file"));
         }
         let section = library.section_by_name(abi::SECTION).ok_or_else(|| {
-            Error::new("this shared library is no plugin of nemesis")
+            Error::new("this shared library is not a nemesis plugin")
                 .expected(format!("a section `{}`, which `export_method!` makes", abi::SECTION))
         })?;
         let content = section.data().map_err(|e| no_library(&e.to_string()))?;
@@ -90,7 +90,7 @@ impl Metadata {
         Self::parse(text.trim_end_matches('\0')).map_err(|what| broken(&what))
     }
 
-    /// Parses lines `key=value`; unknown keys are for later versions.
+    /// Parses lines `key=value`. Unknown keys are ignored, because later versions may add some.
     fn parse(text: &str) -> Result<Self, String> {
         let value = |key: &str| {
             let lines = text.lines().filter_map(|line| line.split_once('='));
@@ -106,7 +106,7 @@ impl Metadata {
             version: value("version")?,
             source: value("source")?,
         };
-        // Ids stand in file names and on the command line.
+        // Ids are used in file names and on the command line.
         let kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if !metadata.id.chars().all(kebab) || !metadata.id.starts_with(|c: char| c.is_ascii_lowercase()) {
             return Err(format!("has the id `{}`, which is not in kebab case", metadata.id));
@@ -114,7 +114,7 @@ impl Metadata {
         Ok(metadata)
     }
 
-    /// Whether a host of this program's versions can load it.
+    /// Whether a host with this program's versions can load it.
     pub(super) fn compatible(&self) -> Result<()> {
         let refused = |theirs: &str, ours: &str, help: &str| {
             Error::new(format!("the plugin `{}` was made for {theirs}", self.id))
@@ -128,11 +128,11 @@ impl Metadata {
         if !numbers.is_some_and(fits) {
             return Err(refused(
                 &format!("version {} of the plugin interface", self.abi),
-                &format!("version {}, which this nemesis has", abi::ABI_VERSION),
-                "build the plugin with the SDK of this nemesis, or use the nemesis that it was built for",
+                &format!("version {}, which this nemesis uses", abi::ABI_VERSION),
+                "rebuild the plugin with the SDK of this nemesis, or use the nemesis it was built for",
             ));
         }
-        let rebuild = format!("build the plugin against libtorch {}: `nemesis env` prints how", versions::LIBTORCH);
+        let rebuild = format!("rebuild the plugin against libtorch {}: `nemesis env` prints how", versions::LIBTORCH);
         if self.libtorch != versions::LIBTORCH {
             return Err(refused(
                 &format!("libtorch {}", self.libtorch),
@@ -163,30 +163,30 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_key_and_a_bad_id_are_told() {
+    fn a_missing_key_and_a_bad_id_are_reported() {
         assert_eq!(parse("libtorch=2.11.0\n", "").unwrap_err(), "lacks `libtorch`");
         assert_eq!(parse("id=coop", "id=").unwrap_err(), "lacks `id`");
         assert_eq!(parse("id=coop", "id=../x").unwrap_err(), "has the id `../x`, which is not in kebab case");
     }
 
     #[test]
-    fn both_sides_are_told_when_they_differ() {
+    fn both_versions_are_named_when_they_differ() {
         assert_eq!(parse("abi", "abi").unwrap().compatible(), Ok(()));
         let refused = |from, to| parse(from, to).unwrap().compatible().unwrap_err();
         insta::assert_snapshot!(refused("abi=1.0", "abi=2.0"), @r"
         the plugin `coop` was made for version 2.0 of the plugin interface
-          expected: version 1.0, which this nemesis has
-          help: build the plugin with the SDK of this nemesis, or use the nemesis that it was built for
+          expected: version 1.0, which this nemesis uses
+          help: rebuild the plugin with the SDK of this nemesis, or use the nemesis it was built for
         ");
         insta::assert_snapshot!(refused("2.11.0", "2.13.0"), @r"
         the plugin `coop` was made for libtorch 2.13.0
           expected: libtorch 2.11.0, which this nemesis uses
-          help: build the plugin against libtorch 2.11.0: `nemesis env` prints how
+          help: rebuild the plugin against libtorch 2.11.0: `nemesis env` prints how
         ");
         insta::assert_snapshot!(refused("abi=1\n", "abi=0\n"), @r"
         the plugin `coop` was made for a libtorch with _GLIBCXX_USE_CXX11_ABI=0
           expected: _GLIBCXX_USE_CXX11_ABI=1, which this nemesis uses
-          help: build the plugin against libtorch 2.11.0: `nemesis env` prints how
+          help: rebuild the plugin against libtorch 2.11.0: `nemesis env` prints how
         ");
     }
 
@@ -198,7 +198,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_library_is_told() {
-        assert!(Metadata::of_library(b"#!/bin/sh").unwrap_err().to_string().starts_with("this is no shared library"));
+    fn a_file_that_is_not_a_library_is_refused() {
+        assert!(
+            Metadata::of_library(b"#!/bin/sh").unwrap_err().to_string().starts_with("this is not a shared library")
+        );
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub struct Candidate {
     /// Where it is.
     pub path: PathBuf,
-    /// What it says of itself, or why it is no plugin.
+    /// What it says about itself, or why it is not a plugin.
     pub inspected: Result<PluginFile>,
 }
 
@@ -20,14 +20,14 @@ impl Candidate {
     ///
     /// # Errors
     ///
-    /// When the file is no plugin, or one for another nemesis or libtorch.
+    /// When the file is not a plugin, or is one for another nemesis or libtorch.
     pub fn usable(&self) -> Result<&PluginFile> {
         let file = self.inspected.as_ref().map_err(Error::clone)?;
         file.compatible().map(|()| file)
     }
 }
 
-/// The plugins that the user's files and folders hold. No code of theirs runs before one is loaded.
+/// The plugins in the user's files and folders. None of their code runs until one is loaded.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     candidates: Vec<Candidate>,
@@ -38,12 +38,12 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// When a place does not exist. A file that is no plugin is a [`Candidate`] that says so.
+    /// When a place does not exist. A file that is not a plugin is a [`Candidate`] that says so.
     pub fn scan(places: &[PathBuf]) -> Result<Self> {
         let mut paths = Vec::new();
         for place in places {
             let failed = |e: std::io::Error| {
-                Error::io("find plugins", place, &e).expected("a plugin's file or a folder that holds some")
+                Error::io("find plugins", place, &e).expected("a plugin file, or a folder with plugins")
             };
             if fs::metadata(place).map_err(failed)?.is_dir() {
                 let entries = fs::read_dir(place).map_err(failed)?;
@@ -58,7 +58,7 @@ impl Registry {
                 paths.push(place.clone());
             }
         }
-        // A file may be named twice, or lie in a folder that is named, too.
+        // A file may be named twice, or lie in a folder that is also named.
         let mut seen = std::collections::BTreeSet::new();
         paths.retain(|path| seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.clone())));
         let inspect = |path: PathBuf| Candidate { inspected: PluginFile::inspect(&path), path };
@@ -83,7 +83,7 @@ impl Registry {
             if let Some(other) = matching.find(|other| other.hash() != file.hash()) {
                 let (one, two) = (file.path().display(), other.path().display());
                 return Err(Error::new(format!("two plugins have the id `{id}`: {one} and {two}"))
-                    .help("name one of the files with `--plugin`, or give one of the plugins another id"));
+                    .help("choose one of the files with `--plugin`, or give one of the plugins a different id"));
             }
             file.compatible()?;
             return Ok(file);
@@ -94,7 +94,7 @@ impl Registry {
         }
         let known: Vec<&str> = plugins().map(|file| file.metadata().id.as_str()).collect();
         let help = if known.is_empty() {
-            "no plugin was found: build the methods with `cargo build`, or name a file or folder with `--plugin`"
+            "no plugins were found: build the methods with `cargo build`, or name a file or folder with `--plugin`"
                 .to_owned()
         } else {
             suggest(id, known)
@@ -103,13 +103,13 @@ impl Registry {
     }
 }
 
-/// Whether cargo would name the library of a method so.
+/// Whether the file is named as cargo names the library of a method.
 fn is_named_as_plugin(path: &Path) -> bool {
     let library = path.extension().is_some_and(|extension| extension == "so" || extension == "dylib");
     library && path.file_stem().and_then(|stem| stem.to_str()).is_some_and(|stem| stem.starts_with(PREFIX))
 }
 
-/// Whether cargo would name the library of the method `id` so.
+/// Whether the file is named as cargo names the library of the method `id`.
 fn is_named_after(path: &Path, id: &str) -> bool {
     path.file_stem().and_then(|stem| stem.to_str()) == Some(&format!("{PREFIX}{}", id.replace('-', "_")))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 /// Who sees the symbols of a library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Symbols {
-    /// Whoever asks the library itself.
+    /// Only code that looks them up in the library itself.
     Own,
     /// Every library that is opened later.
     Shared,

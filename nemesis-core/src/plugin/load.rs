@@ -28,8 +28,8 @@ impl Plugin {
     ///
     /// # Errors
     ///
-    /// When the file is no plugin, was made for another nemesis or libtorch, needs what this libtorch lacks, or
-    /// contradicts itself.
+    /// When the file is not a plugin, was made for another nemesis or libtorch, needs symbols that this libtorch lacks,
+    /// or contradicts itself.
     pub fn load(path: &Path) -> Result<Self> {
         let file = PluginFile::inspect(path)?;
         file.compatible()?;
@@ -58,7 +58,7 @@ impl Plugin {
         &self.file
     }
 
-    /// Who the method is and what it asks of the host.
+    /// What the method is and what it asks of the host.
     pub fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
@@ -73,7 +73,7 @@ impl Plugin {
         self.table
     }
 
-    /// Creates a method for a task; options that are not given have their defaults.
+    /// Creates a method for a task. Options that are not given have their defaults.
     ///
     /// # Errors
     ///
@@ -125,7 +125,7 @@ pub fn check_options<'a>(method: &Descriptor, options: impl IntoIterator<Item = 
     }
 }
 
-/// Why the dynamic linker refused: mostly a symbol that another libtorch has.
+/// Why the dynamic linker refused: usually a symbol that only another libtorch has.
 fn cannot_load(file: &PluginFile, refusal: &Refusal) -> Error {
     let Metadata { id, libtorch, .. } = file.metadata();
     let error = Error::new(format!("the plugin `{id}` cannot be loaded: {}", refusal.words)).at(file.path());
@@ -133,10 +133,10 @@ fn cannot_load(file: &PluginFile, refusal: &Refusal) -> Error {
         error
             .of_kind(Kind::Incompatible)
             .expected(format!(
-                "symbols of libtorch {}; the plugin says that it was built against {libtorch}",
+                "only symbols of libtorch {}; the plugin says it was built against {libtorch}",
                 versions::LIBTORCH
             ))
-            .help("build the plugin against the libtorch of this nemesis: `nemesis env` prints how")
+            .help("rebuild the plugin against the libtorch of this nemesis: `nemesis env` prints how")
     } else {
         error
     }
@@ -149,9 +149,9 @@ fn cannot_load(file: &PluginFile, refusal: &Refusal) -> Error {
 /// `entry` is null or leads to an entry of any version of the interface.
 unsafe fn check_versions(entry: *const abi::Entry, metadata: &Metadata) -> Result<()> {
     if entry.is_null() {
-        return Err(Error::new("the plugin could not describe itself: its entry is a null pointer"));
+        return Err(Error::new("the plugin cannot describe itself: its entry is a null pointer"));
     }
-    // SAFETY: size and version stand at the beginning of the entry in all versions of the interface.
+    // SAFETY: size and version are at the start of the entry in every version of the interface.
     let (size, major, minor) = unsafe {
         let size = (&raw const (*entry).struct_size).read();
         (size, (&raw const (*entry).abi_major).read(), (&raw const (*entry).abi_minor).read())
@@ -164,19 +164,19 @@ unsafe fn check_versions(entry: *const abi::Entry, metadata: &Metadata) -> Resul
             Error::new(format!("the plugin's entry has {size} bytes")).expected(format!("at least {wanted} bytes"))
         );
     }
-    // SAFETY: the entry is as large as this side knows it, and its texts are static.
+    // SAFETY: the entry is at least as large as this side's, and its strings are static.
     let (libtorch, cxx11_abi) = unsafe { (text((*entry).libtorch)?, text((*entry).cxx11_abi)?) };
     let loaded = Metadata { libtorch: libtorch.to_owned(), cxx11_abi: cxx11_abi.to_owned(), ..loaded };
     loaded.compatible()?;
     if loaded != *metadata {
-        return Err(Error::new("the plugin's file and its entry tell different versions")
+        return Err(Error::new("the plugin's file and its entry give different versions")
             .of_kind(Kind::Incompatible)
             .expected(format!("abi {} and libtorch {}, as the file says", metadata.abi, metadata.libtorch)));
     }
     Ok(())
 }
 
-/// All functions that are not optional must be there.
+/// Checks that all required functions are there.
 fn check_functions(entry: &abi::Entry, table: &abi::MethodTable) -> method::Result<()> {
     required(entry.create, "create")?;
     required(table.destroy, "destroy")?;
@@ -188,11 +188,11 @@ fn check_functions(entry: &abi::Entry, table: &abi::MethodTable) -> method::Resu
     Ok(())
 }
 
-/// The descriptor in the entry, which must agree with the file's own words.
+/// The descriptor in the entry, which must agree with the file's metadata.
 ///
 /// # Safety
 ///
-/// The entry's texts are static.
+/// The entry's strings are static.
 unsafe fn read_descriptor(entry: &abi::Entry, metadata: &Metadata) -> method::Result<Descriptor> {
     // SAFETY: the caller vouches for it.
     let json = unsafe { text(entry.descriptor) }?;
@@ -204,13 +204,13 @@ unsafe fn read_descriptor(entry: &abi::Entry, metadata: &Metadata) -> method::Re
         ("source", &descriptor.source, &metadata.source),
     ] {
         if in_entry != in_file {
-            let message = format!("its descriptor has the {what} `{in_entry}`, its file says `{in_file}`");
+            let message = format!("its descriptor has the {what} `{in_entry}`, but its file says `{in_file}`");
             return Err(method::Error::new(message));
         }
     }
     let needs = descriptor.needs;
     if !needs.features && (needs.validation || descriptor.optimisation == Optimisation::Fit) {
-        return Err(method::Error::new("it wants to look at features of the sample, and does not ask for `features`"));
+        return Err(method::Error::new("it uses features of the few-shot sample but does not ask for `features`"));
     }
     Ok(descriptor)
 }

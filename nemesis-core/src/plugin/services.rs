@@ -5,8 +5,8 @@ use crate::method::{Error, Host, LogLevel, Result};
 use std::ffi::{c_char, c_void};
 use tch::Tensor;
 
-/// Runs `body` with a table over `host`. The table and all that it leads to end with this call: nothing of it may be kept
-/// on the other side.
+/// Runs `body` with a table over `host`. The table and all it points to are valid only during this call; the other side
+/// must not keep any of it.
 pub(super) fn with_table<T>(host: &dyn Host, body: impl FnOnce(*const abi::Host) -> T) -> T {
     // A reference to a trait object is two pointers wide; the context is a pointer to it.
     let context: *const &dyn Host = &raw const host;
@@ -27,8 +27,9 @@ pub(super) fn with_table<T>(host: &dyn Host, body: impl FnOnce(*const abi::Host)
     body(&raw const table)
 }
 
-// In each block below, SAFETY: `context` is the one that `with_table` made and is still on its stack; the plugin keeps the
-// rules of the border (see `nemesis_abi`), so that every other pointer leads to values that live until the call returns.
+// In each block below, SAFETY: `context` is the one that `with_table` made and is still on its stack; the plugin keeps
+// the rules of the border (see `nemesis_abi`), so that every other pointer leads to values that live until the call
+// returns.
 
 /// Runs a service with the host behind `context`.
 unsafe fn serve(context: *mut c_void, body: impl FnOnce(&dyn Host) -> Result<()>) -> abi::Status {
@@ -39,7 +40,7 @@ unsafe fn serve(context: *mut c_void, body: impl FnOnce(&dyn Host) -> Result<()>
 /// Hands over the tensor that a service returns.
 unsafe fn write(out: *mut abi::Tensor, tensor: Tensor) -> Result<()> {
     if out.is_null() {
-        return Err(Error::new("there is no place to write the result to"));
+        return Err(Error::new("there is nowhere to write the result: the pointer is null"));
     }
     // SAFETY: see above.
     unsafe { out.write(release(tensor)) };
@@ -117,7 +118,7 @@ unsafe extern "C" fn gradients(
             let inputs = slice(inputs, count).iter().map(|input| copy(*input, "input")).collect::<Result<Vec<_>>>()?;
             let gradients = host.gradients(&loss, &inputs.iter().collect::<Vec<_>>())?;
             if gradients.len() != count || (out.is_null() && count > 0) {
-                return Err(Error::new(format!("{} gradients for {count} inputs", gradients.len())));
+                return Err(Error::new(format!("the host made {} gradients for {count} inputs", gradients.len())));
             }
             for (i, gradient) in gradients.into_iter().enumerate() {
                 out.add(i).write(release(gradient));
@@ -139,7 +140,7 @@ unsafe extern "C" fn random(
         serve(context, |host| {
             let draws = host.random(text(purpose)?, index, count);
             if draws.len() != count || (out.is_null() && count > 0) {
-                return Err(Error::new(format!("{} draws for {count}", draws.len())));
+                return Err(Error::new(format!("the host made {} draws instead of {count}", draws.len())));
             }
             for (i, draw) in draws.into_iter().enumerate() {
                 out.add(i).write(draw);

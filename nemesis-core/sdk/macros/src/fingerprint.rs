@@ -1,4 +1,4 @@
-//! The hash itself: over relative paths and what counts of the files, in the order of the paths.
+//! The hash itself: over relative paths and the significant parts of the files, in path order.
 
 use crate::{lock, tokens};
 use std::collections::BTreeMap;
@@ -15,12 +15,12 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Hashes the files and folders `paths` relative to the folder `root` of the crate `crate_name`, and the versions of
-    /// what the crate rests on.
+    /// Hashes the files and folders `paths` relative to the folder `root` of the crate `crate_name`, and the versions
+    /// of the crate's dependencies.
     ///
-    /// The lock file is not among the files: where a version changes cargo compiles the crate anew by itself.
+    /// The lock file is not among the files: cargo recompiles the crate anyway if a version changes.
     pub(crate) fn of(crate_name: &str, root: &Path, paths: &[String]) -> Result<Self, String> {
-        // The name that is hashed for each file does not depend on where the crate lies.
+        // The name hashed for each file does not depend on where the crate is.
         let mut files = BTreeMap::new();
         for name in paths {
             collect(&root.join(name), name, &mut files)?;
@@ -48,8 +48,8 @@ impl Fingerprint {
         }
         if let Some(lock) = root.ancestors().map(|folder| folder.join("Cargo.lock")).find(|lock| lock.is_file()) {
             let lock = String::from_utf8_lossy(&read(&lock)?).into_owned();
-            // A lock file that does not know the crate is another's; all of it is the safe choice then.
-            add("Cargo.lock", lock::rests_on(&lock, crate_name).unwrap_or(lock).as_bytes());
+            // A lock file without the crate belongs to something else. Hashing all of it is the safe choice.
+            add("Cargo.lock", lock::dependencies_of(&lock, crate_name).unwrap_or(lock).as_bytes());
         }
         let hash = hasher.finalize().to_hex()[..32].to_owned();
         let files = files.into_values().map(|path| path.display().to_string()).collect();
@@ -61,7 +61,7 @@ fn text(content: Vec<u8>) -> Result<String, String> {
     String::from_utf8(content).map_err(|e| e.to_string())
 }
 
-/// The lines of a TOML file that say something, which in a manifest no text over several lines does.
+/// The lines of a manifest that are neither blank nor comments. Manifests have no multi-line strings.
 fn without_comments(toml: &str) -> String {
     let says = |line: &&str| !line.is_empty() && !line.starts_with('#');
     toml.lines().map(str::trim).filter(says).collect::<Vec<_>>().join("\n")
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_does_not_matter_and_the_sources_do() {
+    fn the_location_does_not_matter_but_the_sources_do() {
         let folder = std::env::temp_dir().join(format!("nemesis-fingerprint-{}", std::process::id()));
         let own = ["src".to_owned(), "Cargo.toml".to_owned()];
         let hash = |place: &str, main: &str, extra: &[String]| {
@@ -130,9 +130,9 @@ mod tests {
         assert!(error.contains("/nonexistent/src"), "{error}");
     }
 
-    /// What computes in this project: comments, tests and messages may be mended there without voiding a record.
+    /// In the code that computes results, comments, tests and messages may change without invalidating records.
     #[test]
-    fn maintenance_leaves_the_engines_fingerprint_and_a_constant_does_not() {
+    fn maintenance_keeps_the_engines_fingerprint_but_changing_a_constant_does_not() {
         let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let folder = std::env::temp_dir().join(format!("nemesis-maintenance-{}", std::process::id()));
         let file = folder.join("src/compute/train/optimiser.rs");

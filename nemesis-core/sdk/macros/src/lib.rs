@@ -10,12 +10,12 @@ use std::path::Path;
 
 /// A hash over the sources of the calling crate, as 32 hexadecimal digits in a string literal.
 ///
-/// It covers `src/**`, `Cargo.toml`, and the versions of all packages that the crate rests on, by the nearest
-/// `Cargo.lock` in its folder or above it. Of Rust sources only what can change a result counts: comments,
-/// documentation, tests and the texts of errors do not. Further files and
-/// folders can be named by string arguments, relative to the crate's folder: `source_fingerprint!("../other/src")`.
-/// With `only` before the first of them, they alone are covered beside the packages: `source_fingerprint!(only "src/a")`.
-/// The same sources give the same hash wherever they lie. The crate is compiled anew when one of the files changes.
+/// It covers `src/**`, `Cargo.toml`, and the versions of all packages that the crate depends on, from the nearest
+/// `Cargo.lock` in its folder or above it. In Rust sources, only what can change a result counts: comments,
+/// documentation, tests and the texts of errors do not. More files and folders can be given as string arguments,
+/// relative to the crate's folder: `source_fingerprint!("../other/src")`. With `only` before the first of them, the
+/// hash covers only these and the packages: `source_fingerprint!(only "src/a")`. The same sources give the same hash
+/// wherever they are. The crate is recompiled when one of the files changes.
 #[proc_macro]
 pub fn source_fingerprint(arguments: TokenStream) -> TokenStream {
     let expanded = paths(arguments).and_then(|paths| {
@@ -29,15 +29,14 @@ pub fn source_fingerprint(arguments: TokenStream) -> TokenStream {
     code.parse().unwrap_or_default()
 }
 
-/// The hash as an expression. The constants within tell cargo which files it depends on, and leave no trace in the
-/// binary.
+/// The hash as an expression. Its constants make cargo track the files, and leave no trace in the binary.
 fn expression(fingerprint: &Fingerprint) -> String {
     let track = |code, file| format!("{code} const _: &[u8] = ::core::include_bytes!({file:?});");
     let tracked = fingerprint.files.iter().fold(String::new(), track);
     format!("{{ {tracked} {:?} }}", fingerprint.hash)
 }
 
-/// The paths that are covered: those of the crate unless the arguments begin with `only`, and the arguments, which are
+/// The paths that are covered: the crate's own, unless the arguments begin with `only`, and the arguments, which are
 /// string literals separated by commas.
 fn paths(arguments: TokenStream) -> Result<Vec<String>, String> {
     let mut arguments = arguments.into_iter().peekable();

@@ -1,8 +1,8 @@
-//! What a lock file says of one package: what it rests on.
+//! Finds the dependencies of one package in a lock file.
 
 use std::collections::BTreeSet;
 
-/// A package in a lock file; its dependencies are as they stand there.
+/// A package in a lock file, with its dependencies as written there.
 #[derive(Default)]
 struct Package<'a> {
     name: &'a str,
@@ -12,11 +12,11 @@ struct Package<'a> {
     dependencies: Vec<&'a str>,
 }
 
-/// A line for each package of others that `root` rests on, directly or not: name, version and source. `None` where the
-/// lock file does not know `root`.
+/// A line with name, version and source for each external package that `root` depends on, directly or not. `None` if
+/// the lock file does not contain `root`.
 ///
-/// What else is in the workspace leaves no trace, so that a method which is added there moves no other's hash.
-pub(crate) fn rests_on(lock: &str, root: &str) -> Option<String> {
+/// Nothing else in the workspace matters, so adding a method does not change the hashes of others.
+pub(crate) fn dependencies_of(lock: &str, root: &str) -> Option<String> {
     let packages = parse(lock);
     let mut found = BTreeSet::new();
     let mut open = vec![packages.iter().find(|package| package.name == root && package.source.is_empty())?];
@@ -30,7 +30,7 @@ pub(crate) fn rests_on(lock: &str, root: &str) -> Option<String> {
     Some(lines.concat())
 }
 
-/// The package that a dependency names: `name`, or `name version` or more where the name alone would not do.
+/// The package that a dependency names: `name`, or `name version` or more if the name is not enough.
 fn resolve<'a, 'b>(packages: &'b [Package<'a>], dependency: &str) -> Option<&'b Package<'a>> {
     let mut words = dependency.split(' ');
     let (name, version) = (words.next(), words.next());
@@ -39,7 +39,7 @@ fn resolve<'a, 'b>(packages: &'b [Package<'a>], dependency: &str) -> Option<&'b 
         .find(|package| Some(package.name) == name && version.is_none_or(|version| version == package.version))
 }
 
-/// Cargo writes lock files itself, one key a line; of TOML no more is needed.
+/// Cargo writes lock files itself, with one key per line, so no full TOML parser is needed.
 fn parse(lock: &str) -> Vec<Package<'_>> {
     let mut packages: Vec<Package<'_>> = Vec::new();
     for line in lock.lines() {
@@ -52,7 +52,7 @@ fn parse(lock: &str) -> Vec<Package<'_>> {
             Some(("version", value)) => package.version = value.trim_matches('"'),
             Some(("source", value)) => package.source = value.trim_matches('"'),
             Some(_) => {}
-            // The elements of a list stand on lines of their own.
+            // List elements are on their own lines.
             None => package.dependencies.extend(line.strip_prefix(" \"").and_then(|line| line.strip_suffix("\","))),
         }
     }
@@ -99,16 +99,16 @@ dependencies = [
 "#;
 
     #[test]
-    fn what_is_rested_on_is_found_through_the_workspace() {
-        assert_eq!(rests_on(LOCK, "method").as_deref(), Some("deep 1.0.0 registry\n"));
-        assert_eq!(rests_on(LOCK, "other").as_deref(), Some("deep 2.0.0 registry\n"));
-        assert_eq!(rests_on(LOCK, "deep"), None);
+    fn dependencies_are_found_through_the_workspace() {
+        assert_eq!(dependencies_of(LOCK, "method").as_deref(), Some("deep 1.0.0 registry\n"));
+        assert_eq!(dependencies_of(LOCK, "other").as_deref(), Some("deep 2.0.0 registry\n"));
+        assert_eq!(dependencies_of(LOCK, "deep"), None);
     }
 
     #[test]
     fn the_lock_file_of_this_workspace_is_read() {
         let lock = include_str!("../../../../Cargo.lock");
-        let found = rests_on(lock, "nemesis-macros").unwrap();
+        let found = dependencies_of(lock, "nemesis-macros").unwrap();
         assert!(found.lines().any(|line| line.starts_with("blake3 1.")) && !found.contains("nemesis"), "{found}");
     }
 }

@@ -1,14 +1,15 @@
-//! What of a Rust source can change a result: its tokens, without comments, documentation, tests and messages.
+//! The parts of a Rust source that can change a result: its tokens, without comments, documentation, tests and
+//! messages.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use std::iter::Peekable;
 
-/// Methods and functions of errors, and macros that panic: what is said in their arguments is for people.
+/// Methods of errors, and macros that panic: the text in their arguments is for people.
 const MESSAGES: [&str; 4] = ["help", "expected", "context", "expect"];
 const PANICS: [&str; 7] =
     ["panic", "unreachable", "assert", "assert_eq", "assert_ne", "debug_assert", "debug_assert_eq"];
 
-/// The tokens of a source that count, one a line.
+/// The significant tokens of a source, one per line.
 ///
 /// # Errors
 ///
@@ -20,10 +21,10 @@ pub(crate) fn significant(source: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// Writes tokens; within a message, text literals are left out.
+/// Writes tokens. In a message, string literals are left out.
 fn write(tokens: TokenStream, in_message: bool, text: &mut String) {
     let mut tokens = tokens.into_iter().peekable();
-    // The last two tokens tell whether a group is the arguments of something.
+    // The last two tokens show whether a group holds arguments.
     let mut before = [String::new(), String::new()];
     while let Some(token) = tokens.next() {
         if is_punct(&token, '#') && skip_attribute(&mut tokens) {
@@ -62,7 +63,7 @@ fn is_message([before, last]: &[String; 2], written: &str) -> bool {
         || (last == "new" && written.ends_with("Error\n:\n:\nnew\n"))
 }
 
-/// Skips the rest of an attribute if it is documentation, and what it stands on if that is for tests alone.
+/// Skips the rest of an attribute if it is documentation, and also the item it is on if that is only for tests.
 fn skip_attribute(tokens: &mut Peekable<impl Iterator<Item = TokenTree>>) -> bool {
     if tokens.peek().is_some_and(|token| is_punct(token, '!')) {
         // An inner attribute: `#![doc = …]`. Others are lints, which change no result.
@@ -82,8 +83,8 @@ fn skip_attribute(tokens: &mut Peekable<impl Iterator<Item = TokenTree>>) -> boo
     true
 }
 
-/// Skips an item: up to its block, semicolon or comma, whichever comes first. Where that is too early, as in a list of
-/// generic parameters, the rest counts, which at worst makes two hashes differ that might be equal.
+/// Skips an item, up to its block, semicolon or comma, whichever comes first. If that is too early, as in a list of
+/// generic parameters, the rest counts. At worst, two hashes differ that could be equal.
 fn skip_item(tokens: &mut impl Iterator<Item = TokenTree>) {
     let ends = |token: &TokenTree| match token {
         TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,

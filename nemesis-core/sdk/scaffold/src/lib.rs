@@ -1,8 +1,8 @@
-//! Makes the crate of a new method from the template, for `cargo xtask new-method` and `nemesis plugin new`.
+//! Creates the crate of a new method from the template, for `cargo xtask new-method` and `nemesis plugin new`.
 //!
-//! The template is a crate of the workspace, `nemesis-core/sdk/template`, so that it is compiled, linted and tested as
-//! it is; a new method is a copy of it with its name in place of `sparse-prompt`. It depends on nothing, as `xtask`
-//! does.
+//! The template is a crate of the workspace, `nemesis-core/sdk/template`, so that it is compiled, linted and tested
+//! as it is. A new method is a copy with its own name in place of `sparse-prompt`. Like `xtask`, this crate has no
+//! dependencies.
 
 mod name;
 
@@ -36,7 +36,7 @@ pub enum Sdk {
 }
 
 impl Sdk {
-    /// What a user writes: an address that git can clone, or a folder.
+    /// Parses what a user writes: an address that git can clone, or a folder.
     ///
     /// # Errors
     ///
@@ -49,13 +49,11 @@ impl Sdk {
         let folder = [Path::new(given).to_owned(), Path::new(given).join("nemesis-core/sdk")]
             .into_iter()
             .find(|folder| folder.join("build/Cargo.toml").is_file())
-            .ok_or_else(|| {
-                format!("there is no SDK in {given}, which should be a folder of nemesis or a git address")
-            })?;
+            .ok_or_else(|| format!("there is no SDK in {given}; expected a folder of nemesis or a git address"))?;
         fs::canonicalize(&folder).map(Self::Folder).map_err(|error| format!("cannot resolve {given}: {error}"))
     }
 
-    /// The dependency on the SDK's crate in `folder` of it (`.` for itself), as it stands in a manifest.
+    /// The dependency on the SDK's crate in `folder` (`.` for the SDK itself), as written in a manifest.
     fn dependency(&self, folder: &str) -> String {
         match self {
             Self::Folder(sdk) => {
@@ -78,20 +76,20 @@ const fn file(path: &'static str, text: &'static str) -> Template {
     Template { path, text }
 }
 
-/// What every method has.
+/// The files of every method.
 const METHOD: &[Template] = &[
     file("build.rs", include_str!("../../template/build.rs")),
     file("src/lib.rs", include_str!("../../template/src/lib.rs")),
 ];
 
-/// What a method in the workspace has besides.
+/// The other files of a method in the workspace.
 const IN_WORKSPACE: &[Template] = &[
     file("Cargo.toml", include_str!("../../template/Cargo.toml")),
     file("README.md", include_str!("../../template/README.md")),
     file("ci.sh", include_str!("../../template/ci.sh")),
 ];
 
-/// What a method in a repository of its own has besides.
+/// The other files of a method in its own repository.
 const ALONE: &[Template] = &[
     file("Cargo.toml", include_str!("../standalone/Cargo.toml")),
     file("README.md", include_str!("../standalone/README.md")),
@@ -102,9 +100,9 @@ const ALONE: &[Template] = &[
     file(".gitignore", include_str!("../standalone/gitignore")),
 ];
 
-/// What keeps the template itself from being found as a plugin.
+/// The lines that keep the template itself from being found as a plugin.
 const NAME_OF_TEMPLATE: &str = "\
-# Not a name that plugins are found by: nobody asked for the template to be among them.
+# Not named like a plugin, so that the template is not found as one.
 name = \"template_of_a_method\"
 ";
 
@@ -112,7 +110,7 @@ name = \"template_of_a_method\"
 ///
 /// # Errors
 ///
-/// When the folder exists or cannot be written; then nothing of it stays.
+/// When the folder exists or cannot be written; then nothing is left behind.
 pub fn create(name: &Name, folder: &Path, home: &Home) -> io::Result<Vec<PathBuf>> {
     fs::create_dir_all(folder.parent().unwrap_or(folder))?;
     fs::create_dir(folder)?;
@@ -122,7 +120,7 @@ pub fn create(name: &Name, folder: &Path, home: &Home) -> io::Result<Vec<PathBuf
     };
     let written: io::Result<Vec<_>> = templates.iter().map(|template| template.write(name, folder, home)).collect();
     if written.is_err() {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         let _ = fs::remove_dir_all(folder);
     }
     written
@@ -134,7 +132,7 @@ impl Template {
         if let Home::Alone { sdk, libtorch } = home {
             let repository = match sdk {
                 Sdk::Git(address) => address,
-                Sdk::Folder(_) => "set this to the address of nemesis's repository",
+                Sdk::Folder(_) => "set this to the URL of nemesis's repository",
             };
             for (place, value) in [
                 ("{{nemesis-sdk}}", sdk.dependency(".")),
@@ -155,7 +153,7 @@ impl Template {
     }
 }
 
-/// A text as a string of TOML and of YAML.
+/// Text as a quoted string, valid in both TOML and YAML.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
@@ -201,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_in_the_workspace_takes_what_the_workspace_says() {
+    fn a_crate_in_the_workspace_inherits_from_it() {
         let files = created(&Home::Workspace);
         let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["build.rs", "src/lib.rs", "Cargo.toml", "README.md", "ci.sh"]);
@@ -223,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_already_stays() {
+    fn an_existing_folder_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let name = Name::parse("my-idea").unwrap();
         let error = create(&name, folder.path(), &Home::Workspace).unwrap_err();

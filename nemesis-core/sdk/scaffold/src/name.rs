@@ -1,12 +1,12 @@
-//! The name of a method, in the three ways that its sources write it.
+//! The name of a method, in the three forms used in its sources.
 
-/// What the sources of the template are named.
+/// The name used in the template's sources.
 const TEMPLATE: &str = "sparse-prompt";
 
 /// The longest name, so that no line of the sources becomes too long for the formatter.
 const LONGEST: usize = 40;
 
-/// What the template's sources mean by these words would be hidden by a type of that name.
+/// Names used in the template's sources: a type of the same name would shadow them.
 const TAKEN: &[&str] = &[
     "About",
     "Batch",
@@ -36,30 +36,30 @@ const TAKEN: &[&str] = &[
     "Vec",
 ];
 
-/// The name of a new method, as it stands in suites and tables: lower-case words with hyphens.
+/// The name of a new method, as in suites and tables: lower-case words with hyphens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
 impl Name {
-    /// Checks a name: small letters and digits in words joined by single hyphens, beginning with a letter.
+    /// Checks a name: words of lower-case letters and digits joined by single hyphens, starting with a letter.
     ///
     /// # Errors
     ///
-    /// A sentence that says what is wrong with it, and what would do where that is clear.
+    /// A sentence that says what is wrong with it and what is expected.
     pub fn parse(text: &str) -> Result<Self, String> {
         let word = |word: &str| {
             !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
         };
         let name = Self(text.to_owned());
         if !text.split('-').all(word) || !text.starts_with(|first: char| first.is_ascii_lowercase()) {
-            let expected = "should be words of small letters and digits joined by hyphens, such as `my-idea`";
+            let expected = "must be words of lower-case letters and digits joined by hyphens, such as `my-idea`";
             return Err(format!("the name `{text}` {expected}"));
         }
         if text.len() > LONGEST {
-            return Err(format!("the name `{text}` has more than {LONGEST} letters"));
+            return Err(format!("the name `{text}` has more than {LONGEST} characters"));
         }
         if text == TEMPLATE || TAKEN.contains(&name.type_name().as_str()) {
-            return Err(format!("the name `{text}` is taken by the template's own sources; add a word to it"));
+            return Err(format!("the name `{text}` is used by the template's own sources; add a word to it"));
         }
         Ok(name)
     }
@@ -69,7 +69,7 @@ impl Name {
         &self.0
     }
 
-    /// As in file names of libraries: `my_idea`.
+    /// As in the file names of libraries: `my_idea`.
     pub fn snake(&self) -> String {
         self.0.replace('-', "_")
     }
@@ -80,7 +80,7 @@ impl Name {
         self.0.split('-').map(capital).collect()
     }
 
-    /// A text of the template with this name in the place of the template's, in all three ways.
+    /// Text of the template with this name in place of the template's, in all three forms.
     pub(crate) fn put_into(&self, text: &str) -> String {
         let template = Self(TEMPLATE.to_owned());
         text.replace(template.kebab(), self.kebab())
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_written_in_three_ways() {
+    fn a_name_has_three_forms() {
         let name = Name::parse("kg-coop2").unwrap();
         assert_eq!(
             (name.kebab(), name.snake().as_str(), name.type_name().as_str()),
@@ -111,7 +111,7 @@ mod tests {
         }
         assert_eq!(
             Name::parse("My Idea").unwrap_err(),
-            "the name `My Idea` should be words of small letters and digits joined by hyphens, such as `my-idea`"
+            "the name `My Idea` must be words of lower-case letters and digits joined by hyphens, such as `my-idea`"
         );
     }
 }

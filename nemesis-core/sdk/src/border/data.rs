@@ -6,7 +6,7 @@ use crate::{Batch, FeatureSet, Result, Task};
 use nemesis_abi as abi;
 use std::marker::PhantomData;
 
-/// A task lent to the other side. It keeps what its pointers lead to.
+/// A task lent to the other side. It owns what its pointers lead to.
 pub struct BorrowedTask<'a> {
     task: abi::Task,
     _class_names: Vec<abi::Str>,
@@ -18,7 +18,7 @@ impl<'a> BorrowedTask<'a> {
     ///
     /// # Errors
     ///
-    /// When its tensor type has no number on the border.
+    /// When its tensor type has no code in the C interface.
     pub fn new(task: &'a Task) -> Result<Self> {
         let class_names: Vec<_> = task.class_names.iter().map(|name| borrowed(name)).collect();
         let (device, device_index) = device_code(task.device);
@@ -40,7 +40,7 @@ impl<'a> BorrowedTask<'a> {
         Ok(Self { task, _class_names: class_names, _task: PhantomData })
     }
 
-    /// What crosses; it is valid as long as this value.
+    /// The pointer to pass; it is valid as long as this value.
     pub fn as_ptr(&self) -> *const abi::Task {
         &raw const self.task
     }
@@ -54,7 +54,7 @@ impl<'a> BorrowedTask<'a> {
 ///
 /// # Errors
 ///
-/// When it is null, too small, or holds what this side does not know.
+/// When it is null, too small, or holds values that this side does not know.
 pub unsafe fn task(pointer: *const abi::Task) -> Result<Task> {
     // SAFETY: the caller vouches for the struct and all that its fields lead to.
     unsafe {
@@ -99,7 +99,7 @@ impl<'a> BorrowedBatch<'a> {
         Self { batch, _batch: PhantomData }
     }
 
-    /// What crosses; it is valid as long as this value.
+    /// The pointer to pass; it is valid as long as this value.
     pub fn as_ptr(&self) -> *const abi::Batch {
         &raw const self.batch
     }
@@ -150,7 +150,7 @@ impl<'a> BorrowedFeatures<'a> {
         Self { features, _features: PhantomData }
     }
 
-    /// What crosses; it is valid as long as this value.
+    /// The pointer to pass; it is valid as long as this value.
     pub fn as_ptr(&self) -> *const abi::FeatureSet {
         &raw const self.features
     }

@@ -10,9 +10,10 @@ use std::ffi::{c_char, c_void};
 use std::marker::PhantomData;
 use tch::Tensor;
 
-/// The plugin's entry, given version and source hash of the crate that exports it; `None` if making it panics.
+/// The plugin's entry, given the version and the source hash of the crate that exports it; `None` if creating it
+/// panics.
 ///
-/// The text that it points to is never freed, as the plugin is never unloaded.
+/// The text it points to is never freed, because the plugin is never unloaded.
 pub fn entry<P: Plugin>(version: &str, source: &str) -> Option<abi::Entry> {
     report_panics();
     let descriptor = catch(|| {
@@ -77,7 +78,7 @@ impl<P: Plugin> Exports<P> {
     }
 
     unsafe extern "C" fn destroy(method: *mut c_void) {
-        // A panic in a destructor has nobody to report to: the method is gone.
+        // There is nobody to report a panic in a destructor to: the method is gone.
         let _ = catch(|| {
             // SAFETY: see above; this is the last call.
             drop(unsafe { Box::from_raw(method.cast::<P>()) });
@@ -85,13 +86,13 @@ impl<P: Plugin> Exports<P> {
         });
     }
 
-    /// Runs a call, with the method that the host names.
+    /// Runs a call on the method that the host passes.
     fn call(method: *mut c_void, body: impl FnOnce(&mut P) -> Result<()>) -> abi::Status {
         // SAFETY: see above.
         status(catch(|| body(unsafe { &mut *method.cast::<P>() })))
     }
 
-    /// Has the method compute something of a batch, and hands it over; nothing is a null pointer.
+    /// Lets the method compute something from a batch, and hands it over; `None` becomes a null pointer.
     unsafe fn compute(
         method: *mut c_void,
         inputs: *const abi::Batch,
@@ -226,7 +227,7 @@ impl<P: Plugin> Exports<P> {
 
 /// Exports a type that implements [`Plugin`] as the method of this plugin.
 ///
-/// It is written once, at the root of a `cdylib` crate, and needs nothing else there.
+/// Write it once, at the root of a `cdylib` crate.
 #[macro_export]
 macro_rules! export_method {
     ($Method:ty) => {
@@ -259,7 +260,7 @@ macro_rules! export_method {
             #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".nemesis_plugin"))]
             static SECTION: [u8; $crate::border::concatenated_length(METADATA)] = $crate::border::concatenate(METADATA);
 
-            /// What the host calls first; see `nemesis_abi`.
+            /// The function that the host calls first; see `nemesis_abi`.
             #[unsafe(no_mangle)]
             pub extern "C" fn nemesis_plugin_entry_v1() -> *const $crate::border::abi::Entry {
                 static ENTRY: ::std::sync::OnceLock<::std::option::Option<$crate::border::abi::Entry>> =

@@ -19,7 +19,7 @@ impl GuestHost<'_> {
     ///
     /// # Errors
     ///
-    /// When it is null or smaller than this side knows it.
+    /// When it is null or smaller than this side's.
     pub unsafe fn new(table: *const abi::Host) -> Result<Self> {
         // SAFETY: the caller vouches for it.
         Ok(Self { table: unsafe { sized(table, "host table") }? })
@@ -102,7 +102,7 @@ impl Host for GuestHost<'_> {
     }
 }
 
-/// For services that cannot fail but by a fault of the host itself. The panic ends as the status of the call.
+/// For services that can fail only through a bug in the host. The panic becomes the status of the call.
 fn demand(result: Result<()>) {
     if let Err(error) = result {
         panic!("the host failed: {error}");

@@ -1,7 +1,8 @@
 //! The border between host and plugin: the one place where Rust values become C values and back.
 //!
-//! Method authors need nothing of it: [`export_method!`](crate::export_method) does. The host uses the same conversions
-//! on its side. The rules (who frees what, on which thread, in which grad mode) are those of [`nemesis_abi`].
+//! Method authors do not need it directly: [`export_method!`](crate::export_method) does. The host uses the same
+//! conversions on its side. The rules (who frees what, on which thread, in which grad mode) are those of
+//! [`nemesis_abi`].
 #![expect(unsafe_code, reason = "the types of the C interface are pointers")]
 
 mod data;
@@ -23,7 +24,7 @@ pub use text::{borrowed, ok, owned, result, status, text};
 
 use crate::{Error, Result};
 
-/// A reference to a struct that the other side made, or an error when it is null or smaller than this side knows it.
+/// A reference to a struct that the other side made, or an error when it is null or smaller than this side's.
 ///
 /// # Safety
 ///
@@ -40,7 +41,7 @@ pub unsafe fn sized<'a, T>(pointer: *const T, what: &str) -> Result<&'a T> {
     let size = unsafe { pointer.cast::<usize>().read() };
     if size < size_of::<T>() {
         return Err(Error::new(format!(
-            "the {what} of the other side has {size} bytes where this side needs {}",
+            "the {what} of the other side has {size} bytes, but this side needs {}",
             size_of::<T>()
         )));
     }

@@ -11,7 +11,7 @@ thread_local! {
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs `body`, and makes an error with the panic's message and place of a panic in it.
+/// Runs `body`, and turns a panic in it into an error with the panic's message and location.
 ///
 /// # Errors
 ///
@@ -22,14 +22,14 @@ pub fn catch<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     INSIDE.set(outer);
     result.unwrap_or_else(|payload| {
         let message = message(&*payload).to_owned();
-        // The payload may be anything, also something that panics when it is dropped.
+        // The payload may be anything, even something that panics when dropped.
         std::mem::forget(payload);
         let place = PLACE.take().map_or(String::new(), |place| format!(" at {place}"));
         Err(Error::of_kind(ErrorKind::Panicked, format!("panicked{place}: {message}")))
     })
 }
 
-/// From now on a panic inside [`catch`] prints nothing, but leaves its place for the error that it becomes.
+/// From now on, a panic inside [`catch`] prints nothing; its location goes into the error that it becomes.
 ///
 /// A plugin has its own copy of the standard library, whose panic hook the host cannot reach.
 pub fn report_panics() {
@@ -52,7 +52,7 @@ fn message(payload: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         // `TchError` panics carry libtorch's C++ stack trace after the first line.
-        .map_or("a value that is no text", |text| text.lines().next().unwrap_or_default())
+        .map_or("a value that is not text", |text| text.lines().next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_becomes_an_error_that_tells_where() {
+    fn a_panic_becomes_an_error_that_says_where() {
         report_panics();
         let error = catch::<()>(|| panic!("no {}", "way")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Panicked);
@@ -77,6 +77,6 @@ mod tests {
             }
         }
         let error = catch::<()>(|| std::panic::panic_any(Bomb)).unwrap_err();
-        assert!(error.to_string().ends_with("a value that is no text"), "{error}");
+        assert!(error.to_string().ends_with("a value that is not text"), "{error}");
     }
 }

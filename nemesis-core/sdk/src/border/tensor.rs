@@ -1,4 +1,4 @@
-//! Tensors, and the numbers that stand for devices, types and class positions.
+//! Tensors, and the codes of devices, types and class positions.
 
 use crate::{ClassPosition, Error, Result};
 use nemesis_abi as abi;
@@ -53,14 +53,14 @@ pub unsafe fn adopt(tensor: abi::Tensor) -> Option<Tensor> {
 /// What the function's status says, or that it wrote none.
 pub fn written(call: impl FnOnce(*mut abi::Tensor) -> abi::Status) -> Result<Tensor> {
     let mut out = std::ptr::null_mut();
-    // SAFETY: the status is taken over here alone, and after OK so is the tensor.
+    // SAFETY: the status is taken over only here, and after OK so is the tensor.
     unsafe {
         super::result(call(&raw mut out))?;
         adopt(out).ok_or_else(|| Error::new("the other side returned no tensor"))
     }
 }
 
-/// The number of a class position.
+/// The code of a class position.
 pub fn class_position_code(position: ClassPosition) -> u32 {
     match position {
         ClassPosition::End => abi::CLASS_POSITION_END,
@@ -69,17 +69,17 @@ pub fn class_position_code(position: ClassPosition) -> u32 {
     }
 }
 
-/// The class position of a number.
+/// The class position with this code.
 ///
 /// # Errors
 ///
-/// When no position has it.
+/// When there is none.
 pub fn class_position(code: u32) -> Result<ClassPosition> {
     match code {
         abi::CLASS_POSITION_END => Ok(ClassPosition::End),
         abi::CLASS_POSITION_MIDDLE => Ok(ClassPosition::Middle),
         abi::CLASS_POSITION_FRONT => Ok(ClassPosition::Front),
-        _ => Err(Error::new(format!("no class position has the number {code}"))),
+        _ => Err(Error::new(format!("no class position has the code {code}"))),
     }
 }
 
@@ -98,7 +98,7 @@ pub(super) fn device(code: u32, index: u32) -> Result<Device> {
         abi::DEVICE_CUDA => Ok(Device::Cuda(index as usize)),
         abi::DEVICE_MPS => Ok(Device::Mps),
         abi::DEVICE_VULKAN => Ok(Device::Vulkan),
-        _ => Err(Error::new(format!("this side knows no device of the number {code}"))),
+        _ => Err(Error::new(format!("this side knows no device with the code {code}"))),
     }
 }
 
@@ -108,7 +108,7 @@ pub(super) fn kind_code(kind: Kind) -> Result<u32> {
         Kind::Float => Ok(abi::KIND_FLOAT),
         Kind::Double => Ok(abi::KIND_DOUBLE),
         Kind::BFloat16 => Ok(abi::KIND_BFLOAT16),
-        _ => Err(Error::new(format!("parameters and features cannot be of type {kind:?}"))),
+        _ => Err(Error::new(format!("parameters and features cannot have the type {kind:?}"))),
     }
 }
 
@@ -118,6 +118,6 @@ pub(super) fn kind(code: u32) -> Result<Kind> {
         abi::KIND_FLOAT => Ok(Kind::Float),
         abi::KIND_DOUBLE => Ok(Kind::Double),
         abi::KIND_BFLOAT16 => Ok(Kind::BFloat16),
-        _ => Err(Error::new(format!("this side knows no tensor type of the number {code}"))),
+        _ => Err(Error::new(format!("this side knows no tensor type with the code {code}"))),
     }
 }

@@ -21,7 +21,7 @@ pub fn borrowed(text: &str) -> abi::Str {
 pub unsafe fn text<'a>(text: abi::Str) -> Result<&'a str> {
     // SAFETY: the caller vouches for the bytes.
     let bytes = unsafe { super::slice(text.data.cast::<u8>(), text.len) };
-    std::str::from_utf8(bytes).map_err(|_| Error::new("a text of the other side is not UTF-8"))
+    std::str::from_utf8(bytes).map_err(|_| Error::new("text from the other side is not UTF-8"))
 }
 
 /// Hands text over to the other side, which frees it through the function it carries.
@@ -61,7 +61,7 @@ pub fn status(result: Result<()>) -> abi::Status {
 ///
 /// # Safety
 ///
-/// `status` was made by the other side and is taken over here alone.
+/// `status` was made by the other side and is taken over only here.
 ///
 /// # Errors
 ///

@@ -1,11 +1,11 @@
-//! `SparsePrompt`: CoOp with an L1 penalty on its context vectors, which draws their elements to zero.
+//! `SparsePrompt`: CoOp with an L1 penalty on its context vectors, which pulls their elements towards zero.
 
 use nemesis_sdk::norm::at_least_zero;
 use nemesis_sdk::prompt::{PromptLearner, cross_entropy};
 use nemesis_sdk::tch::{Kind, Tensor};
 use nemesis_sdk::{About, Batch, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task};
 
-// Options have a documentation line and a default; users set them by `--set sparse-prompt.lambda=0.1` or in a suite.
+// Options have a documentation line and a default; users set them with `--set sparse-prompt.lambda=0.1` or in a suite.
 nemesis_sdk::prompt_options! {
     /// The options of `SparsePrompt`, after those of every prompt learner.
     pub struct Options {
@@ -14,7 +14,7 @@ nemesis_sdk::prompt_options! {
     }
 }
 
-/// A context learned by cross-entropy and the mean absolute value of its elements.
+/// A context learned with cross-entropy plus the mean absolute value of its elements.
 #[derive(Debug)]
 pub struct SparsePrompt {
     prompt: PromptLearner,
@@ -48,7 +48,7 @@ impl Method for SparsePrompt {
         let logits = self.prompt.logits(batch.features()?, host)?;
         let cross_entropy = cross_entropy(&logits, &batch.labels, host)?;
         let penalty = self.prompt.context().abs().mean(None::<Kind>);
-        // What is reported stands in the training's record.
+        // Reported values are stored in the training's record.
         host.report("penalty", &penalty);
         Ok(cross_entropy + penalty * self.lambda)
     }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use nemesis_sdk::testing::ToyHost;
 
-    /// The method at its start, on a toy host of four classes.
+    /// The untrained method, on a toy host with four classes.
     fn method(lambda: f64, host: &ToyHost) -> Result<SparsePrompt> {
         SparsePrompt::create(host.task(), Options { lambda, ..Options::default() }, host)
     }

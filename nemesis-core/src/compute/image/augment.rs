@@ -3,17 +3,17 @@
 use super::{Rect, Rgb8};
 use crate::method::random;
 
-/// The part of an image's area that a crop covers.
+/// The fraction of an image's area that a crop covers.
 const SCALE: (f64, f64) = (0.08, 1.0);
 /// The width of a crop over its height.
 const RATIO: (f64, f64) = (3.0 / 4.0, 4.0 / 3.0);
-/// How often a crop is drawn that does not fit, before the middle of the image is taken.
+/// How many times to draw a crop until one fits; after that, the centre of the image is used.
 const ATTEMPTS: usize = 10;
 
 /// The crop of torchvision's `RandomResizedCrop` for an image in an epoch, in distribution.
 ///
-/// Area and logarithm of the ratio are uniform. The draws are torchvision's in another stream: two for each attempt,
-/// then two for the place.
+/// Area and the logarithm of the ratio are uniform. The draws are used as in torchvision, but come from a different
+/// stream: two for each attempt, then two for the position.
 pub(super) fn crop_box(width: usize, height: usize, seed: u64, epoch: u32, item: u32) -> Rect {
     let draws = random::draws(seed, "crop", random::item_index(epoch, item), 2 * ATTEMPTS + 2);
     let (attempts, place) = draws.split_at(2 * ATTEMPTS);
@@ -33,7 +33,7 @@ pub(super) fn crop_box(width: usize, height: usize, seed: u64, epoch: u32, item:
     central_crop(width, height)
 }
 
-/// The largest crop in the middle whose ratio is allowed.
+/// The largest centred crop whose ratio is allowed.
 fn central_crop(width: usize, height: usize) -> Rect {
     let ratio = width as f64 / height as f64;
     let (w, h) = if ratio < RATIO.0 {
@@ -46,7 +46,7 @@ fn central_crop(width: usize, height: usize) -> Rect {
     Rect { top: (height - h) / 2, left: (width - w) / 2, height: h, width: w }
 }
 
-/// Whether an image is mirrored in an epoch; every second one is.
+/// Whether an image is mirrored in an epoch, with a probability of one half.
 pub(super) fn is_flipped(seed: u64, epoch: u32, item: u32) -> bool {
     random::uniform(random::draws(seed, "flip", random::item_index(epoch, item), 1)[0]) < 0.5
 }

@@ -1,4 +1,4 @@
-//! Decoded images kept in memory: a few-shot image is cropped up to 200 times and decoded once.
+//! Decoded images kept in memory: a few-shot image is cropped up to 200 times but decoded once.
 
 use super::{Rgb8, decode};
 use crate::Result;
@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Decoded images by path, up to a number of bytes.
 ///
-/// What was decoded first stays: images are asked for in rounds, one an epoch, where replacing the longest unused
-/// would replace each image shortly before it is asked for again. A file that changes is not noticed, so that a cache
-/// should live no longer than a training.
+/// The images decoded first stay. Every epoch asks for all images in turn, so evicting the least recently used one
+/// would evict each image shortly before it is needed again. Changes to files are not noticed, so a cache should not
+/// outlive a training.
 #[derive(Debug)]
 pub struct DecodedCache {
     budget: usize,
@@ -24,12 +24,12 @@ struct Kept {
 }
 
 impl DecodedCache {
-    /// An empty cache for up to `budget` bytes of pixels; with zero, every image is decoded anew.
+    /// An empty cache for up to `budget` bytes of pixels; with zero, every image is decoded each time.
     pub fn new(budget: usize) -> Self {
         Self { budget, kept: Mutex::default() }
     }
 
-    /// The image at `path`, decoded if it is not kept. Threads may ask at the same time.
+    /// The image at `path`, decoded if it is not cached. Several threads may call this at once.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl DecodedCache {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
-        // Nothing panics between two changes that belong together.
+        // Nothing panics between two changes that belong together, so a poisoned lock is harmless.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,16 +1,16 @@
-//! Files to images on all cores.
+//! Decodes files on all cores.
 
 use super::{DecodedCache, Rgb8};
 use crate::Result;
 use rayon::prelude::*;
 use std::path::Path;
 
-/// Decodes files in parallel, or takes them from `cache`, and passes each image, with its place in `paths`, through
+/// Decodes files in parallel, or takes them from `cache`, and passes each image, with its index in `paths`, through
 /// `transform`.
 ///
 /// # Errors
 ///
-/// When an image cannot be read; of several the first in order is named, whichever failed first.
+/// When an image cannot be read. If there are several, the message names the first in order.
 pub fn load_batch<P: AsRef<Path> + Sync>(
     paths: &[P],
     cache: &DecodedCache,

@@ -1,4 +1,4 @@
-//! Images: decoding, exact resizing, augmentation, and the way from files to the tensors that towers take.
+//! Images: decoding, exact resizing, augmentation, and conversion to the tensors that towers take.
 //!
 //! Everything up to the normalised tensor is done in 8-bit arithmetic that equals, bit for bit, what Pillow and
 //! torchvision do for CoOp's data loader.
@@ -34,7 +34,7 @@ impl Rgb8 {
     ///
     /// # Errors
     ///
-    /// When the image has no pixel, or `data` another length.
+    /// When the image has no pixels, or `data` has a different length.
     pub fn new(width: usize, height: usize, data: Vec<u8>) -> Result<Self> {
         if data.is_empty() || width.checked_mul(height).and_then(|n| n.checked_mul(3)) != Some(data.len()) {
             return Err(Error::new(format!("an image of {width}×{height} pixels cannot have {} bytes", data.len())));

@@ -1,11 +1,11 @@
-//! The next batch is decoded while the caller encodes the one before.
+//! Decodes the next batch while the caller encodes the current one.
 
 use crate::Result;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
 /// Calls `consume(n, produce(n)?)` for `n` in `0..count`, in order, on this thread. `produce` runs ahead on another
-/// one, by at most two batches: the one that waits and the one in the making.
+/// thread by at most two batches: one that is ready and one in progress.
 ///
 /// # Errors
 ///
@@ -21,7 +21,7 @@ pub fn prefetch<T: Send>(
             for n in 0..count {
                 let batch = produce(n);
                 let failed = batch.is_err();
-                // Sending fails when the consumer failed and nobody listens any more.
+                // Sending fails if the consumer failed and is no longer listening.
                 if sender.send(batch).is_err() || failed {
                     break;
                 }

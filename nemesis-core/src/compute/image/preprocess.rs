@@ -1,9 +1,9 @@
-//! What is done to an image before it is encoded, in training and in test.
+//! Preprocessing of images before they are encoded, for training and for testing.
 
 use super::{Decoded, Rect, Rgb8, augment, resize};
 use crate::image::decode::divide_by_255;
 
-/// The side and the normalisation that a backbone's images need.
+/// The size and the normalisation that a backbone's images need.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preprocess {
     /// Side of the square image, in pixels.
@@ -15,24 +15,24 @@ pub struct Preprocess {
 }
 
 impl Preprocess {
-    /// CLIP's normalisation, at a side of `size` pixels.
+    /// CLIP's normalisation, with a side of `size` pixels.
     pub fn clip(size: usize) -> Self {
         Self { size, mean: [0.481_454_66, 0.457_827_5, 0.408_210_73], std: [0.268_629_54, 0.261_302_58, 0.275_777_11] }
     }
 
-    /// A text that names all that the pixels depend on besides the file, for keys of stored features.
+    /// Describes everything that the pixels depend on besides the file, for the keys of stored features.
     pub fn id(&self) -> String {
         let Self { size, mean, std } = self;
         format!("pillow-13-bicubic size={size} mean={mean:?} std={std:?}")
     }
 
-    /// The test image: shorter side resized, middle cut out (torchvision's `Resize` and `CenterCrop`).
+    /// The test image: shorter side resized, centre cropped (torchvision's `Resize` and `CenterCrop`).
     pub fn eval(&self, image: &Rgb8) -> Rgb8 {
         let (width, height, window) = self.resize_and_center_crop(image);
         resize::resize_window(image, Rect::of(image), width, height, window)
     }
 
-    /// The training image of an epoch: random resized crop, and a flip for every second one.
+    /// The training image of an epoch: random resized crop, and a flip with a probability of one half.
     ///
     /// `item` is the image's index in the few-shot sample.
     pub fn train(&self, image: &Rgb8, seed: u64, epoch: u32, item: u32) -> Rgb8 {
@@ -44,8 +44,8 @@ impl Preprocess {
         out
     }
 
-    /// The test image in the order of OpenAI's own transform, which resizes before it converts to colour, so that
-    /// Pillow weighs colours by their opacity. CoOp's loader, and [`Preprocess::eval`], convert first. The two differ
+    /// The test image in the order of OpenAI's own transform, which resizes before converting to RGB, so that
+    /// Pillow weights colours by their opacity. CoOp's loader, and [`Preprocess::eval`], convert first. The two differ
     /// by a few units for images with an alpha channel, and not at all for others in grey or colour.
     pub fn eval_before_conversion(&self, image: &Decoded) -> Rgb8 {
         let Some(alpha) = &image.alpha else { return self.eval(&image.rgb) };
@@ -62,7 +62,7 @@ impl Preprocess {
         out
     }
 
-    /// Width and height of the resized image, and the middle of it that is kept.
+    /// Width and height of the resized image, and the centre crop.
     fn resize_and_center_crop(&self, image: &Rgb8) -> (usize, usize, Rect) {
         let side = self.size;
         let (short, long) = (image.width.min(image.height), image.width.max(image.height));

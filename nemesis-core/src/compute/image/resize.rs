@@ -1,9 +1,9 @@
-//! Pillow's bicubic resize of 8-bit images, bit for bit, and the shapes that torchvision asks of it.
+//! Pillow's bicubic resize of 8-bit images, bit for bit, with the sizes that torchvision uses.
 //!
 //! Pillow (`libImaging/Resample.c`) makes the filter wide enough to cover all input pixels of an output pixel, rounds
-//! its weights to 22 binary digits, and resizes rows and columns one after the other, rounding to 8 bits in between. Integer sums do
-//! not depend on their order, so only the weights must be computed as Pillow computes them; the loops over pixels are
-//! laid out for the compiler to vectorise, and are compiled for AVX2 besides, chosen at run time.
+//! its weights to 22 binary digits, and resizes rows and columns one after the other, rounding to 8 bits in between.
+//! Integer sums do not depend on their order, so only the weights must be computed as Pillow computes them; the loops
+//! over pixels are laid out for the compiler to vectorise, and are also compiled for AVX2, which is chosen at run time.
 
 use super::Rgb8;
 use multiversion::multiversion;
@@ -23,7 +23,7 @@ pub struct Rect {
 }
 
 impl Rect {
-    /// The whole of an image.
+    /// The whole image.
     pub fn of(image: &Rgb8) -> Self {
         Self { top: 0, left: 0, height: image.height, width: image.width }
     }
@@ -57,7 +57,7 @@ pub fn resize_crop(image: &Rgb8, crop: Rect, side: usize) -> Rgb8 {
 
 /// Cuts `crop` out of the image, resizes it to `width`×`height` pixels, and cuts `window` out of the result.
 ///
-/// Only what the window shows is computed.
+/// Only the part inside the window is computed.
 ///
 /// # Panics
 ///
@@ -70,7 +70,7 @@ pub(super) fn resize_window(image: &Rgb8, crop: Rect, width: usize, height: usiz
     let across = Weights::new(crop.width, width, window.columns());
     let down = Weights::new(crop.height, height, window.rows());
     let (columns, rows) = (across.inputs(), down.inputs());
-    // The rows and columns of the crop that count.
+    // The rows and columns of the crop that are needed.
     let row = |y: usize| &image.row(crop.top + rows.start + y)[3 * (crop.left + columns.start)..][..3 * columns.len()];
     let out = if columns_first(crop, width, height) {
         let copied = Lines::new(3 * columns.len(), (0..rows.len()).map(row));
@@ -93,11 +93,11 @@ fn columns_first(crop: Rect, width: usize, height: usize) -> bool {
     lost(crop.height, height) > 0 && lost(crop.height, height) > 2 * lost(crop.width, width)
 }
 
-/// How many bytes are summed side by side: the three colours of sixteen pixels.
+/// How many bytes are summed in parallel: the three colours of sixteen pixels.
 const LANES: usize = 48;
 const TILE: usize = LANES / 3;
 
-/// One sum a lane.
+/// One sum per lane.
 type Lanes = [u8; LANES];
 
 /// Lines of bytes, each padded to whole [`Lanes`].
@@ -126,12 +126,12 @@ impl Lines {
     }
 }
 
-/// Resizes each of `count` rows to the width of `across`. Rows begin with the first pixel that counts.
+/// Resizes each of `count` rows to the width of `across`. Rows begin with the first pixel that is needed.
 #[multiversion(targets("x86_64+avx2"))]
 fn resize_rows<'a>(row: impl Fn(usize) -> &'a [u8], count: usize, across: &Weights) -> Lines {
     let mut out = Lines::zeros(3 * across.len(), count);
     let stride = LANES * out.stride;
-    // Sixteen rows at a time are turned, so that each weight meets contiguous bytes.
+    // Sixteen rows at a time are transposed, so that each weight applies to contiguous bytes.
     let mut turned = vec![[0; LANES]; across.inputs().len()];
     for (tile, out) in out.lanes.as_flattened_mut().chunks_mut(TILE * stride).enumerate() {
         for n in 0..out.len() / stride {
@@ -150,7 +150,7 @@ fn resize_rows<'a>(row: impl Fn(usize) -> &'a [u8], count: usize, across: &Weigh
     out
 }
 
-/// Resizes columns to the height of `down`. The lines begin with the first one that counts.
+/// Resizes columns to the height of `down`. The lines begin with the first one that is needed.
 #[multiversion(targets("x86_64+avx2"))]
 fn resize_columns(lines: &Lines, down: &Weights) -> Lines {
     let mut out = Lines::zeros(lines.length, down.len());
@@ -164,13 +164,13 @@ fn resize_columns(lines: &Lines, down: &Weights) -> Lines {
 }
 
 /// The weighted sum of every `step`-th element, rounded to 8 bits.
-#[expect(clippy::inline_always, reason = "it must be compiled for the instructions that its callers are compiled for")]
+#[expect(clippy::inline_always, reason = "inlined, so that it is compiled for the same CPU features as its callers")]
 #[inline(always)]
 fn weigh(inputs: &[Lanes], step: usize, weights: &[i32]) -> Lanes {
     let mut sums = [1 << (PRECISION - 1); LANES];
     for (input, weight) in inputs.iter().step_by(step).zip(weights) {
         for (sum, value) in sums.iter_mut().zip(input) {
-            // Weights sum to one and are below 1.3 in absolute value together, so that nothing overflows.
+            // The weights sum to one, and their absolute values to less than 1.3, so nothing overflows.
             *sum += i32::from(*value) * weight;
         }
     }
@@ -181,10 +181,10 @@ fn weigh(inputs: &[Lanes], step: usize, weights: &[i32]) -> Lanes {
     out
 }
 
-/// The binary digits of weights after the point.
+/// The number of fractional bits in weights.
 const PRECISION: u32 = 22;
 
-/// For each output pixel of one direction, the first input pixel that counts and the weights from there on.
+/// For each output pixel in one direction, the first input pixel that contributes and the weights from there on.
 struct Weights {
     first: Vec<usize>,
     ends: Vec<usize>,
@@ -192,7 +192,7 @@ struct Weights {
 }
 
 impl Weights {
-    /// The weights for resizing `input` pixels to `output` pixels, of the output pixels in `window` alone.
+    /// The weights for resizing `input` pixels to `output` pixels, only for the output pixels in `window`.
     fn new(input: usize, output: usize, window: Range<usize>) -> Self {
         let scale = input as f64 / output as f64;
         let stretch = scale.max(1.0);
@@ -201,7 +201,7 @@ impl Weights {
         let mut exact: Vec<f64> = vec![];
         for x in window {
             let center = (x as f64 + 0.5) * scale;
-            // Conversion to an integer rounds towards zero and makes zero of what is below.
+            // Conversion to an integer rounds towards zero and turns negative numbers into zero.
             let first = (center - support + 0.5) as usize;
             let end = ((center + support + 0.5) as usize).min(input);
             exact.clear();
@@ -219,13 +219,13 @@ impl Weights {
         self.first.len()
     }
 
-    /// Where the weights of an output pixel begin, counted from the first input pixel that counts at all, and they.
+    /// The start of an output pixel's weights, counted from the first input pixel that is used at all, and the weights.
     fn of(&self, x: usize) -> (usize, &[i32]) {
         let start = if x == 0 { 0 } else { self.ends[x - 1] };
         (self.first[x] - self.first[0], &self.values[start..self.ends[x]])
     }
 
-    /// The input pixels that count at all.
+    /// The input pixels that are used at all.
     fn inputs(&self) -> Range<usize> {
         let (last, weights) = self.of(self.len() - 1);
         self.first[0]..self.first[0] + last + weights.len()

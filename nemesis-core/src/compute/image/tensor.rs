@@ -1,4 +1,4 @@
-//! 8-bit images to the normalised tensor that an image tower takes.
+//! Converts 8-bit images to the normalised tensor that an image tower takes.
 
 use super::{Preprocess, Rgb8};
 use crate::{Error, Result};
@@ -12,11 +12,11 @@ impl Preprocess {
     ///
     /// # Errors
     ///
-    /// When an image has not `size`×`size` pixels.
+    /// When an image does not have `size`×`size` pixels.
     pub fn tensor(&self, images: &[Rgb8], kind: Kind) -> Result<Tensor> {
         if let Some(other) = images.iter().find(|i| (i.width, i.height) != (self.size, self.size)) {
             let (width, height, size) = (other.width, other.height, self.size);
-            return Err(Error::new(format!("an image of {width}×{height} pixels where {size}×{size} are needed")));
+            return Err(Error::new(format!("an image has {width}×{height} pixels, but {size}×{size} are needed")));
         }
         let side = self.size as i64;
         let shape = [images.len() as i64, 3, side, side];

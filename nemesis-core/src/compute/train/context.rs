@@ -1,4 +1,4 @@
-//! The context vectors inside a learned state: their norms, and corrupting one of them before an evaluation.
+//! The context vectors in a learned state: their norms, and corrupting one of them before an evaluation.
 
 use crate::method::prompt::CONTEXT;
 use crate::method::{State, corruption, random};
@@ -31,8 +31,8 @@ pub struct Corruption {
 /// Corrupts one context vector of a learned state, in every class alike: REPLACE and RESCALE of
 /// `trainers/coop_crt.py`.
 ///
-/// The noise of REPLACE depends on the training's seed and the position alone, so that the grid's values scale one
-/// vector; the authors draw from a global generator.
+/// The noise of REPLACE depends only on the training's seed and the position, so that the grid's values scale the same
+/// vector. The authors draw from a global generator.
 ///
 /// # Errors
 ///
@@ -40,8 +40,8 @@ pub struct Corruption {
 pub fn corrupt(state: &mut State, corruption: &Corruption, seed: u64) -> Result<()> {
     let Some((_, context)) = state.iter_mut().find(|(name, _)| name == CONTEXT) else {
         let names: Vec<&str> = state.iter().map(|(name, _)| name.as_str()).collect();
-        return Err(Error::new("what the method learned holds no context vectors that could be corrupted")
-            .expected(format!("a tensor `{CONTEXT}`; there are: {}", names.join(", "))));
+        return Err(Error::new("what the method learned has no context vectors to corrupt")
+            .expected(format!("a tensor `{CONTEXT}`; its tensors are: {}", names.join(", "))));
     };
     let position = corruption.position as usize;
     *context = match corruption.kind {
@@ -57,7 +57,7 @@ pub fn corrupt(state: &mut State, corruption: &Corruption, seed: u64) -> Result<
 }
 
 /// The 2-norm of each context vector of a learned state, averaged over the classes of class-specific contexts
-/// (`calculate_norm` in `trainers/coop_nemesis.py`); empty where the state holds none.
+/// (`calculate_norm` in `trainers/coop_nemesis.py`); empty if the state holds none.
 ///
 /// # Errors
 ///
@@ -108,8 +108,8 @@ mod tests {
         let corruption = Corruption { kind: CorruptionKind::Rescale, position: 2, value: 0.1 };
         let mut other: State = vec![("adapter".to_owned(), Tensor::from(1.0))];
         insta::assert_snapshot!(corrupt(&mut other, &corruption, 1).unwrap_err(), @r"
-        what the method learned holds no context vectors that could be corrupted
-          expected: a tensor `ctx`; there are: adapter
+        what the method learned has no context vectors to corrupt
+          expected: a tensor `ctx`; its tensors are: adapter
         ");
         let error = corrupted(CorruptionKind::Rescale, 2, 0.1, 1).unwrap_err();
         insta::assert_snapshot!(error, @"there is no position 2 in a context of 2 vectors");

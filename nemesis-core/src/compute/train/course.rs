@@ -1,24 +1,25 @@
-//! The course of a training: what must hold in each of its steps, and what is said where it does not.
+//! The course of training: what must hold in each step, and the messages if it does not.
 //!
-//! Numbers that are not finite are told apart by where they arise (loss, gradient, parameter, reported value) and by what
-//! went before: only where loss or parameters grew has the training diverged, and only then does a lower learning rate
-//! help. In the first step, gradients must reach the parameters.
+//! Messages about numbers that are not finite depend on where they arise (loss, gradient, parameter, reported value)
+//! and on what happened before: training has diverged only if the loss or the parameters grew, and only then does a
+//! lower learning rate help. In the first step, gradients must reach the parameters.
 
 use crate::method::Batch;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use tch::{Kind, Tensor};
 
-/// A parameter as it is looked at in every step.
+/// A parameter as checked in every step.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Watched<'a> {
     pub(super) name: &'a str,
     pub(super) tensor: &'a Tensor,
-    /// Whether the optimiser moves it: one whose learning rate is scaled by zero is held, and need not be reached.
+    /// Whether the optimiser moves it. If its learning rate is scaled by zero it stays fixed, and need not get a
+    /// gradient.
     pub(super) moves: bool,
 }
 
-/// What went before in a training.
+/// What has happened so far in training.
 #[derive(Debug)]
 pub(super) struct Course {
     /// The 2-norm of all parameters together at the start.
@@ -33,7 +34,8 @@ type Reports = BTreeMap<String, Vec<Tensor>>;
 const DIVERGED: &str = "lower the learning rate or the weight of the method's regulariser";
 
 impl Course {
-    /// A loss this many times the first one is one that grew, and so are parameters of this many times their norm.
+    /// The loss has grown if it is this many times the first one; parameters, if their norm is `FAR` times the initial
+    /// one.
     const GROWTH: f64 = 2.0;
     const FAR: f64 = 100.0;
 
@@ -41,12 +43,12 @@ impl Course {
         Self { start: norm(parameters), losses: None }
     }
 
-    /// Whether there was no step yet.
+    /// Whether there has been no step yet.
     pub(super) fn is_new(&self) -> bool {
         self.losses.is_none()
     }
 
-    /// Takes note of the loss of a step, which must be a finite number.
+    /// Records the loss of a step, which must be finite.
     pub(super) fn loss<'a>(
         &mut self,
         loss: f64,
@@ -60,17 +62,17 @@ impl Course {
         }
         let Some((first, last)) = self.losses else { return Err(first_loss(loss, batch, parameters, reports)) };
         let what = format!(
-            "the loss became {loss} in {}, after {} in the first step and {} in the one before",
+            "the loss became {loss} in {}, after {} in the first step and {} in the previous one",
             place(batch),
             short(first),
             short(last)
         );
         if self.diverged(parameters) {
-            return Err(Error::new(format!("the training diverged: {what}")).help(DIVERGED));
+            return Err(Error::new(format!("training diverged: {what}")).help(DIVERGED));
         }
         Err(Error::new(what).help(format!(
-            "neither loss nor parameters had grown, so look at the formula of the method's loss first (a division by zero, \
-             a root or a logarithm of zero){}",
+            "neither the loss nor the parameters had grown, so check the formula of the method's loss first (division \
+             by zero, a root or logarithm of zero){}",
             of_reports(reports)
         )))
     }
@@ -83,9 +85,9 @@ impl Course {
             let gradient = tensor.grad();
             if !gradient.defined() {
                 return Err(Error::new(format!(
-                    "no gradient reaches the parameter `{name}`, so nothing would train it"
+                    "no gradient reaches the parameter `{name}`, so it would not be trained"
                 ))
-                .expected("in the first step, a gradient for each parameter of the method")
+                .expected("a gradient for each parameter of the method in the first step")
                 .help(WAY_OUT));
             }
             reached |= !bool::try_from(gradient.f_eq(0.0)?.f_all()?)?;
@@ -96,10 +98,10 @@ impl Course {
         }
         let (the, are) = if names.len() == 1 { ("gradient", "is") } else { ("gradients", "are") };
         Err(Error::new(format!(
-            "in the first step the {the} of {} {are} zero everywhere, so nothing would be learned",
+            "in the first step, the {the} of {} {are} zero everywhere, so nothing would be learned",
             names.join(" and ")
         ))
-        .expected("a number other than zero in the gradient of at least one parameter")
+        .expected("a nonzero number in the gradient of at least one parameter")
         .help(WAY_OUT))
     }
 
@@ -116,20 +118,20 @@ impl Course {
             }
             let loss = self.losses.map_or(f64::NAN, |(_, last)| last);
             let what = format!(
-                "the gradient of the parameter `{name}` is not finite in {}, though the loss is {}",
+                "the gradient of the parameter `{name}` is not finite in {}, but the loss is {}",
                 place(batch),
                 short(loss)
             );
             if self.diverged(parameters) {
-                return Err(Error::new(format!("the training diverged: {what}")).help(DIVERGED));
+                return Err(Error::new(format!("training diverged: {what}")).help(DIVERGED));
             }
             let half = if tensor.kind() == Kind::Half {
-                "; in fp16, what is beyond 65504 is infinite: try `--precision amp` or fp32"
+                ". In fp16, anything beyond 65504 is infinite: try `--precision amp` or fp32"
             } else {
                 ""
             };
             return Err(Error::new(what).help(format!(
-                "the derivative of the method's loss is undefined there, as that of a root or a norm is at zero{half}"
+                "the derivative of the method's loss is undefined there, like that of a root or a norm at zero{half}"
             )));
         }
         Ok(())
@@ -141,8 +143,8 @@ impl Course {
             if !is_finite(tensor)? {
                 let loss = self.losses.map_or(f64::NAN, |(_, last)| last);
                 return Err(Error::new(format!(
-                    "the training diverged: the parameter `{name}` is not finite after the step of {}, whose loss was {} and \
-                     whose gradient was finite",
+                    "training diverged: the parameter `{name}` is not finite after {}, in which the loss was {} and \
+                     the gradient was finite",
                     place(batch),
                     short(loss)
                 ))
@@ -152,7 +154,7 @@ impl Course {
         Ok(())
     }
 
-    /// Whether the loss, or what is trained, has grown out of all proportion.
+    /// Whether the loss or the parameters have grown out of all proportion.
     fn diverged<'a>(&self, parameters: impl Iterator<Item = Watched<'a>>) -> bool {
         let grew = self.losses.is_some_and(|(first, last)| last > Self::GROWTH * first.abs().max(1.0));
         let norm = norm(parameters);
@@ -165,10 +167,10 @@ pub(super) fn check_reported(name: &str, values: &[f64], batch: &Batch) -> Resul
     match values.iter().find(|value| !value.is_finite()) {
         None => Ok(()),
         Some(value) => Err(Error::new(format!(
-            "the method reports `{name}` = {value} in {}, and the loss is finite",
+            "the method reports `{name}` = {value} in {}, but the loss is finite",
             place(batch)
         ))
-        .expected("finite numbers, since they are recorded")
+        .expected("finite numbers, because they are recorded")
         .help("correct how the method computes this value, or do not report it where it is undefined")),
     }
 }
@@ -178,17 +180,19 @@ pub(super) fn place(batch: &Batch) -> String {
     format!("epoch {} (step {})", batch.epoch + 1, batch.step + 1)
 }
 
-pub(super) const WAY_OUT: &str = "return a loss that depends on every parameter; a method that fills gradients itself in \
-    `compute_gradients` calls `host.backward`, or `nemesis_sdk::gradients::fill` with what `host.gradients` gave it; one \
-    that learns nothing by gradients declares `Optimisation::None` or `Optimisation::Fit`";
+pub(super) const WAY_OUT: &str = "return a loss that depends on every parameter. A method that fills gradients itself \
+    in `compute_gradients` must call `host.backward`, or `nemesis_sdk::gradients::fill` with the result of \
+    `host.gradients`. A method that does not learn by gradients must declare `Optimisation::None` or `Optimisation::Fit`";
 
-/// What to say where nothing was learned yet.
+/// The error if the first loss is not finite: nothing has been learned yet.
 fn first_loss<'a>(loss: f64, batch: &Batch, parameters: impl Iterator<Item = Watched<'a>>, reports: &Reports) -> Error {
-    let error = Error::new(format!("the very first loss, in {}, is {loss}: nothing was learned yet", place(batch)));
+    let error =
+        Error::new(format!("the very first loss, in {}, is {loss}: nothing has been learned yet", place(batch)));
     let broken = |tensor: &Tensor| !is_finite(tensor).unwrap_or(true);
     for Watched { name, tensor, .. } in parameters {
         if broken(tensor) {
-            return error.help(format!("the method starts its parameter `{name}` with numbers that are not finite"));
+            return error
+                .help(format!("the method initialises its parameter `{name}` with numbers that are not finite"));
         }
     }
     for (name, input) in [("features", &batch.features), ("dense features", &batch.dense), ("pixels", &batch.pixels)] {
@@ -197,13 +201,13 @@ fn first_loss<'a>(loss: f64, batch: &Batch, parameters: impl Iterator<Item = Wat
         }
     }
     error.help(format!(
-        "the inputs and the parameters are finite, so the formula of the method's loss or one of its options is at \
-         fault{}",
+        "the inputs and the parameters are finite, so the cause is the formula of the method's loss or one of its \
+         options{}",
         of_reports(reports)
     ))
 }
 
-/// The reported values that are not finite, as a hint.
+/// A hint that names the reported values that are not finite.
 fn of_reports(reports: &Reports) -> String {
     let broken = |values: &[Tensor]| values.iter().any(|value| !is_finite(value).unwrap_or(true));
     let names: Vec<String> =
@@ -212,7 +216,7 @@ fn of_reports(reports: &Reports) -> String {
         return String::new();
     }
     format!(
-        "; of the values that it reports, {} {} not finite",
+        ". Of the values it reports, {} {} not finite",
         names.join(", "),
         if names.len() == 1 { "is" } else { "are" }
     )

@@ -1,4 +1,4 @@
-//! Features as an image tower leaves them: every row must be a direction, since all that follows divides by its length.
+//! Checks features from the image tower: no row may be zero, because everything after divides by its length.
 
 use crate::{Error, Result};
 use std::path::Path;
@@ -10,7 +10,7 @@ use tch::{Kind, Tensor};
 ///
 /// When a feature is not finite, or zero everywhere; the message names the first such image.
 pub(super) fn check<P: AsRef<Path>>(features: &Tensor, paths: &[P]) -> Result<()> {
-    // Squares of numbers in half types may lie beyond their range.
+    // Squares of half-precision numbers may exceed their range.
     let wide = if features.kind() == Kind::Double { Kind::Double } else { Kind::Float };
     let norms = features.to_kind(wide).f_norm_scalaropt_dim(2.0, [-1i64].as_slice(), false)?;
     let sound = norms.f_isfinite()?.f_logical_and(&norms.f_gt(0.0)?)?;
@@ -22,7 +22,7 @@ pub(super) fn check<P: AsRef<Path>>(features: &Tensor, paths: &[P]) -> Result<()
     let finite = bool::try_from(features.get(row).f_isfinite()?.f_all()?)?;
     let what = if finite { "zero everywhere" } else { "not finite" };
     Err(Error::new(format!("the features of the image are {what}")).at(&paths[row as usize]).help(
-        "the image was decoded, so look at the checkpoint: weights that are damaged, or that half precision cannot hold \
+        "the image was decoded, so check the checkpoint: its weights may be damaged, or too large for half precision \
          (try `--precision fp32`)",
     ))
 }

@@ -18,23 +18,23 @@ pub struct Predictions {
     pub labels: Vec<u32>,
 }
 
-/// Rows of features whose logits are computed at a time: the text features are then encoded once or a few times, and
-/// the logits of a thousand classes take no more than some dozen megabytes.
+/// Rows of features whose logits are computed at once. Text features are then encoded only once or a few times, and the
+/// logits of a thousand classes take a few dozen megabytes at most.
 const ROWS: usize = 8192;
 
 impl Predictions {
-    /// How many are right.
+    /// How many predictions are correct.
     pub fn correct(&self) -> u64 {
         self.predicted.iter().zip(&self.labels).filter(|(predicted, label)| predicted == label).count() as u64
     }
 
-    /// Top-1 accuracy in percent: all that is right by all there is (`dassl/evaluation/evaluator.py`).
+    /// Top-1 accuracy in percent: correct predictions over all (`dassl/evaluation/evaluator.py`).
     pub fn accuracy(&self) -> f64 {
         100.0 * self.correct() as f64 / self.labels.len() as f64
     }
 }
 
-/// What a batch shows of its images, by their places among all.
+/// Gives what a batch contains, by the indices of its images.
 type SeenAt<'a> = dyn Fn(&[usize]) -> Result<Seen> + 'a;
 
 /// What a method sees of test images.
@@ -43,7 +43,7 @@ pub struct TestInputs<'a> {
     images: usize,
     /// Features `[images, embed_dim]` of all of them.
     features: Option<&'a Tensor>,
-    /// What a batch shows of its images, by their places.
+    /// Gives what a batch contains, by the indices of its images.
     seen: Option<&'a SeenAt<'a>>,
 }
 
@@ -53,8 +53,8 @@ impl<'a> TestInputs<'a> {
         Self { images: features.size()[0] as usize, features: Some(features), seen: None }
     }
 
-    /// What `needs` asks for of so many images: features `[images, embed_dim]` of all of them, unless they come with the
-    /// dense ones, and what a batch shows of its images, by their places.
+    /// What `needs` asks for of so many images: features `[images, embed_dim]` of all of them, unless they come with
+    /// the dense ones, and what a batch shows of its images, by their places.
     pub fn new(images: usize, needs: Needs, features: Option<&'a Tensor>, seen: &'a SeenAt<'a>) -> Self {
         Self { images, features, seen: needs.images().then_some(seen) }
     }
@@ -91,11 +91,11 @@ impl std::fmt::Debug for TestInputs<'_> {
     }
 }
 
-/// Predicts the classes of test images by the method's logits.
+/// Predicts the classes of test images from the method's logits.
 ///
 /// # Errors
 ///
-/// When an image cannot be read, or the method fails or its logits have another shape than `[images, classes]`.
+/// When an image cannot be read, or the method fails or its logits do not have the shape `[images, classes]`.
 pub fn evaluate(
     method: &mut dyn Method,
     inputs: &TestInputs<'_>,
@@ -144,7 +144,7 @@ fn predict(
         if !bool::try_from(finite.all())? {
             let broken = i64::try_from(finite.logical_not().sum(Kind::Int64))?;
             return Err(Error::new(format!("the logits of {broken} of {} test images are not finite", found[0])).help(
-                "the features of the images are finite, so look at what was learned, and at the formula of the method's \
+                "the features of the images are finite, so check what was learned, and the formula of the method's \
                  logits",
             ));
         }

@@ -13,34 +13,35 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tch::{Tensor, no_grad};
 
-/// Images that are encoded at a time.
+/// Images encoded at once.
 ///
 /// Measured on two cores by the benchmark `image tower` (ViT-B/32 and RN50, images a second): 18.1 and 16.7 with 8 at a
-/// time, 20.1 and 15.1 with 16, 20.4 and 13.9 with 32, 18.5 and 13.1 with 64, since activations of few images stay in the
-/// caches. It is not chosen anew on every machine, as the last digits of features depend on it.
+/// time, 20.1 and 15.1 with 16, 20.4 and 13.9 with 32, 18.5 and 13.1 with 64, because activations of few images stay in
+/// the caches. It is the same on every machine, because the last digits of features depend on it.
 const BATCH: usize = 16;
 
-/// The same on a GPU, which wants many at a time. It was not measured.
+/// The same on a GPU, which works best with many at once. Not measured.
 const BATCH_ON_GPU: usize = 64;
 
-/// How many images are best encoded at a time.
+/// How many images to encode at once.
 fn batch(spec: &BackboneSpec) -> usize {
     if spec.device.is_cuda() { BATCH_ON_GPU } else { BATCH }
 }
 
-/// The features of one data set that an engine holds, and the pool that they come from and go to.
+/// The features of one data set that an engine holds, and the pool they are read from and written to.
 #[derive(Debug)]
 pub struct Features {
     preprocess: Preprocess,
     pool: Option<Pool>,
     contents: Contents,
-    /// What images hold, as long as their features may be held here. Features and ids then tell of the same images.
+    /// The images' hashes, kept while their features may be held here, so that features and ids refer to the same
+    /// images.
     hashes: HashMap<PathBuf, Hash>,
-    /// How many bytes of decoded few-shot images are kept, which are cropped anew in every epoch.
+    /// How many bytes of decoded few-shot images to keep, because they are cropped again in every epoch.
     decoded: usize,
     /// Features of test images by their files: several data sets may have equal relative paths.
     test: HashMap<Vec<PathBuf>, Tensor>,
-    /// The few-shot sample at hand.
+    /// The current few-shot sample.
     training: Option<Views>,
 }
 
@@ -49,7 +50,7 @@ pub struct Features {
 struct Views {
     samples: Vec<Sample>,
     seed: u64,
-    /// The hash of the images, for the pool, once features were asked for.
+    /// The hash of the images, for the pool, once features have been asked for.
     images: Option<String>,
     decoded: Arc<DecodedCache>,
     encoded: HashMap<u64, Tensor>,
@@ -57,13 +58,14 @@ struct Views {
 
 impl Features {
     /// No features yet. With a pool, features are looked up there before they are computed. Up to `decoded` bytes of
-    /// decoded few-shot images are kept, which are cropped anew in every epoch. `contents` knows what images hold.
+    /// decoded few-shot images are kept, because they are cropped again in every epoch. `contents` knows the images'
+    /// hashes.
     pub fn new(spec: &BackboneSpec, pool: Option<Pool>, decoded: usize, contents: Contents) -> Self {
         let preprocess = Preprocess::clip(spec.image_size as usize);
         Self { preprocess, pool, contents, hashes: HashMap::new(), decoded, test: HashMap::new(), training: None }
     }
 
-    /// What images hold, in order: [`digest`] of their hashes. Each is looked at once until [`Self::forget`] is called.
+    /// The [`digest`] of the images' hashes, in order. Each image is read only once until [`Self::forget`] is called.
     ///
     /// # Errors
     ///
@@ -78,16 +80,16 @@ impl Features {
         Ok(digest(paths.iter().map(|path| self.hashes.get(path).copied())))
     }
 
-    /// Writes down which images were read, so that the next process need not read them again to know them.
+    /// Saves the hashes of the images that were read, so that the next process need not read them again.
     ///
     /// # Errors
     ///
-    /// When that cannot be written.
+    /// When they cannot be written.
     pub fn remember(&mut self) -> Result<()> {
         self.contents.save()
     }
 
-    /// Tells the pool that nobody is known to need the few-shot sample at hand any more, and forgets it.
+    /// Forgets the current few-shot sample, and marks it in the pool as no longer needed by anyone known.
     ///
     /// # Errors
     ///
@@ -102,7 +104,7 @@ impl Features {
             .try_for_each(|epoch| pool.release(&self.key(spec, images.clone(), View::Train { seed, epoch: *epoch })))
     }
 
-    /// Forgets everything in memory, when another data set's turn comes.
+    /// Forgets everything in memory, before the next data set.
     pub fn forget(&mut self) {
         self.test.clear();
         self.hashes.clear();
@@ -166,7 +168,7 @@ impl Features {
         features
     }
 
-    /// The images of a few-shot sample, for methods that see more of them than features.
+    /// The images of a few-shot sample, for methods that use more than their features.
     pub fn pictures(&mut self, folder: &Path, samples: &[Sample], seed: u64) -> Pictures {
         let views = self.take_views(samples, seed);
         let pictures = Pictures {
@@ -194,7 +196,7 @@ impl Features {
         }
     }
 
-    /// The hash of images for the pool: what they hold, and the paths, which their crops are drawn by.
+    /// The hash of images for the pool: over their contents, and their paths, which seed their crops.
     fn hash_images(&mut self, folder: &Path, samples: &[Sample]) -> Result<String> {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.images(folder, samples)?.as_bytes());
@@ -232,7 +234,7 @@ impl Features {
     }
 }
 
-/// The number that an image's crops are drawn by: the same in every sample that holds the image, whatever its place.
+/// The number that seeds an image's crops: the same in every sample that holds the image, whatever its index.
 fn item(sample: &Sample) -> u32 {
     let hash = blake3::hash(sample.path.to_string_lossy().as_bytes());
     let [a, b, c, d, ..] = *hash.as_bytes();
@@ -243,7 +245,7 @@ fn paths(folder: &Path, samples: &[Sample]) -> Vec<PathBuf> {
     samples.iter().map(|sample| folder.join(&sample.path)).collect()
 }
 
-/// Features `[images, embed_dim]` of image files by the test preprocessing.
+/// Features `[images, embed_dim]` of image files, with test preprocessing.
 ///
 /// # Errors
 ///
@@ -253,8 +255,8 @@ pub fn encode_images(backbone: &dyn Backbone, paths: &[PathBuf]) -> Result<Tenso
     encode(backbone, &preprocess, paths, &DecodedCache::new(0), |_, picture| preprocess.eval(picture))
 }
 
-/// Decodes, transforms and encodes images, a batch at a time, of which the next is decoded meanwhile. `transform` is
-/// told an image's place in `paths`.
+/// Decodes, transforms and encodes images in batches, decoding the next batch meanwhile. `transform` gets an image's
+/// index in `paths`.
 fn encode(
     backbone: &dyn Backbone,
     preprocess: &Preprocess,

@@ -14,7 +14,7 @@ use tch::{Kind, Tensor, no_grad};
 pub struct Sgd {
     slots: Vec<Slot>,
     scaler: Option<GradScaler>,
-    /// What went before, by which a step that goes wrong is explained.
+    /// What has happened so far, to explain a step that goes wrong.
     pub(super) course: Course,
 }
 
@@ -29,7 +29,7 @@ struct Slot {
 }
 
 impl Sgd {
-    /// An optimiser of `parameters` with the protocol's numbers, as far as a parameter's own options leave them.
+    /// An optimiser of `parameters` with the protocol's numbers, unless a parameter's own options override them.
     ///
     /// # Errors
     ///
@@ -41,12 +41,12 @@ impl Sgd {
         Ok(Self { slots, scaler: None, course })
     }
 
-    /// The parameters, to look at.
+    /// The parameters, for checks.
     pub(super) fn parameters(&self) -> impl Iterator<Item = Watched<'_>> + Clone {
         self.slots.iter().map(Slot::watched)
     }
 
-    /// Takes note of the loss of a step: see [`Course::loss`].
+    /// Records the loss of a step: see [`Course::loss`].
     pub(super) fn note_loss(
         &mut self,
         loss: f64,
@@ -56,7 +56,7 @@ impl Sgd {
         self.course.loss(loss, batch, self.slots.iter().map(Slot::watched), reports)
     }
 
-    /// Whether steps were asked for and every one was left out, since no loss scale made its gradients finite.
+    /// Whether every step so far was skipped, because no loss scale made its gradients finite.
     pub(super) fn took_no_step(&self) -> bool {
         self.scaler.as_ref().is_some_and(GradScaler::took_no_step)
     }
@@ -72,12 +72,12 @@ impl Sgd {
         self.scaler.is_some()
     }
 
-    /// The factor that the loss of [`Self::step_scaled`] wants: 1 without a gradient scaler.
+    /// The factor to apply to the loss for [`Self::step_scaled`]: 1 without a gradient scaler.
     pub(super) fn loss_scale(&self) -> f64 {
         self.scaler.as_ref().map_or(1.0, GradScaler::scale)
     }
 
-    /// [`Self::step`] for gradients of the loss times [`Self::loss_scale`]. It is left out where one is not finite.
+    /// [`Self::step`] for gradients of the loss times [`Self::loss_scale`]. The step is skipped if one is not finite.
     pub(super) fn step_scaled(&mut self, learning_rate: f64) -> Result<()> {
         let factor = 1.0 / self.loss_scale();
         let Some(scaler) = &mut self.scaler else {
@@ -122,7 +122,7 @@ impl Slot {
         if !parameter.optimiser.is_empty() && parameter.optimiser != "sgd" {
             let asked = &parameter.optimiser;
             return Err(Error::new(format!("the parameter `{name}` asks for the optimiser `{asked}`"))
-                .expected("`sgd`, or nothing for the protocol's"));
+                .expected("`sgd`, or an empty string for the protocol's optimiser"));
         }
         if !parameter.tensor.requires_grad() {
             return Err(Error::new(format!("the parameter `{name}` does not require a gradient")));
@@ -168,8 +168,8 @@ impl Slot {
     }
 }
 
-/// `x + factor · y`, which half types round once, as `torch.add` with `alpha` does: a weight decay or a learning rate
-/// makes products that lie below the normal numbers of fp16.
+/// `x + factor · y`, rounded once in half precision, as `torch.add` with `alpha` does. A product with a weight decay or
+/// a learning rate may be below the normal range of fp16.
 fn plus(x: &Tensor, y: &Tensor, factor: f64) -> Tensor {
     match x.kind() {
         kind @ (Kind::Half | Kind::BFloat16) => {
@@ -184,10 +184,10 @@ mod tests {
     use super::*;
     use crate::train::OptimiserKind;
 
-    /// The values are `PyTorch` 2.11's on a processor: `torch.optim.SGD([p], lr, momentum=0.9, weight_decay=131 / 2**18)`
+    /// The values are from `PyTorch` 2.11 on a CPU: `torch.optim.SGD([p], lr, momentum=0.9, weight_decay=131 / 2**18)`
     /// with a parameter of the type, whose `grad` is set, and whose rate is changed before each step. Decay and rates
-    /// are numbers that half types hold, and four numbers stand 16 times side by side: `PyTorch`'s kernels for
-    /// processors round such factors first, and what does not fill a vector twice; those for accelerators do neither.
+    /// are numbers that half types hold, and the four numbers are repeated 16 times: `PyTorch`'s CPU
+    /// kernels round other factors first, and values that do not fill a vector twice; GPU kernels do neither.
     #[test]
     fn half_types_are_rounded_where_pytorch_rounds_them() {
         let steps = [
@@ -218,7 +218,7 @@ mod tests {
         }
     }
 
-    /// A step of scaled gradients is that of the gradients, and is left out where one of them is not finite.
+    /// A step with scaled gradients equals one with the gradients, and is skipped if one of them is not finite.
     #[test]
     fn scaled_steps_are_plain_ones_or_none() {
         let parameter = || Tensor::from_slice(&[0.5_f32, -2.0]).set_requires_grad(true);

@@ -1,4 +1,4 @@
-//! What methods see of images beyond their global features: pixels and dense features, made for one batch at a time.
+//! What methods get besides global features: pixels and dense features, made for one batch at a time.
 
 use crate::Result;
 use crate::backbone::Backbone;
@@ -8,28 +8,28 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tch::{Tensor, no_grad};
 
-/// The images of a few-shot sample, or those of a test split, by their places in it.
+/// The images of a few-shot sample or a test split, by index.
 #[derive(Debug)]
 pub struct Pictures {
     pub(super) preprocess: Preprocess,
     pub(super) paths: Vec<PathBuf>,
     pub(super) decoded: Arc<DecodedCache>,
-    /// How they are augmented, which test images are not.
+    /// How they are augmented; `None` for test images.
     pub(super) augmentation: Option<Augmentation>,
 }
 
-/// What random crops and flips are drawn by.
+/// What seeds random crops and flips.
 #[derive(Debug)]
 pub(super) struct Augmentation {
     pub(super) seed: u64,
-    /// For each image the number that its crops are drawn by.
+    /// For each image, the number that seeds its crops.
     pub(super) items: Vec<u32>,
 }
 
-/// What a batch shows of its images: what was asked for.
+/// What a batch contains: what was asked for.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Global features `[images, embed_dim]`, where dense ones are asked for: both come of one pass through the tower.
+    /// Global features `[images, embed_dim]`, if dense ones are asked for: one pass through the tower gives both.
     pub features: Option<Tensor>,
     /// Dense features `[images, places, embed_dim]`.
     pub dense: Option<Tensor>,
@@ -38,16 +38,16 @@ pub struct Seen {
 }
 
 impl Pictures {
-    /// Image files under the preprocessing of test images.
+    /// Image files with the preprocessing of test images.
     pub fn of_files(backbone: &dyn Backbone, paths: Vec<PathBuf>) -> Self {
         let preprocess = Preprocess::clip(backbone.spec().image_size as usize);
         Self { preprocess, paths, decoded: Arc::new(DecodedCache::new(0)), augmentation: None }
     }
 
-    /// How many images are seen at a time, where nothing else decides: as many as CoOp trains on.
+    /// How many images make a batch if nothing else decides: as many as CoOp trains on.
     pub(super) const AT_A_TIME: usize = 32;
 
-    /// What `needs` asks for of the images at some places, in one of their augmented views.
+    /// What `needs` asks for, for the images at these indices, in one of their augmented views.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! How a training is run: the numbers that are the same for every method and data set of a table.
+//! How training is run: the numbers that are the same for every method and data set of a table.
 
 use crate::note::Note;
 use crate::{Error, Result};
@@ -12,10 +12,10 @@ use tch::Kind;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Protocol {
-    /// The name shown under every table made by it.
+    /// The name shown under every table made with it.
     pub name: String,
-    /// What differs from the published code, one sentence each, shown with the table. What the precision makes differ
-    /// is said by [`Precision::note`].
+    /// Differences from the published code, one sentence each, shown with the table. [`Precision::note`] covers those
+    /// due to the precision.
     #[serde(default)]
     pub deviations: Vec<Note>,
     /// The optimiser.
@@ -30,9 +30,9 @@ pub struct Protocol {
     pub warmup_epochs: u64,
     /// The constant learning rate of the warm-up.
     pub warmup_learning_rate: f64,
-    /// Images a step.
+    /// Images per step.
     pub batch_size: u64,
-    /// Epochs by shots: the entry of the greatest number of shots that is not above the one asked for.
+    /// Epochs by shots: the entry with the largest number of shots not above the one asked for applies.
     pub epochs: BTreeMap<u32, u64>,
     /// Epochs of data sets that have a number of their own, whatever the shots.
     #[serde(default)]
@@ -41,17 +41,17 @@ pub struct Protocol {
     /// view of its own, as published.
     #[serde(default)]
     pub views: Option<u64>,
-    /// The type that everything is computed in.
+    /// The numeric type of all computation.
     pub precision: Precision,
-    /// Threads of each worker; without it, all cores shared out among the workers.
+    /// Threads per worker. By default, all cores are divided among the workers.
     #[serde(default)]
     pub threads: Option<usize>,
-    /// Options given to every method that has them, before those of the suite.
+    /// Options for every method that has them; the suite's override them.
     #[serde(default)]
     pub method_options: serde_json::Map<String, serde_json::Value>,
 }
 
-/// The optimisers there are.
+/// The available optimisers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimiserKind {
@@ -59,7 +59,7 @@ pub enum OptimiserKind {
     Sgd,
 }
 
-/// The type that a cell is computed in.
+/// The numeric type that a cell is computed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
@@ -67,17 +67,18 @@ pub enum Precision {
     Fp32,
     /// Double precision: slow, and the same table on every machine.
     Fp64,
-    /// Half precision as the authors use it: weights, activations, context, gradient and momentum, while normalisation
-    /// computes in single precision.
+    /// Half precision as the authors use it: for weights, activations, context, gradient and momentum. Normalisation is
+    /// computed in single precision.
     Fp16,
-    /// The same in the other half type: the range of single precision, and three bits less than fp16. No paper's.
+    /// The same in the other half type: the range of single precision, with three bits less than fp16. No paper uses
+    /// it.
     Bf16,
     /// Mixed precision as the authors' `amp` has it: trained with products in half precision and a gradient scaler,
     /// evaluated in single precision.
     Amp,
 }
 
-/// A protocol with everything settled that depends on data set and shots. It is part of a training's id.
+/// A protocol resolved for a data set and a number of shots. It is part of a training's id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResolvedProtocol {
@@ -95,7 +96,7 @@ pub struct ResolvedProtocol {
     pub warmup_epochs: u64,
     /// The constant learning rate of the warm-up.
     pub warmup_learning_rate: f64,
-    /// Images a step.
+    /// Images per step.
     pub batch_size: u64,
     /// The number of epochs.
     pub epochs: u64,
@@ -104,16 +105,16 @@ pub struct ResolvedProtocol {
 }
 
 impl Protocol {
-    /// Settles what depends on the data set and the shots.
+    /// Resolves what depends on the data set and the shots.
     ///
     /// # Errors
     ///
-    /// When the protocol names no number of epochs for so few shots.
+    /// When the protocol gives no number of epochs for so few shots.
     pub fn resolve(&self, dataset: &str, shots: u32) -> Result<ResolvedProtocol> {
         let by_shots = || self.epochs.range(..=shots).next_back().map(|(_, epochs)| *epochs);
         let epochs = self.epochs_by_dataset.get(dataset).copied().or_else(by_shots).ok_or_else(|| {
             Error::new(format!("the protocol `{}` has no number of epochs for {shots} shots", self.name))
-                .help("add an entry to its `epochs`")
+                .help("add an entry to `epochs` in the protocol")
         })?;
         Ok(ResolvedProtocol {
             name: self.name.clone(),
@@ -131,7 +132,7 @@ impl Protocol {
 }
 
 impl ResolvedProtocol {
-    /// How many steps an epoch over `images` has: a last partial batch is dropped if and only if there is a whole one
+    /// How many steps an epoch over `images` has. A partial last batch is dropped if there is a whole one
     /// (`dassl/data/data_manager.py`, `drop_last`).
     pub fn steps_per_epoch(&self, images: u64) -> u64 {
         if images >= self.batch_size { images / self.batch_size } else { u64::from(images > 0) }
@@ -151,7 +152,7 @@ impl Precision {
 }
 
 impl Precision {
-    /// How numbers computed in this precision relate to the published ones, a sentence to show with a table.
+    /// How numbers computed in this precision relate to the published ones: a sentence to show with a table.
     pub fn note(self) -> &'static str {
         match self {
             Self::Fp32 => {
@@ -161,17 +162,17 @@ impl Precision {
             Self::Fp64 => "double precision, so that the rounded table is the same on every machine",
             Self::Fp16 => {
                 "computed in half precision (fp16) as on the authors' GPUs, context, gradient and momentum included; \
-                 such results hang on the hardware"
+                 these results depend on the hardware"
             }
             Self::Bf16 => {
                 "computed in bfloat16, context, gradient and momentum included, where the authors' GPUs computed in \
-                 fp16; such results hang on the hardware"
+                 fp16; these results depend on the hardware"
             }
             Self::Amp => {
                 "mixed precision as the authors' `amp` has it: trained with products in fp16 and a gradient scaler, \
                  evaluated in single precision; the scaler and what is rounded where autocast would do it are ours, \
                  logits and losses are in single precision, and PAN tries positions on the features that it trains \
-                 on; such results hang on the hardware"
+                 on; these results depend on the hardware"
             }
         }
     }

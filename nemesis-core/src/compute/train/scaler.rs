@@ -5,7 +5,7 @@
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct GradScaler {
     scale: f32,
-    /// Good steps since the scale last changed.
+    /// Good steps since the last change of scale.
     good_steps: u32,
     /// Whether there was a good step, and whether there was a bad one.
     any: (bool, bool),
@@ -25,12 +25,12 @@ impl GradScaler {
         f64::from(self.scale)
     }
 
-    /// Whether there were steps, and all of them bad.
+    /// Whether there were steps, and all of them were bad.
     pub(super) fn took_no_step(&self) -> bool {
         self.any == (false, true)
     }
 
-    /// Takes note of a step: whether all gradients were finite. Steps that were not are left out by the caller.
+    /// Records whether all gradients of a step were finite. The caller skips the step if they were not.
     pub(super) fn update(&mut self, finite: bool) {
         self.any = (self.any.0 || finite, self.any.1 || !finite);
         if !finite {
@@ -58,7 +58,7 @@ mod tests {
         assert!((scaler.scale() - 32768.0).abs() < f64::EPSILON);
         (0..1999).for_each(|_| scaler.update(true));
         scaler.update(false);
-        assert!((scaler.scale() - 16384.0).abs() < f64::EPSILON, "a bad step begins the count anew");
+        assert!((scaler.scale() - 16384.0).abs() < f64::EPSILON, "a bad step restarts the count");
         (0..1999).for_each(|_| scaler.update(true));
         assert!((scaler.scale() - 16384.0).abs() < f64::EPSILON);
         scaler.update(true);

@@ -1,4 +1,4 @@
-//! The services of the host that stand behind every call of a method: encoding, gradients, random draws, reports.
+//! The host's services for a method: encoding, gradients, random draws, reports.
 
 use crate::backbone::{Backbone, ClassPrompts};
 use crate::method::{self, ClassPosition, Host, LogLevel, random};
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tch::{Tensor, no_grad, with_grad};
 
-/// Whether text features are computed in one graph, or in chunks of classes that are computed again for the gradient.
+/// Whether text features are computed in one graph, or in chunks of classes that are recomputed for the gradient.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Recompute {
     /// One graph holds the activations of all classes.
@@ -15,14 +15,14 @@ pub enum Recompute {
     Never,
     /// The graph is cut at the text features, and at most this many classes have activations at any time.
     Chunks(usize),
-    /// Chunks in which the activations take about this many bytes; one graph where all of them do.
+    /// Chunks whose activations take about this many bytes; one graph if all activations fit.
     Within(u64),
 }
 
 /// The services for one task: a backbone, the task's classes and the cell's seed.
 pub struct Services<'a> {
     backbone: &'a dyn Backbone,
-    /// What encodes contexts that get a gradient, if that is another: in mixed precision.
+    /// The backbone for contexts that get a gradient, if it is a different one: in mixed precision.
     mixed: Option<&'a dyn Backbone>,
     classes: &'a ClassPrompts,
     seed: u64,
@@ -34,12 +34,12 @@ pub struct Services<'a> {
     cancelled: &'a AtomicBool,
 }
 
-/// A place where the graph is cut: text features whose graph is built again, chunk by chunk, in the backward pass.
+/// A cut in the graph: text features whose graph is rebuilt, chunk by chunk, in the backward pass.
 struct Cut {
     /// The contexts that came in, with whatever graph they have.
     contexts: Tensor,
     position: ClassPosition,
-    /// How many classes are encoded at a time.
+    /// How many classes are encoded at once.
     chunk: usize,
     /// The features that went out: a leaf, which collects their gradient.
     features: Tensor,
@@ -77,13 +77,14 @@ impl<'a> Services<'a> {
         }
     }
 
-    /// The same services in mixed precision: contexts that get a gradient are encoded by `mixed`, and all else as ever.
+    /// The same services in mixed precision: contexts that get a gradient are encoded by `mixed`, everything else as
+    /// before.
     #[must_use]
     pub fn with_mixed(self, mixed: Option<&'a dyn Backbone>) -> Self {
         Self { mixed, ..self }
     }
 
-    /// Whether there is another backbone for gradients, so that the loss wants a scale.
+    /// Whether there is a different backbone for gradients, so that the loss needs a scale.
     pub(super) fn is_mixed(&self) -> bool {
         self.mixed.is_some()
     }
@@ -98,7 +99,7 @@ impl<'a> Services<'a> {
         *self.watched.borrow_mut() = parameters.into_iter().collect();
     }
 
-    /// Ends a step: forgets its graph cuts and hands over what was reported, by name, one tensor a report.
+    /// Ends a step: forgets its graph cuts and returns what was reported, by name, one tensor per report.
     pub fn end_step(&self) -> BTreeMap<String, Vec<Tensor>> {
         self.cuts.borrow_mut().clear();
         self.reports.take()
@@ -132,7 +133,7 @@ impl<'a> Services<'a> {
         Ok(Tensor::f_cat(&parts, 1)?)
     }
 
-    /// How many classes are encoded at a time, unless it is all of them in one graph.
+    /// How many classes are encoded at once, unless all of them are in one graph.
     fn chunk(&self, contexts: &Tensor, position: ClassPosition) -> Option<usize> {
         match self.recompute {
             Recompute::Never => None,
@@ -153,7 +154,7 @@ impl<'a> Services<'a> {
     }
 
     /// The gradients of `loss` in `inputs` through all cuts, the latest first: a cut's contexts may depend on the
-    /// features of an earlier one. The graphs are kept, since loss and contexts may share a part. An input that the
+    /// features of an earlier one. The graphs are kept, because loss and contexts may share parts. An input that the
     /// loss does not depend on gets an undefined tensor.
     fn gradients_through_cuts(&self, loss: &Tensor, inputs: &[&Tensor]) -> method::Result<Vec<Tensor>> {
         let cuts = self.cuts.borrow();

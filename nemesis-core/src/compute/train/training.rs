@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor, no_grad};
 
-/// What a training learns from.
+/// What training learns from.
 pub struct TrainingInputs<'a> {
-    /// What the method asks for: nothing else is called for below.
+    /// What the method asks for: nothing else below is used.
     pub needs: Needs,
     /// Features `[images, embed_dim]` of the few-shot sample by epoch, in the order of the sample.
     pub features: &'a mut dyn FnMut(u64) -> Result<Tensor>,
-    /// What a batch shows of its images, by epoch and by their places in the sample.
+    /// Gives what a batch contains, by epoch and the indices of its images in the sample.
     pub seen: &'a dyn Fn(u64, &[usize]) -> Result<Seen>,
     /// Labels of the few-shot sample, in its order.
     pub labels: &'a [u32],
@@ -26,7 +26,7 @@ pub struct TrainingInputs<'a> {
     pub validation: Option<FeatureSet>,
     /// The cell's seed, which decides the order of batches.
     pub seed: u64,
-    /// Where features lie.
+    /// The device of the features.
     pub device: Device,
 }
 
@@ -51,7 +51,7 @@ pub struct EpochRecord {
     pub reported: BTreeMap<String, Vec<f64>>,
 }
 
-/// Trains `method` as `protocol` says and returns its history, one record an epoch.
+/// Trains `method` as `protocol` says and returns its history, one record per epoch.
 ///
 /// `on_epoch` is called after every epoch with the number of epochs done, and with the method.
 ///
@@ -82,8 +82,9 @@ pub fn train(
 
     let parameters = method.parameters()?;
     if parameters.is_empty() {
-        return Err(Error::new("the method has no parameter, so there is nothing to train")
-            .help("a method that learns nothing by gradients declares `Optimisation::None` or `Optimisation::Fit`"));
+        return Err(Error::new("the method has no parameters, so there is nothing to train").help(
+            "a method that does not learn by gradients must declare `Optimisation::None` or `Optimisation::Fit`",
+        ));
     }
     services.watch(parameters.iter().map(|parameter| parameter.tensor.shallow_clone()));
     let optimiser = Sgd::new(parameters, protocol)?;
@@ -131,27 +132,26 @@ pub fn train(
         on_epoch(epoch + 1, method)?;
     }
     if optimiser.took_no_step() {
-        return Err(Error::new(
-            "nothing was learned: the gradients of every step were not finite, at any scale of the loss",
-        )
-        .help(
-            "look at the derivative of the method's loss (that of a root or a norm at zero), or use `--precision fp32`",
+        return Err(Error::new("nothing was learned: no step had finite gradients, at any scale of the loss").help(
+            "check the derivative of the method's loss (such as that of a root or a norm at zero), or use \
+             `--precision fp32`",
         ));
     }
     Ok(history)
 }
 
-/// One step: loss, gradients, a move of the parameters at the learning rate `rate`. Returns the loss.
+/// Takes one step: loss, gradients, and an update of the parameters with the learning rate `rate`. Returns the loss.
 ///
 /// What the method reported stays with `services` until [`Services::end_step`].
 ///
-/// In the first step of `optimiser` a gradient must reach every parameter that it moves, and one of them must have a
-/// number other than zero somewhere. Later steps may leave parameters out, and a loss may have become constant.
+/// In the first step of `optimiser`, a gradient must reach every parameter that it moves, and at least one must be
+/// nonzero somewhere. Later steps may leave parameters out, and a loss may have become constant.
 ///
 /// # Errors
 ///
 /// When loss, gradients or parameters are not finite, the first step's gradients are missing or all zero, the method
-/// fails, or the run is cancelled. With a gradient scaler, gradients that are not finite make a step that is left out.
+/// fails, or the run is cancelled. With a gradient scaler, a step with gradients that are not finite is skipped
+/// instead.
 pub fn step(
     method: &mut dyn Method,
     optimiser: &mut Sgd,
@@ -169,7 +169,7 @@ pub fn step(
     } else {
         let loss = method.loss(batch, services)?;
         if !loss.requires_grad() {
-            return Err(Error::new("the loss depends on no parameter: it has no graph").help(WAY_OUT));
+            return Err(Error::new("the loss does not depend on any parameter: it has no graph").help(WAY_OUT));
         }
         match optimiser.loss_scale() {
             1.0 => services.backward(&loss)?,

@@ -22,11 +22,11 @@ pub(super) fn pure(subject: &Subject) -> Finding {
     let before: Vec<_> = method.state()?.into_iter().map(|(name, tensor)| (name, tensor.copy())).collect();
     let together = method.logits(&batch, &services)?;
     let again = method.logits(&batch, &services)?;
-    ensure(together == again, || "they differ when they are computed again".to_owned())?;
+    ensure(together == again, || "they differ when computed again".to_owned())?;
     for row in 0..batch.items.len() {
         let alone = method.logits(&rows(&batch, row, 1), &services)?;
         ensure(close(&alone, &together.narrow(0, row as i64, 1), 1e-9), || {
-            format!("those of image {row} are other ones where it is alone")
+            format!("those of image {row} differ when it is the only one in the batch")
         })?;
     }
     ensure(before == method.state()?, || "evaluating changes the state".to_owned())
@@ -50,15 +50,15 @@ pub(super) fn stale_logits(subject: &Subject) -> Finding {
     let batch = without_labels(&batch);
     let mut parameters = method.parameters()?;
     if parameters.is_empty() {
-        return skipped("there is no parameter");
+        return skipped("the method has no parameters");
     }
     let before = method.logits(&batch, &services)?;
-    // As an optimiser changes them, whatever the method has kept from the last evaluation.
+    // In place, as an optimiser does: the method may have cached something in the last evaluation.
     for parameter in &mut parameters {
         let tensor = &mut parameter.tensor;
         let moved = &*tensor + tensor.ones_like().cumsum(-1, tensor.kind()) * 0.1;
         no_grad(|| tensor.copy_(&moved));
     }
     let after = method.logits(&batch, &services)?;
-    ensure(!close(&before, &after, 1e-9), || "they are those of the old parameters".to_owned())
+    ensure(!close(&before, &after, 1e-9), || "they are still those of the old parameters".to_owned())
 }

@@ -1,4 +1,4 @@
-//! Checks of the file, its entry, and the structs that cross.
+//! Checks of the file, its entry, and the structs that cross the C interface.
 
 use super::stage::Stage;
 use super::subject::{CLASSES, Finding, Subject, ensure, failed};
@@ -16,22 +16,20 @@ use tch::Kind;
 pub(super) fn entry(subject: &Subject) -> Finding {
     let plugin = subject.plugin()?;
     let again = subject.plugin()?;
-    ensure(ptr::eq(plugin.entry(), again.entry()), || {
-        "the entry is another table when it is asked for again".to_owned()
-    })
+    ensure(ptr::eq(plugin.entry(), again.entry()), || "a second call returns a different entry".to_owned())
 }
 
 pub(super) fn exports(subject: &Subject) -> Finding {
     let bytes = files::read(&subject.path)?;
     let library = object::File::parse(&*bytes).map_err(|e| Error::new(e.to_string()))?;
     let exports = library.exports().map_err(|e| Error::new(e.to_string()))?;
-    // macOS puts an underscore before the names of C.
+    // macOS prefixes C names with an underscore.
     let name = |export: object::Export<'_>| String::from_utf8_lossy(export.name()).trim_start_matches('_').to_owned();
     let others: Vec<_> = exports.into_iter().map(name).filter(|name| name != abi::ENTRY_SYMBOL).collect();
     ensure(others.is_empty(), || {
         format!(
-            "it exports {} symbols more, such as {}; in Rust, `nemesis_build::export_entry_only` in the build script hides \
-             them, in C++ -fvisibility=hidden",
+            "it exports {} other symbols, such as {}. To hide them, call `nemesis_build::export_entry_only` in the \
+             build script (Rust) or compile with -fvisibility=hidden (C++)",
             others.len(),
             others[0]
         )
@@ -64,7 +62,7 @@ fn foreign(subject: &Subject, key: &str, version: &str) -> Finding {
     };
     *digit = if *digit == b'9' { b'8' } else { b'9' };
     let foreign = format!("{}{}", char::from(*digit), &version[1..]);
-    let folder = tempfile::tempdir().map_err(|e| Error::new(format!("cannot make a folder for a copy: {e}")))?;
+    let folder = tempfile::tempdir().map_err(|e| Error::new(format!("cannot create a folder for a copy: {e}")))?;
     let copy = folder.path().join("foreign.so");
     files::write_atomic(&copy, &bytes)?;
     match PluginFile::inspect(&copy)?.compatible() {
@@ -75,7 +73,7 @@ fn foreign(subject: &Subject, key: &str, version: &str) -> Finding {
     }
 }
 
-/// A struct with room behind it, as a later version of the interface would make it.
+/// A struct with extra room at its end, as a later version of the interface might have.
 #[repr(C)]
 struct Longer<T> {
     known: T,
@@ -90,8 +88,8 @@ pub(super) fn struct_sizes(subject: &Subject) -> Finding {
     let options = serde_json::to_string(&subject.options).unwrap_or_default();
     let try_sizes = |task_size: usize, host_size: usize| {
         with_table(&services, |host| {
-            // SAFETY: both pointers lead to whole structs, and copies of plain C structs may be made bit by bit. Only the
-            // sizes in them are changed, to no more than there is room for.
+            // SAFETY: both pointers lead to whole structs, and plain C structs may be copied bit by bit. Only their
+            // size fields change, to no more than there is room for.
             unsafe {
                 let mut task = Longer { known: task.as_ptr().read(), unknown: [0xab; 8] };
                 let mut host = Longer { known: host.read(), unknown: [0xab; 8] };
@@ -103,17 +101,17 @@ pub(super) fn struct_sizes(subject: &Subject) -> Finding {
     };
     let (task, host) = (size_of::<abi::Task>(), size_of::<abi::Host>());
     if let Err(error) = try_sizes(task + 64, host + 64) {
-        return failed(format!("structs that a later version made longer are refused: {error}"));
+        return failed(format!("longer structs, as a later version may have, are refused: {error}"));
     }
-    ensure(try_sizes(8, host).is_err(), || "a task of 8 bytes is taken".to_owned())?;
-    ensure(try_sizes(task, 16).is_err(), || "a host table of 16 bytes is taken".to_owned())
+    ensure(try_sizes(8, host).is_err(), || "a task of 8 bytes is accepted".to_owned())?;
+    ensure(try_sizes(task, 16).is_err(), || "a host table of 16 bytes is accepted".to_owned())
 }
 
 /// Creates a method and destroys it again.
 ///
 /// # Safety
 ///
-/// The pointers lead to structs of at least the sizes that stand in them.
+/// The pointers lead to structs of at least the size that their size fields give.
 unsafe fn create(
     plugin: &Plugin,
     host: *const abi::Host,
@@ -138,7 +136,7 @@ pub(super) fn extensions(subject: &Subject) -> Finding {
     for name in [c"", c"nobody.has/this", c"nemesis"] {
         // SAFETY: the name ends with a zero byte.
         let table = unsafe { get_extension(name.as_ptr()) };
-        ensure(table.is_null(), || format!("it claims to have the extension {name:?}"))?;
+        ensure(table.is_null(), || format!("it claims to have the extension {name:?}, which does not exist"))?;
     }
     Ok(())
 }

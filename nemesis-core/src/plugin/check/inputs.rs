@@ -59,22 +59,24 @@ pub(super) fn class_specific(subject: &Subject) -> Finding {
         size.first() == Some(&(CLASSES as i64)) && !generic.iter().any(|other| other.tensor.size() == size)
     });
     let Some(context) = grown else {
-        return failed(format!("with `csc` no parameter gets a row for each of the {CLASSES} classes"));
+        return failed(format!("with `csc`, no parameter has a row for each of the {CLASSES} classes"));
     };
     works(subject, &stage, &mut method, &batch)?;
     let before = method.logits(&without_labels(&batch), &services)?;
     let _ = no_grad(|| context.tensor.get(0).fill_(0.3));
     let change = (method.logits(&without_labels(&batch), &services)? - before).abs();
     let of = |class: i64, count: i64| f64::try_from(change.narrow(1, class, count).max());
-    ensure(of(0, 1)? > 0.0, || "the context of a class does not change its logits".to_owned())?;
-    ensure(of(1, CLASSES as i64 - 1)? < 1e-12, || "the context of a class changes the logits of others".to_owned())
+    ensure(of(0, 1)? > 0.0, || "a class's context does not change the logits of that class".to_owned())?;
+    ensure(of(1, CLASSES as i64 - 1)? < 1e-12, || "a class's context changes the logits of other classes".to_owned())
 }
 
-/// A result that must be an error with some text.
+/// Fails unless the result is an error with a message.
 fn is_error<T>(what: &str, result: method::Result<T>) -> Finding {
     match result {
-        Ok(_) => failed(format!("{what} is no error")),
-        Err(error) => ensure(!error.to_string().trim().is_empty(), || format!("{what} is an error without a message")),
+        Ok(_) => failed(format!("{what} does not return an error")),
+        Err(error) => {
+            ensure(!error.to_string().trim().is_empty(), || format!("{what} returns an error without a message"))
+        }
     }
 }
 
@@ -83,7 +85,7 @@ pub(super) fn errors_inside(subject: &Subject) -> Finding {
     let services = stage.services(1, Recompute::Never);
     let learns = subject.learns_by_gradients().is_ok();
     let attempt = |what: &str, batch: &Batch, host: &dyn Host| -> Finding {
-        // After an error a method is only fit to be destroyed.
+        // After an error, a method may only be destroyed.
         is_error(
             &format!("an evaluation with {what}"),
             subject.method(&stage, 1)?.logits(&without_labels(batch), host),
@@ -108,10 +110,10 @@ pub(super) fn errors_inside(subject: &Subject) -> Finding {
         labels,
         ..copy
     };
-    attempt("inputs of twice the width", &wide, &services)?;
+    attempt("inputs twice as wide", &wide, &services)?;
     let labels = batch.labels.shallow_clone();
     let bare = Batch { features: None, dense: None, pixels: None, labels, ..without_labels(&batch) };
-    attempt("none of the inputs that it asks for", &bare, &services)?;
+    attempt("none of the inputs it asks for", &bare, &services)?;
     if learns {
         let mut method = subject.method(&stage, 1)?;
         let labels = &batch.labels;
@@ -168,7 +170,7 @@ impl Host for PanickingHost {
 
 pub(super) fn panics_inside(subject: &Subject) -> Finding {
     let (stage, mut method, batch) = subject.scene()?;
-    // What matters is that the process lives on; a method that uses no service may well succeed.
+    // What matters is that the process survives. A method that uses no service may succeed.
     let results = [
         subject.plugin()?.create_method(&stage.task(), &subject.options, &PanickingHost).err(),
         method.logits(&without_labels(&batch), &PanickingHost).err(),

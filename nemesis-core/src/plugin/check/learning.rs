@@ -11,17 +11,19 @@ pub(super) fn parameters(subject: &Subject) -> Finding {
     let (stage, method, _) = subject.scene()?;
     let (first, again) = (method.parameters()?, method.parameters()?);
     if subject.learns_by_gradients().is_ok() {
-        ensure(!first.is_empty(), || "there is none".to_owned())?;
+        ensure(!first.is_empty(), || "the method has none".to_owned())?;
     }
     let mut names = BTreeSet::new();
     let task = stage.task();
     for parameter in &first {
         let (name, tensor) = (&parameter.name, &parameter.tensor);
-        ensure(!name.is_empty() && names.insert(name), || format!("the name `{name}` is empty or there twice"))?;
-        ensure(tensor.is_leaf() && tensor.requires_grad(), || format!("`{name}` is no leaf that requires a gradient"))?;
+        ensure(!name.is_empty() && names.insert(name), || format!("the name `{name}` is empty or appears twice"))?;
+        ensure(tensor.is_leaf() && tensor.requires_grad(), || {
+            format!("`{name}` is not a leaf that requires a gradient")
+        })?;
         let (kind, device) = (tensor.kind(), tensor.device());
         ensure(kind == task.kind && device == task.device, || {
-            format!("`{name}` is {kind:?} on {device:?} where the task is {:?} on {:?}", task.kind, task.device)
+            format!("`{name}` is {kind:?} on {device:?}, but the task is {:?} on {:?}", task.kind, task.device)
         })?;
     }
     let same = first.len() == again.len()
@@ -30,7 +32,7 @@ pub(super) fn parameters(subject: &Subject) -> Finding {
                 && one.tensor.data_ptr() == two.tensor.data_ptr()
                 && one.tensor.size() == two.tensor.size()
         });
-    ensure(same, || "they are other ones when they are asked for again".to_owned())
+    ensure(same, || "a second call returns different ones".to_owned())
 }
 
 pub(super) fn same_seed(subject: &Subject) -> Finding {
@@ -39,11 +41,11 @@ pub(super) fn same_seed(subject: &Subject) -> Finding {
     let services = stage.services(3, Recompute::Never);
     let (mut one, mut two) = (subject.method(&stage, 3)?, subject.method(&stage, 3)?);
     for (a, b) in one.parameters()?.iter().zip(two.parameters()?) {
-        ensure(a.tensor == b.tensor, || format!("the parameter `{}` starts elsewhere", a.name))?;
+        ensure(a.tensor == b.tensor, || format!("the parameter `{}` starts with different values", a.name))?;
     }
     subject.learns_by_gradients()?;
     let (a, b) = (Step::take(&mut one, &batch, &services)?, Step::take(&mut two, &batch, &services)?);
-    ensure(a.loss == b.loss, || format!("the loss is {:?} and {:?}", a.loss, b.loss))?;
+    ensure(a.loss == b.loss, || format!("the loss is {:?} once and {:?} the other time", a.loss, b.loss))?;
     ensure(a.gradients == b.gradients, || "the gradients differ".to_owned())
 }
 
@@ -61,7 +63,7 @@ pub(super) fn instances(subject: &Subject) -> Finding {
     Step::take(&mut two, &stage.batch(8, 1, subject.needs()?), &services)?;
     let found = Step::take(&mut one, &batch, &services)?;
     ensure(close(&expected.loss, &found.loss, 1e-12), || {
-        format!("beside another instance the loss is {:?}, alone {:?}", found.loss, expected.loss)
+        format!("with a second instance in the process the loss is {:?}, without it {:?}", found.loss, expected.loss)
     })
 }
 
@@ -89,7 +91,7 @@ pub(super) fn loss(subject: &Subject) -> Finding {
     let loss = method.loss(&batch, &stage.services(1, Recompute::Never))?;
     ensure(loss.numel() == 1 && loss.dim() == 0, || format!("it has the shape {:?}", loss.size()))?;
     ensure(finite(&loss)?, || format!("it is {loss:?}"))?;
-    ensure(loss.requires_grad(), || "it has no graph".to_owned())
+    ensure(loss.requires_grad(), || "it has no autograd graph".to_owned())
 }
 
 pub(super) fn gradients_reach(subject: &Subject) -> Finding {
@@ -107,8 +109,8 @@ pub(super) fn gradients_filled(subject: &Subject) -> Finding {
     }
     match step.ensure_reached() {
         Err(Stop::Failed(why)) => failed(format!(
-            "after `compute_gradients` {why}; it calls the host's `backward`, or puts what the host's `gradients` gave it \
-             into `grad` (in Rust by `gradients::fill`)"
+            "after `compute_gradients`, {why}. It must call the host's `backward`, or store what the host's \
+             `gradients` returns in `grad` (in Rust with `gradients::fill`)"
         )),
         other => other,
     }
@@ -129,7 +131,7 @@ pub(super) fn gradients_exact(subject: &Subject) -> Finding {
     let services = stage.services(1, Recompute::Never);
     let step = Step::take(&mut method, &batch, &services)?;
     if step.by_itself {
-        return skipped("the method fills gradients itself, which need not be those of its loss");
+        return skipped("the method fills gradients itself, and they need not be those of its loss");
     }
     for (parameter, gradient) in step.parameters.iter().zip(&step.gradients) {
         let mut tensor = parameter.tensor.shallow_clone();
@@ -144,13 +146,15 @@ pub(super) fn gradients_exact(subject: &Subject) -> Finding {
         let exact = f64::try_from((gradient * &direction).sum(Kind::Double))?;
         ensure((numeric - exact).abs() <= TOLERANCE * exact.abs().max(1e-3), || {
             let name = &parameter.name;
-            format!("along a direction of `{name}` the loss changes by {numeric:.6}, its gradient says {exact:.6}")
+            format!(
+                "along one direction of `{name}`, the loss changes by {numeric:.6}, but its gradient says {exact:.6}"
+            )
         })?;
     }
     Ok(())
 }
 
-/// A fixed direction without symmetry, of length one.
+/// A fixed, asymmetric direction of length one.
 fn direction(like: &Tensor) -> Tensor {
     let count = like.numel() as i64;
     let angles = Tensor::arange(count, (Kind::Double, like.device())) * 1.7 + 0.3;
@@ -167,15 +171,15 @@ pub(super) fn graph_cuts(subject: &Subject) -> Finding {
     let found = match found {
         Ok(found) => found,
         Err(Stop::Failed(why)) => {
-            return failed(format!("{why}; gradients must come from the host's `backward` and `gradients` alone"));
+            return failed(format!("{why}; gradients must come only from the host's `backward` and `gradients`"));
         }
         Err(other) => return Err(other),
     };
     for ((parameter, one), two) in expected.parameters.iter().zip(&expected.gradients).zip(&found.gradients) {
         ensure(close(one, two, 1e-8), || {
             format!(
-                "the gradient of `{}` is another one where the host recomputes text features: it must come from the \
-                 host's `backward` and `gradients` alone",
+                "the gradient of `{}` differs when the host recomputes text features: it must come only from the \
+                 host's `backward` and `gradients`",
                 parameter.name
             )
         })?;
@@ -197,7 +201,7 @@ pub(super) fn two_gradients(subject: &Subject) -> Finding {
         let found = Step::take(&mut cut, &batch, &stage.services(1, Recompute::Chunks(3)))?;
         for (one, two) in expected.gradients.iter().zip(&found.gradients) {
             ensure(finite(one)? && close(one, two, 1e-8), || {
-                format!("in step {step} a gradient is another one where the host recomputes text features")
+                format!("in step {step}, a gradient differs when the host recomputes text features")
             })?;
         }
     }
@@ -205,7 +209,7 @@ pub(super) fn two_gradients(subject: &Subject) -> Finding {
 }
 
 pub(super) fn training(subject: &Subject) -> Finding {
-    // The trainer would refuse it, for a reason that another check tells.
+    // The trainer would refuse it, for a reason that another check reports.
     if subject.learns_by_gradients().is_ok() && first_step(subject).is_ok_and(|step| step.ensure_reached().is_err()) {
         return skipped("gradients do not reach the parameters: see `gradients-reach` and `gradients-filled`");
     }
@@ -251,7 +255,9 @@ pub(super) fn training(subject: &Subject) -> Finding {
     let history = train(&mut method, optimisation, &protocol, &mut inputs, &services, &mut |_, _| Ok(()))?;
     for record in &history {
         for (name, values) in &record.reported {
-            ensure(values.len() <= 1024, || format!("it reports {} numbers as {name}", values.len()))?;
+            ensure(values.len() <= 1024, || {
+                format!("it reports {} numbers as `{name}`; at most 1024 are allowed", values.len())
+            })?;
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Checks of what a plugin does to the process that it lives in.
+//! Checks of what a plugin does to its process.
 
 use super::stage::{Stage, without_labels};
 use super::subject::{CLASSES, Finding, Step, Subject, ensure, skipped};
@@ -22,7 +22,7 @@ fn use_everything(subject: &Subject) -> Finding {
     Ok(())
 }
 
-/// Who started this process looks at its standard output.
+/// The parent process inspects the standard output.
 pub(super) fn no_output(subject: &Subject) -> Finding {
     use_everything(subject)
 }
@@ -34,7 +34,7 @@ pub(super) fn random_state(subject: &Subject) -> Finding {
     tch::manual_seed(20_240_507);
     use_everything(subject)?;
     ensure(expected == next()?, || {
-        "libtorch's next random number is another one; draws must come from the host's `random`".to_owned()
+        "the method changes libtorch's random state; draw from the host's `random` instead".to_owned()
     })
 }
 
@@ -42,18 +42,18 @@ pub(super) fn grad_mode(subject: &Subject) -> Finding {
     let threads = tch::get_num_threads();
     let (stage, mut method, batch) = subject.scene()?;
     let services = stage.services(1, Recompute::Never);
-    // Called without the guard by which the host protects itself.
+    // Called without the guard that normally protects the host.
     let after_logits = no_grad(|| {
         let result = method.call_logits(&without_labels(&batch), &services);
         result.map(|_| grad_enabled())
     })?;
-    ensure(!after_logits, || "it is on after an evaluation".to_owned())?;
+    ensure(!after_logits, || "grad mode is on after an evaluation".to_owned())?;
     if subject.learns_by_gradients().is_ok() {
         let after_loss = with_grad(|| method.call_loss(&batch, &services).map(|_| grad_enabled()))?;
-        ensure(after_loss, || "it is off after a loss".to_owned())?;
+        ensure(after_loss, || "grad mode is off after a loss".to_owned())?;
     }
     let now = tch::get_num_threads();
-    ensure(threads == now, || format!("libtorch had {threads} threads and has {now}"))
+    ensure(threads == now, || format!("libtorch had {threads} threads before and has {now} now"))
 }
 
 fn grad_enabled() -> bool {
@@ -78,9 +78,9 @@ pub(super) fn step_overhead(subject: &Subject) -> Finding {
         times.push(start.elapsed().saturating_sub(timed.spent.get()));
         services.end_step();
     }
-    // The fastest, since other processes may take any of the others' time.
+    // The fastest, because other processes may slow down any of the steps.
     let fastest = times.into_iter().min().unwrap_or_default();
-    ensure(fastest < LIMIT, || format!("the fastest of {STEPS} took {:.1} ms", fastest.as_secs_f64() * 1e3))
+    ensure(fastest < LIMIT, || format!("the fastest of {STEPS} steps took {:.1} ms", fastest.as_secs_f64() * 1e3))
 }
 
 /// A host that adds up the time spent in its services.
@@ -137,7 +137,7 @@ impl Host for Timed<'_> {
 }
 
 pub(super) fn memory(subject: &Subject) -> Finding {
-    /// What the allocator may hold on to; one small tensor a step would be several times as much.
+    /// What the allocator may keep. Leaking one small tensor in each step would take several times as much.
     const LIMIT: usize = 64 * 1024;
     let stage = Stage::new(CLASSES, Kind::Double);
     let services = stage.services(1, Recompute::Never);
@@ -155,10 +155,12 @@ pub(super) fn memory(subject: &Subject) -> Finding {
         Ok(())
     };
     run(100)?;
-    let Some(before) = bytes_in_use() else { return skipped("the C library does not tell how much memory is in use") };
+    let Some(before) = bytes_in_use() else {
+        return skipped("the C library does not report how much memory is in use");
+    };
     run(1000)?;
     let grown = bytes_in_use().unwrap_or(before).saturating_sub(before);
-    ensure(grown < LIMIT, || format!("1,000 steps more take {} KiB more", grown / 1024))
+    ensure(grown < LIMIT, || format!("another 1,000 steps take {} KiB more", grown / 1024))
 }
 
 /// What glibc's `mallinfo2` returns.
@@ -176,10 +178,10 @@ struct MallInfo {
     keepcost: usize,
 }
 
-/// The bytes that the process has asked the C allocator for and not given back, where the C library tells: glibc does
-/// since version 2.33.
+/// The bytes that the process has allocated and not freed, if the C library reports them. glibc does since version
+/// 2.33.
 fn bytes_in_use() -> Option<usize> {
-    // SAFETY: where the symbol exists it is this function, which reads the allocator's own counters under its locks.
+    // SAFETY: if the symbol exists, it is this function, which reads the allocator's own counters under its locks.
     unsafe {
         let mallinfo = Library::this().get::<unsafe extern "C" fn() -> MallInfo>(b"mallinfo2").ok()?;
         let MallInfo { hblkhd, uordblks, .. } = mallinfo();

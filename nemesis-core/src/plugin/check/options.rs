@@ -22,19 +22,19 @@ pub(super) fn descriptor(subject: &Subject) -> Finding {
     line("source", &descriptor.source)?;
     let needs = descriptor.needs;
     ensure(needs.pixels || needs.features || needs.dense, || {
-        "it asks for no input: neither pixels nor features".to_owned()
+        "it asks for no inputs, neither pixels nor features".to_owned()
     })?;
     let mut names = BTreeSet::new();
     for option in &descriptor.options {
         line("name of an option", &option.name)?;
         line(&format!("kind of the option `{}`", option.name), &option.kind)?;
         line(&format!("help of the option `{}`", option.name), &option.help)?;
-        ensure(names.insert(&option.name), || format!("the option `{}` is there twice", option.name))?;
+        ensure(names.insert(&option.name), || format!("the option `{}` appears twice", option.name))?;
     }
     Ok(())
 }
 
-/// Creates a method with these options alone beside the user's.
+/// Creates a method with the user's options and these.
 fn create(subject: &Subject, more: &Map<String, Value>) -> Finding<crate::method::Result<LoadedMethod>> {
     let stage = Stage::new(CLASSES, Kind::Double);
     let mut options = subject.options.clone();
@@ -42,15 +42,15 @@ fn create(subject: &Subject, more: &Map<String, Value>) -> Finding<crate::method
     Ok(subject.plugin()?.create_method(&stage.task(), &options, &stage.services(1, Recompute::Never)))
 }
 
-/// The options must be refused, as options, by the name of this one.
+/// Fails unless this option is refused with an error of the kind "invalid options" that names it.
 fn refused(subject: &Subject, name: &str, value: &Value) -> Finding {
     match create(subject, &Map::from_iter([(name.to_owned(), value.clone())]))? {
-        Ok(_) => failed(format!("`{name}` = {value} is taken without a word")),
+        Ok(_) => failed(format!("`{name}` = {value} is accepted silently")),
         Err(error) if error.kind() != ErrorKind::InvalidOptions => {
-            failed(format!("`{name}` = {value} is refused, but not as a wrong option: {error}"))
+            failed(format!("`{name}` = {value} is refused, but not as an invalid option: {error}"))
         }
         Err(error) => {
-            ensure(error.about() == Some(name), || format!("the refusal does not name `{name}` first: {error}"))
+            ensure(error.about() == Some(name), || format!("the error does not name `{name}` first: {error}"))
         }
     }
 }
@@ -65,7 +65,7 @@ pub(super) fn ill_typed(subject: &Subject) -> Finding {
     if options.is_empty() {
         return skipped("the method has no options");
     }
-    // No option has a list of lists.
+    // No option takes a list of lists.
     options.iter().try_for_each(|option| refused(subject, &option.name, &json!([[1]])))
 }
 
@@ -85,7 +85,7 @@ pub(super) fn defaults(subject: &Subject) -> Finding {
         let (one, two) =
             (Step::take(&mut implied, &batch, &services)?.loss, Step::take(&mut explicit, &batch, &services)?.loss);
         return ensure(close(&one, &two, 1e-12), || {
-            format!("without options the loss is {one:?}, with the defaults {two:?}")
+            format!("without options the loss is {one:?}, with the defaults given explicitly {two:?}")
         });
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Starting one process a check, and telling what became of it.
+//! Starts one process for each check and reports how it ended.
 
 use super::{Check, ENTRY, NO_OUTPUT, Outcome};
 use crate::{Error, Result, files};
@@ -12,15 +12,15 @@ use tempfile::TempDir;
 
 /// How to check a plugin.
 pub struct Kit<'a> {
-    /// The command that runs the check of an id and leaves the [`Outcome`], as JSON, in the file of that path.
+    /// Makes the command that runs the check with this id and writes the [`Outcome`], as JSON, to this path.
     pub command: &'a dyn Fn(&str, &Path) -> Command,
-    /// How many checks run at a time.
+    /// How many checks run at once.
     pub jobs: usize,
     /// How long a check may take.
     pub limit: Duration,
 }
 
-/// What became of the checks.
+/// The outcomes of the checks.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// Each check that was run, with its outcome.
@@ -40,26 +40,26 @@ impl Report {
 }
 
 impl Kit<'_> {
-    /// Runs checks and tells each outcome as soon as it and all before it are known. When the plugin does not load, the
-    /// rest are skipped.
+    /// Runs checks and passes each outcome to `report`, in order, as soon as it is known. If the plugin does not load,
+    /// the other checks are skipped.
     ///
     /// # Errors
     ///
     /// When a process cannot be started.
-    pub fn run(&self, checks: &[&'static Check], told: &mut dyn FnMut(&Check, &Outcome)) -> Result<Report> {
-        let folder = tempfile::tempdir().map_err(|e| Error::new(format!("cannot make a temporary folder: {e}")))?;
-        // All others rest on this one: it comes first, also where nobody asked for it.
+    pub fn run(&self, checks: &[&'static Check], report: &mut dyn FnMut(&Check, &Outcome)) -> Result<Report> {
+        let folder = tempfile::tempdir().map_err(|e| Error::new(format!("cannot create a temporary folder: {e}")))?;
+        // All others depend on this one, so it comes first, even if nobody asked for it.
         let entry = super::find(ENTRY)?;
-        let first = self.run_some(&[entry], &folder, told)?.remove(0);
+        let first = self.run_some(&[entry], &folder, report)?.remove(0);
         let rest: Vec<&'static Check> = checks.iter().copied().filter(|check| check.id != ENTRY).collect();
         let found = if matches!(first, Outcome::Failed(_)) {
             let skipped = Outcome::Skipped("the plugin does not load".to_owned());
             for check in &rest {
-                told(check, &skipped);
+                report(check, &skipped);
             }
             vec![skipped; rest.len()]
         } else {
-            self.run_some(&rest, &folder, told)?
+            self.run_some(&rest, &folder, report)?
         };
         Ok(Report { outcomes: std::iter::once(entry).chain(rest).zip(std::iter::once(first).chain(found)).collect() })
     }
@@ -68,12 +68,12 @@ impl Kit<'_> {
         &self,
         checks: &[&'static Check],
         folder: &TempDir,
-        told: &mut dyn FnMut(&Check, &Outcome),
+        report: &mut dyn FnMut(&Check, &Outcome),
     ) -> Result<Vec<Outcome>> {
         let mut outcomes: Vec<Option<Outcome>> = vec![None; checks.len()];
         let mut running: Vec<(usize, Running)> = Vec::new();
-        let (mut started, mut next_told) = (0, 0);
-        while next_told < checks.len() {
+        let (mut started, mut next) = (0, 0);
+        while next < checks.len() {
             while started < checks.len() && running.len() < self.jobs.max(1) {
                 running.push((started, self.start(checks[started], folder)?));
                 started += 1;
@@ -86,9 +86,9 @@ impl Kit<'_> {
                 }
             }
             running = still;
-            while let Some(outcome) = outcomes.get(next_told).and_then(Option::as_ref) {
-                told(checks[next_told], outcome);
-                next_told += 1;
+            while let Some(outcome) = outcomes.get(next).and_then(Option::as_ref) {
+                report(checks[next], outcome);
+                next += 1;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -99,10 +99,10 @@ impl Kit<'_> {
         let file = |kind: &str| folder.path().join(format!("{}.{kind}", check.id));
         let create = |kind: &str| File::create(file(kind)).map_err(|e| Error::io("create the file", file(kind), &e));
         let mut command = (self.command)(check.id, &file("json"));
-        // Threads would wait for each other where other checks run beside this one.
+        // Several checks run at once, and their threads would compete for the cores.
         command.env("OMP_NUM_THREADS", "1");
         command.stdin(Stdio::null()).stdout(create("out")?).stderr(create("err")?);
-        // A group of its own, so that processes which the plugin starts end with it.
+        // A process group of its own, so that processes the plugin starts end with it.
         let child = command.process_group(0).spawn();
         let child = child.map_err(|e| Error::new(format!("cannot start the check `{}`: {e}", check.id)))?;
         Ok(Running { check, child, started: Instant::now(), folder: folder.path().to_owned() })
@@ -128,7 +128,7 @@ impl Running {
             return Ok(None);
         }
         self.end();
-        Ok(Some(Outcome::Failed(format!("it ran longer than {} s and was ended", limit.as_secs()))))
+        Ok(Some(Outcome::Failed(format!("it ran longer than {} s and was killed", limit.as_secs()))))
     }
 
     fn end(&mut self) {
@@ -149,8 +149,8 @@ impl Running {
             let last = read("err").lines().rev().find(|line| !line.trim().is_empty()).map(|line| format!(": {line}"));
             return Ok(Outcome::Failed(format!("its process {}{}", ending(status), last.unwrap_or_default())));
         }
-        let outcome =
-            serde_json::from_str(&verdict).map_err(|e| Error::new(format!("a check left no outcome: {e}")))?;
+        let outcome = serde_json::from_str(&verdict)
+            .map_err(|e| Error::new(format!("cannot read the outcome of a check: {e}")))?;
         if !status.success() && outcome == Outcome::Passed {
             return Ok(Outcome::Failed(format!("its process {}", ending(status))));
         }
@@ -183,14 +183,14 @@ fn ending(status: ExitStatus) -> String {
                 (Signal::SEGV, "SIGSEGV"),
             ];
             let name = known.iter().find(|(known, _)| known.as_raw() == signal).map_or("", |(_, name)| name);
-            format!("was ended by signal {signal} {name}").trim_end().to_owned()
+            format!("was killed by signal {signal} {name}").trim_end().to_owned()
         }
-        (Some(code), None) => format!("ended with code {code}"),
+        (Some(code), None) => format!("exited with code {code}"),
         (None, None) => "ended".to_owned(),
     }
 }
 
-/// Leaves the outcome of a check for who started this process.
+/// Writes the outcome of a check for the parent process.
 pub(super) fn leave(outcome: &Outcome, verdict: &Path) -> Result<()> {
     let json = serde_json::to_string(outcome).map_err(|e| Error::new(e.to_string()))?;
     files::write_atomic(verdict, json.as_bytes())

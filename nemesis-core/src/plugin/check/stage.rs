@@ -1,4 +1,4 @@
-//! The toy world that checks run in: a backbone of one small layer behind the services that real runs have.
+//! The toy setting that checks run in: a backbone with one small layer, behind the services of real runs.
 
 use crate::Result;
 use crate::backbone::{Backbone, BackboneSpec, ClassPrompts, Origin};
@@ -8,7 +8,7 @@ use crate::train::{Recompute, Services};
 use std::sync::atomic::AtomicBool;
 use tch::{Device, Kind, Tensor};
 
-/// A task of so many classes, its backbone and its services.
+/// A task, its backbone and its services.
 pub(super) struct Stage {
     host: ToyHost,
     backbone: ToyBackbone,
@@ -46,7 +46,7 @@ impl Stage {
         Services::new(&self.backbone, &self.prompts, seed, recompute, &self.cancelled)
     }
 
-    /// A batch with what a method asks for and nothing else.
+    /// A batch with only what a method asks for.
     pub(super) fn batch(&self, images: usize, step: u64, needs: Needs) -> Batch {
         let batch = self.host.batch(images, step);
         Batch {
@@ -58,7 +58,7 @@ impl Stage {
     }
 }
 
-/// A batch as an evaluation has it: without labels.
+/// A batch without labels, as in an evaluation.
 pub(super) fn without_labels(batch: &Batch) -> Batch {
     Batch {
         items: batch.items.clone(),

@@ -1,4 +1,4 @@
-//! The plugin under test, and what a check finds out about it.
+//! The plugin under test, and what a check can find about it.
 
 use super::stage::Stage;
 use crate::Result;
@@ -94,7 +94,7 @@ impl Subject {
         Plugin::load(&self.path)
     }
 
-    /// Creates a method on a stage; one that trains itself is trained.
+    /// Creates a method on a stage, and trains it if it trains itself.
     pub(super) fn method(&self, stage: &Stage, seed: u64) -> Finding<LoadedMethod> {
         self.method_with(stage, seed, &Map::new())
     }
@@ -119,7 +119,7 @@ impl Subject {
         Ok(self.plugin()?.descriptor().needs)
     }
 
-    /// Ends the check where nothing is learned by gradients.
+    /// Skips the check if the method does not learn by gradients.
     pub(super) fn learns_by_gradients(&self) -> Finding {
         match self.plugin()?.descriptor().optimisation {
             Optimisation::Host => Ok(()),
@@ -128,7 +128,7 @@ impl Subject {
         }
     }
 
-    /// A method with a batch of eight images, on a stage of five classes.
+    /// A method with a batch of eight images, on a stage with five classes.
     pub(super) fn scene(&self) -> Finding<(Stage, LoadedMethod, Batch)> {
         let stage = Stage::new(CLASSES, Kind::Double);
         let method = self.method(&stage, 1)?;
@@ -137,19 +137,19 @@ impl Subject {
     }
 }
 
-/// One step as the trainer takes it, up to the gradients: the loss, and the gradient of every parameter.
+/// One training step up to the gradients: the loss, and the gradient of every parameter.
 pub(super) struct Step {
     pub(super) loss: Tensor,
     pub(super) parameters: Vec<Parameter>,
     pub(super) gradients: Vec<Tensor>,
-    /// The parameters that no gradient reached, for which zeros stand in `gradients`.
+    /// The parameters that no gradient reached, whose `gradients` are zeros.
     pub(super) missing: Vec<String>,
     /// Whether the method filled the gradients itself.
     pub(super) by_itself: bool,
 }
 
 impl Step {
-    /// Takes the step. What a missing gradient means is for the checks made for that.
+    /// Takes the step. A missing gradient does not fail here: other checks test for it.
     pub(super) fn take(method: &mut dyn Method, batch: &Batch, services: &Services<'_>) -> Finding<Self> {
         let mut parameters = method.parameters()?;
         for parameter in &mut parameters {
@@ -179,7 +179,7 @@ impl Step {
         Ok(Self { loss, parameters, gradients, missing, by_itself })
     }
 
-    /// Ends the check as failed where a gradient is missing, not finite, or zero everywhere.
+    /// Ends the check as failed if a gradient is missing, not finite, or zero everywhere.
     pub(super) fn ensure_reached(&self) -> Finding {
         if let Some(name) = self.missing.first() {
             return failed(format!("no gradient reaches the parameter `{name}`"));

@@ -27,7 +27,7 @@ nemesis_sdk::options! {
     pub struct Options {
         /// Weight of the mean square of the context.
         pub lambda: f64 = 0.5,
-        /// Whether each class has a context of its own.
+        /// Whether each class has its own context.
         pub csc: bool = false,
         /// What happens in a step or an evaluation, for the tests of whole runs.
         pub misdeed: String = String::new(),

@@ -1,10 +1,10 @@
-//! Which format a file has, by how it begins.
+//! Recognises the format of a file by its first bytes.
 
 use std::fmt;
 
-/// A format of images.
+/// An image format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the names are self-explanatory")]
 pub enum Format {
     Jpeg,
     Png,
@@ -17,10 +17,10 @@ pub enum Format {
 }
 
 impl Format {
-    /// How many bytes of a file tell its format.
+    /// How many bytes of a file determine its format.
     pub const HEAD: usize = 12;
 
-    /// The format of a file that begins with these bytes, if it is one that we know the name of.
+    /// The format of a file that begins with these bytes, if we know it.
     pub fn of(head: &[u8]) -> Option<Self> {
         match head {
             [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),

@@ -1,6 +1,6 @@
-//! A file's bytes to 8-bit red, green and blue, as Pillow's `Image.open(file).convert("RGB")` in CoOp's data loader.
+//! Decodes a file to 8-bit red, green and blue, like Pillow's `Image.open(file).convert("RGB")` in CoOp's data loader.
 //!
-//! The format is told by the content and never by the name. Orientation tags, colour profiles and gamma are ignored.
+//! The format is determined by the content, never by the name. Orientation tags, colour profiles and gamma are ignored.
 
 mod format;
 mod jpeg;
@@ -14,15 +14,15 @@ use super::Rgb8;
 use crate::{Error, Result, files};
 use std::path::Path;
 
-/// The number of pixels from which Pillow takes an image for a decompression bomb.
+/// The number of pixels above which Pillow considers an image a decompression bomb.
 const MOST_PIXELS: usize = 178_956_970;
 
 /// An image with its alpha channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decoded {
-    /// The colours, whatever the alpha channel says of them.
+    /// The colours, ignoring the alpha channel.
     pub rgb: Rgb8,
-    /// Opacity `[height, width]`, if the image has the channel. A transparent palette entry makes none.
+    /// Opacity `[height, width]`, if the image has an alpha channel. A transparent palette entry does not count.
     pub alpha: Option<Vec<u8>>,
 }
 
@@ -39,7 +39,7 @@ pub fn read(path: &Path) -> Result<Rgb8> {
 ///
 /// # Errors
 ///
-/// When the bytes are of another format, cut off, or broken in a way that Pillow refuses too.
+/// When the bytes are in another format, truncated, or damaged in a way that Pillow also refuses.
 pub fn decode(bytes: &[u8]) -> Result<Rgb8> {
     decode_with_alpha(bytes).map(|image| image.rgb)
 }
@@ -66,19 +66,19 @@ fn unsupported(bytes: &[u8], format: Option<Format>) -> Error {
     Error::new(what).expected("a JPEG or PNG image").help(HELP)
 }
 
-/// The error of an image that begins well and does not decode.
+/// The error for an image that starts correctly but cannot be decoded.
 fn broken(format: &str, why: &str) -> Error {
     Error::new(format!("the {format} image is damaged: {why}")).help(HELP)
 }
 
-const HELP: &str = "fetch the file again from the data set's home page, or convert it to PNG";
+const HELP: &str = "download the file again from the data set's home page, or convert it to PNG";
 
 /// Refuses images without pixels and those that Pillow refuses as decompression bombs.
 fn check_size(width: usize, height: usize) -> Result<()> {
     match width.checked_mul(height) {
         Some(1..=MOST_PIXELS) => Ok(()),
         _ => Err(Error::new(format!("the image has a size of {width}×{height} pixels"))
-            .expected(format!("between 1 and {MOST_PIXELS} pixels in all"))),
+            .expected(format!("between 1 and {MOST_PIXELS} pixels in total"))),
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) struct Arithmetic {
     dc: [(u16, usize); 4],
     dc_states: Box<[[u8; 64]; 16]>,
     ac_states: Box<[[u8; 256]; 16]>,
-    /// Impossible data were met: the rest up to the next restart stays as it is.
+    /// Invalid data were found: everything up to the next restart is left unchanged.
     is_lost: bool,
 }
 
@@ -45,8 +45,8 @@ impl Arithmetic {
         coefficients: &mut [Coefficients],
     ) -> Step<()> {
         self.try_unit(input, places, coefficients).map_err(|stop| match stop {
-            // libjpeg cannot start again within arithmetic-coded data.
-            Stop::Input => Stop::Broken("its arithmetic-coded data are cut off, or too long for Pillow".to_owned()),
+            // libjpeg cannot suspend within arithmetic-coded data.
+            Stop::Input => Stop::Broken("its arithmetic-coded data are truncated, or too long for Pillow".to_owned()),
             broken @ Stop::Broken(_) => broken,
         })
     }
@@ -54,7 +54,7 @@ impl Arithmetic {
     fn try_unit(&mut self, input: &mut Input<'_>, places: &[Place], coefficients: &mut [Coefficients]) -> Step<()> {
         let ScanHeader { first, last, high, low, .. } = self.header;
         if self.restarts.step(input)? {
-            // Every component's tables begin anew; to begin those anew that the scan does not use does no harm.
+            // All tables are reset; resetting those that the scan does not use is harmless.
             if !self.is_progressive || (first == 0 && high == 0) {
                 for &(_, dc, _) in &self.header.components {
                     self.dc_states[usize::from(dc)] = [0; 64];
@@ -69,7 +69,7 @@ impl Arithmetic {
             self.coder = Coder::default();
             self.is_lost = false;
         }
-        // Refined DC goes on with what follows.
+        // Refining DC continues with what follows.
         let refines_dc = self.is_progressive && first == 0 && high != 0;
         if self.is_lost && !refines_dc {
             return Ok(());
@@ -101,7 +101,7 @@ impl Arithmetic {
         Ok(())
     }
 
-    /// Whether the data made sense; so for the others.
+    /// Whether the data were valid; likewise for the functions below.
     fn read_dc(&mut self, input: &mut Input<'_>, nth: usize, table: usize, block: &mut Block, low: u8) -> Step<bool> {
         let (states, coder) = (&mut self.dc_states[table], &mut self.coder);
         let (last, context) = &mut self.dc[nth];
@@ -238,7 +238,7 @@ impl Default for Coder {
 }
 
 impl Coder {
-    /// A decision of even odds.
+    /// A decision with even odds.
     fn fixed(&mut self, input: &mut Input<'_>) -> Step<bool> {
         let mut state = self.even;
         let bit = self.bit(input, &mut state);
@@ -258,7 +258,7 @@ impl Coder {
         Ok(value + 1)
     }
 
-    /// A decision by the odds of `state`.
+    /// A decision with the odds of `state`.
     fn bit(&mut self, input: &mut Input<'_>, state: &mut u8) -> Step<bool> {
         while self.interval < 0x8000 {
             self.count -= 1;
@@ -277,7 +277,7 @@ impl Coder {
         let (odds, if_less, if_more, does_switch) = ODDS[usize::from(*state & 0x7f)];
         let (odds, top) = (i64::from(odds), *state & 0x80);
         let mut bit = top != 0;
-        // The next state where the less probable happens may swap what is probable.
+        // After the less probable symbol, the next state may swap which one is more probable.
         let less = (top ^ if does_switch { 0x80 } else { 0 }) ^ if_less;
         let more = top ^ if_more;
         self.interval -= odds;
@@ -303,7 +303,7 @@ impl Coder {
     }
 }
 
-/// The next byte of data; zeros from a marker on.
+/// The next byte of data, or zero once a marker is reached.
 fn next_byte(input: &mut Input<'_>) -> Step<u8> {
     if input.marker != 0 {
         return Ok(0);

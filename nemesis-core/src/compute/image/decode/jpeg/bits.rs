@@ -2,7 +2,7 @@
 
 use super::input::{Input, Step, Stop, broken};
 
-/// A Huffman table as the file gives it: how many codes of each length, and their symbols.
+/// A Huffman table as in the file: the number of codes of each length, and their symbols.
 #[derive(Clone, Debug)]
 pub(super) struct Codes {
     pub(super) lengths: [u8; 17],
@@ -10,7 +10,7 @@ pub(super) struct Codes {
 }
 
 impl Codes {
-    /// A table of codes of `lengths[n]` codes of `n + 1` bits.
+    /// A table with `lengths[n]` codes of `n + 1` bits.
     pub(super) fn new(lengths: [u8; 16], symbols: &[u8]) -> Self {
         let mut codes = Self { lengths: [0; 17], symbols: [0; 256] };
         codes.lengths[1..].copy_from_slice(&lengths);
@@ -22,7 +22,7 @@ impl Codes {
 /// How many bits are looked up at once.
 const LOOKAHEAD: u32 = 8;
 
-/// A Huffman table to decode with.
+/// A Huffman table prepared for decoding.
 #[derive(Clone, Debug)]
 pub(super) struct Huffman {
     /// By the next eight bits: the code's length times 256, plus its symbol; length 9 for a longer code.
@@ -38,7 +38,7 @@ impl Huffman {
     /// The table, whose symbols must not exceed `largest_symbol`.
     pub(super) fn new(codes: Option<&Codes>, number: u8, largest_symbol: u8) -> Step<Self> {
         let Some(codes) = codes else { return broken(format!("Huffman table {number} was not defined")) };
-        let bogus = || broken("a Huffman table is impossible");
+        let bogus = || broken("a Huffman table is invalid");
         let count: usize = codes.lengths.iter().map(|&n| usize::from(n)).sum();
         if count > 256 {
             return bogus();
@@ -62,7 +62,7 @@ impl Huffman {
                 place += count as usize;
                 table.largest[length as usize] = code as i32 - 1;
             }
-            // The code of all ones stays free, at every length from the first used one to the last.
+            // The code of all ones stays unused, at every length from the first used to the last.
             let is_used = codes.lengths[length as usize..].iter().any(|&n| n > 0);
             if begun && is_used && code >= 1 << length {
                 return bogus();
@@ -77,27 +77,27 @@ impl Huffman {
     }
 }
 
-/// The least number of bits after a refill.
+/// The minimum number of bits after a refill.
 const FULL: u32 = 57;
 
 /// Bits that were read and not yet used.
 ///
-/// How far this reads ahead is libjpeg's, since whether a file without an end is whole hangs on it.
+/// It reads ahead as far as libjpeg, because whether a file without an end marker counts as complete depends on it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bits {
     buffer: u64,
     left: u32,
-    /// A marker was met before the data were complete: zeros take their place.
+    /// A marker came before the data were complete: zeros replace the rest.
     pub(super) is_starved: bool,
 }
 
 impl Bits {
-    /// Drops what is left, at a restart.
+    /// Drops the remaining bits, at a restart.
     pub(super) fn clear(&mut self) {
         self.left = 0;
     }
 
-    /// Reads ahead; `needed` bits are made up where a marker ends the data.
+    /// Reads ahead. If a marker ends the data, `needed` bits are filled in.
     #[cold]
     #[inline(never)]
     fn fill(&mut self, input: &mut Input<'_>, needed: u32) -> Step<()> {
@@ -140,7 +140,7 @@ impl Bits {
         Ok(self.take(count))
     }
 
-    /// The next symbol; zero for a code that there is not.
+    /// The next symbol, or zero for an undefined code.
     pub(super) fn symbol(&mut self, input: &mut Input<'_>, table: &Huffman) -> Step<u8> {
         let mut length = 1;
         if self.left < LOOKAHEAD {
@@ -168,7 +168,7 @@ impl Bits {
     }
 }
 
-/// The same where the input has room for all that may come and no marker: several bytes are read at once.
+/// A faster reader for input with enough bytes left and no marker: it reads several bytes at once.
 pub(super) struct FastBits<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -187,7 +187,7 @@ impl<'a> FastBits<'a> {
         input.skip(self.at);
     }
 
-    /// Six more bytes when there are few bits left; an error at a marker, and the caller starts again without haste.
+    /// Reads six more bytes if few bits are left. Fails at a marker; the caller then uses the slow reader.
     #[inline]
     fn fill(&mut self) -> Step<()> {
         if self.left > 16 {

@@ -1,13 +1,14 @@
 //! From the planes of a JPEG to red, green and blue: smooth chroma upsampling and colour conversion.
 //!
-//! libjpeg's formulas (`jdsample.c`, `jdcolor.c`) bit for bit, in loops that the compiler vectorises. libjpeg's own
-//! vector code needs an assembler to build, and without it these two steps take as long as all the rest of decoding.
+//! This follows libjpeg's formulas (`jdsample.c`, `jdcolor.c`) bit for bit, in loops that the compiler vectorises.
+//! libjpeg's own vector code needs an assembler to build, and without it these two steps take as long as the rest of
+//! decoding.
 
 use multiversion::multiversion;
 
 /// The samples of one colour component.
 pub(super) struct Plane {
-    /// Rows of `stride` samples, of which the first `width` count.
+    /// Rows of `stride` samples, of which the first `width` are used.
     pub(super) samples: Vec<u8>,
     pub(super) stride: usize,
     pub(super) width: usize,
@@ -15,7 +16,7 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    /// A row; beyond the last one, the last one again.
+    /// A row; beyond the last one, the last one repeats.
     pub(super) fn row(&self, y: usize) -> &[u8] {
         &self.samples[self.stride * y.min(self.height - 1)..][..self.width]
     }
@@ -25,7 +26,7 @@ impl Plane {
     }
 }
 
-/// How much smaller the planes of chroma are than that of luma.
+/// How much smaller the chroma planes are than the luma plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Subsampling {
     /// Not at all (4:4:4).
@@ -36,7 +37,8 @@ pub(super) enum Subsampling {
     Quarter,
 }
 
-/// The pixels `[height, width, 3]` of an image from its luma, blue and red. Subsampled planes must be wider than two.
+/// The pixels `[height, width, 3]` of an image from its luma and its blue and red chroma. Subsampled planes must be
+/// wider than two.
 #[multiversion(targets("x86_64+avx2"))]
 pub(super) fn to_rgb([luma, chroma @ ..]: [&Plane; 3], subsampling: Subsampling) -> Vec<u8> {
     let mut rgb = vec![0; 3 * luma.width * luma.height];
@@ -50,7 +52,7 @@ pub(super) fn to_rgb([luma, chroma @ ..]: [&Plane; 3], subsampling: Subsampling)
                     if subsampling == Subsampling::Half {
                         widen_row(plane.row(y), smooth);
                     } else {
-                        // The nearer row counts three times.
+                        // The nearer row has three times the weight.
                         let near = y / 2;
                         let far = if y % 2 == 0 { near.saturating_sub(1) } else { near + 1 };
                         add_rows(plane.row(near), plane.row(far), &mut sums);
@@ -64,8 +66,8 @@ pub(super) fn to_rgb([luma, chroma @ ..]: [&Plane; 3], subsampling: Subsampling)
     rgb
 }
 
-/// Twice as many samples, each three parts of the nearer one and one of the other neighbour (`h2v1_fancy_upsample`).
-#[expect(clippy::inline_always, reason = "it must be compiled for the instructions that `to_rgb` is compiled for")]
+/// Twice as many samples, each three parts of the nearer neighbour and one of the other (`h2v1_fancy_upsample`).
+#[expect(clippy::inline_always, reason = "inlined, so that it is compiled for the same CPU features as `to_rgb`")]
 #[inline(always)]
 pub(super) fn widen_row(row: &[u8], out: &mut [u8]) {
     let last = row.len() - 1;
@@ -82,7 +84,7 @@ pub(super) fn widen_row(row: &[u8], out: &mut [u8]) {
 }
 
 /// Three parts of the nearer row and one of the other.
-#[expect(clippy::inline_always, reason = "it must be compiled for the instructions that `to_rgb` is compiled for")]
+#[expect(clippy::inline_always, reason = "inlined, so that it is compiled for the same CPU features as `to_rgb`")]
 #[inline(always)]
 pub(super) fn add_rows(near: &[u8], far: &[u8], sums: &mut [u16]) {
     for ((sum, near), far) in sums.iter_mut().zip(near).zip(far) {
@@ -91,7 +93,7 @@ pub(super) fn add_rows(near: &[u8], far: &[u8], sums: &mut [u16]) {
 }
 
 /// [`widen_row`] for the sums of two rows (`h2v2_fancy_upsample`).
-#[expect(clippy::inline_always, reason = "it must be compiled for the instructions that `to_rgb` is compiled for")]
+#[expect(clippy::inline_always, reason = "inlined, so that it is compiled for the same CPU features as `to_rgb`")]
 #[inline(always)]
 pub(super) fn widen_sums(sums: &[u16], out: &mut [u8]) {
     let last = sums.len() - 1;
@@ -106,7 +108,7 @@ pub(super) fn widen_sums(sums: &[u16], out: &mut [u8]) {
 }
 
 /// The colours of a row, by the matrix of JFIF in 16-bit fixed point.
-#[expect(clippy::inline_always, reason = "it must be compiled for the instructions that `to_rgb` is compiled for")]
+#[expect(clippy::inline_always, reason = "inlined, so that it is compiled for the same CPU features as `to_rgb`")]
 #[inline(always)]
 fn convert(luma: &[u8], blue: &[u8], red: &[u8], out: &mut [u8]) {
     let pixels = out.as_chunks_mut::<3>().0;
@@ -115,8 +117,8 @@ fn convert(luma: &[u8], blue: &[u8], red: &[u8], out: &mut [u8]) {
     }
 }
 
-/// The colour of a luma, blue and red.
-#[expect(clippy::inline_always, reason = "it must be compiled for the instructions that `to_rgb` is compiled for")]
+/// The colour for a luma and its blue and red chroma.
+#[expect(clippy::inline_always, reason = "inlined, so that it is compiled for the same CPU features as `to_rgb`")]
 #[inline(always)]
 pub(super) fn colour(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     let [y, cb, cr] = [i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128];

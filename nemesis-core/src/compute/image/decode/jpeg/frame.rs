@@ -20,7 +20,7 @@ pub(super) struct Component {
     pub(super) across: usize,
     pub(super) down: usize,
     quantisation_number: u8,
-    /// The table that was in force when the component's first scan began, in natural order.
+    /// The table in effect when the component's first scan began, in natural order.
     pub(super) quantisation: Option<[u16; 64]>,
     /// Size in blocks, or in samples of a lossless image.
     pub(super) width_in_blocks: usize,
@@ -54,7 +54,7 @@ pub(super) struct ScanHeader {
     pub(super) low: u8,
 }
 
-/// Tables and settings, as far as the file has been read.
+/// Tables and settings read so far.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub(super) dc: [Option<Codes>; 4],
@@ -78,7 +78,7 @@ impl Default for Conditioning {
     }
 }
 
-/// What reading markers has led to.
+/// Where reading markers stopped.
 pub(super) enum Reached {
     Scan(ScanHeader),
     End,
@@ -97,7 +97,7 @@ pub(super) struct Markers {
 }
 
 impl Markers {
-    /// Forgets all but the tables, for a stream that follows one of tables alone.
+    /// Forgets everything but the tables, for a stream that follows a tables-only one.
     fn begin(&mut self) {
         self.tables.restart_interval = 0;
         self.tables.conditioning = Conditioning::default();
@@ -133,7 +133,7 @@ impl Markers {
 
     fn marker(&mut self, input: &mut Input<'_>, marker: u8) -> Step<Option<Reached>> {
         match marker {
-            0xd8 if self.has_begun => return broken("a second image begins inside of it"),
+            0xd8 if self.has_begun => return broken("a second image begins inside it"),
             0xd8 => self.begin(),
             0xc0 | 0xc1 => self.frame(input, Process::Sequential, false)?,
             0xc2 => self.frame(input, Process::Progressive, false)?,
@@ -159,7 +159,7 @@ impl Markers {
         Ok(None)
     }
 
-    /// Begins to read a stream that follows one of tables alone.
+    /// Starts reading a stream that follows a tables-only one.
     pub(super) fn next_stream(&mut self) -> Step<()> {
         if self.frame.is_some() {
             return broken("it has no image data");
@@ -197,7 +197,7 @@ impl Markers {
             return broken("it has no pixels");
         }
         if length != 8 + 3 * count {
-            return broken("its frame header has a wrong length");
+            return broken("its frame header has the wrong length");
         }
         if precision != 8 {
             return broken(format!("unsupported precision of {precision} bits"));
@@ -227,18 +227,18 @@ impl Markers {
         let length = usize::from(input.word()?);
         let count = usize::from(input.byte()?);
         if length != 2 * count + 6 || !(1..=4).contains(&count) {
-            return broken("a scan header has a wrong length");
+            return broken("a scan header has the wrong length");
         }
         let mut components: Vec<(usize, u8, u8)> = vec![];
         for n in 0..count {
             let (id, tables) = (input.byte()?, input.byte()?);
-            // Two components may share an id; a place that an earlier one took in the list is then passed over.
+            // Two components may share an id. One that is already in the list is then skipped.
             let found = frame.components.iter().take(4).enumerate().find(|(at, c)| c.id == id && *at >= n);
             match found {
                 Some((at, _)) if components.iter().all(|taken| taken.0 != at) => {
                     components.push((at, tables >> 4, tables & 15));
                 }
-                _ => return broken(format!("a scan names an impossible component {id}")),
+                _ => return broken(format!("a scan names an invalid component {id}")),
             }
         }
         let (first, last, bits) = (input.byte()?, input.byte()?, input.byte()?);
@@ -250,7 +250,7 @@ impl Markers {
 fn first_marker(input: &mut Input<'_>) -> Step<u8> {
     let start = input.word()?;
     if start != 0xffd8 {
-        return broken(format!("no image begins where one should: 0x{start:04x}"));
+        return broken(format!("expected the start of an image, found 0x{start:04x}"));
     }
     input.marker = 0xd8;
     Ok(0xd8)
@@ -266,7 +266,7 @@ impl Frame {
             return broken(format!("it has {} components", self.components.len()));
         }
         if self.components.iter().any(|c| !(1..=4).contains(&c.across) || !(1..=4).contains(&c.down)) {
-            return broken("a sampling factor is impossible");
+            return broken("a sampling factor is invalid");
         }
         let unit = if self.process == Process::Lossless { 1 } else { 8 };
         self.across = self.components.iter().map(|c| c.across).max().unwrap_or(1);
@@ -281,7 +281,7 @@ impl Frame {
         Ok(())
     }
 
-    /// Takes note of the quantisation tables of a scan's components, unless an earlier scan had them.
+    /// Records the quantisation tables of a scan's components, unless an earlier scan had them.
     pub(super) fn latch_quantisation(&mut self, scan: &ScanHeader, tables: &Tables) -> Step<()> {
         for &(at, ..) in &scan.components {
             let component = &mut self.components[at];
@@ -310,7 +310,7 @@ impl Tables {
             length -= 17;
             let count: i32 = lengths.iter().map(|&n| i32::from(n)).sum();
             if count > 256 || count > length {
-                return broken("a Huffman table is impossible");
+                return broken("a Huffman table is invalid");
             }
             let mut symbols = vec![0; count as usize];
             for symbol in &mut symbols {
@@ -319,11 +319,11 @@ impl Tables {
             length -= count;
             let (tables, number) = if index & 0x10 == 0 { (&mut self.dc, index) } else { (&mut self.ac, index - 0x10) };
             let Some(table) = tables.get_mut(usize::from(number)) else {
-                return broken(format!("a Huffman table has the impossible number {number}"));
+                return broken(format!("a Huffman table has the invalid number {number}"));
             };
             *table = Some(Codes::new(lengths, &symbols));
         }
-        if length == 0 { Ok(()) } else { broken("a list of Huffman tables has a wrong length") }
+        if length == 0 { Ok(()) } else { broken("a list of Huffman tables has the wrong length") }
     }
 
     fn quantisation(&mut self, input: &mut Input<'_>) -> Step<()> {
@@ -332,7 +332,7 @@ impl Tables {
             let head = input.byte()?;
             let (is_wide, number) = (head >> 4 != 0, head & 15);
             let Some(slot) = self.quantisation.get_mut(usize::from(number)) else {
-                return broken(format!("a quantization table has the impossible number {number}"));
+                return broken(format!("a quantization table has the invalid number {number}"));
             };
             let table = slot.get_or_insert([0; 64]);
             for n in 0..64 {
@@ -340,12 +340,12 @@ impl Tables {
             }
             length -= if is_wide { 129 } else { 65 };
         }
-        if length == 0 { Ok(()) } else { broken("a list of quantization tables has a wrong length") }
+        if length == 0 { Ok(()) } else { broken("a list of quantization tables has the wrong length") }
     }
 
     fn restarts(&mut self, input: &mut Input<'_>) -> Step<()> {
         if input.word()? != 4 {
-            return broken("a restart interval has a wrong length");
+            return broken("a restart interval has the wrong length");
         }
         self.restart_interval = input.word()?;
         Ok(())
@@ -361,18 +361,18 @@ impl Tables {
                     let (low, high) = (value & 15, value >> 4);
                     (self.conditioning.dc_low[index], self.conditioning.dc_high[index]) = (low, high);
                     if low > high {
-                        return broken("a conditioning of arithmetic coding is impossible");
+                        return broken("a conditioning of arithmetic coding is invalid");
                     }
                 }
                 16..32 => self.conditioning.ac[index - 16] = value,
-                _ => return broken("a conditioning of arithmetic coding is impossible"),
+                _ => return broken("a conditioning of arithmetic coding is invalid"),
             }
         }
-        if length == 0 { Ok(()) } else { broken("a conditioning of arithmetic coding has a wrong length") }
+        if length == 0 { Ok(()) } else { broken("a conditioning of arithmetic coding has the wrong length") }
     }
 }
 
-/// Where the coefficients of a scan's order lie in a block; 16 more catch runs beyond its end.
+/// The positions in a block of the coefficients in scan order; 16 more catch runs beyond its end.
 #[rustfmt::skip]
 pub(super) const NATURAL_ORDER: [usize; 80] = [
      0,  1,  8, 16,  9,  2,  3, 10, 17, 24, 32, 25, 18, 11,  4,  5,

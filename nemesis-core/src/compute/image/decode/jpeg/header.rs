@@ -1,13 +1,13 @@
-//! What Pillow itself looks at before it calls libjpeg (`JpegImagePlugin`): it refuses more than libjpeg does.
+//! What Pillow itself checks before it calls libjpeg (`JpegImagePlugin`): it refuses more than libjpeg does.
 
 use crate::image::decode::broken;
 use crate::{Error, Result};
 
-/// Width and height by the file's last frame header before its first scan.
+/// Width and height from the file's last frame header before its first scan.
 ///
 /// # Errors
 ///
-/// When Pillow would not take the file for a JPEG image.
+/// When Pillow would not accept the file as a JPEG image.
 pub(super) fn check(bytes: &[u8]) -> Result<(usize, usize)> {
     let mut reader = Reader { rest: &bytes[3..] };
     let mut size = None;
@@ -35,7 +35,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(usize, usize)> {
                 }
             }
             0xc8 | 0xd0..=0xd9 | 0xf0..=0xfd => {}
-            _ => return Err(broken("JPEG", &format!("0x{marker:02x} is no marker"))),
+            _ => return Err(broken("JPEG", &format!("0x{marker:02x} is not a marker"))),
         }
         if marker == 0xda {
             return size.ok_or_else(|| broken("JPEG", "its image data come before the frame header"));
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
         Ok(byte)
     }
 
-    /// Passes over everything up to the next 0xff.
+    /// Skips everything up to the next 0xff.
     fn next_marker(&mut self) -> Result<()> {
         while self.byte()? != 0xff {}
         Ok(())
@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
 }
 
 fn no_image() -> Error {
-    broken("JPEG", "the file is cut off before the image data")
+    broken("JPEG", "the file is truncated before the image data")
 }
 
 fn frame(data: &[u8]) -> Result<(usize, usize)> {
@@ -79,7 +79,7 @@ fn frame(data: &[u8]) -> Result<(usize, usize)> {
         return Err(broken("JPEG", "its frame header is too short"));
     };
     if precision != 8 {
-        return Err(Error::new(format!("the JPEG image has {precision} bits a sample")).expected("8"));
+        return Err(Error::new(format!("the JPEG image has {precision} bits per sample")).expected("8"));
     }
     if ![1, 3, 4].contains(&count) {
         return Err(Error::new(format!("the JPEG image has {count} components")).expected("1, 3 or 4"));
@@ -88,12 +88,12 @@ fn frame(data: &[u8]) -> Result<(usize, usize)> {
     Ok((side(w1, w0), side(h1, h0)))
 }
 
-/// Profiles are parted into segments with a number and a count each, and Pillow needs those of the first in order.
+/// Profiles are split into segments, each with a number and a count; Pillow needs those of the first.
 fn check_profiles(profiles: &mut Vec<&[u8]>) -> Result<()> {
     profiles.sort_unstable();
     let is_short = profiles.first().is_some_and(|first| first.len() < 14);
     profiles.clear();
-    if is_short { Err(broken("JPEG", "its colour profile is cut off")) } else { Ok(()) }
+    if is_short { Err(broken("JPEG", "its colour profile is truncated")) } else { Ok(()) }
 }
 
 fn application(marker: u8, data: &[u8]) -> Result<()> {
@@ -103,10 +103,10 @@ fn application(marker: u8, data: &[u8]) -> Result<()> {
         0xed => data.starts_with(b"Photoshop 3.0\0") && ends_within_name(data),
         _ => false,
     };
-    if is_short { Err(broken("JPEG", &format!("its application segment 0x{marker:02x} is cut off"))) } else { Ok(()) }
+    if is_short { Err(broken("JPEG", &format!("its application segment 0x{marker:02x} is truncated"))) } else { Ok(()) }
 }
 
-/// Whether the list of Photoshop's resources ends before the name of one begins; ends elsewhere are overlooked.
+/// Whether the list of Photoshop's resources ends before the name of one begins. Truncation elsewhere is ignored.
 fn ends_within_name(data: &[u8]) -> bool {
     let mut at = 14;
     while data.get(at..at + 4) == Some(b"8BIM") {
@@ -116,7 +116,7 @@ fn ends_within_name(data: &[u8]) -> bool {
         at += at & 1;
         let Some(size) = data.get(at..).and_then(|rest| rest.first_chunk()) else { return false };
         let size = u32::from_be_bytes(*size) as usize;
-        // What it makes of a resolution takes 14 bytes.
+        // Parsing a resolution takes 14 bytes.
         if code == [0x03, 0xed] && size.min(data.len() - at - 4) < 14 {
             return false;
         }

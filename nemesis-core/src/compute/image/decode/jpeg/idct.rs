@@ -1,8 +1,8 @@
 //! The inverse discrete cosine transform of libjpeg-turbo's vector code, bit for bit.
 //!
-//! On coefficients that no encoder writes, libjpeg-turbo's vector code and its C code differ: the one saturates in 16
-//! bits where the other wraps around. Pillow's wheels contain the one (SSE2 and AVX2 give the same bits), so it is what
-//! this follows (`jidctint-avx2.asm`), in loops that the compiler vectorises.
+//! On coefficients that no encoder writes, libjpeg-turbo's vector code and its C code differ: the former saturates at
+//! 16 bits, the latter wraps around. Pillow's wheels use the vector code (SSE2 and AVX2 give the same bits), so this
+//! follows it (`jidctint-avx2.asm`), in loops that the compiler vectorises.
 
 use super::scan::Block;
 use multiversion::multiversion;
@@ -21,7 +21,7 @@ pub(super) fn transform_row(blocks: &[Block], quantisation: &Block, samples: &mu
 /// Eight numbers side by side.
 type Lanes = [i32; 8];
 
-#[expect(clippy::inline_always, reason = "it must be compiled for the instructions that its caller is compiled for")]
+#[expect(clippy::inline_always, reason = "inlined, so that it is compiled for the same CPU features as its caller")]
 #[inline(always)]
 fn transform(block: &Block, quantisation: &Block) -> [[u8; 8]; 8] {
     let mut rows = [[0; 8]; 8];
@@ -34,7 +34,7 @@ fn transform(block: &Block, quantisation: &Block) -> [[u8; 8]; 8] {
         }
     }
     let columns = if below == 0 {
-        // The same but for overflow, which wraps around here.
+        // The same except for overflow, which wraps around here.
         [rows[0].map(|v| i32::from((v << 2) as i16)); 8]
     } else {
         pass::<11>(&rows)
@@ -43,7 +43,7 @@ fn transform(block: &Block, quantisation: &Block) -> [[u8; 8]; 8] {
     out.map(|row| row.map(|v| (v.clamp(-128, 127) + 128) as u8))
 }
 
-#[expect(clippy::inline_always, reason = "it must be compiled for the instructions that its caller is compiled for")]
+#[expect(clippy::inline_always, reason = "inlined, so that it is compiled for the same CPU features as its caller")]
 #[inline(always)]
 fn transpose(rows: &[Lanes; 8]) -> [Lanes; 8] {
     let mut out = [[0; 8]; 8];
@@ -58,7 +58,7 @@ fn transpose(rows: &[Lanes; 8]) -> [Lanes; 8] {
 /// The one-dimensional transform of eight columns, divided by two to the power of `SHIFT` and saturated to 16 bits.
 #[inline(always)]
 fn pass<const SHIFT: u32>(rows: &[Lanes; 8]) -> [Lanes; 8] {
-    // Constants with 13 binary digits after the point.
+    // Fixed-point constants with 13 fractional bits.
     const F_0_298: i32 = 2446;
     const F_0_390: i32 = 3196;
     const F_0_541: i32 = 4433;

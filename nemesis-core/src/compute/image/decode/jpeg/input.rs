@@ -1,11 +1,11 @@
-//! The bytes of a file as libjpeg sees them: in portions, with markers between.
+//! The bytes of a file as libjpeg sees them: in chunks, with markers between.
 
-/// Why decoding cannot go on.
+/// Why decoding cannot continue.
 #[derive(Debug)]
 pub(super) enum Stop {
     /// More bytes are needed than the portion holds.
     Input,
-    /// The file is damaged beyond what libjpeg gets over.
+    /// The file is damaged beyond what libjpeg tolerates.
     Broken(String),
 }
 
@@ -21,15 +21,15 @@ const PORTION: usize = 65_536;
 
 /// A position in a file, and how much of the file libjpeg has been given.
 ///
-/// Where a portion ends shows in what becomes of a damaged file: libjpeg then starts the block it is at once more with
-/// the next portion, takes another path through it, and does not look for an end marker that lies beyond.
+/// Where a portion ends affects how a damaged file is decoded: libjpeg then restarts the current block with the next
+/// portion, takes a different path through it, and does not look for an end marker beyond it.
 #[derive(Clone, Debug)]
 pub(super) struct Input<'a> {
     bytes: &'a [u8],
     /// May lie beyond the portion after a skip.
     at: usize,
     end: usize,
-    /// A marker that was met and not dealt with yet; zero for none.
+    /// A marker that was found but not handled yet; zero for none.
     pub(super) marker: u8,
 }
 
@@ -41,13 +41,13 @@ impl<'a> Input<'a> {
     /// Takes the next portion; an error if the file has no more.
     pub(super) fn refill(&mut self) -> Step<()> {
         if self.end == self.bytes.len() {
-            return broken("the file is cut off");
+            return broken("the file is truncated");
         }
         self.end = self.bytes.len().min(self.end + PORTION);
         Ok(())
     }
 
-    /// Where the input stands, for [`Input::go_to`].
+    /// The current position, for [`Input::go_to`].
     pub(super) fn place(&self) -> (usize, u8) {
         (self.at, self.marker)
     }
@@ -84,7 +84,7 @@ impl<'a> Input<'a> {
         Ok(u16::from_be_bytes([self.byte()?, self.byte()?]))
     }
 
-    /// Goes on to the next marker, whatever lies before it, and remembers it.
+    /// Skips to the next marker and remembers it.
     pub(super) fn next_marker(&mut self) -> Step<u8> {
         loop {
             while self.byte()? != 0xff {}
@@ -99,7 +99,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Reads the restart marker number `expected`, or copes without it (`jpeg_resync_to_restart`).
+    /// Reads the restart marker number `expected`, or recovers without it (`jpeg_resync_to_restart`).
     pub(super) fn restart_marker(&mut self, expected: u8) -> Step<()> {
         if self.marker == 0 {
             self.next_marker()?;
@@ -116,7 +116,7 @@ impl<'a> Input<'a> {
             if marker < 0xc0 || is_past {
                 self.next_marker()?;
             } else {
-                // A marker that belongs further on stays, and the data before it count as empty.
+                // A marker that belongs further on stays, and the data before it are taken to be empty.
                 if (0xd0..=0xd7).contains(&marker) && !is_ahead {
                     self.marker = 0;
                 }

@@ -15,9 +15,9 @@ pub(super) struct Lossless {
     restart_rows: Option<usize>,
     rows_to_go: usize,
     next_restart: u8,
-    /// By place in the scan: whether the next row is predicted as the first one is.
+    /// By component of the scan: whether the next row is predicted like the first one.
     begins: Vec<bool>,
-    /// By place in the scan: rows of differences, and of samples with 16 bits, as many as a row of units has.
+    /// By component of the scan: rows of differences, and of samples with 16 bits, as many as a row of units has.
     differences: Vec<Vec<Vec<i32>>>,
     samples: Vec<Vec<Vec<i32>>>,
 }
@@ -31,7 +31,7 @@ impl Lossless {
         };
         let huffman = header.components.iter().map(table).collect::<Step<_>>()?;
         if !(1..=7).contains(&first) || last != 0 || high != 0 || low >= 8 {
-            return broken(format!("impossible prediction {first}, {last}, {high}, {low}"));
+            return broken(format!("invalid prediction {first}, {last}, {high}, {low}"));
         }
         let units_across = match header.components[..] {
             [(at, ..)] => frame.components[at].width_in_blocks,
@@ -39,7 +39,7 @@ impl Lossless {
         };
         let interval = usize::from(tables.restart_interval);
         if interval % units_across != 0 {
-            return broken("restarts lie within rows");
+            return broken("restarts are inside rows");
         }
         let rows = |&(at, ..): &(usize, u8, u8)| {
             let component = &frame.components[at];
@@ -110,7 +110,7 @@ impl Lossless {
         Ok(())
     }
 
-    /// Reads one row of units; `y` is its row in that of a component that is alone in its scan.
+    /// Reads one row of units. For the only component of a scan, `y` is the row within it.
     fn read_differences(&mut self, input: &mut Input<'_>, frame: &Frame, y: usize) -> Step<()> {
         let is_alone = self.header.components.len() == 1;
         let size = |&(at, ..): &(usize, u8, u8)| {

@@ -1,12 +1,12 @@
-//! JPEG, as Pillow's libjpeg-turbo decodes it, files with damage included.
+//! JPEG, as decoded by Pillow's libjpeg-turbo, including damaged files.
 //!
-//! What becomes of a damaged file hangs on details: how far a decoder reads ahead, what it does where a block has too
-//! many coefficients or a number leaves its range, which errors it gets over. libjpeg-turbo's vector code has its own
-//! answers to some of that, and needs an assembler that a machine with a C++ compiler need not have; its C code, and so
-//! mozjpeg's, give other pixels for every tenth damaged file that Pillow reads. So this is a decoder of our own, which
-//! does on each file what libjpeg-turbo 3.2 does, with the settings that Pillow leaves alone: accurate integer DCT,
-//! smooth upsampling of chroma, smoothing between the blocks of a progressive image that is not complete. `tests/pillow`
-//! holds it to that.
+//! How a damaged file is decoded depends on details: how far a decoder reads ahead, what it does if a block has too
+//! many coefficients or a number is out of range, which errors it tolerates. libjpeg-turbo's vector code handles some
+//! of these in its own way, and needs an assembler, which a machine with a C++ compiler may lack. Its C code, and
+//! therefore mozjpeg's, gives different pixels for every tenth damaged file that Pillow reads. So we have our own
+//! decoder, which does the same as libjpeg-turbo 3.2 on every file, with the settings that Pillow uses: accurate
+//! integer DCT, smooth upsampling of chroma, and smoothing between the blocks of an incomplete progressive image.
+//! `tests/pillow` checks this.
 
 mod arithmetic;
 mod bits;
@@ -46,7 +46,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Rgb8> {
 
 fn error(stop: Stop) -> Error {
     match stop {
-        Stop::Input => broken("JPEG", "the file is cut off"),
+        Stop::Input => broken("JPEG", "the file is truncated"),
         Stop::Broken(why) => broken("JPEG", &why),
     }
 }
@@ -57,7 +57,7 @@ fn decode_planes(bytes: &[u8]) -> Step<(Frame, Colours, Vec<Plane>)> {
     let header = loop {
         match read_markers(&mut markers, &mut input)? {
             Reached::Scan(header) => break header,
-            // A stream of tables alone.
+            // A tables-only stream.
             Reached::End => markers.next_stream()?,
         }
     };
@@ -67,7 +67,7 @@ fn decode_planes(bytes: &[u8]) -> Step<(Frame, Colours, Vec<Plane>)> {
     if frame.process == Process::Sequential && !frame.is_arithmetic {
         standard::fill_in(&mut markers.tables);
     }
-    // Once more in the markers' hands, so that a second frame is noticed.
+    // Back into `markers`, so that a second frame is noticed.
     markers.frame = Some(frame.clone());
     let is_whole = header.components.len() == frame.components.len() && frame.process != Process::Progressive;
     let planes = match (frame.process, is_whole) {
@@ -87,7 +87,7 @@ fn read_markers(markers: &mut Markers, input: &mut Input<'_>) -> Step<Reached> {
     }
 }
 
-/// Looks at what follows the only scan. Nobody minds if the end does not come with the bytes that were read already.
+/// Checks what follows the only scan. A missing end marker in the bytes read so far is fine.
 fn finish(markers: &mut Markers, input: &mut Input<'_>) -> Step<()> {
     match markers.read(input) {
         Ok(Reached::End) | Err(Stop::Input) => Ok(()),
@@ -96,7 +96,7 @@ fn finish(markers: &mut Markers, input: &mut Input<'_>) -> Step<()> {
     }
 }
 
-/// An image of one scan: each row of units is transformed as soon as it is read.
+/// An image with one scan: each row of units is transformed as soon as it is read.
 fn read_at_once(
     input: &mut Input<'_>,
     markers: &mut Markers,
@@ -121,7 +121,7 @@ fn read_at_once(
     Ok(planes)
 }
 
-/// An image of several scans: all of them are read before anything is transformed.
+/// An image with several scans: all of them are read before anything is transformed.
 fn read_scans(
     input: &mut Input<'_>,
     markers: &mut Markers,
@@ -190,7 +190,7 @@ fn empty_planes(frame: &Frame) -> Vec<Plane> {
     frame.components.iter().map(plane).collect()
 }
 
-/// Coefficients of one row of units to samples.
+/// Turns the coefficients of one row of units into samples.
 fn transform(
     frame: &Frame,
     row: usize,
@@ -199,7 +199,7 @@ fn transform(
     smoothing: Option<&Smoothing<'_>>,
 ) {
     for (at, ((component, stored), plane)) in frame.components.iter().zip(coefficients).zip(planes).enumerate() {
-        // A component that no scan has brought is grey.
+        // A component that is in no scan is grey.
         let quantisation = component.quantisation.unwrap_or([0; 64]).map(|step| step as i16);
         let first = row * component.down;
         let rows = component.down.min(component.height_in_blocks - first);

@@ -1,4 +1,4 @@
-//! From the samples of all components to red, green and blue.
+//! Turns the samples of all components into red, green and blue.
 
 use super::colour::{Plane, Subsampling, colour, to_rgb};
 use super::frame::{Frame, Markers, Process};
@@ -17,7 +17,7 @@ pub(super) enum Colours {
 }
 
 impl Colours {
-    /// What libjpeg takes the components for (`default_decompress_parms`).
+    /// How libjpeg interprets the components (`default_decompress_parms`).
     pub(super) fn of(frame: &Frame, markers: &Markers) -> Step<Self> {
         let ids: Vec<u8> = frame.components.iter().map(|component| component.id).collect();
         let is_lossless = frame.process == Process::Lossless;
@@ -71,7 +71,7 @@ impl Colours {
     }
 }
 
-/// How an image is subsampled, if it is as almost all are.
+/// How an image is subsampled, if in one of the usual ways.
 fn subsampling_of(frame: &Frame) -> Step<Option<Subsampling>> {
     let [luma, blue, red] = &frame.components[..] else { return Ok(None) };
     let is_full = Method::of(luma, frame)? == Method::Repeat(1, 1);
@@ -83,7 +83,7 @@ fn subsampling_of(frame: &Frame) -> Step<Option<Subsampling>> {
     })
 }
 
-/// Pillow's conversion, which takes every four-component file for Adobe's, with 255 for no ink.
+/// Pillow's conversion, which treats every four-component file as Adobe's, with 255 for no ink.
 fn rgb_of_inverted_cmyk([c, m, y, k]: [u8; 4]) -> [u8; 3] {
     [c, m, y].map(|ink| k - divide_by_255((255 - u32::from(ink)) * u32::from(k)))
 }

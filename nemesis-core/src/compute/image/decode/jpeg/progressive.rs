@@ -7,7 +7,7 @@ use super::scan::{Block, Coefficients, Place, Restarts};
 
 pub(super) struct Progressive {
     header: ScanHeader,
-    /// By the component's place in the scan; none to refine DC.
+    /// By the component's index in the scan; `None` for refining DC.
     tables: Vec<Huffman>,
     state: State,
 }
@@ -16,17 +16,17 @@ pub(super) struct Progressive {
 struct State {
     bits: Bits,
     dc: [i32; 4],
-    /// How many blocks are still to come that end with their band.
+    /// How many more blocks have no further coefficients in their band.
     end_of_band_run: u32,
     restarts: Restarts,
 }
 
-/// Checks a progressive scan's part of the coefficients.
+/// Checks a progressive scan's range of coefficients and bits.
 pub(super) fn check(header: &ScanHeader) -> Step<()> {
     let ScanHeader { first, last, high, low, .. } = *header;
     let is_band = if first == 0 { last == 0 } else { first <= last && last < 64 && header.components.len() == 1 };
     if !is_band || (high != 0 && low + 1 != high) || low > 13 {
-        return broken(format!("impossible progression: coefficients {first} to {last}, bits {high} to {low}"));
+        return broken(format!("invalid progression: coefficients {first} to {last}, bits {high} to {low}"));
     }
     Ok(())
 }
@@ -78,7 +78,7 @@ impl Progressive {
             state.bits.is_starved &= input.marker != 0;
         }
         let (is_dc, is_first) = (self.header.first == 0, self.header.high == 0);
-        // Refined DC is read without data, too: the bits are zeros then.
+        // Refining DC continues even without data: the bits are then zeros.
         if state.bits.is_starved && (!is_dc || is_first) {
             return Ok(());
         }
@@ -104,7 +104,7 @@ impl Progressive {
                     let mut new = vec![];
                     let done = refine_band(state, input, &self.tables[0], &self.header, block, &mut new);
                     if let Err(Stop::Input) = done {
-                        // Refinement tells old coefficients from new ones by their being there.
+                        // In refinement, an old coefficient is recognised by being nonzero.
                         for at in new {
                             block[at] = 0;
                         }
@@ -180,7 +180,7 @@ fn refine_band(
                 }
                 break;
             }
-            // Old coefficients on the way are refined; as many zeros as the run says are passed over.
+            // Refine the old coefficients on the way, and skip as many zeros as the run says.
             loop {
                 let coefficient = &mut block[NATURAL_ORDER[k]];
                 if *coefficient != 0 {

@@ -1,4 +1,4 @@
-//! The coefficients of a scan: which blocks it holds in which order, whatever codes them.
+//! The coefficients of a scan: which blocks it holds in which order, however they are coded.
 
 use super::arithmetic::Arithmetic;
 use super::frame::{Frame, Process, ScanHeader, Tables};
@@ -14,7 +14,7 @@ pub(super) struct Coefficients {
     pub(super) blocks: Vec<Block>,
     /// Blocks in a row.
     pub(super) stride: usize,
-    /// The first row of blocks that is here.
+    /// The first row of blocks that is stored.
     pub(super) first: usize,
 }
 
@@ -35,7 +35,7 @@ impl Coefficients {
     }
 }
 
-/// A block of a unit: its component's place in the scan and in the frame, and its own among the coefficients.
+/// A block of a unit: its component's index in the scan and in the frame, and its own index among the coefficients.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub(super) nth: usize,
@@ -54,7 +54,7 @@ enum Coding {
 pub(super) struct Scan {
     header: ScanHeader,
     coding: Coding,
-    /// The last row of units that began with data at hand.
+    /// The last row of units that started with data available.
     pub(super) last_good_row: usize,
 }
 
@@ -156,7 +156,7 @@ impl Restarts {
         self.interval != 0
     }
 
-    /// Called before each unit: whether a restart marker must come first, which is then read.
+    /// Called before each unit: reads the restart marker if one is due, and returns whether it was.
     pub(super) fn step(&mut self, input: &mut Input<'_>) -> Step<bool> {
         if self.interval == 0 {
             return Ok(false);

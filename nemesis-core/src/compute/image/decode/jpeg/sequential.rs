@@ -6,7 +6,7 @@ use super::input::{Input, Step, Stop};
 use super::scan::{Block, Coefficients, Place, Restarts};
 
 pub(super) struct Sequential {
-    /// For DC and for AC, by the component's place in the scan.
+    /// For DC and for AC, by the component's index in the scan.
     tables: Vec<(Huffman, Huffman)>,
     state: State,
 }
@@ -76,7 +76,7 @@ impl Sequential {
                 *dc = last;
                 return Ok(());
             }
-            // What was read of the blocks is read again.
+            // Read the blocks again from the start.
         }
         for place in places {
             let (dc_table, ac_table) = &self.tables[place.nth];

@@ -1,4 +1,4 @@
-//! What libjpeg makes up for coefficients that a progressive image does not bring: smooth transitions between blocks.
+//! How libjpeg estimates coefficients missing from a progressive image: smooth transitions between blocks.
 //!
 //! Each missing one is estimated from the DC values of the 5×5 blocks around it (`decompress_smooth_data`).
 
@@ -6,10 +6,10 @@ use super::frame::{Component, Frame};
 use super::scan::{Block, Coefficients};
 
 /// How precisely the first ten coefficients of a component are known, in the order of a scan: the number of their bits
-/// that are missing, or -1 for a coefficient that no scan has brought.
+/// that are missing, or -1 for a coefficient that no scan has had.
 type Known = [i32; 10];
 
-/// What scans have brought so far, by component.
+/// What scans have contained so far, by component.
 pub(super) struct Progress {
     now: Vec<[i32; 64]>,
     /// Before the last scan of the component.
@@ -21,7 +21,7 @@ impl Progress {
         Self { now: vec![[-1; 64]; components], before: vec![[0; 64]; components] }
     }
 
-    /// Takes note of a scan, the file's `number`-th.
+    /// Records a scan, the file's `number`-th.
     pub(super) fn note(&mut self, header: &super::frame::ScanHeader, number: usize) {
         let (first, last) = (usize::from(header.first), usize::from(header.last));
         for &(at, ..) in &header.components {
@@ -32,7 +32,7 @@ impl Progress {
         }
     }
 
-    /// Whether the image is to be smoothed.
+    /// Whether the image should be smoothed.
     pub(super) fn asks_for_smoothing(&self, frame: &Frame) -> bool {
         // The quantisation of what is estimated, and of DC.
         const USED: [usize; 10] = [0, 1, 8, 16, 9, 2, 3, 10, 17, 24];
@@ -43,7 +43,7 @@ impl Progress {
             && self.now.iter().any(|known| known[1..10].iter().any(|&bits| bits != 0))
     }
 
-    /// What is known of a component: in the last scan before the last, where the last one broke off.
+    /// What is known about a component; if the last scan broke off, as of the scan before it.
     fn known(&self, at: usize, is_good: bool, scans: usize) -> Known {
         std::array::from_fn(|k| match (is_good, scans > 1) {
             (true, _) => self.now[at][k],
@@ -91,7 +91,7 @@ impl Smoothing<'_> {
 /// The weights of DC values for one coefficient, in units of 1/256 of its own quantisation.
 type Weights = [[i64; 5]; 5];
 
-/// Coefficients by their place in a block, where no scan brought more than DC.
+/// Coefficients by their place in a block, if no scan had more than DC.
 #[rustfmt::skip]
 const FROM_DC_ALONE: [(usize, Weights); 9] = [
     (1, [[-1, -1, 0, 1, 1], [-3, 13, 0, -13, 3], [-3, 38, 0, -38, 3], [-3, 13, 0, -13, 3], [-1, -1, 0, 1, 1]]),
@@ -105,7 +105,7 @@ const FROM_DC_ALONE: [(usize, Weights); 9] = [
     (24, [[0; 5], [0, 1, 2, 1, 0], [0; 5], [0, -1, -2, -1, 0], [0; 5]]),
 ];
 
-/// Coefficients by their place in a block, where others are known.
+/// Coefficients by their place in a block, if others are known.
 #[rustfmt::skip]
 const FROM_DC: [(usize, Weights); 5] = [
     (1, [[0; 5], [0; 5], [-7, 50, 0, -50, 7], [0; 5], [0; 5]]),
@@ -115,7 +115,7 @@ const FROM_DC: [(usize, Weights); 5] = [
     (2, [[0; 5], [0; 5], [-1, 13, -24, 13, -1], [0; 5], [0; 5]]),
 ];
 
-/// DC itself, where no scan brought more.
+/// DC itself, if no scan had more.
 #[rustfmt::skip]
 const DC: Weights = [
     [-2, -6, -8, -6, -2], [-6, 6, 42, 6, -6], [-8, 42, 152, 42, -8], [-6, 6, 42, 6, -6], [-2, -6, -8, -6, -2],
@@ -135,7 +135,7 @@ fn estimate(block: &mut Block, dc: &[[i64; 5]; 5], known: &Known, table: &[i64; 
     }
 }
 
-/// A coefficient that stays within its `missing` bits, if it is positive.
+/// A coefficient limited to its `missing` bits, if that is positive.
 fn weigh(dc: &[[i64; 5]; 5], weights: &Weights, dc_step: i64, step: i64, missing: i32) -> i16 {
     let products = dc.as_flattened().iter().zip(weights.as_flattened()).map(|(dc, weight)| dc * weight);
     let sum = dc_step * products.sum::<i64>();

@@ -1,9 +1,9 @@
-//! The Huffman tables of T.81, annex K, which libjpeg takes for those that a sequential image does not define.
+//! The Huffman tables of T.81, annex K, which libjpeg uses for tables that a sequential image does not define.
 
 use super::bits::Codes;
 use super::frame::Tables;
 
-/// Defines the tables 0 and 1 where the file has not.
+/// Defines the tables 0 and 1 if the file has not.
 pub(super) fn fill_in(tables: &mut Tables) {
     for (table, (lengths, symbols)) in tables.dc.iter_mut().zip(DC) {
         table.get_or_insert_with(|| Codes::new(lengths, &symbols));

@@ -1,13 +1,13 @@
-//! A component's samples at the size of the image, for what [`super::colour::to_rgb`] does not do on its way.
+//! Scales a component's samples to the size of the image, for the cases [`super::colour::to_rgb`] does not cover.
 
 use super::colour::{Plane, add_rows, widen_row, widen_sums};
 use super::frame::{Component, Frame, Process};
 use super::input::{Step, broken};
 
-/// How a component gets the size of the image.
+/// How a component is scaled to the size of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
-    /// Samples are repeated so many times, across and down.
+    /// Samples are repeated this many times, across and down.
     Repeat(usize, usize),
     /// Twice as wide, with smooth transitions.
     Wider,
@@ -24,7 +24,7 @@ impl Method {
         let is_smooth = is_lossy && component.width > 2;
         let (across, down) = (frame.across, frame.down);
         if across % component.across != 0 || down % component.down != 0 {
-            return broken("its components' sizes are no multiples of each other");
+            return broken("its components' sizes are not multiples of each other");
         }
         Ok(match (across / component.across, down / component.down) {
             (2, 1) if is_smooth => Self::Wider,
@@ -40,7 +40,7 @@ impl Method {
         let mut wide = vec![0; 2 * plane.width];
         let mut sums = vec![0; plane.width];
         for y in 0..height {
-            // The nearer row counts three times.
+            // The nearer row has three times the weight.
             let near = y / 2;
             let far = if y % 2 == 0 { near.saturating_sub(1) } else { near + 1 };
             match self {

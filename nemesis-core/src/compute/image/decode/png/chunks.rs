@@ -1,4 +1,4 @@
-//! The chunks of a PNG file, as Pillow reads them: which it checks, and which errors it gets over.
+//! The chunks of a PNG file, as Pillow reads them: which ones it checks, and which errors it tolerates.
 
 use crate::Result;
 use crate::image::decode::broken;
@@ -13,9 +13,9 @@ pub(super) type Kind = [u8; 4];
 
 /// What a chunk was.
 pub(super) enum Chunk<'a> {
-    /// One that says something about the image, or nothing that matters; with the data that its checksum covers.
+    /// A chunk with information about the image, or one to ignore, with the data that its checksum covers.
     About(&'a [u8]),
-    /// Image data of so many bytes, which begin here.
+    /// The start of image data, with its number of bytes.
     Image(usize),
     End,
 }
@@ -31,7 +31,7 @@ pub(super) struct About {
     pub(super) format: Option<Format>,
     pub(super) is_interlaced: bool,
     pub(super) palette: Option<Vec<u8>>,
-    /// One entry of the palette is transparent and no other.
+    /// Exactly one entry of the palette is transparent.
     pub(super) has_transparent_entry: bool,
     /// The part of the image that the first frame of an animation covers: left, top, right, bottom.
     pub(super) window: Option<[u32; 4]>,
@@ -54,7 +54,7 @@ impl<'a> Chunks<'a> {
         Self { bytes, at: 8, about: About::default() }
     }
 
-    /// Length and type of the next chunk; none at the end of the file and where there is something else.
+    /// Length and type of the next chunk; `None` at the end of the file or if there is something else.
     pub(super) fn next(&mut self) -> Option<(usize, Kind)> {
         let (head, _) = self.bytes.get(self.at..)?.split_first_chunk::<8>()?;
         self.at += 8;
@@ -66,7 +66,7 @@ impl<'a> Chunks<'a> {
     /// The next `length` bytes.
     pub(super) fn data(&mut self, length: usize) -> Result<&'a [u8]> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let data = rest.get(..length).ok_or_else(|| broken("PNG", "the file is cut off"))?;
+        let data = rest.get(..length).ok_or_else(|| broken("PNG", "the file is truncated"))?;
         self.at += length;
         Ok(data)
     }
@@ -79,7 +79,7 @@ impl<'a> Chunks<'a> {
         data
     }
 
-    /// Passes over a checksum without a look at it.
+    /// Skips a checksum without checking it.
     pub(super) fn skip_checksum(&mut self) {
         self.data_at_hand(4);
     }
@@ -94,11 +94,11 @@ impl<'a> Chunks<'a> {
         Ok(())
     }
 
-    /// Takes note of a chunk's data.
+    /// Records a chunk's data.
     ///
     /// # Errors
     ///
-    /// Where Pillow's reader of this chunk fails, in front of the image data and behind them.
+    /// When Pillow's reader of this chunk fails, before or after the image data.
     pub(super) fn read(&mut self, length: usize, kind: Kind) -> Result<Chunk<'a>> {
         match &kind {
             b"IDAT" if self.about.format.is_some() => return Ok(Chunk::Image(length)),
@@ -157,7 +157,7 @@ impl<'a> Chunks<'a> {
             self.about.format = Some(format);
         }
         self.about.is_interlaced |= data[12] != 0;
-        if data[11] != 0 { Err(broken("PNG", &format!("unknown kind {} of filters", data[11]))) } else { Ok(()) }
+        if data[11] != 0 { Err(broken("PNG", &format!("unknown filter method {}", data[11]))) } else { Ok(()) }
     }
 
     fn animation(&mut self, data: &[u8]) {
@@ -171,7 +171,7 @@ impl<'a> Chunks<'a> {
         self.in_sequence(number(data, 0))?;
         let [width, height, left, top] = [4, 8, 12, 16].map(|at| u64::from(number(data, at)));
         if left + width > u64::from(self.about.width) || top + height > u64::from(self.about.height) {
-            return Err(broken("PNG", "a frame of the animation lies outside of it"));
+            return Err(broken("PNG", "a frame of the animation is outside the image"));
         }
         self.about.window = Some([left, top, left + width, top + height].map(|side| side as u32));
         Ok(())
@@ -229,7 +229,7 @@ impl<'a> Chunks<'a> {
             return if is_text { self.count_text(text.len()) } else { Ok(()) };
         }
         if *method == 0 {
-            // Whether what comes out is text does not matter below the limit of all texts.
+            // Below the limit for all texts, it does not matter whether the result is text.
             self.about.texts += decompressed_length(text)?.unwrap_or(0);
         }
         Ok(())
@@ -237,7 +237,7 @@ impl<'a> Chunks<'a> {
 }
 
 fn profile(data: &[u8]) -> Result<()> {
-    // Without the end of a name, Python takes the first byte for the method and leaves out none.
+    // If the name has no end, Python takes the first byte as the method and skips none.
     let end = data.iter().position(|&byte| byte == 0);
     let start = end.map_or(0, |end| end + 1);
     let Some((method, data)) = data.get(start..).and_then(<[u8]>::split_first) else {
@@ -255,7 +255,7 @@ fn split(data: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&data[..end], &data[end + 1..]))
 }
 
-/// How long compressed data are, or nothing where they are broken, which does not matter.
+/// The length of compressed data, or `None` if they are broken, which does not matter.
 fn decompressed_length(data: &[u8]) -> Result<Option<usize>> {
     let mut inflate = Decompress::new(true);
     let mut out = vec![0; MOST_TEXT];

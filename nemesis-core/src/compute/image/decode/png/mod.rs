@@ -1,8 +1,8 @@
-//! PNG of every colour type and depth, as Pillow reads it, files with damage included.
+//! PNG of every colour type and depth, as Pillow reads it, including damaged files.
 //!
-//! Pillow checks the checksums of the chunks before the image data, and that of the image data as a whole as far as it
-//! gets there; it looks at neither the checksums of single IDAT chunks nor at those behind them. `tests/pillow` holds
-//! this reader to that.
+//! Pillow checks the checksums of the chunks before the image data, and that of the image data as a whole if it gets
+//! that far. It checks neither the checksums of single IDAT chunks nor those after them. `tests/pillow` checks that
+//! this reader does the same.
 
 mod chunks;
 mod rows;
@@ -22,7 +22,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded> {
     let about = std::mem::take(&mut chunks.about);
     let (width, height) = (about.width as usize, about.height as usize);
     check_size(width, height)?;
-    let Some(format) = about.format else { return Err(broken("PNG", "it has no known depth and colours")) };
+    let Some(format) = about.format else { return Err(broken("PNG", "its bit depth or colour type is unknown")) };
     let palette = palette(&about, format)?;
     let window = window(&about)?;
     let bits = usize::from(format.0) * [1, 0, 3, 1, 2, 0, 4][usize::from(format.1)];
@@ -34,10 +34,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded> {
     Ok(Decoded { rgb: Rgb8::new(width, height, data)?, alpha })
 }
 
-/// Reads the chunks before the image data, and says how many bytes the first chunk of these has.
+/// Reads the chunks before the image data, and returns how many bytes the first image data chunk has.
 fn read_header(chunks: &mut Chunks<'_>) -> Result<usize> {
     loop {
-        let Some((length, kind)) = chunks.next() else { return Err(broken("PNG", "the file is cut off")) };
+        let Some((length, kind)) = chunks.next() else { return Err(broken("PNG", "the file is truncated")) };
         match chunks.read(length, kind)? {
             Chunk::About(data) => chunks.check(kind, data)?,
             Chunk::Image(length) => return Ok(length),
@@ -46,9 +46,9 @@ fn read_header(chunks: &mut Chunks<'_>) -> Result<usize> {
     }
 }
 
-/// Reads the image data, `left` bytes of the chunk that has begun and all that follow, and looks at what comes then.
+/// Reads the image data, `left` bytes of the current chunk and all that follow, and checks what comes after.
 fn read_image(chunks: &mut Chunks<'_>, mut left: usize, mut rows: Rows, is_animated: bool) -> Result<Vec<u8>> {
-    let cut_off = || broken("PNG", "the image data are cut off");
+    let cut_off = || broken("PNG", "the image data are truncated");
     loop {
         while left == 0 {
             chunks.skip_checksum();
@@ -75,7 +75,7 @@ fn read_image(chunks: &mut Chunks<'_>, mut left: usize, mut rows: Rows, is_anima
     }
 }
 
-/// Reads what follows the image data; it need not end properly, but what there is must be whole.
+/// Reads what follows the image data. It need not end properly, but every chunk there must be complete.
 fn read_rest(chunks: &mut Chunks<'_>, is_animated: bool) -> Result<()> {
     loop {
         chunks.skip_checksum();
@@ -104,7 +104,7 @@ fn palette(about: &About, (_, colour): Format) -> Result<[[u8; 3]; 256]> {
     let mut palette = [[0; 3]; 256];
     let given = about.palette.as_deref().unwrap_or_default().as_chunks().0;
     if colour == 3 && about.palette.is_none() && about.has_transparent_entry {
-        return Err(broken("PNG", "it has a transparent colour and no palette"));
+        return Err(broken("PNG", "it has a transparent colour but no palette"));
     }
     if given.len() > palette.len() {
         return Err(broken("PNG", &format!("its palette has {} entries", given.len())));
@@ -116,7 +116,7 @@ fn palette(about: &About, (_, colour): Format) -> Result<[[u8; 3]; 256]> {
 /// Colours and opacity of pixels, each of which has whole bytes.
 fn colours((depth, colour): Format, pixels: &[u8], palette: &[[u8; 3]; 256]) -> (Vec<u8>, Option<Vec<u8>>) {
     match (colour, depth) {
-        // Pillow cuts off what does not fit.
+        // Pillow truncates what does not fit.
         (0, 16) => (grey_to_rgb(pixels.as_chunks().0.iter().map(|v| u16::from_be_bytes(*v).min(255) as u8)), None),
         (0, _) => {
             let factor = 255 / (u8::MAX >> (8 - depth));

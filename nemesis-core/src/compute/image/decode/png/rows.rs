@@ -1,7 +1,7 @@
 //! From compressed image data to pixels: inflating, unfiltering, and the order of interlaced images.
 //!
-//! This goes by rows and by the portions in which Pillow reads (`ZipDecode.c`): what lies behind the last row is looked
-//! at only as far as it comes with that row, and an image whose data end properly between two rows is black from there.
+//! This works by rows and by the portions in which Pillow reads (`ZipDecode.c`). Anything after the last row is checked
+//! only if it comes in the same portion as that row. If the data end properly between two rows, the rest is black.
 
 use crate::Result;
 use crate::image::decode::broken;
@@ -20,7 +20,7 @@ pub(super) struct Window {
     pub(super) height: usize,
 }
 
-/// Pixels in the making.
+/// Pixels being decoded.
 pub(super) struct Rows {
     inflate: Decompress,
     window: Window,
@@ -30,7 +30,7 @@ pub(super) struct Rows {
     across: usize,
     pass: Option<usize>,
     y: usize,
-    /// A filter's number and a row, as far as it is there, and the row before it.
+    /// A filter's number and the part of a row read so far, and the row before it.
     row: Vec<u8>,
     filled: usize,
     previous: Vec<u8>,
@@ -61,7 +61,7 @@ impl Rows {
         self.pixels
     }
 
-    /// Takes a portion of the data; whether the image is complete.
+    /// Takes a portion of the data, and returns whether the image is complete.
     pub(super) fn feed(&mut self, mut data: &[u8]) -> Result<bool> {
         while !data.is_empty() {
             let length = self.row_length();
@@ -120,7 +120,7 @@ impl Rows {
                     row[i] = row[i].wrapping_add(paeth(a, previous[i], c));
                 }
             }
-            other => return Err(broken("PNG", &format!("unknown filter {other} of a row"))),
+            other => return Err(broken("PNG", &format!("a row has the unknown filter {other}"))),
         }
         Ok(())
     }
@@ -151,7 +151,7 @@ impl Rows {
         }
     }
 
-    /// Goes on to the next row; whether there is none.
+    /// Moves to the next row, and returns whether there is none.
     fn next_row(&mut self) -> bool {
         let Some(pass) = self.pass else {
             self.y += 1;
