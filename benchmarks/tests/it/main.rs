@@ -31,12 +31,17 @@ mod plugin_outside;
 mod pool;
 mod pool_in_use;
 mod precision;
+#[cfg(target_os = "linux")]
+mod processes;
 mod questions;
 mod remarks;
 mod repeats;
 mod report;
+#[cfg(target_os = "linux")]
 mod resume;
 mod server;
+#[path = "../../../nemesis-core/tests/common/skipped.rs"]
+mod skipped;
 mod stopped;
 mod suites;
 mod synthetic;
