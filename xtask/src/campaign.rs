@@ -67,11 +67,7 @@ fn images(options: &Images, libtorch: &Path) -> Result<u8> {
 
 /// Builds the plugins that a run loads, and lets the test of resumed runs kill as often.
 fn kills(options: &Kills, libtorch: &Path) -> Result<u8> {
-    let mut build = workspace::cargo("build");
-    build.arg("--workspace").env("LIBTORCH", libtorch);
-    if !workspace::run(&mut build)?.success() {
-        return Err(Failure::new("the build failed; its messages stand above"));
-    }
+    workspace::build_debug(libtorch)?;
     let mut command = workspace::cargo("test");
     command.args(["--package", "nemesis-bench", "--test", "it", "--", "--nocapture", "resume::"]);
     command.env("LIBTORCH", libtorch).env("NEMESIS_KILLS", options.count.to_string());
