@@ -17,6 +17,7 @@ mod files;
 mod gradients;
 mod identity;
 mod image_folders;
+mod installed;
 mod interchange;
 #[cfg(target_os = "linux")]
 mod isolation;
