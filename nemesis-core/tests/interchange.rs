@@ -1,8 +1,12 @@
 //! Contexts of CoOp's code: files that PyTorch wrote are read, and what is written PyTorch reads.
 
+#[path = "common/skipped.rs"]
+mod skipped;
+
 use nemesis_core::backbone::clip::Checkpoint;
 use nemesis_core::interchange::coop::{self, Context};
 use proptest::prelude::*;
+use skipped::skipped;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tch::{Device, Kind, Tensor};
@@ -152,8 +156,7 @@ fn python_reads(python: &str, file: &Path, expected: &str) {
 #[test]
 fn pytorch_loads_what_is_exported() {
     let Some(python) = python_with_torch() else {
-        eprintln!("skipped: no Python with an importable torch was found");
-        return;
+        return skipped("interchange::pytorch_loads_what_is_exported", "no Python with an importable torch was found");
     };
     let folder = tempfile::tempdir().unwrap();
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();

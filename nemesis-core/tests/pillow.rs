@@ -1,6 +1,6 @@
 //! Damaged images: what Pillow reads is read to the same pixels, and what it refuses is refused.
 //!
-//! The archives of `tests/pillow` hold a few hundred files with Pillow's verdicts; `cargo xtask campaign` makes and
+//! The archives of `tests/pillow` hold a few hundred files with Pillow's verdicts; `cargo xtask campaign images` makes and
 //! compares as many as one likes, by setting `NEMESIS_DAMAGED_IMAGES` to the archives' folder.
 
 use nemesis_core::image::{Rgb8, decode};

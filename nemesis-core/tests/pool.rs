@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tch::{Device, Kind, Tensor};
 
 const NO_LIMIT: u64 = u64::MAX;
@@ -163,53 +163,66 @@ fn threads_that_want_the_same_part_compute_it_once() {
 }
 
 const FOLDER: &str = "NEMESIS_TEST_POOL";
-const SECONDS: &str = "NEMESIS_TEST_POOL_SECONDS";
+const CHILDREN: &str = "NEMESIS_TEST_POOL_CHILDREN";
 
-/// What a child process does: ask for one part, and leave a file for having computed it.
+/// What a child process does: ask for one part, and leave a file for having computed it, which takes until so many
+/// children ask.
 #[test]
 fn child() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
-    let seconds = std::env::var(SECONDS).unwrap().parse().unwrap();
+    let children: usize = std::env::var(CHILDREN).unwrap().parse().unwrap();
     let pool = Pool::open(&folder.join("pool"), NO_LIMIT).unwrap();
+    let leave = |what: &str| fs::write(folder.join(format!("{what}-{}", std::process::id())), "").unwrap();
+    leave("asking");
     let tensor = pool.get_or_compute(&key(0), || {
-        fs::write(folder.join(format!("computing-{}", std::process::id())), "").unwrap();
-        std::thread::sleep(Duration::from_secs_f64(seconds));
+        leave("computing");
+        wait_for(|| count(&folder, "asking") >= children);
         Ok(features(7.0))
     });
     assert!(tensor.unwrap().equal(&features(7.0)));
 }
 
-fn spawn_child(folder: &Path, seconds: f64) -> Child {
+/// Waits for what has to come, not for ever.
+fn wait_for(condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(120), "it does not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A child whose computation ends when so many `children` ask.
+fn spawn_child(folder: &Path, children: usize) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child"])
         .env(FOLDER, folder)
-        .env(SECONDS, seconds.to_string())
+        .env(CHILDREN, children.to_string())
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
 }
 
-fn computing(folder: &Path) -> usize {
-    part_files(folder).iter().filter(|path| path.to_string_lossy().contains("computing-")).count()
+/// How many children have left word of this.
+fn count(folder: &Path, what: &str) -> usize {
+    let has_left = |path: &&PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(what));
+    part_files(folder).iter().filter(has_left).count()
 }
 
 #[test]
 fn processes_that_want_the_same_part_compute_it_once() {
     let folder = tempfile::tempdir().unwrap();
-    let children: Vec<Child> = (0..4).map(|_| spawn_child(folder.path(), 0.5)).collect();
+    let children: Vec<Child> = (0..4).map(|_| spawn_child(folder.path(), 4)).collect();
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
-    assert_eq!(computing(folder.path()), 1);
+    assert_eq!(count(folder.path(), "computing"), 1);
 }
 
 #[test]
 fn a_killed_process_releases_its_part() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = spawn_child(folder.path(), 600.0);
-    while computing(folder.path()) == 0 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let mut child = spawn_child(folder.path(), usize::MAX);
+    wait_for(|| count(folder.path(), "computing") == 1);
     let waiting = std::thread::spawn({
         let folder = folder.path().join("pool");
         move || ask(&Pool::open(&folder, NO_LIMIT).unwrap(), &key(0), 7.0).1

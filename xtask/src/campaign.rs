@@ -1,13 +1,22 @@
-//! `cargo xtask campaign`: thousands of damaged images, read by Pillow and by us.
+//! `cargo xtask campaign`: what a test does a few times, done many times.
 
 use crate::failure::{Failure, Result};
 use crate::{setup, workspace};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// What is tried.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Campaign {
+    /// Read thousands of damaged images as Pillow does, and compare
+    Images(Images),
+    /// Kill a run in the middle again and again, and compare the table that it ends with
+    Kills(Kills),
+}
 
 /// What is damaged, and how often.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct Images {
     /// A Python that has Pillow
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     python: PathBuf,
@@ -19,9 +28,25 @@ pub(crate) struct Options {
     seed: u32,
 }
 
-/// Damages, asks Pillow, and compares; returns 1 when a file is read otherwise here.
-pub(crate) fn run(options: &Options) -> Result<u8> {
+/// How often a run is killed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Kills {
+    /// Kills, each after some progress of its own
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=40))]
+    count: u32,
+}
+
+/// Runs the campaign; returns 1 when something comes out otherwise than it should.
+pub(crate) fn run(campaign: &Campaign) -> Result<u8> {
     let libtorch = setup::run(setup::Options::default())?;
+    match campaign {
+        Campaign::Images(options) => images(options, &libtorch),
+        Campaign::Kills(options) => kills(options, &libtorch),
+    }
+}
+
+/// Damages, asks Pillow, and compares.
+fn images(options: &Images, libtorch: &Path) -> Result<u8> {
     let folder = tempfile::tempdir().map_err(|error| Failure::new(format!("cannot create a folder: {error}")))?;
     let script = workspace::root().join("nemesis-core/tests/pillow/mutate.py");
     for kind in ["jpeg", "png"] {
@@ -37,5 +62,14 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     let mut command = workspace::cargo("test");
     command.args(["--package", "nemesis-core", "--test", "pillow", "--", "--nocapture"]);
     command.env("LIBTORCH", libtorch).env("NEMESIS_DAMAGED_IMAGES", folder.path());
+    Ok(u8::from(!workspace::run(&mut command)?.success()))
+}
+
+/// Builds the plugins that a run loads, and lets the test of resumed runs kill as often.
+fn kills(options: &Kills, libtorch: &Path) -> Result<u8> {
+    workspace::build_debug(libtorch)?;
+    let mut command = workspace::cargo("test");
+    command.args(["--package", "nemesis-bench", "--test", "it", "--", "--nocapture", "resume::"]);
+    command.env("LIBTORCH", libtorch).env("NEMESIS_KILLS", options.count.to_string());
     Ok(u8::from(!workspace::run(&mut command)?.success()))
 }

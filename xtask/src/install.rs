@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, Result};
 use crate::{setup, workspace};
-use std::env::consts::{DLL_EXTENSION, EXE_SUFFIX};
+use std::env::consts::{DLL_EXTENSION, DLL_SUFFIX, EXE_SUFFIX};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -15,17 +15,24 @@ pub(crate) struct Options {
     /// [default: Cargo's own, ~/.cargo]
     #[arg(long, value_name = "DIR")]
     prefix: Option<PathBuf>,
+    /// Install the build that tests use, which is slower to run and quicker to make
+    #[arg(long)]
+    debug: bool,
 }
 
 /// Builds, copies, and says what was put where.
 pub(crate) fn run(options: &Options) -> Result<u8> {
     let libtorch = setup::run(setup::Options::default())?;
-    workspace::build_release(&libtorch)?;
+    if options.debug {
+        workspace::build_debug(&libtorch)?
+    } else {
+        workspace::build_release(&libtorch)?
+    }
     let prefix = match &options.prefix {
         Some(prefix) => std::path::absolute(prefix).map_err(|e| Failure::io("find", prefix, &e))?,
         None => cargo_home()?,
     };
-    let release = workspace::target_folder()?.join("release");
+    let built = workspace::target_folder()?.join(if options.debug { "debug" } else { "release" });
     let (library, bin) = (prefix.join("lib/nemesis"), prefix.join("bin"));
     let name = format!("nemesis{EXE_SUFFIX}");
     make(&library)?;
@@ -33,11 +40,14 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     remove_plugins(&library)?;
     let methods = workspace::method_libraries()?;
     for file in std::iter::once(&name).chain(&methods) {
-        copy(&release.join(file), &library.join(file))?;
+        copy(&built.join(file), &library.join(file))?;
     }
+    let elsewhere = bring_libtorch(&libtorch, &library.join("libtorch"))?;
     link(&library.join(&name), &bin.join(&name))?;
     println!("{} and {} methods are in {}", name, methods.len(), library.display());
-    println!("they use libtorch in {}, which has to stay there", libtorch.display());
+    if let Some(elsewhere) = &elsewhere {
+        println!("they use libtorch in {}, which has to stay there", elsewhere.display());
+    }
     if !is_on_path(&bin) {
         println!("add {} to PATH, so that a shell finds `nemesis`", bin.display());
     }
@@ -71,6 +81,45 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     let temporary = to.with_extension("part");
     fs::copy(from, &temporary).map_err(|e| Failure::io("copy", from, &e))?;
     fs::rename(&temporary, to).map_err(|e| Failure::io("write", to, &e))
+}
+
+/// Puts libtorch where the installed program looks first, and returns where it lies if it is not copied.
+///
+/// One that was downloaded into the workspace may go with it, so its libraries come along; that of a Python, or the
+/// user's own, is linked to.
+fn bring_libtorch(libtorch: &Path, to: &Path) -> Result<Option<PathBuf>> {
+    let libtorch = libtorch.canonicalize().map_err(|e| Failure::io("find", libtorch, &e))?;
+    let root = workspace::root();
+    let is_ours = libtorch.starts_with(root.canonicalize().map_err(|e| Failure::io("find", &root, &e))?);
+    match fs::symlink_metadata(to) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(to).map_err(|e| Failure::io("replace", to, &e))?,
+        Ok(_) => fs::remove_file(to).map_err(|e| Failure::io("replace", to, &e))?,
+        Err(_) => {}
+    }
+    if !is_ours {
+        symlink(&libtorch, to).map_err(|e| Failure::io("create the link", to, &e))?;
+        return Ok(Some(libtorch));
+    }
+    let (from, to) = (libtorch.join("lib"), to.join("lib"));
+    make(&to)?;
+    let failed = |e| Failure::io("read the folder", &from, &e);
+    for entry in fs::read_dir(&from).map_err(failed)? {
+        let file = entry.map_err(failed)?;
+        let is_library = file.file_name().to_string_lossy().contains(DLL_SUFFIX);
+        if is_library {
+            bring_library(&file.path(), &to.join(file.file_name()))?;
+        }
+    }
+    Ok(None)
+}
+
+/// Half a gigabyte: a second name of the same file takes no room, where both lie on one disk.
+fn bring_library(from: &Path, to: &Path) -> Result<()> {
+    match fs::read_link(from) {
+        Ok(other) => symlink(other, to).map_err(|e| Failure::io("create the link", to, &e)),
+        Err(_) if fs::hard_link(from, to).is_ok() => Ok(()),
+        Err(_) => copy(from, to),
+    }
 }
 
 fn link(program: &Path, place: &Path) -> Result<()> {

@@ -51,8 +51,9 @@ enum Command {
     },
     /// Run the benches, or time the work beside PyTorch's
     Bench(bench::Options),
-    /// Read thousands of damaged images as Pillow does, and compare
-    Campaign(campaign::Options),
+    /// Try thousands of damaged images, or many kills of a run: what the tests do a few times
+    #[command(subcommand)]
+    Campaign(campaign::Campaign),
     /// Make a crate with a working method in methods/, which appears in tables with no further edit
     NewMethod {
         /// Its name: words of small letters and digits joined by hyphens
@@ -84,7 +85,7 @@ fn main() -> ExitCode {
         Command::Install(options) => install::run(&options),
         Command::Test => test::run(),
         Command::Bench(options) => bench::run(&options),
-        Command::Campaign(options) => campaign::run(&options),
+        Command::Campaign(campaign) => campaign::run(&campaign),
         Command::NewMethod { name } => new_method::run(&name),
         Command::Parity { fixtures, arguments } => parity::run(fixtures, arguments),
     };

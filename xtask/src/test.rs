@@ -2,6 +2,7 @@
 
 use crate::failure::{Failure, Result};
 use crate::{setup, workspace};
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -28,6 +29,9 @@ const STEPS: &[Step] = &[
     Step { name: "tests", cargo: &["test", "--workspace", "--no-fail-fast"], component: None },
 ];
 
+/// The folder in which each test that is skipped leaves a file of its name that says why.
+const SKIPPED: &str = "NEMESIS_SKIPPED_TESTS";
+
 enum Outcome {
     Passed,
     Failed,
@@ -37,10 +41,11 @@ enum Outcome {
 /// Runs every step, even after a failure, and sums up; returns the exit code.
 pub(crate) fn run() -> Result<u8> {
     let libtorch = setup::run(setup::Options::default())?;
+    let skips = tempfile::tempdir().map_err(|error| Failure::new(format!("cannot create a folder: {error}")))?;
     let mut summary = Vec::new();
     for step in STEPS {
         let start = Instant::now();
-        let outcome = step.run(&libtorch)?;
+        let outcome = step.run(&libtorch, skips.path())?;
         let failed = matches!(outcome, Outcome::Failed);
         summary.push((step.name, outcome, start.elapsed()));
         if failed && step.name == "build" {
@@ -48,12 +53,12 @@ pub(crate) fn run() -> Result<u8> {
             break;
         }
     }
-    print(&summary);
+    print(&summary, &skipped(skips.path())?);
     Ok(u8::from(summary.iter().any(|(_, outcome, _)| matches!(outcome, Outcome::Failed))))
 }
 
 impl Step {
-    fn run(&self, libtorch: &Path) -> Result<Outcome> {
+    fn run(&self, libtorch: &Path, skips: &Path) -> Result<Outcome> {
         let (name, arguments) = self.cargo.split_first().ok_or_else(|| Failure::new("a step without a command"))?;
         if let Some(component) = self.component.filter(|_| !is_installed(name)) {
             let message = format!("install it with `rustup component add {component}`");
@@ -63,7 +68,7 @@ impl Step {
             return Ok(Outcome::Skipped(message));
         }
         let mut command = workspace::cargo(name);
-        command.args(arguments).env("LIBTORCH", libtorch).env("RUSTDOCFLAGS", "--deny warnings");
+        command.args(arguments).env("LIBTORCH", libtorch).env("RUSTDOCFLAGS", "--deny warnings").env(SKIPPED, skips);
         Ok(if workspace::run(&mut command)?.success() { Outcome::Passed } else { Outcome::Failed })
     }
 }
@@ -80,7 +85,20 @@ fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| !["", "0", "false"].contains(&value.as_str()))
 }
 
-fn print(summary: &[(&str, Outcome, Duration)]) {
+/// The tests that were skipped, by name, and why.
+fn skipped(folder: &Path) -> Result<Vec<(String, String)>> {
+    let failed = |e| Failure::io("read the folder", folder, &e);
+    let mut skipped = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let file = entry.map_err(failed)?;
+        let why = fs::read_to_string(file.path()).map_err(failed)?;
+        skipped.push((file.file_name().to_string_lossy().into_owned(), why));
+    }
+    skipped.sort();
+    Ok(skipped)
+}
+
+fn print(summary: &[(&str, Outcome, Duration)], skipped: &[(String, String)]) {
     println!();
     for (name, outcome, time) in summary {
         let outcome = match outcome {
@@ -89,5 +107,9 @@ fn print(summary: &[(&str, Outcome, Duration)]) {
             Outcome::Skipped(reason) => &format!("skipped: {reason}"),
         };
         println!("{name:<14}{:>5} s  {outcome}", time.as_secs());
+    }
+    if !skipped.is_empty() {
+        println!("\n{} tests were skipped:", skipped.len());
+        skipped.iter().for_each(|(name, why)| println!("  {name}: {why}"));
     }
 }

@@ -79,6 +79,17 @@ pub(crate) fn build_release(libtorch: &Path) -> Result<()> {
     Err(Failure::new("the build failed; its messages stand above"))
 }
 
+/// Builds everything as tests use it. All of it: for fewer packages cargo would unify features differently, and build
+/// `tch` again.
+pub(crate) fn build_debug(libtorch: &Path) -> Result<()> {
+    let mut command = cargo("build");
+    command.arg("--workspace").env("LIBTORCH", libtorch);
+    if run(&mut command)?.success() {
+        return Ok(());
+    }
+    Err(Failure::new("the build failed; its messages stand above"))
+}
+
 /// The release build of `nemesis`.
 pub(crate) fn nemesis_program() -> Result<PathBuf> {
     Ok(target_folder()?.join("release").join(format!("nemesis{}", std::env::consts::EXE_SUFFIX)))

@@ -57,6 +57,13 @@ pub(crate) fn written(folder: &Path, output: &Output, ending: &str) -> PathBuf {
     folder.join(file.unwrap_or_else(|| panic!("no file ends in {ending}: {told}")))
 }
 
+/// How many cells a run in `folder` has finished by now.
+pub(crate) fn records(folder: &Path) -> usize {
+    let names = std::fs::read_dir(folder.join("out/records")).into_iter().flatten();
+    let is_record = |path: &Path| path.extension().is_some_and(|ending| ending == "json");
+    names.filter(|entry| entry.as_ref().is_ok_and(|entry| is_record(&entry.path()))).count()
+}
+
 /// A path as a regular expression that matches it alone.
 pub(crate) fn regex_escape(path: &Path) -> String {
     path.display()

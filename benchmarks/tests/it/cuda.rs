@@ -1,15 +1,15 @@
 //! The same features and the same table on a GPU. Where there is none, these tests say so and pass.
 
 use crate::command::{nemesis, told};
+use crate::skipped::skipped;
 use nemesis_core::backbone::clip::Checkpoint;
-use std::io::Write;
 use std::path::Path;
 use tch::{Kind, Tensor};
 
 const DEVICE: &str = "cuda:0";
 
-/// The standard output of a command on the GPU; nothing where there is no GPU.
-fn on_gpu(folder: &Path, arguments: &[&str]) -> Option<String> {
+/// The standard output of a command on the GPU; nothing where there is no GPU, for want of which `test` is skipped.
+fn on_gpu(test: &str, folder: &Path, arguments: &[&str]) -> Option<String> {
     let output = nemesis(folder, &[arguments, &["--device", DEVICE]].concat()).output().unwrap();
     let told = told(&output);
     if output.status.success() {
@@ -18,9 +18,7 @@ fn on_gpu(folder: &Path, arguments: &[&str]) -> Option<String> {
     let reason = ["CUDA is not available: ", "there is no device `cuda:0`: "].iter().find_map(|s| told.split_once(s));
     let (_, reason) = reason.unwrap_or_else(|| panic!("{told}"));
     assert!(told.starts_with("exit code 2\n") && told.contains("  help: "), "{told}");
-    let note = format!("skipped what needs a GPU: {}\n", reason.lines().next().unwrap_or_default());
-    // What `eprintln` writes is shown where a test fails only; this is shown always.
-    std::io::stderr().write_all(note.as_bytes()).unwrap();
+    skipped(test, &format!("needs a GPU: {}", reason.lines().next().unwrap_or_default()));
     None
 }
 
@@ -42,7 +40,8 @@ fn features_are_those_of_the_processor() {
     std::fs::write(folder.path().join("texts"), "a photo of a cat.\na satellite photo of a river.\n").unwrap();
     for (precision, tolerance) in [("fp64", 1e-9), ("fp32", 1e-4)] {
         let encode = ["encode", "--texts", "texts", "--weights", "mini", "--precision", precision];
-        if on_gpu(folder.path(), &[&encode[..], &["-o", "gpu.safetensors"]].concat()).is_none() {
+        let test = "cuda::features_are_those_of_the_processor";
+        if on_gpu(test, folder.path(), &[&encode[..], &["-o", "gpu.safetensors"]].concat()).is_none() {
             return;
         }
         on_cpu(folder.path(), &[&encode[..], &["-o", "cpu.safetensors"]].concat());
@@ -59,7 +58,8 @@ fn features_are_those_of_the_processor() {
 fn the_table_of_three_plugins_is_that_of_the_processor() {
     let folder = tempfile::tempdir().unwrap();
     let run = ["run", "--datasets", "eurosat", "--shots", "2", "--seeds", "1", "--out"];
-    let Some(found) = on_gpu(folder.path(), &[&run[..], &["gpu"]].concat()) else { return };
+    let test = "cuda::the_table_of_three_plugins_is_that_of_the_processor";
+    let Some(found) = on_gpu(test, folder.path(), &[&run[..], &["gpu"]].concat()) else { return };
     // In double precision, the mini suite's, rounding does not show in the table.
     assert_eq!(found, on_cpu(folder.path(), &[&run[..], &["cpu"]].concat()));
 }

@@ -1,6 +1,7 @@
 //! Data sets and few-shot lists that would mislead: each fault is told before anything is computed.
 
 use crate::command::{assert_command, library, nemesis, regex_escape, told};
+use crate::skipped::skipped;
 use std::fs;
 use std::path::Path;
 
@@ -235,7 +236,10 @@ fn what_may_not_be_read_is_told_with_its_owner_and_mode() {
     ] {
         // A user who is not root owns the files, and is shut out by no permission at all alone.
         mode(path, if is_root { shut } else { 0 });
-        let Some(said) = check() else { return eprintln!("skipped: another user may not run the program here") };
+        let Some(said) = check() else {
+            let test = "data_faults::what_may_not_be_read_is_told_with_its_owner_and_mode";
+            return skipped(test, "another user may not run the program here");
+        };
         mode(path, open);
         all.extend(["# ", path, "\n", &said, "\n"]);
     }

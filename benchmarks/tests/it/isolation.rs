@@ -2,10 +2,11 @@
 //! memory.
 
 use crate::command::{library, nemesis, regex_escape, told};
+use crate::processes::{alive, left_behind, mark, processes, read};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -30,42 +31,11 @@ fn write_suite(folder: &Path, misdeeds: &[&str]) {
     fs::write(folder.join("spoilt.yaml"), suite).unwrap();
 }
 
-/// The run of that suite, whose processes can be told by [`left_behind`].
+/// The run of that suite, whose processes can be told by their mark.
 fn run(folder: &Path, limits: &[&str]) -> Command {
     let mut command = nemesis(folder, &[&["run", "--suite", "spoilt.yaml"], limits].concat());
-    command.env(MARK, folder);
+    mark(&mut command, folder);
     command
-}
-
-const MARK: &str = "PROCESS_OF_TEST";
-
-/// The processes that a run in `folder` has left behind, after some time to end.
-fn left_behind(folder: &Path) -> Vec<String> {
-    let start = Instant::now();
-    loop {
-        let alive = alive(folder);
-        if alive.is_empty() || start.elapsed() > Duration::from_secs(10) {
-            return alive;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn alive(folder: &Path) -> Vec<String> {
-    let command = |process: &PathBuf| String::from_utf8_lossy(&read(process, "cmdline")).replace('\0', " ");
-    processes(folder).iter().map(command).collect()
-}
-
-/// The folders in `/proc` of the processes of a run in `folder`.
-fn processes(folder: &Path) -> Vec<PathBuf> {
-    let mark = format!("{MARK}={}", folder.display());
-    let is_marked = |process: &PathBuf| read(process, "environ").split(|byte| *byte == 0).any(|v| v == mark.as_bytes());
-    fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path()).filter(is_marked).collect()
-}
-
-/// What the system tells of a process; nothing of one that is gone.
-fn read(process: &Path, file: &str) -> Vec<u8> {
-    fs::read(process.join(file)).unwrap_or_default()
 }
 
 /// Everything that a run leaves of its cells, but for the time that they took.
@@ -158,7 +128,8 @@ fn a_plugin_that_is_lost_when_it_is_loaded_is_refused() {
         (&["plugin", "describe", &plugin], "abort"),
     ] {
         let mut command = nemesis(folder.path(), command);
-        let output = command.env(MARK, folder.path()).env(WHEN_LOADED, misdeed).output().unwrap();
+        mark(&mut command, folder.path());
+        let output = command.env(WHEN_LOADED, misdeed).output().unwrap();
         told_of.push(told(&output));
         assert_eq!(left_behind(folder.path()), [""; 0], "processes are left behind");
     }
@@ -197,7 +168,7 @@ fn nothing_outlives_a_killed_run() {
     let start = Instant::now();
     while !alive(folder.path()).iter().any(|command| command.starts_with("sleep")) {
         assert!(start.elapsed() < Duration::from_secs(120) && run.try_wait().unwrap().is_none(), "it does not hang");
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(10));
     }
     // Where memory runs out, a worker goes before its coordinator.
     let scores = processes(folder.path()).iter().map(|process| read(process, "oom_score_adj")).collect::<Vec<_>>();

@@ -20,6 +20,7 @@ mod formats;
 mod gradients;
 mod identity;
 mod image_folders;
+mod installed;
 mod interchange;
 #[cfg(target_os = "linux")]
 mod isolation;
@@ -34,12 +35,17 @@ mod plugin_outside;
 mod pool;
 mod pool_in_use;
 mod precision;
+#[cfg(target_os = "linux")]
+mod processes;
 mod questions;
 mod remarks;
 mod repeats;
 mod report;
+#[cfg(target_os = "linux")]
 mod resume;
 mod server;
+#[path = "../../../nemesis-core/tests/common/skipped.rs"]
+mod skipped;
 mod stopped;
 mod suites;
 mod synthetic;

@@ -1,38 +1,63 @@
 //! What happened in between leaves no trace in a table: workers, kills, resumed runs.
 
-use crate::command::{nemesis, told, written};
+use crate::command::{nemesis, records, told, written};
+use crate::processes::{alive, left_behind, mark};
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-/// Some cells of the mini suite that take a few seconds.
-const SOME: [&str; 7] = ["run", "--datasets", "dtd,eurosat", "--shots", "1,2", "--seeds", "1"];
+/// How often the run is killed; `cargo xtask campaign kills` sets it.
+const KILLS: &str = "NEMESIS_KILLS";
 
-fn table_of_run(folder: &Path, jobs: &str) -> String {
-    let arguments: Vec<&str> = SOME.into_iter().chain(["--jobs", jobs]).collect();
-    let output = nemesis(folder, &arguments).output().unwrap();
+/// Cells of the mini suite, more of them where there are more kills to hit a run in the middle.
+fn run(folder: &Path, kills: usize, jobs: &str) -> Command {
+    let seeds = format!("1-{}", kills.div_ceil(4));
+    let mut run = nemesis(folder, &["run", "--datasets", "dtd,eurosat", "--shots", "1,2", "--seeds", &seeds]);
+    run.args(["--jobs", jobs]);
+    mark(&mut run, folder);
+    run
+}
+
+fn table_of_run(folder: &Path, kills: usize, jobs: &str) -> String {
+    let output = run(folder, kills, jobs).output().unwrap();
     assert!(output.status.success(), "{}", told(&output));
     fs::read_to_string(written(folder, &output, ".json")).unwrap()
 }
 
+/// Waits until the run has left so many records and a worker is at another, which it has to be before it ends.
+fn wait_for_records(folder: &Path, run: &mut Child, wanted: usize) {
+    let start = Instant::now();
+    let works = || alive(folder).iter().any(|command| command.contains(" worker "));
+    while records(folder) < wanted || !works() {
+        assert!(run.try_wait().unwrap().is_none(), "the run ended before it was killed");
+        assert!(start.elapsed() < Duration::from_secs(120), "{wanted} records do not come");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 #[test]
 fn a_killed_run_goes_on_and_ends_with_the_same_table() {
+    let kills = std::env::var(KILLS).map_or(3, |kills| kills.parse().expect(KILLS));
     let undisturbed = tempfile::tempdir().unwrap();
-    let expected = table_of_run(undisturbed.path(), "1");
+    let expected = table_of_run(undisturbed.path(), kills, "1");
+    let all = records(undisturbed.path());
 
     let folder = tempfile::tempdir().unwrap();
-    let arguments: Vec<&str> = SOME.into_iter().chain(["--jobs", "2"]).collect();
-    let mut records = 0;
-    // Moments spread over a run, the same on every machine relative to nothing: what they hit differs, which is fine.
-    for milliseconds in [400, 900, 1300, 700, 1700, 2100, 500, 1100, 1900, 800] {
-        let mut run = nemesis(folder.path(), &arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(milliseconds));
+    let folder = folder.path();
+    let mut done = 0;
+    for kill in 1..=kills {
+        let mut run = run(folder, kills, "2").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // Spread over the run, and each kill after some progress of its own.
+        wait_for_records(folder, &mut run, (done + 1).max(all * kill / (kills + 1)));
         run.kill().unwrap();
         run.wait().unwrap();
-        let now = fs::read_dir(folder.path().join("out/records")).map_or(0, Iterator::count);
-        assert!(now >= records, "records never go");
-        records = now;
+        assert_eq!(left_behind(folder), [""; 0], "workers outlive a killed run");
+        let now = records(folder);
+        println!("kill {kill}: {now} of {all} cells were done");
+        assert!(done < now && now < all, "the kill hit no run in the middle: {done}, then {now} of {all}");
+        done = now;
     }
-    assert_eq!(table_of_run(folder.path(), "2"), expected);
+    assert_eq!(table_of_run(folder, kills, "2"), expected);
+    assert_eq!(records(folder), all, "nothing is done twice under another name");
 }

@@ -1,6 +1,6 @@
 //! Runs that a signal ends.
 
-use crate::command::nemesis;
+use crate::command::{nemesis, records};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
@@ -13,13 +13,6 @@ const MANY: [&str; 7] = ["run", "--datasets", "dtd,eurosat", "--shots", "8,16", 
 
 fn signal(process: &Child, name: &str) {
     assert!(Command::new("kill").args(["-s", name, &process.id().to_string()]).status().unwrap().success());
-}
-
-fn records(folder: &Path) -> usize {
-    let names = fs::read_dir(folder.join("out/records")).into_iter().flatten();
-    names
-        .filter(|entry| entry.as_ref().is_ok_and(|e| e.path().extension().is_some_and(|ending| ending == "json")))
-        .count()
 }
 
 /// A run that has left a few records.

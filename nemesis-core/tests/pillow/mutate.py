@@ -2,7 +2,7 @@
 
     python3 mutate.py --kind jpeg --count 10000 --seed 1 --out damaged-jpeg.zip
 
-`cargo xtask campaign` does that for both kinds and compares. The committed archives were made with `--count 3000
+`cargo xtask campaign images` does that for both kinds and compares. The committed archives were made with `--count 3000
 --pick 160`.
 
 The archive holds the files and `verdicts.tsv`: a line `# Pillow VERSION …`, then for each file its name, `accept` or
