@@ -229,3 +229,42 @@ fn class_names_of_a_list_that_coop_left_are_compared() {
     assert_eq!(told("_river_"), Ok(()));
     insta::assert_snapshot!(told("Lake").unwrap_err(), @"the few-shot list calls the class of `/home/user/DATA/eurosat/2750/River/River_1.jpg` `River`");
 }
+
+/// Files of the published form, for one shot and seed 1.
+fn lines(train: &str, val: Option<&str>) -> Result<FewShot> {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("eurosat/split_fewshot");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("shot_1-seed_1_train.jsonl"), train).unwrap();
+    val.map(|val| fs::write(folder.join("shot_1-seed_1_val.jsonl"), val).unwrap());
+    sample(&dataset(), Some(root.path()), 1, 1)
+}
+
+/// A line as 2SFS writes it.
+fn datum(path: &str, label: u32, name: &str) -> String {
+    format!(
+        "{{\"_impath\": \"/home/me/DATA/eurosat/2750/{path}\", \"_label\": {label}, \"_domain\": 0, \"_classname\": \"{name}\"}}\n"
+    )
+}
+
+#[test]
+fn lists_of_2sfs_are_read() {
+    let train = datum("Forest/Forest_2.jpg", 1, "Forest") + &datum("River/River_3.jpg", 0, "River");
+    let val = datum("Forest/Forest_9.jpg", 1, "Forest");
+    let read = lines(&train, Some(&val)).unwrap();
+    assert_eq!(read.train, [at("2750/Forest/Forest_2.jpg", 1), at("2750/River/River_3.jpg", 0)]);
+    assert_eq!(read.val, [at("2750/Forest/Forest_9.jpg", 1)]);
+    assert!(lacks_validation(&dataset(), &lines(&train, None).unwrap()));
+    let message = |train: &str| lines(train, None).unwrap_err().what().to_owned();
+    insta::assert_snapshot!(message(&datum("Forest/Forest_2.jpg", 1, "Forest")), @"");
+    insta::assert_snapshot!(message(&datum("Forest/Forest_2.jpg", 0, "Forest")), @"");
+    insta::assert_snapshot!(message("[1]\n"), @"");
+    insta::assert_snapshot!(message(""), @"");
+}
+
+#[test]
+fn all_shots_are_all_images_in_their_order() {
+    let all = few_shot::draw(&dataset(), few_shot::ALL_SHOTS as usize, 1);
+    assert_eq!(all.train, dataset().contents.train);
+    assert_eq!(all.val, dataset().contents.val.unwrap());
+}

@@ -5,7 +5,8 @@ use nemesis_core::{Error, Result};
 use std::path::Path;
 
 /// What people call the columns, the plainest first: a list with both takes the class's name before its number.
-const PATH: [&str; 9] = ["path", "filepath", "file_path", "image_path", "file", "filename", "file_name", "image", "img"];
+const PATH: [&str; 9] =
+    ["path", "filepath", "file_path", "image_path", "file", "filename", "file_name", "image", "img"];
 const CLASS: [&str; 7] = ["class_name", "classname", "label_name", "class", "category", "label", "target"];
 const SPLIT: [&str; 4] = ["split", "set", "subset", "partition"];
 
@@ -27,12 +28,23 @@ impl Columns {
         if let (Some(path), Some(class)) = (path, class) {
             return Ok(Self { path, class, split });
         }
-        let lacking: Vec<&str> =
-            [("`path`", path), ("`label`", class)].iter().filter(|(_, place)| place.is_none()).map(|(name, _)| *name).collect();
+        let lacking: Vec<&str> = [("`path`", path), ("`label`", class)]
+            .iter()
+            .filter(|(_, place)| place.is_none())
+            .map(|(name, _)| *name)
+            .collect();
         let shown: Vec<String> = headings.iter().take(6).map(|heading| format!("`{heading}`")).collect();
-        Err(Error::new(format!("the list has no column {}; its first line is {}", lacking.join(" and "), shown.join(", ")))
-            .expected("a first line of headings: `path`, `label`, and maybe `split`")
-            .help(format!("also read are {} for the path, and {} for the class", PATH[1..].join(", "), CLASS.join(", "))))
+        Err(Error::new(format!(
+            "the list has no column {}; its first line is {}",
+            lacking.join(" and "),
+            shown.join(", ")
+        ))
+        .expected("a first line of headings: `path`, `label`, and maybe `split`")
+        .help(format!(
+            "also read are {} for the path, and {} for the class",
+            PATH[1..].join(", "),
+            CLASS.join(", ")
+        )))
     }
 
     /// The picture of a row.
@@ -46,7 +58,8 @@ impl Columns {
         let split = match self.split.map(field) {
             None => None,
             Some(name) => Some(split_named(name).ok_or_else(|| {
-                let what = if name.is_empty() { "the row has no split".to_owned() } else { format!("`{name}` is no split") };
+                let what =
+                    if name.is_empty() { "the row has no split".to_owned() } else { format!("`{name}` is no split") };
                 Error::new(what).expected(SPLIT_NAMES)
             })?),
         };

@@ -48,7 +48,8 @@ fn a_folder_reaches_a_row_of_the_table_and_comes_out_the_same_again() {
     assert_command!(dir, &["data", "check", "birds", "--data", "data"]);
 
     let coop = library("nemesis_method_coop");
-    let run = ["run", "--data", "data", "--datasets", "birds", "--weights", "mini", "--protocol", "mini", "--shots", "1"];
+    let run =
+        ["run", "--data", "data", "--datasets", "birds", "--weights", "mini", "--protocol", "mini", "--shots", "1"];
     let table = done(dir, &[&run[..], &["--seeds", "1", "--methods", "coop", "--plugin", &coop]].concat());
     assert!(table.lines().any(|line| line.starts_with("birds ") && line.contains('.')), "{table}");
     let halves = ["plan", "--suite", "base-to-new", "--seeds", "1", "--methods", "coop", "--plugin", &coop];
@@ -86,7 +87,9 @@ fn lists_are_read_by_their_headings() {
     let row = |at: usize, class: &str, split: &str| format!("{class}/{at:02}.png,\"{class}, large\",{split}\n");
     let rows: String = ["a", "b"]
         .iter()
-        .flat_map(|class| ["train", "valid", "test", "train"].iter().enumerate().map(move |(at, split)| row(at, class, split)))
+        .flat_map(|class| {
+            ["train", "valid", "test", "train"].iter().enumerate().map(move |(at, split)| row(at, class, split))
+        })
         .collect();
     fs::write(dir.join("list.csv"), format!("filename,label,split\n{rows}")).unwrap();
     assert_command!(dir, &add(&["list.csv", "--images", "photos"]));
@@ -144,8 +147,7 @@ fn malformed_folders_and_lists_are_refused() {
     refused("a class for testing alone", &apart, &["x", "t"]);
     let loose: [(&str, &[u8]); 2] = [("t/train/cat/a.png", PNG), ("t/test/b.png", PNG)];
     refused("a split that is not sorted", &loose, &["x", "t"]);
-    let twice: [(&str, &[u8]); 3] =
-        [("t/val/cat/a.png", PNG), ("t/valid/cat/b.png", PNG), ("t/train/cat/c.png", PNG)];
+    let twice: [(&str, &[u8]); 3] = [("t/val/cat/a.png", PNG), ("t/valid/cat/b.png", PNG), ("t/train/cat/c.png", PNG)];
     refused("two folders of one split", &twice, &["x", "t"]);
     refused("numbers for names", &[("photos/7/a.png", PNG)], &["x", "photos"]);
     refused("WordNet ids for names", &[("photos/n01440764/a.png", PNG)], &["x", "photos"]);

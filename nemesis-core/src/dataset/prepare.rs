@@ -100,7 +100,8 @@ pub(super) fn render(rows: &Rows, origin: &str) -> Result<String> {
         Ok(rows.iter().map(serde_json::to_string).collect::<serde_json::Result<Vec<_>>>()?.join(",\n"))
     };
     let lists = || Ok((serde_json::to_string(origin)?, list(&rows.train)?, list(&rows.val)?, list(&rows.test)?));
-    let (origin, train, val, test) = lists().map_err(|e: serde_json::Error| Error::new(format!("cannot write JSON: {e}")))?;
+    let (origin, train, val, test) =
+        lists().map_err(|e: serde_json::Error| Error::new(format!("cannot write JSON: {e}")))?;
     Ok(format!(
         "{{\n\"origin\": {origin},\n\
          \"train\": [\n{train}\n],\n\"val\": [\n{val}\n],\n\"test\": [\n{test}\n]\n}}\n"

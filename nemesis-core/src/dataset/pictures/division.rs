@@ -1,10 +1,10 @@
 //! From pictures with classes to the rows of a split file.
 
 use super::Pictures;
+use crate::dataset::Split;
 use crate::dataset::division::{Labelled, split_trainval, split_whole};
 use crate::dataset::layouts::{Row, Rows};
 use crate::dataset::python_random::PythonRandom;
-use crate::dataset::Split;
 use crate::{Error, Result};
 use std::collections::BTreeSet;
 
@@ -38,22 +38,36 @@ pub(super) fn divide(pictures: &Pictures, classes: &BTreeSet<&str>, names: &[Str
             let [train, val, test] = split_whole(&whole, &mut random);
             let rows = Rows { train, val, test };
             let short = lacking(&rows.train, names).into_iter().chain(lacking(&rows.test, names)).collect();
-            refuse(short, names, "too few pictures to be divided", "4 pictures or more of each class, so that half of them \
-                are for training, a fifth for validation and the rest for testing")?;
+            refuse(
+                short,
+                names,
+                "too few pictures to be divided",
+                "4 pictures or more of each class, so that half of them \
+                are for training, a fifth for validation and the rest for testing",
+            )?;
             (rows, format!("divided 50/20/30 by CoOp's rules with seed {seed}"))
         }
         [true, false, true, false] => {
             let (train, val) = split_trainval(&train, &mut random);
-            (Rows { train, val, test }, format!("train and test as given; a fifth of train is for validation, by CoOp's rules with seed {seed}"))
+            (
+                Rows { train, val, test },
+                format!(
+                    "train and test as given; a fifth of train is for validation, by CoOp's rules with seed {seed}"
+                ),
+            )
         }
         [true, false, false, true] => {
             let (train, fifth) = split_trainval(&train, &mut random);
-            let origin = format!("there are no test pictures: val is tested on, and a fifth of train is for validation, by CoOp's rules with seed {seed}");
+            let origin = format!(
+                "there are no test pictures: val is tested on, and a fifth of train is for validation, by CoOp's rules with seed {seed}"
+            );
             (Rows { train, val: fifth, test: val }, origin)
         }
         [true, false, false, false] => (Rows { train, val, test }, "train, val and test as given".to_owned()),
         [true, true, true, true] => return Err(Error::new("there is no picture")),
-        [true, true, ..] => return Err(Error::new("there is no training picture").expected("`train` and `test`, and maybe `val`")),
+        [true, true, ..] => {
+            return Err(Error::new("there is no training picture").expected("`train` and `test`, and maybe `val`"));
+        }
         [true, false, true, true] => {
             return Err(Error::new("there are training pictures alone, and nothing to test on")
                 .help("add test pictures; or give the folder of the training pictures itself, to have them divided"));

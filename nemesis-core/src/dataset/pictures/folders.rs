@@ -18,8 +18,7 @@ impl Pictures {
             return Err(Error::new("there is no folder of pictures").at(folder).expected(WANTED));
         }
         let Listing { names, others } = listing::folders(folder).map_err(|error| error.expected(WANTED))?;
-        let splits: Vec<(Split, &String)> =
-            names.iter().filter_map(|name| Some((split_named(name)?, name))).collect();
+        let splits: Vec<(Split, &String)> = names.iter().filter_map(|name| Some((split_named(name)?, name))).collect();
         // A class may be called `train`: then pictures lie in it.
         let mut parts = Vec::new();
         for (split, name) in &splits {

@@ -87,7 +87,9 @@ pub(super) fn read(file: &Path, classes: &BTreeSet<&str>) -> Result<BTreeMap<Str
                 })?;
             let (class, name) = (class.trim(), name.trim());
             if !classes.contains(class) {
-                return Err(Error::new(format!("there is no class `{class}`")).help(suggest(class, classes.iter().copied())));
+                return Err(
+                    Error::new(format!("there is no class `{class}`")).help(suggest(class, classes.iter().copied()))
+                );
             }
             if name.is_empty() {
                 return Err(Error::new(format!("the class `{class}` has no name")));

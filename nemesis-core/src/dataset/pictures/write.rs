@@ -61,8 +61,9 @@ pub fn add(root: &Path, request: &Request<'_>, pictures: &Pictures) -> Result<Ad
     let Request { name, seed, .. } = *request;
     check_name(name)?;
     let template = request.template.unwrap_or(DEFAULT_TEMPLATE);
-    Template::try_from(template.to_owned())
-        .map_err(|what| Error::new(what).help("put {} where the class name belongs, as in \"a photo of a {}, a bird.\""))?;
+    Template::try_from(template.to_owned()).map_err(|what| {
+        Error::new(what).help("put {} where the class name belongs, as in \"a photo of a {}, a bird.\"")
+    })?;
     let place = Place::new(root, name, request.images)?;
     let corrections = place.folder.join("classnames.txt");
     let classes: BTreeSet<&str> = pictures.all.iter().map(|picture| picture.class.as_str()).collect();
@@ -74,8 +75,10 @@ pub fn add(root: &Path, request: &Request<'_>, pictures: &Pictures) -> Result<Ad
     let class_names = names::of(&classes, &corrected).map_err(|e| e.at(request.images))?;
     let divided = divide(pictures, &classes, &class_names, seed).map_err(|e| e.at(request.images))?;
     let contents = divided.rows.contents(Path::new("")).map_err(|(error, _)| error.at(request.images))?;
-    let samples = SplitSizes { train: divided.rows.train.len(), val: divided.rows.val.len(), test: divided.rows.test.len() };
-    let listed = Listed { name: name.to_owned(), folder: request.images.to_owned(), template: template.to_owned(), contents };
+    let samples =
+        SplitSizes { train: divided.rows.train.len(), val: divided.rows.val.len(), test: divided.rows.test.len() };
+    let listed =
+        Listed { name: name.to_owned(), folder: request.images.to_owned(), template: template.to_owned(), contents };
     refuse_unreadable(&listed)?;
 
     let split = render(&divided.rows, &format!("nemesis data add: {}", divided.origin))?;
@@ -90,7 +93,8 @@ pub fn add(root: &Path, request: &Request<'_>, pictures: &Pictures) -> Result<Ad
     let registry = root.join(FILE_NAME);
     let text = if files::exists(&registry)? { files::read_text(&registry)? } else { String::new() };
     let changes = place.changes(&text, &entry, &split)?;
-    let names_alone = changes.as_ref().is_some_and(|changes| changes.iter().all(|change| change.starts_with("class names")));
+    let names_alone =
+        changes.as_ref().is_some_and(|changes| changes.iter().all(|change| change.starts_with("class names")));
     if let Some(changes) = changes.as_ref().filter(|_| !names_alone && !request.replace) {
         return Err(Error::new(format!("there is another data set `{name}`: {}", changes.join("; ")))
             .at(&place.folder)
@@ -160,7 +164,9 @@ impl Place {
             if old != split {
                 changes.extend(differences(&old, split));
             }
-        } else if self.link.is_some() && self.folder.is_dir() && fs::read_dir(&self.folder).is_ok_and(|mut all| all.next().is_some())
+        } else if self.link.is_some()
+            && self.folder.is_dir()
+            && fs::read_dir(&self.folder).is_ok_and(|mut all| all.next().is_some())
         {
             return Err(Error::new(format!("there is a folder `{}` that is not of this data set", self.name))
                 .at(&self.folder)
@@ -235,8 +241,11 @@ fn differences(old: &str, new: &str) -> Vec<String> {
     let moved = |(path, (split, label, _)): (&String, &(&str, u32, String))| {
         new.get(path).is_some_and(|(other, now, _)| other != split || now != label)
     };
-    let renamed: BTreeSet<&String> =
-        old.iter().filter(|(path, row)| new.get(*path).is_some_and(|now| now.2 != row.2)).map(|(_, row)| &row.2).collect();
+    let renamed: BTreeSet<&String> = old
+        .iter()
+        .filter(|(path, row)| new.get(*path).is_some_and(|now| now.2 != row.2))
+        .map(|(_, row)| &row.2)
+        .collect();
     let all = [
         count("class names that differ", renamed.len()),
         count("pictures that are new", new.keys().filter(|path| !old.contains_key(*path)).count()),
@@ -249,7 +258,8 @@ fn differences(old: &str, new: &str) -> Vec<String> {
 
 fn check_name(name: &str) -> Result<()> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let is_word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&name.to_ascii_lowercase().as_str());
+    let is_word =
+        ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&name.to_ascii_lowercase().as_str());
     if name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(fits) && !is_word {
         return Ok(());
     }
@@ -275,7 +285,13 @@ fn refuse_unreadable(listed: &Listed) -> Result<()> {
     let more = lines.len().saturating_sub(MOST_NAMED);
     let more = if more > 0 { format!("\n  … and {more} more") } else { String::new() };
     let pictures = if lines.len() == 1 { "1 picture".to_owned() } else { format!("{} pictures", lines.len()) };
-    let verb = if what == "cannot be read" { "" } else if lines.len() == 1 { "is " } else { "are " };
+    let verb = if what == "cannot be read" {
+        ""
+    } else if lines.len() == 1 {
+        "is "
+    } else {
+        "are "
+    };
     let named = lines.iter().take(MOST_NAMED).map(|line| format!("\n  {line}")).collect::<String>();
     Err(Error::new(format!("{pictures} {verb}{what}:{named}{more}"))
         .at(&listed.folder)
