@@ -176,7 +176,7 @@ fn lists_that_do_not_fit_are_told() {
     insta::assert_snapshot!(message(b"", "shot_2-seed_1.pkl"), @r"
     there is no few-shot list of 1 shots and seed 1
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.pkl
-      expected: a list that CoOp left there, or the same name with `.json`
+      expected: a list that CoOp left there, the same name with `.json`, or 2SFS's with `_train.jsonl`
       help: leave out `--few-shot-lists` to have the sample drawn
     ");
     assert!(sample(&dataset(), Some(Path::new("/nowhere")), 1, 1).is_err());
@@ -256,10 +256,10 @@ fn lists_of_2sfs_are_read() {
     assert_eq!(read.val, [at("2750/Forest/Forest_9.jpg", 1)]);
     assert!(lacks_validation(&dataset(), &lines(&train, None).unwrap()));
     let message = |train: &str| lines(train, None).unwrap_err().what().to_owned();
-    insta::assert_snapshot!(message(&datum("Forest/Forest_2.jpg", 1, "Forest")), @"");
-    insta::assert_snapshot!(message(&datum("Forest/Forest_2.jpg", 0, "Forest")), @"");
-    insta::assert_snapshot!(message("[1]\n"), @"");
-    insta::assert_snapshot!(message(""), @"");
+    insta::assert_snapshot!(message(&datum("Forest/Forest_2.jpg", 1, "Forest")), @"the few-shot list holds in train 0 instead of 1 of class 0 (River)");
+    insta::assert_snapshot!(message(&datum("Forest/Forest_2.jpg", 0, "Forest")), @"the few-shot list gives `/home/me/DATA/eurosat/2750/Forest/Forest_2.jpg` the label of class 0 (River)");
+    assert!(message("[1]\n").starts_with("the line is no image of a few-shot list: "));
+    insta::assert_snapshot!(message(""), @"the few-shot list names no training image");
 }
 
 #[test]
