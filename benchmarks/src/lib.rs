@@ -11,6 +11,7 @@ pub mod gather;
 pub mod mini;
 pub mod parity;
 pub mod peer;
+pub mod pictures;
 pub mod plan;
 pub mod plugins;
 mod process;

@@ -74,7 +74,14 @@ fn an_unknown_name_suggests_the_nearest() {
 fn a_data_root_brings_its_own_registry() {
     let root = root(&[("toys/split.json", SPLIT)]);
     let registry = Registry::load(root.path()).unwrap();
-    assert_eq!(registry.names().collect::<Vec<_>>(), ["toy"]);
+    // What the root brings comes behind what is built in, and replaces what has the same name.
+    assert_eq!(registry.names().last(), Some("toy"));
+    assert_eq!(registry.entries().len(), Registry::built_in().unwrap().entries().len() + 1);
+    let own = TOY.replace("name: toy", "name: eurosat");
+    fs::write(root.path().join("datasets.yaml"), own).unwrap();
+    let replaced = Registry::load(root.path()).unwrap();
+    assert_eq!(replaced.get("eurosat").unwrap().title, "Toy");
+    assert_eq!(replaced.entries().len(), Registry::built_in().unwrap().entries().len());
     let toy = registry.get("toy").unwrap().open(root.path()).unwrap();
     // Names come by label, although label 1 is listed first; no image is needed.
     assert_eq!(toy.class_names(), ["ant", "bear"]);
@@ -98,7 +105,7 @@ fn the_manifest_covers_names_template_and_every_sample() {
     let hash = |registry: &str, split: &str| {
         let root = root(&[("toys/split.json", split), ("datasets.yaml", registry)]);
         let registry = Registry::load(root.path()).unwrap();
-        manifest_hash(&*registry.entries()[0].open(root.path()).unwrap())
+        manifest_hash(&*registry.entries().last().unwrap().open(root.path()).unwrap())
     };
     let reference = hash(TOY, SPLIT);
     assert_eq!(reference, hash(TOY, SPLIT), "the place of the data root does not matter");

@@ -176,7 +176,7 @@ fn lists_that_do_not_fit_are_told() {
     insta::assert_snapshot!(message(b"", "shot_2-seed_1.pkl"), @r"
     there is no few-shot list for 1 shots and seed 1
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.pkl
-      expected: a list that CoOp wrote there, or the same name with `.json`
+      expected: a list that CoOp wrote there, the same name with `.json`, or 2SFS's with `_train.jsonl`
       help: leave out `--few-shot-lists` to draw the sample instead
     ");
     assert!(sample(&dataset(), Some(Path::new("/nowhere")), 1, 1).is_err());
@@ -228,4 +228,43 @@ fn class_names_of_a_list_that_coop_left_are_compared() {
     };
     assert_eq!(told("_river_"), Ok(()));
     insta::assert_snapshot!(told("Lake").unwrap_err(), @"the few-shot list calls the class of `/home/user/DATA/eurosat/2750/River/River_1.jpg` `River`");
+}
+
+/// Files of the published form, for one shot and seed 1.
+fn lines(train: &str, val: Option<&str>) -> Result<FewShot> {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("eurosat/split_fewshot");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("shot_1-seed_1_train.jsonl"), train).unwrap();
+    val.map(|val| fs::write(folder.join("shot_1-seed_1_val.jsonl"), val).unwrap());
+    sample(&dataset(), Some(root.path()), 1, 1)
+}
+
+/// A line as 2SFS writes it.
+fn datum(path: &str, label: u32, name: &str) -> String {
+    format!(
+        "{{\"_impath\": \"/home/me/DATA/eurosat/2750/{path}\", \"_label\": {label}, \"_domain\": 0, \"_classname\": \"{name}\"}}\n"
+    )
+}
+
+#[test]
+fn lists_of_2sfs_are_read() {
+    let train = datum("Forest/Forest_2.jpg", 1, "Forest") + &datum("River/River_3.jpg", 0, "River");
+    let val = datum("Forest/Forest_9.jpg", 1, "Forest");
+    let read = lines(&train, Some(&val)).unwrap();
+    assert_eq!(read.train, [at("2750/Forest/Forest_2.jpg", 1), at("2750/River/River_3.jpg", 0)]);
+    assert_eq!(read.val, [at("2750/Forest/Forest_9.jpg", 1)]);
+    assert!(lacks_validation(&dataset(), &lines(&train, None).unwrap()));
+    let message = |train: &str| lines(train, None).unwrap_err().what().to_owned();
+    insta::assert_snapshot!(message(&datum("Forest/Forest_2.jpg", 1, "Forest")), @"the few-shot list holds in train 0 instead of 1 of class 0 (River)");
+    insta::assert_snapshot!(message(&datum("Forest/Forest_2.jpg", 0, "Forest")), @"the few-shot list gives `/home/me/DATA/eurosat/2750/Forest/Forest_2.jpg` the label of class 0 (River)");
+    assert!(message("[1]\n").starts_with("the line is no image of a few-shot list: "));
+    insta::assert_snapshot!(message(""), @"the few-shot list names no training image");
+}
+
+#[test]
+fn all_shots_are_all_images_in_their_order() {
+    let all = few_shot::draw(&dataset(), few_shot::ALL_SHOTS as usize, 1);
+    assert_eq!(all.train, dataset().contents.train);
+    assert_eq!(all.val, dataset().contents.val.unwrap());
 }

@@ -1,5 +1,6 @@
 //! `nemesis data`: what data sets there are, what of them lies on the disk, and what is drawn from them.
 
+use super::add::Add;
 use super::fetch::Fetch;
 use super::only::{Keys, Only};
 use super::{Ending, print, warn};
@@ -16,7 +17,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
 
-/// Shows, fetches, checks, prepares and samples data sets.
+/// Shows, fetches, adds, checks, prepares and samples data sets.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Data {
@@ -59,6 +60,7 @@ const EXAMPLES: &str = "\
 Examples:
   nemesis data list --data ROOT
   nemesis data fetch eurosat dtd --data ROOT
+  nemesis data add birds ~/photos/birds --data ROOT
   nemesis data check eurosat dtd --data ROOT
   nemesis data sample --data ROOT --dataset eurosat --shots 4 --seed 2 --json
   nemesis data prepare food101 --data ROOT --seed 1";
@@ -91,6 +93,8 @@ enum DataCommand {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Make a data set of your own pictures.
+    Add(Add),
     /// Check that data sets are whole, and whether their split is the published one.
     Check {
         /// The data sets [default: all in the data root]
@@ -143,13 +147,14 @@ pub(super) fn parse_classes(text: &str) -> std::result::Result<ClassSubset, Stri
 impl Data {
     pub(super) fn run(&self) -> Result<Ending> {
         let root = self.root()?;
-        // A data root that is not there yet is an error for all but `fetch`, which makes it.
+        // A data root that is not there yet is an error for all but `fetch` and `add`, which make it.
         let registry = || Registry::load(&root);
         match &self.command {
             DataCommand::List => print(&list(&registry()?, &root))?,
             DataCommand::Fetch { names, from, dry_run } => {
                 return Fetch { names, from: from.as_deref(), dry_run: *dry_run }.run(&root);
             }
+            DataCommand::Add(add) => add.run(&root)?,
             DataCommand::Check { names, decode, options, json } => {
                 let entries = chosen(&registry()?, &root, names)?;
                 return check_all(&entries, &root, &options.settings()?, *decode, *json);

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod add;
 mod adopt;
 mod backbone;
 mod bench;

@@ -8,6 +8,7 @@ use crate::settings::Settings;
 use crate::suite::{MethodEntry, Suite, line_of_key};
 use crate::tables::{Kind, Variant};
 use nemesis_core::dataset::Dataset;
+use nemesis_core::dataset::few_shot::ALL_SHOTS;
 use nemesis_core::interchange::few_shot_lists;
 use nemesis_core::method::Descriptor;
 use nemesis_core::record::{BackboneKey, Cell, EvaluationCell, MethodKey, Subject, TrainingCell};
@@ -145,7 +146,7 @@ impl<'a> Cells<'a> {
         let train = of_classes(&sample.train);
         let count = train.len() as u64;
         datasets::check_training_set(count, *dataset, *classes)?;
-        if datasets::is_exhausted(&train, shots) {
+        if shots != ALL_SHOTS && datasets::is_exhausted(&train, shots) {
             let note = format!(
                 "no class of `{}` has {shots} training images: all there are count as {shots} shots",
                 dataset.name()
@@ -155,6 +156,7 @@ impl<'a> Cells<'a> {
                 self.notes.push(note);
             }
         }
+        self.remarks.extend(datasets::some_exhausted(*dataset, &train, shots).filter(|it| !self.remarks.contains(it)));
         let resolved = self.protocol.resolve(dataset.name(), shots)?;
         let mut trainings = Vec::with_capacity(methods.len());
         let mut looked_at: BTreeMap<bool, String> = BTreeMap::new();

@@ -3,6 +3,7 @@
 
 use super::test_set::TestSet;
 use nemesis_core::backbone::class_words;
+use nemesis_core::dataset::few_shot::ALL_SHOTS;
 use nemesis_core::dataset::{ClassSubset, Dataset, Sample, class_title, prompt_tokens};
 use nemesis_core::{Error, Result};
 use std::collections::BTreeMap;
@@ -35,6 +36,25 @@ pub(super) fn is_exhausted(train: &[Sample], shots: u32) -> bool {
         *counts.entry(sample.label).or_default() += 1;
     }
     counts.values().all(|count| *count < shots)
+}
+
+/// What is to be told where some classes of a few-shot sample have fewer images than there are shots, and others not.
+pub(super) fn some_exhausted(dataset: &dyn Dataset, train: &[Sample], shots: u32) -> Option<Error> {
+    let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
+    for sample in train {
+        *counts.entry(sample.label).or_default() += 1;
+    }
+    let short = counts.values().filter(|count| **count < shots).count();
+    let what = match short {
+        1 => {
+            format!("1 class of `{}` has fewer than {shots} training images: all of its own are taken", dataset.name())
+        }
+        _ => format!(
+            "{short} classes of `{}` have fewer than {shots} training images: all of theirs are taken",
+            dataset.name()
+        ),
+    };
+    (shots != ALL_SHOTS && short > 0 && short < counts.len()).then(|| Error::new(what))
 }
 
 fn without_images(kind: &str, dataset: &dyn Dataset, classes: ClassSubset) -> Error {

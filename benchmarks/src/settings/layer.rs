@@ -49,7 +49,7 @@ pub struct Layer {
     #[arg(long, value_name = "METHOD.OPTION=VALUE", value_parser = maps::parse_set)]
     #[serde(with = "maps::set")]
     pub set: Vec<(String, Value)>,
-    /// Training images per class, as in 1,2,4-8
+    /// Training images per class, as in 1,2,4-8; or all
     #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
     #[serde(deserialize_with = "lists::some_numbers")]
     pub shots: Option<Vec<Numbers<u32>>>,
@@ -58,7 +58,7 @@ pub struct Layer {
     #[serde(deserialize_with = "lists::some_numbers")]
     pub seeds: Option<Vec<Numbers<u64>>>,
     /// Take few-shot samples from DIR/FOLDER/split_fewshot/shot_N-seed_M.pkl (or .json), as CoOp leaves them in the
-    /// data root, instead of drawing them
+    /// data root, or 2SFS's shot_N-seed_M_{train,val}.jsonl, instead of drawing them
     #[arg(long, value_name = "DIR")]
     pub few_shot_lists: Option<PathBuf>,
     /// The protocol: paper, bf16, mini, or a protocol file [default: paper with --data, else mini]

@@ -1,6 +1,6 @@
 //! Options that are lists: in files a list, a text with commas, or a single item; in variables the same.
 
-use super::numbers::Numbers;
+use super::numbers::{Number, Numbers};
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use std::fmt;
 
@@ -20,7 +20,7 @@ where
 /// Numbers and ranges of them, where there may be none.
 pub(super) fn some_numbers<'de, T, D>(deserializer: D) -> Result<Option<Vec<Numbers<T>>>, D::Error>
 where
-    T: TryFrom<u64>,
+    T: Number,
     D: Deserializer<'de>,
 {
     deserializer.deserialize_option(Optional(of_numbers()))
@@ -29,13 +29,13 @@ where
 /// Numbers and ranges of them.
 pub(super) fn numbers<'de, T, D>(deserializer: D) -> Result<Vec<Numbers<T>>, D::Error>
 where
-    T: TryFrom<u64>,
+    T: Number,
     D: Deserializer<'de>,
 {
     deserializer.deserialize_any(of_numbers())
 }
 
-fn of_numbers<T: TryFrom<u64>>() -> Items<Numbers<T>> {
+fn of_numbers<T: Number>() -> Items<Numbers<T>> {
     let parse = |text: &str| text.parse().map(|numbers| vec![numbers]);
     Items { text: parse, item: parse, expected: "numbers, as in 1,2,4-8" }
 }

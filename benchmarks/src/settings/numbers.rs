@@ -1,6 +1,7 @@
 //! Lists of numbers as people write them: `1,2,4-8`.
 
 use super::lists;
+use nemesis_core::dataset::few_shot::ALL_SHOTS;
 use serde::{Deserializer, Serialize, Serializer};
 use std::fmt::Display;
 use std::str::FromStr;
@@ -8,15 +9,35 @@ use std::str::FromStr;
 /// The most numbers that a range may stand for: a slip of the finger should not be a plan of a million trainings.
 const MOST: u64 = 1000;
 
+/// What [`Numbers`] are of.
+pub trait Number: Copy + TryFrom<u64> + Into<u64> + Display {
+    /// What `all` stands for, if it stands for anything.
+    const ALL: Option<Self>;
+}
+
+/// Shots.
+impl Number for u32 {
+    const ALL: Option<Self> = Some(ALL_SHOTS);
+}
+
+/// Seeds.
+impl Number for u64 {
+    const ALL: Option<Self> = None;
+}
+
 /// Numbers and ranges with commas between them, in the order in which they were written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Numbers<T>(pub Vec<T>);
 
-impl<T: TryFrom<u64>> FromStr for Numbers<T> {
+impl<T: Number> FromStr for Numbers<T> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let spans = text.split(',').map(|item| span(item.trim())).collect::<Result<Vec<_>, _>>()?;
+        let of_item = |item: &str| match T::ALL {
+            Some(all) if item == "all" => Ok(vec![all.into()]),
+            _ => span(item),
+        };
+        let spans = text.split(',').map(|item| of_item(item.trim())).collect::<Result<Vec<_>, _>>()?;
         let number = |number: u64| T::try_from(number).map_err(|_| format!("`{number}` is too large"));
         spans.into_iter().flatten().map(number).collect::<Result<_, _>>().map(Self)
     }
@@ -49,7 +70,7 @@ fn span(item: &str) -> Result<Vec<u64>, String> {
 /// When it is something else.
 pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
-    T: TryFrom<u64>,
+    T: Number,
     D: Deserializer<'de>,
 {
     lists::numbers(deserializer).map(flat)
@@ -60,15 +81,21 @@ pub fn flat<T>(lists: Vec<Numbers<T>>) -> Vec<T> {
     lists.into_iter().flat_map(|numbers| numbers.0).collect()
 }
 
-impl<T: Display> Serialize for Numbers<T> {
+impl<T: Number> Serialize for Numbers<T> {
     /// One by one: a range may stand for fewer numbers than a list.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0.iter().map(T::to_string).collect::<Vec<_>>().join(","))
+        serializer.collect_str(&self.0.iter().map(|number| written(*number)).collect::<Vec<_>>().join(","))
     }
 }
 
+/// A number as [`Numbers`] reads it.
+fn written<T: Number>(number: T) -> String {
+    let is_all = T::ALL.is_some_and(|all| all.into() == number.into());
+    if is_all { "all".to_owned() } else { number.to_string() }
+}
+
 /// Numbers as briefly as [`Numbers`] reads them: runs of three and more as ranges, `separator` between items.
-pub fn brief<T: Copy + Into<u64> + Display>(numbers: &[T], separator: &str) -> String {
+pub fn brief<T: Number>(numbers: &[T], separator: &str) -> String {
     let mut items: Vec<String> = Vec::new();
     let mut rest = numbers;
     while let Some(&first) = rest.first() {
@@ -76,7 +103,7 @@ pub fn brief<T: Copy + Into<u64> + Display>(numbers: &[T], separator: &str) -> S
         let length = rest.iter().enumerate().take_while(in_turn).count();
         let length = if length < 3 { 1 } else { length };
         let (run, others) = rest.split_at(length);
-        items.push(if length == 1 { first.to_string() } else { format!("{first}-{}", run[length - 1]) });
+        items.push(if length == 1 { written(first) } else { format!("{first}-{}", run[length - 1]) });
         rest = others;
     }
     items.join(separator)
@@ -95,6 +122,9 @@ mod tests {
     fn numbers_and_ranges_are_read_in_order() {
         assert_eq!(read("16,1, 4-6"), Ok(vec![16, 1, 4, 5, 6]));
         assert_eq!(read("3 - 3"), Ok(vec![3]));
+        assert_eq!(read("1,all"), Ok(vec![1, ALL_SHOTS]));
+        assert_eq!(brief(&[1, ALL_SHOTS], ","), "1,all");
+        assert!("all".parse::<Numbers<u64>>().is_err());
         for wrong in ["", "1,", "5-1", "1-", "-1", "1-2-3", "+1", "1.5", "one", "1-1000000", "4294967296", "1..3"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

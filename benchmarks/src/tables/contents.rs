@@ -4,6 +4,7 @@ use super::grid;
 use super::measure::Outcome;
 use super::table::{Column, Group, Heading, Measured};
 use nemesis_core::dataset::ClassSubset;
+use nemesis_core::dataset::few_shot::ALL_SHOTS;
 use nemesis_core::record::Corruption;
 
 /// The axes of a table, and what is to be said about it.
@@ -142,7 +143,11 @@ impl Place {
 
 /// `1 shot`, `16 shots`.
 pub(super) fn shots_heading(shots: u32) -> String {
-    if shots == 1 { "1 shot".to_owned() } else { format!("{shots} shots") }
+    match shots {
+        1 => "1 shot".to_owned(),
+        ALL_SHOTS => "all images".to_owned(),
+        _ => format!("{shots} shots"),
+    }
 }
 
 /// What accuracies are called under a table.

@@ -81,9 +81,10 @@ pub fn check(entry: &Entry, root: &Path, decode: bool) -> Result<Report> {
     Ok(Report { samples, expected: entry.samples, split, fingerprint, missing, misspelt, damaged, remarks })
 }
 
-type Damaged = (PathBuf, Error);
+pub(super) type Damaged = (PathBuf, Error);
 
-fn check_images(dataset: &dyn Dataset, decode: bool) -> (Vec<PathBuf>, Vec<Damaged>) {
+/// The listed images that are not on the disk, and those that cannot be read.
+pub(super) fn check_images(dataset: &dyn Dataset, decode: bool) -> (Vec<PathBuf>, Vec<Damaged>) {
     let splits = Split::ALL.into_iter().filter(|split| *split != Split::Val || !dataset.val_is_test());
     let listed: Vec<&PathBuf> = splits.flat_map(|split| dataset.samples(split)).map(|sample| &sample.path).collect();
     let faults: Vec<(&PathBuf, Option<Error>)> = listed

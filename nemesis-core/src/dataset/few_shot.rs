@@ -8,6 +8,9 @@ use std::collections::HashMap;
 /// The most validation samples that CoOp draws per class, whatever the number of shots.
 pub(crate) const MAX_VAL_SHOTS: usize = 4;
 
+/// The number of shots that stands for all images.
+pub const ALL_SHOTS: u32 = u32::MAX;
+
 /// What a few-shot training sees: some samples of train, and of val, class by class in the order drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FewShot {
@@ -21,10 +24,15 @@ pub struct FewShot {
 ///
 /// CoOp seeds Python's `random` once and samples train and then val from one stream (`datasets/*.py`, Dassl's
 /// `generate_fewshot_dataset`). From ImageNet, whose validation samples are its test samples, it draws train alone.
-/// A base or new half is taken of the result: sampling sees all classes (see [`super::ClassSubset`]).
+/// A base or new half is taken of the result: sampling sees all classes (see [`super::ClassSubset`]). With [`ALL_SHOTS`]
+/// nothing is drawn: as in CoOp with less than one shot, it is all of train and all of val, in their order.
 pub fn draw(dataset: &dyn Dataset, shots: usize, seed: u64) -> FewShot {
     let val = if dataset.val_is_test() { &[] } else { dataset.samples(Split::Val) };
-    few_shot(dataset.samples(Split::Train), val, shots, seed)
+    let train = dataset.samples(Split::Train);
+    if shots == ALL_SHOTS as usize {
+        return FewShot { train: train.to_vec(), val: val.to_vec() };
+    }
+    few_shot(train, val, shots, seed)
 }
 
 /// Draws `shots` samples of each class from `train`, then up to four from `val`, from one stream of random numbers.

@@ -55,7 +55,7 @@ pub fn prepare(entry: &Entry, root: &Path, seed: u64) -> Result<Prepared> {
         Ok(rows)
     };
     let rows = divided().map_err(|e: Error| e.at(&folder).context(&context))?;
-    let text = render(&rows, seed)?;
+    let text = render(&rows, &format!("CoOp's rules with seed {seed}; not the published split"))?;
     let prepared = folder.join(PREPARED);
     if files::exists(&prepared)? && files::read(&prepared)? != text.as_bytes() {
         return Err(Error::new(format!("the data set `{}` has another prepared split", entry.name))
@@ -95,14 +95,15 @@ fn divide(pool: Pool, seed: u64) -> Result<Rows> {
 }
 
 /// The split file's text, one sample a line, behind a note of where it comes from.
-fn render(rows: &Rows, seed: u64) -> Result<String> {
+pub(super) fn render(rows: &Rows, origin: &str) -> Result<String> {
     let list = |rows: &[Row]| -> serde_json::Result<String> {
         Ok(rows.iter().map(serde_json::to_string).collect::<serde_json::Result<Vec<_>>>()?.join(",\n"))
     };
-    let lists = || Ok((list(&rows.train)?, list(&rows.val)?, list(&rows.test)?));
-    let (train, val, test) = lists().map_err(|e: serde_json::Error| Error::new(format!("cannot write JSON: {e}")))?;
+    let lists = || Ok((serde_json::to_string(origin)?, list(&rows.train)?, list(&rows.val)?, list(&rows.test)?));
+    let (origin, train, val, test) =
+        lists().map_err(|e: serde_json::Error| Error::new(format!("cannot write JSON: {e}")))?;
     Ok(format!(
-        "{{\n\"origin\": \"CoOp's rules with seed {seed}; not the published split\",\n\
+        "{{\n\"origin\": {origin},\n\
          \"train\": [\n{train}\n],\n\"val\": [\n{val}\n],\n\"test\": [\n{test}\n]\n}}\n"
     ))
 }

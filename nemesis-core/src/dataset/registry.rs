@@ -8,9 +8,9 @@ use crate::{Error, Result, files};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-/// The registry that is built in, and the name of the file that replaces it in a data root.
+/// The registry that is built in, and the name of the file that adds to it in a data root.
 const BUILT_IN: &str = include_str!("../../../datasets.yaml");
-const FILE_NAME: &str = "datasets.yaml";
+pub(super) const FILE_NAME: &str = "datasets.yaml";
 
 /// The template of data sets that name none.
 const DEFAULT_TEMPLATE: &str = "a photo of a {}.";
@@ -87,7 +87,8 @@ impl AsRef<str> for Template {
 }
 
 impl Registry {
-    /// The registry of a data root: its own `datasets.yaml` if it carries one, else the built-in one.
+    /// The registry of a data root: the built-in one, and what the root's own `datasets.yaml` adds to it or replaces in
+    /// it by name.
     ///
     /// # Errors
     ///
@@ -100,7 +101,16 @@ impl Registry {
                 .help("give the right one with --data"));
         }
         let file = root.join(FILE_NAME);
-        if files::exists(&file)? { Self::parse(&files::read_text(&file)?, &file) } else { Self::built_in() }
+        let mut all = Self::built_in()?;
+        if files::exists(&file)? {
+            for own in Self::parse(&files::read_text(&file)?, &file)?.entries {
+                match all.entries.iter_mut().find(|entry| entry.name == own.name) {
+                    Some(replaced) => *replaced = own,
+                    None => all.entries.push(own),
+                }
+            }
+        }
+        Ok(all)
     }
 
     /// The built-in registry: the paper's eleven data sets, and four shifted copies of ImageNet.
@@ -123,7 +133,7 @@ impl Registry {
             return Err(Error::new("the file describes no data set")
                 .at(file)
                 .expected("a list of data sets")
-                .help("without the file, the data sets that are built in are known"));
+                .help("without the file, the data sets that are built in are known all the same"));
         }
         for (i, entry) in entries.iter().enumerate() {
             if entries[..i].iter().any(|earlier| earlier.name == entry.name) {

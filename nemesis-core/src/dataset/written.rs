@@ -93,7 +93,7 @@ fn folder(written: Option<RelativePath>, name: &str) -> Result<RelativePath> {
 }
 
 /// The line on which each of the list's entries begins, where entries are written in lines of their own.
-fn lines(text: &str, entries: usize) -> Option<Vec<usize>> {
+pub(super) fn lines(text: &str, entries: usize) -> Option<Vec<usize>> {
     let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let is_item = |line: &str| line.trim_start_matches(' ').starts_with("- ") || line.trim() == "-";
     let items: Vec<(usize, &str)> = (1..).zip(text.lines()).filter(|(_, line)| is_item(line)).collect();

@@ -1,10 +1,11 @@
 //! Few-shot samples from lists instead of sampling: `split_fewshot/shot_N-seed_M.pkl`, which `CoOp` writes to a data
-//! set's folder, or a `.json` file of the same name with the output of `nemesis data sample --json`.
+//! set's folder, a `.json` file of the same name with the output of `nemesis data sample --json`, or 2SFS's
+//! `shot_N-seed_M_{train,val}.jsonl`.
 
-use super::pickled_list;
+use super::{json_lines, pickled_list};
 use crate::backbone::class_words;
 use crate::backbone::clip::clean_text;
-use crate::dataset::few_shot::{MAX_VAL_SHOTS, draw};
+use crate::dataset::few_shot::{ALL_SHOTS, MAX_VAL_SHOTS, draw};
 use crate::dataset::{Dataset, FewShot, Sample, Split, class_title};
 use crate::{Error, Result, files, json};
 use serde::Deserialize;
@@ -17,7 +18,8 @@ use std::path::{Path, PathBuf};
 type Listed = (String, Option<i64>, Option<String>);
 
 /// The few-shot sample with these shots and seed: drawn, or, given a root of lists, read from
-/// `ROOT/FOLDER/split_fewshot/shot_N-seed_M.pkl` (or `.json`), where FOLDER is the data set's.
+/// `ROOT/FOLDER/split_fewshot/shot_N-seed_M.pkl` (or `.json`, or `_train.jsonl` and `_val.jsonl`), where FOLDER is the data
+/// set's. The list of all images is called `shot_all`.
 ///
 /// A list must hold as many images of every class as would be drawn. It may hold no validation images at all, because
 /// most methods use none: see [`lacks_validation`].
@@ -29,7 +31,10 @@ type Listed = (String, Option<i64>, Option<String>);
 pub fn sample(dataset: &dyn Dataset, lists: Option<&Path>, shots: usize, seed: u64) -> Result<FewShot> {
     let Some(root) = lists else { return Ok(draw(dataset, shots, seed)) };
     let folder = root.join(dataset.folder().file_name().unwrap_or_default()).join("split_fewshot");
-    let stem = folder.join(format!("shot_{shots}-seed_{seed}"));
+    let count = if shots == ALL_SHOTS as usize { "all".to_owned() } else { shots.to_string() };
+    let stem = folder.join(format!("shot_{count}-seed_{seed}"));
+    let [train_lines, val_lines] =
+        ["train", "val"].map(|split| folder.join(format!("shot_{count}-seed_{seed}_{split}.jsonl")));
     let [pickle, json] = ["pkl", "json"].map(|extension| stem.with_extension(extension));
     let (file, train, val) = if files::exists(&json)? {
         let text = files::read_text(&json)?;
@@ -41,6 +46,14 @@ pub fn sample(dataset: &dyn Dataset, lists: Option<&Path>, shots: usize, seed: u
         let Lists { train, val } = json::parse(&text, &json)?;
         let (train, val) = (rows(train, Split::Train), rows(val, Split::Val));
         (json.clone(), train.map_err(|e| e.at(&json))?, val.map_err(|e| e.at(&json))?)
+    } else if files::exists(&train_lines)? {
+        let train = matched(&listed_lines(&train_lines)?, dataset, Split::Train).map_err(|e| e.at(&train_lines))?;
+        let val = if files::exists(&val_lines)? {
+            matched(&listed_lines(&val_lines)?, dataset, Split::Val).map_err(|e| e.at(&val_lines))?
+        } else {
+            Vec::new()
+        };
+        return checked(FewShot { train, val }, dataset, shots, [&train_lines, &val_lines]);
     } else if files::exists(&pickle)? {
         let (train, val) = pickled_list::read(&files::read(&pickle)?).map_err(|e| e.at(&pickle))?;
         let listed = |data: Vec<pickled_list::Datum>| -> Vec<Listed> {
@@ -48,19 +61,29 @@ pub fn sample(dataset: &dyn Dataset, lists: Option<&Path>, shots: usize, seed: u
         };
         (pickle, listed(train), listed(val.unwrap_or_default()))
     } else {
-        return Err(Error::new(format!("there is no few-shot list for {shots} shots and seed {seed}"))
+        return Err(Error::new(format!("there is no few-shot list for {count} shots and seed {seed}"))
             .at(&pickle)
-            .expected("a list that CoOp wrote there, or the same name with `.json`")
+            .expected("a list that CoOp wrote there, the same name with `.json`, or 2SFS's with `_train.jsonl`")
             .help("leave out `--few-shot-lists` to draw the sample instead"));
     };
     let of = |listed: &[Listed], split| matched(listed, dataset, split).map_err(|e| e.at(&file));
     let sample = FewShot { train: of(&train, Split::Train)?, val: of(&val, Split::Val)? };
+    checked(sample, dataset, shots, [&file, &file])
+}
+
+fn listed_lines(file: &Path) -> Result<Vec<Listed>> {
+    Ok(json_lines::read(file)?.into_iter().map(|(path, label, name)| (path, Some(label), Some(name))).collect())
+}
+
+/// The sample, if it holds as many images as were asked for; files of training and validation images.
+fn checked(sample: FewShot, dataset: &dyn Dataset, shots: usize, [train, val]: [&Path; 2]) -> Result<FewShot> {
     if sample.train.is_empty() {
-        return Err(Error::new("the few-shot list names no training images").at(&file));
+        return Err(Error::new("the few-shot list names no training images").at(train));
     }
-    check_counts(&sample.train, dataset, Split::Train, shots).map_err(|e| e.at(&file))?;
+    check_counts(&sample.train, dataset, Split::Train, shots).map_err(|e| e.at(train))?;
     if !sample.val.is_empty() {
-        check_counts(&sample.val, dataset, Split::Val, shots.min(MAX_VAL_SHOTS)).map_err(|e| e.at(&file))?;
+        let most = if shots == ALL_SHOTS as usize { shots } else { shots.min(MAX_VAL_SHOTS) };
+        check_counts(&sample.val, dataset, Split::Val, most).map_err(|e| e.at(val))?;
     }
     Ok(sample)
 }

@@ -3,6 +3,7 @@
 mod class_tokens;
 pub mod coop;
 pub mod few_shot_lists;
+mod json_lines;
 mod locate;
 mod pickled_list;
 

@@ -1,0 +1,94 @@
+//! `nemesis data add`: people's own pictures.
+
+use super::{print, warn};
+use crate::pictures::read_list;
+use clap::Args;
+use nemesis_core::Result;
+use nemesis_core::dataset::{Added, Pictures, Request, SplitSizes, add};
+use std::path::{Path, PathBuf};
+
+/// Makes a data set of your own pictures.
+#[derive(Debug, Args)]
+#[command(after_help = MORE)]
+pub(super) struct Add {
+    /// The name of the data set
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// A folder of pictures, or a list of them (.csv, .tsv)
+    #[arg(value_name = "FOLDER|LIST")]
+    source: PathBuf,
+    /// The zero-shot prompt, with {} for the class name [default: "a photo of a {}."]
+    #[arg(long, value_name = "TEXT")]
+    template: Option<String>,
+    /// The seed by which pictures are divided into train, val and test
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// The folder that a list's paths are relative to [default: the list's own]
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Class names, a line for each class: its folder, a tab, and its name
+    #[arg(long, value_name = "FILE")]
+    class_names: Option<PathBuf>,
+    /// Replace a data set of this name
+    #[arg(long)]
+    replace: bool,
+}
+
+const MORE: &str = "\
+Examples:
+  nemesis data add birds ~/photos/birds --data ROOT
+  nemesis data add birds ~/photos/birds.csv --images ~/photos --data ROOT
+  nemesis data add birds ~/photos/birds --template \"a photo of a {}, a type of bird.\" --data ROOT
+
+A folder holds a folder of pictures for each class; or train, val and test, which hold such folders. A list has a line of \
+headings: `path`, `label`, and maybe `split`. What is not split is divided as CoOp does: half of each class for training, a \
+fifth for validation, the rest for testing; where only val is missing, it is a fifth of train. Pictures stay where they \
+are, and a link in the data root leads to them. ROOT/NAME/classnames.txt holds the class names: to correct one, edit that \
+file and run the same command again.";
+
+impl Add {
+    pub(super) fn run(&self, root: &Path) -> Result<()> {
+        let is_list = self.source.is_file();
+        let (pictures, images) = if is_list {
+            let beside = self.source.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let images = self.images.as_deref().unwrap_or(beside);
+            (read_list(&self.source, images)?, images)
+        } else {
+            if self.images.is_some() {
+                return Err(nemesis_core::Error::new("--images is for lists, and no list is given")
+                    .at(&self.source)
+                    .help("leave --images out, or give a list of pictures in place of a folder"));
+            }
+            (Pictures::of_folder(&self.source)?, self.source.as_path())
+        };
+        let request = Request {
+            name: &self.name,
+            images,
+            template: self.template.as_deref(),
+            seed: self.seed,
+            class_names: self.class_names.as_deref(),
+            replace: self.replace,
+        };
+        let added = add(root, &request, &pictures)?;
+        pictures.remarks.iter().for_each(warn);
+        print(&told(&self.name, &added))
+    }
+}
+
+fn told(name: &str, added: &Added) -> String {
+    let SplitSizes { train, val, test } = added.samples;
+    let state = match &added.changes {
+        None => "added".to_owned(),
+        Some(changes) if changes.is_empty() => "is there already, and the same lists come out".to_owned(),
+        Some(changes) => format!("replaced ({})", changes.join("; ")),
+    };
+    let width = added.classes.iter().map(|(class, _)| class.chars().count()).max().unwrap_or(0);
+    let classes: String = added.classes.iter().map(|(class, name)| format!("  {class:width$}  →  {name}\n")).collect();
+    format!(
+        "{name}: {state}\n  {} classes; {train} train, {val} val, {test} test\n  {}\n{classes}\
+         To correct a class name, edit {} and run the same command again.\n",
+        added.classes.len(),
+        added.origin,
+        added.class_names.display()
+    )
+}
