@@ -1,7 +1,6 @@
 //! `nemesis evaluate`: the accuracy of a context that CoOp's code, or `nemesis export`, wrote.
 
 use super::{Ending, data, note, print, warn};
-use crate::mini;
 use crate::plan::mini_root;
 use crate::plugins::Plugins;
 use crate::settings::parse_set;
@@ -94,7 +93,7 @@ impl Evaluate {
         let (root, datasets) = self.open_datasets(&context)?;
         let weights = match given {
             Some(file) => file,
-            None => mini::ensure_weights(&self.out)?,
+            None => nemesis_mini::ensure_weights(&self.out)?,
         };
         let plugin = plugins.get(&self.method)?.file.path().to_owned();
         // The process that has tried the plugin need not wait for more.

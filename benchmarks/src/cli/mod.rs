@@ -2,7 +2,6 @@
 
 mod adopt;
 mod backbone;
-mod bench;
 mod compare;
 mod data;
 mod encode;
@@ -98,9 +97,6 @@ enum Command {
     Env(env::Env),
     /// Make the mini suite's data sets, and its small CLIP.
     Mini(mini::Mini),
-    /// Time our side of what `cargo xtask bench --peer` compares.
-    #[command(subcommand, hide = true)]
-    Bench(bench::Bench),
     /// Compute cells for a coordinator.
     #[command(hide = true)]
     Worker(worker::Worker),
@@ -127,7 +123,6 @@ pub fn main() -> ExitCode {
         Command::Pool(command) => command.run(),
         Command::Env(command) => command.run(),
         Command::Mini(command) => command.run(),
-        Command::Bench(command) => command.run(),
         Command::Worker(command) => command.run(),
     };
     match result {
