@@ -1,6 +1,5 @@
 //! `--weights`, which has one form for all commands: a checkpoint, with a name for its backbone or without one.
 
-use crate::mini;
 use clap::Args;
 use nemesis_core::backbone::{Assumption, known};
 use nemesis_core::{Error, Result};
@@ -83,7 +82,7 @@ impl Weights {
 /// When there is no such file.
 pub(crate) fn locate(name: &str, file: &Path, folder: &Path) -> Result<PathBuf> {
     if name == MINI && file == Path::new(MINI) {
-        return mini::ensure_weights(folder);
+        return nemesis_mini::ensure_weights(folder);
     }
     if file.exists() {
         return Ok(file.to_owned());

@@ -1,9 +1,9 @@
 //! The golden values that are committed, checked through the project's own plugins; and damaged ones, which must fail.
 
-use nemesis_bench::parity::{self, Check, Group};
 use nemesis_core::Result;
 use nemesis_core::backbone::clip::TextPath;
 use nemesis_core::plugin::{Plugin, Registry};
+use nemesis_parity::{Check, Group};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ fn checks(folder: &Path, groups: &[Group], path: TextPath) -> Result<Vec<Check>>
     let built = Path::new(env!("CARGO_BIN_EXE_nemesis")).parent().unwrap().to_owned();
     let plugins = Registry::scan(&[built])?;
     let mut checks = Vec::new();
-    parity::run(
+    nemesis_parity::run(
         folder,
         groups,
         path,
@@ -98,7 +98,7 @@ fn a_golden_value_that_is_not_met_fails_its_check_alone() {
 #[test]
 fn what_the_methods_cannot_compute_fails() {
     let mut passed = Vec::new();
-    parity::run(
+    nemesis_parity::run(
         &golden(),
         &[Group::Methods, Group::Corruption],
         TextPath::Shared,

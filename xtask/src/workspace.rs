@@ -76,7 +76,18 @@ pub(crate) fn build_release(libtorch: &Path) -> Result<()> {
     if run(&mut command)?.success() {
         return Ok(());
     }
-    Err(Failure::new("the build failed; its messages stand above"))
+    Err(failed_build())
+}
+
+/// Builds our side of the timings beside PyTorch's, which users have no use for.
+pub(crate) fn build_peer(libtorch: &Path) -> Result<()> {
+    let mut command = cargo("build");
+    command.args(["--release", "--package", "nemesis-peer"]).env("LIBTORCH", libtorch);
+    if run(&mut command)?.success() { Ok(()) } else { Err(failed_build()) }
+}
+
+fn failed_build() -> Failure {
+    Failure::new("the build failed; its messages stand above")
 }
 
 /// Builds everything as tests use it. All of it: for fewer packages cargo would unify features differently, and build
@@ -92,7 +103,12 @@ pub(crate) fn build_debug(libtorch: &Path) -> Result<()> {
 
 /// The release build of `nemesis`.
 pub(crate) fn nemesis_program() -> Result<PathBuf> {
-    Ok(target_folder()?.join("release").join(format!("nemesis{}", std::env::consts::EXE_SUFFIX)))
+    program("nemesis")
+}
+
+/// The release build of a program.
+pub(crate) fn program(name: &str) -> Result<PathBuf> {
+    Ok(target_folder()?.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
 }
 
 /// Becomes the release build of `nemesis`, where the user stands: its exit code is that of the task, and Ctrl-C finds it

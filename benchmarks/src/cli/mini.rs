@@ -1,11 +1,11 @@
 //! `nemesis mini`: makes the mini suite's data sets and its small CLIP.
 
 use super::Ending;
-use crate::mini::{self, Recipe};
 use clap::{Args, Subcommand};
 use nemesis_core::backbone::Assumption;
 use nemesis_core::backbone::clip::METADATA_KEY;
 use nemesis_core::{Result, files, record};
+use nemesis_mini::Recipe;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -38,7 +38,7 @@ enum Part {
 impl Mini {
     pub(super) fn run(&self) -> Result<Ending> {
         match &self.part {
-            Part::Data { out } => mini::ensure_data_root(out)?,
+            Part::Data { out } => nemesis_mini::ensure_data_root(out)?,
             Part::Pretrain { out, recipe } => pretrain(out, recipe.as_deref())?,
         }
         Ok(Ending::Done)
@@ -51,7 +51,7 @@ fn pretrain(out: &Path, recipe: Option<&Path>) -> Result<()> {
         None => Recipe::committed()?,
     };
     let started = Instant::now();
-    let weights = mini::pretrain(&recipe, |step, steps, loss| {
+    let weights = nemesis_mini::pretrain(&recipe, |step, steps, loss| {
         eprintln!("step {step} of {steps}, loss {loss:.3}, {:.0} s", started.elapsed().as_secs_f64());
     })?;
     // It is a CLIP as OpenAI's are, and no other program knows that.

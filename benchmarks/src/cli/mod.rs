@@ -3,7 +3,6 @@
 mod add;
 mod adopt;
 mod backbone;
-mod bench;
 mod compare;
 mod data;
 mod encode;
@@ -99,9 +98,6 @@ enum Command {
     Env(env::Env),
     /// Make the mini suite's data sets, and its small CLIP.
     Mini(mini::Mini),
-    /// Time our side of what `cargo xtask bench --peer` compares.
-    #[command(subcommand, hide = true)]
-    Bench(bench::Bench),
     /// Compute cells for a coordinator.
     #[command(hide = true)]
     Worker(worker::Worker),
@@ -128,7 +124,6 @@ pub fn main() -> ExitCode {
         Command::Pool(command) => command.run(),
         Command::Env(command) => command.run(),
         Command::Mini(command) => command.run(),
-        Command::Bench(command) => command.run(),
         Command::Worker(command) => command.run(),
     };
     match result {

@@ -1,11 +1,10 @@
 //! `nemesis parity`: our values beside golden ones.
 
 use super::{Ending, say};
-use crate::parity::{self, Group};
 use crate::plugins::Plugins;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use nemesis_core::Result;
-use nemesis_core::backbone::clip::TextPath;
+use nemesis_parity::{Group, TextPathName};
 use std::path::PathBuf;
 
 /// Compares what this build computes with a folder of golden values made by PyTorch, torchvision, Pillow and CPython.
@@ -25,33 +24,12 @@ pub(super) struct Parity {
     only: Vec<Group>,
 }
 
-/// The ways through the text tower, as the command line names them.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum TextPathName {
-    /// Padded to the context length, as the published code does
-    Plain,
-    /// Cut at the end tokens
-    Cut,
-    /// With the common prefix computed once
-    Shared,
-}
-
-impl From<TextPathName> for TextPath {
-    fn from(name: TextPathName) -> Self {
-        match name {
-            TextPathName::Plain => Self::Plain,
-            TextPathName::Cut => Self::Cut,
-            TextPathName::Shared => Self::Shared,
-        }
-    }
-}
-
 impl Parity {
     pub(super) fn run(&self) -> Result<Ending> {
         let mut plugins = Plugins::find(&self.plugin)?;
         let groups = if self.only.is_empty() { &Group::ALL[..] } else { &self.only };
         let (mut passed, mut failed) = (0, 0);
-        parity::run(
+        nemesis_parity::run(
             &self.fixtures,
             groups,
             self.text_path.into(),

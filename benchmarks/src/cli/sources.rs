@@ -1,6 +1,5 @@
 //! Where a training's data and weights are: as the runs of the folder keep it, checked by hash before it is used.
 
-use crate::mini;
 use crate::plan::{SavedPlan, mini_root};
 use crate::report::saved_plans;
 use nemesis_core::dataset::{Dataset, Registry, manifest_hash};
@@ -38,8 +37,8 @@ impl<'a> Sources<'a> {
             }
             return Ok(file.to_owned());
         }
-        if mini::is_mini(wanted) {
-            return mini::ensure_weights(self.out);
+        if nemesis_mini::is_mini(wanted) {
+            return nemesis_mini::ensure_weights(self.out);
         }
         let checkpoints = self.plans.iter().filter_map(|plan| Some(&plan.asked.as_ref()?.checkpoint));
         let mut moved = None;

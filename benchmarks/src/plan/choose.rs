@@ -2,7 +2,6 @@
 
 use super::cells::overrides;
 use super::{Column, Swept};
-use crate::mini;
 use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, line_of_key};
@@ -33,7 +32,7 @@ pub(crate) fn backbone(settings: &Settings) -> Result<(String, PathBuf)> {
     };
     match weights.get(&name) {
         Some(file) => locate(&name, file, &settings.out()).map(|file| (name, file)),
-        None if name == MINI => Ok((name, mini::ensure_weights(&settings.out())?)),
+        None if name == MINI => Ok((name, nemesis_mini::ensure_weights(&settings.out())?)),
         None => Err(Error::new(format!("no checkpoint is given for the backbone `{name}`"))
             .help(format!("give it with `--weights {name}=FILE`"))),
     }
@@ -211,7 +210,7 @@ pub(super) fn refuse_stray_settings(settings: &Settings, entries: &[MethodEntry]
 /// When it cannot be written.
 pub fn mini_root(out: &Path) -> Result<PathBuf> {
     let root = out.join("mini");
-    mini::ensure_data_root(&root)?;
+    nemesis_mini::ensure_data_root(&root)?;
     Ok(root)
 }
 

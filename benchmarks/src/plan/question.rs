@@ -2,7 +2,6 @@
 //! name of its own, so that its table does not take the place of another.
 
 use super::{Plan, choose};
-use crate::mini;
 use crate::settings::Settings;
 use crate::settings::numbers::brief;
 use crate::suite::{MethodEntry, embedded_suite, load_protocol};
@@ -71,7 +70,7 @@ pub struct Split {
 impl Checkpoint {
     /// Whether it is the small CLIP of the mini suite.
     pub fn is_mini(&self) -> bool {
-        mini::is_mini(&self.hash)
+        nemesis_mini::is_mini(&self.hash)
     }
 }
 
@@ -84,7 +83,7 @@ impl Asked {
         datasets: impl Iterator<Item = &'a dyn Dataset>,
     ) -> Result<Self> {
         let absolute = |path: &Path| path.canonicalize().map_err(|e| Error::io("find", path, &e));
-        let is_mini = mini::is_mini(&spec.weights_hash);
+        let is_mini = nemesis_mini::is_mini(&spec.weights_hash);
         let split = |dataset: &dyn Dataset| {
             let (manifest, fingerprint) = (manifest_hash(dataset), split_fingerprint(dataset));
             (dataset.name().to_owned(), Split { manifest, fingerprint })
@@ -104,7 +103,7 @@ impl Asked {
                 assumed: spec.key().assumed,
             },
             data: settings.layer.data.as_deref().map(absolute).transpose()?,
-            mini_data: mini::is_data_root(data),
+            mini_data: nemesis_mini::is_data_root(data),
             splits: datasets.map(split).collect(),
         })
     }

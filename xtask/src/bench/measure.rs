@@ -12,7 +12,7 @@ use tempfile::TempDir;
 pub(super) struct Sides {
     python: PathBuf,
     reference: PathBuf,
-    nemesis: PathBuf,
+    ours: PathBuf,
     pub(super) images: Option<PathBuf>,
     pub(super) runs: u32,
     pub(super) threads: usize,
@@ -55,7 +55,7 @@ impl Sides {
         Ok(Self {
             python: options.python.clone(),
             reference: reference.to_owned(),
-            nemesis: workspace::nemesis_program()?,
+            ours: workspace::program("nemesis-peer")?,
             images: options.images.clone(),
             runs: options.runs,
             threads: options.threads,
@@ -90,13 +90,13 @@ impl Sides {
 
     /// Our side of the steps whose inputs lie in `folder`.
     pub(super) fn ours(&self, folder: &Path, arguments: &[&str]) -> Result<Steps> {
-        let mut command = self.nemesis("steps");
+        let mut command = self.our("steps");
         steps(&json_line(command.arg(folder).args(["--threads", &self.threads.to_string()]).args(arguments))?)
     }
 
     /// The limit for the steps whose inputs lie in `folder`.
     pub(super) fn measure_limit(&self, folder: &Path) -> Result<Limit> {
-        let mut command = self.nemesis("limit");
+        let mut command = self.our("limit");
         let line = json_line(command.arg(folder).args(["--threads", &self.threads.to_string()]))?;
         let operations_per_second = number(&line, "operations_per_second")?;
         Ok(Limit { operations_per_second, seconds: number(&line, "seconds")? })
@@ -111,18 +111,18 @@ impl Sides {
 
     /// Ours.
     pub(super) fn our_images(&self, folder: &Path) -> Result<Images> {
-        let mut command = self.nemesis("images");
+        let mut command = self.our("images");
         images(&json_line(command.arg(folder).args(["--threads", &self.threads.to_string()]))?)
     }
 
     /// Seconds of a call of a plugin.
     pub(super) fn crossing(&self) -> Result<f64> {
-        number(&json_line(&mut self.nemesis("crossing"))?, "seconds")
+        number(&json_line(&mut self.our("crossing"))?, "seconds")
     }
 
-    fn nemesis(&self, work: &str) -> Command {
-        let mut command = Command::new(&self.nemesis);
-        command.args(["bench", work]);
+    fn our(&self, work: &str) -> Command {
+        let mut command = Command::new(&self.ours);
+        command.arg(work);
         command
     }
 }

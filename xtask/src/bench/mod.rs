@@ -58,6 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
             .help("name the file `coop_reference.py` by --peer"));
     }
     workspace::build_release(&libtorch)?;
+    workspace::build_peer(&libtorch)?;
     let sides = measure::Sides::new(options, reference)?;
     let mut rows = Vec::new();
     for work in Work::chosen(&options.only) {
