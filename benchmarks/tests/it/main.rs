@@ -24,6 +24,7 @@ mod left_out;
 mod manners;
 mod mini_suite;
 mod needs;
+mod pictures;
 mod plugin;
 mod plugin_c;
 mod plugin_faults;
