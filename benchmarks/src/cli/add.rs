@@ -1,10 +1,10 @@
 //! `nemesis data add`: people's own pictures.
 
 use super::{print, warn};
-use crate::pictures::read_list;
+use crate::pictures::{read_list, shards, unpack};
 use clap::Args;
-use nemesis_core::Result;
 use nemesis_core::dataset::{Added, Pictures, Request, SplitSizes, add};
+use nemesis_core::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// Makes a data set of your own pictures.
@@ -14,7 +14,7 @@ pub(super) struct Add {
     /// The name of the data set
     #[arg(value_name = "NAME")]
     name: String,
-    /// A folder of pictures, or a list of them (.csv, .tsv)
+    /// A folder of pictures or of webdataset's tars, or a list of pictures (.csv, .tsv)
     #[arg(value_name = "FOLDER|LIST")]
     source: PathBuf,
     /// The zero-shot prompt, with {} for the class name [default: "a photo of a {}."]
@@ -43,23 +43,50 @@ Examples:
 A folder holds a folder of pictures for each class; or train, val and test, which hold such folders. A list has a line of \
 headings: `path`, `label`, and maybe `split`. What is not split is divided as CoOp does: half of each class for training, a \
 fifth for validation, the rest for testing; where only val is missing, it is a fifth of train. Pictures stay where they \
-are, and a link in the data root leads to them. ROOT/NAME/classnames.txt holds the class names: to correct one, edit that \
+are, and a link in the data root leads to them; tars are unpacked into ROOT/NAME/pictures. ROOT/NAME/classnames.txt holds the class names: to correct one, edit that \
 file and run the same command again.";
 
 impl Add {
     pub(super) fn run(&self, root: &Path) -> Result<()> {
-        let is_list = self.source.is_file();
+        let packed = shards(&self.source)?;
+        if packed.is_empty() {
+            return self.run_on(root, &self.source);
+        }
+        let folder = root.join(&self.name);
+        let pictures = folder.join("pictures");
+        if pictures.is_dir() {
+            warn(
+                &Error::new("the shards are unpacked already, and are not looked at again")
+                    .at(&pictures)
+                    .help("remove the folder to have them unpacked again"),
+            );
+            return self.run_on(root, &pictures);
+        }
+        if folder.exists() {
+            return Err(Error::new(format!("there is a folder `{}`, and shards are to be unpacked there", self.name))
+                .at(&folder)
+                .help("choose another name, or move the folder away"));
+        }
+        let added = unpack(&self.source, &packed, &pictures).and_then(|()| self.run_on(root, &pictures));
+        added.inspect_err(|_| {
+            // The folder was made here, and holds nothing else.
+            let _ = std::fs::remove_dir_all(&folder);
+        })
+    }
+
+    fn run_on(&self, root: &Path, source: &Path) -> Result<()> {
+        let is_list = source.is_file();
         let (pictures, images) = if is_list {
-            let beside = self.source.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let beside = source.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let images = self.images.as_deref().unwrap_or(beside);
-            (read_list(&self.source, images)?, images)
+            (read_list(source, images)?, images)
         } else {
             if self.images.is_some() {
-                return Err(nemesis_core::Error::new("--images is for lists, and no list is given")
-                    .at(&self.source)
+                return Err(Error::new("--images is for lists, and no list is given")
+                    .at(source)
                     .help("leave --images out, or give a list of pictures in place of a folder"));
             }
-            (Pictures::of_folder(&self.source)?, self.source.as_path())
+            (Pictures::of_folder(source)?, source)
         };
         let request = Request {
             name: &self.name,
@@ -80,7 +107,7 @@ fn told(name: &str, added: &Added) -> String {
     let state = match &added.changes {
         None => "added".to_owned(),
         Some(changes) if changes.is_empty() => "is there already, and the same lists come out".to_owned(),
-        Some(changes) => format!("replaced ({})", changes.join("; ")),
+        Some(changes) => format!("changed ({})", changes.join("; ")),
     };
     let width = added.classes.iter().map(|(class, _)| class.chars().count()).max().unwrap_or(0);
     let classes: String = added.classes.iter().map(|(class, name)| format!("  {class:width$}  →  {name}\n")).collect();

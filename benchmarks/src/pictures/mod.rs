@@ -2,6 +2,9 @@
 
 mod columns;
 mod csv;
+mod shards;
+
+pub use shards::{shards, unpack};
 
 use nemesis_core::dataset::Pictures;
 use nemesis_core::{Error, Result};

@@ -171,3 +171,36 @@ fn malformed_folders_and_lists_are_refused() {
     refused("something else", &[("list.xlsx", b"PK")], &["x", "list.xlsx"]);
     insta::assert_snapshot!(all);
 }
+
+/// A tar of files.
+fn tar(file: &Path, members: &[(String, &[u8])]) {
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let mut builder = tar::Builder::new(fs::File::create(file).unwrap());
+    for (name, bytes) in members {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, name, *bytes).unwrap();
+    }
+    builder.finish().unwrap();
+}
+
+#[test]
+fn webdataset_tars_are_unpacked() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    for (split, count) in [("train", 4), ("test", 2)] {
+        let members = (0..count).flat_map(|at: u8| {
+            [(format!("s{at:04}.png"), PNG), (format!("s{at:04}.cls"), if at % 2 == 0 { &b"0"[..] } else { b"1" })]
+        });
+        tar(&dir.join(format!("photos/{split}/0.tar")), &members.collect::<Vec<_>>());
+    }
+    fs::write(dir.join("photos/classnames.txt"), "red fox\nbadger\n").unwrap();
+    assert_command!(dir, &add(&["photos"]));
+    assert_command!(dir, &add(&["photos"]));
+    assert_command!(dir, &["data", "check", "birds", "--data", "data"]);
+    let captions = [("s0.jpg".to_owned(), PNG), ("s0.txt".to_owned(), &b"a fox"[..])];
+    tar(&dir.join("captions/0.tar"), &captions);
+    assert_command!(dir, &["data", "add", "foxes", "captions", "--data", "data"]);
+    assert!(!dir.join("data/foxes").exists());
+}
