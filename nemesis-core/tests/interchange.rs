@@ -1,6 +1,6 @@
 //! Contexts of CoOp's code: files that PyTorch wrote are read, and what is written PyTorch reads.
 
-use nemesis_core::backbone::clip::Checkpoint;
+use nemesis_core::backbone::Checkpoint;
 use nemesis_core::interchange::coop::{self, Context};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! Dense features and pixels: what towers make of places of an image, and what batches show of their images.
 
-use nemesis_core::backbone::clip::{Checkpoint, Clip};
+use nemesis_core::backbone::Checkpoint;
+use nemesis_core::backbone::clip::Clip;
 use nemesis_core::backbone::{Assumption, Backbone};
 use nemesis_core::contents::Contents;
 use nemesis_core::dataset::Sample;

@@ -2,7 +2,8 @@
 //! models under OpenAI's names, and models under other names.
 
 use nemesis_core::Result;
-use nemesis_core::backbone::clip::{Checkpoint, Clip, METADATA_KEY};
+use nemesis_core::backbone::Checkpoint;
+use nemesis_core::backbone::clip::{Clip, METADATA_KEY};
 use nemesis_core::backbone::{Assumption, Backbone, Origin, known};
 use nemesis_core::record::to_safetensors;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! The same features and the same table on a GPU. Where there is none, these tests say so and pass.
 
 use crate::command::{nemesis, told};
-use nemesis_core::backbone::clip::Checkpoint;
+use nemesis_core::backbone::Checkpoint;
 use std::io::Write;
 use std::path::Path;
 use tch::{Kind, Tensor};

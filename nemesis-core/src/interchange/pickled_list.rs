@@ -1,7 +1,7 @@
 //! Dassl's few-shot lists: pickles of `{"train": [Datum, …], "val": […]}`, whose attributes are read and whose code is
 //! not.
 
-use crate::backbone::clip::checkpoint::pickle::{Id, Pickle, Value};
+use crate::backbone::checkpoint::pickle::{Id, Pickle, Value};
 use crate::{Error, Result};
 
 /// An image's path, label and class name, as a list has them. Dassl's own default of the name says nothing.

@@ -1,10 +1,12 @@
 //! The frozen dual encoder that methods tune prompts for.
 
+pub(crate) mod checkpoint;
 pub mod clip;
 mod key;
 pub mod known;
 mod origin;
 
+pub use checkpoint::Checkpoint;
 pub use key::{BackboneFacts, BackboneKey};
 pub use origin::{Assumption, Origin};
 

@@ -2,14 +2,13 @@
 
 use super::buffers::{check_buffers, is_harmless};
 use super::checked::{check_numbers, check_sizes, check_strangers};
-use super::checkpoint::Checkpoint;
 use super::foreign::refuse_foreign;
 use super::frozen::FrozenText;
 use super::image::ImageTower;
 use super::text::TextTower;
 use super::weights::Weights;
 use super::{Clip, TextPath};
-use crate::backbone::{Assumption, BackboneSpec, Origin, known};
+use crate::backbone::{Assumption, BackboneSpec, Checkpoint, Origin, known};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::Path;

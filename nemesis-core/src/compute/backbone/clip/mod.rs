@@ -8,7 +8,6 @@
 mod batches;
 mod buffers;
 mod checked;
-pub(crate) mod checkpoint;
 mod foreign;
 mod frozen;
 mod half;
@@ -24,7 +23,6 @@ mod tree;
 mod vit;
 mod weights;
 
-pub use checkpoint::Checkpoint;
 pub use image::ImageTower;
 pub use load::METADATA_KEY;
 pub use resnet::ModifiedResNet;
