@@ -4,7 +4,7 @@ use super::Ending;
 use crate::mini::{self, Recipe};
 use clap::{Args, Subcommand};
 use nemesis_core::backbone::Assumption;
-use nemesis_core::backbone::clip::METADATA_KEY;
+use nemesis_core::backbone::METADATA_KEY;
 use nemesis_core::{Result, files, record};
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -4,13 +4,16 @@ pub(crate) mod checkpoint;
 pub mod clip;
 mod key;
 pub mod known;
+mod open;
 mod origin;
 
 pub use checkpoint::Checkpoint;
 pub use key::{BackboneFacts, BackboneKey};
-pub use origin::{Assumption, Origin};
+pub use open::{Request, inspect, open};
+pub use origin::{Assumption, METADATA_KEY, Origin};
 
 use crate::Result;
+use crate::image::Preprocess;
 use crate::method::ClassPosition;
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
@@ -18,8 +21,8 @@ use tch::{Device, Kind, Tensor};
 /// The sizes and constants of a backbone, read off its checkpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BackboneSpec {
-    /// Side of the square input image, in pixels.
-    pub image_size: i64,
+    /// What is done to an image before it is encoded; its `size` is the side of the square input image, in pixels.
+    pub preprocess: Preprocess,
     /// Width of the shared embedding space, `D`.
     pub embed_dim: i64,
     /// Width of the text transformer, which is that of a context vector, `d`.
@@ -44,6 +47,11 @@ pub struct BackboneSpec {
 }
 
 impl BackboneSpec {
+    /// Side of the square input image, in pixels.
+    pub fn image_size(&self) -> i64 {
+        self.preprocess.size as i64
+    }
+
     /// The published backbone that this is known to be, by the SHA-256 of its file: `RN50`, `ViT-B/16`, ….
     pub fn known_as(&self) -> Option<&'static str> {
         self.origin.known_as()
@@ -135,6 +143,17 @@ pub trait Backbone {
     ///
     /// When the text is longer than the context length.
     fn embed_text(&self, text: &str) -> Result<Tensor>;
+
+    /// Embeddings `[tokens, width]` of tokens, without positions, by which it is known whether a context was learned with
+    /// this backbone.
+    ///
+    /// # Errors
+    ///
+    /// When the checkpoint has no text tower.
+    fn embed_tokens(&self, tokens: &[i64]) -> Result<Tensor>;
+
+    /// The token that every prompt begins with, before its context.
+    fn start_token(&self) -> i64;
 
     /// Tokenises class names as CoOp does: underscores become spaces, a full stop is added.
     ///

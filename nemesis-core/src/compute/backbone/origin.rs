@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
+/// The key of a safetensors file's metadata under which it says what its tensors do not tell.
+pub const METADATA_KEY: &str = "weights_config";
+
 /// What a user says of a checkpoint that does not say it itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]

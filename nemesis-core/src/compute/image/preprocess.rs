@@ -12,18 +12,29 @@ pub struct Preprocess {
     pub mean: [f64; 3],
     /// Standard deviation of red, green and blue.
     pub std: [f64; 3],
+    /// How training images are cropped.
+    pub crop: RandomCrop,
+}
+
+/// The range of random crops that training images are seen in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RandomCrop {
+    /// The part of an image's area that a crop covers.
+    pub scale: (f64, f64),
+    /// The width of a crop over its height.
+    pub ratio: (f64, f64),
+}
+
+impl RandomCrop {
+    /// CoOp's, which are torchvision's `RandomResizedCrop` where nothing else is said.
+    pub const COOP: Self = Self { scale: (0.08, 1.0), ratio: (3.0 / 4.0, 4.0 / 3.0) };
 }
 
 impl Preprocess {
-    /// CLIP's normalisation, at a side of `size` pixels.
-    pub fn clip(size: usize) -> Self {
-        Self { size, mean: [0.481_454_66, 0.457_827_5, 0.408_210_73], std: [0.268_629_54, 0.261_302_58, 0.275_777_11] }
-    }
-
     /// A text that names all that the pixels depend on besides the file, for keys of stored features.
     pub fn id(&self) -> String {
-        let Self { size, mean, std } = self;
-        format!("pillow-13-bicubic size={size} mean={mean:?} std={std:?}")
+        let Self { size, mean, std, crop: RandomCrop { scale, ratio } } = self;
+        format!("pillow-13-bicubic size={size} mean={mean:?} std={std:?} scale={scale:?} ratio={ratio:?}")
     }
 
     /// The test image: shorter side resized, middle cut out (torchvision's `Resize` and `CenterCrop`).
@@ -36,7 +47,7 @@ impl Preprocess {
     ///
     /// `item` is the image's index in the few-shot sample.
     pub fn train(&self, image: &Rgb8, seed: u64, epoch: u32, item: u32) -> Rgb8 {
-        let crop = augment::crop_box(image.width, image.height, seed, epoch, item);
+        let crop = augment::crop_box(self.crop, image.width, image.height, seed, epoch, item);
         let mut out = resize::resize_crop(image, crop, self.size);
         if augment::is_flipped(seed, epoch, item) {
             augment::flip_horizontally(&mut out);

@@ -59,7 +59,7 @@ impl Features {
     /// No features yet. With a pool, features are looked up there before they are computed. Up to `decoded` bytes of
     /// decoded few-shot images are kept, which are cropped anew in every epoch. `contents` knows what images hold.
     pub fn new(spec: &BackboneSpec, pool: Option<Pool>, decoded: usize, contents: Contents) -> Self {
-        let preprocess = Preprocess::clip(spec.image_size as usize);
+        let preprocess = spec.preprocess.clone();
         Self { preprocess, pool, contents, hashes: HashMap::new(), decoded, test: HashMap::new(), training: None }
     }
 
@@ -249,8 +249,8 @@ fn paths(folder: &Path, samples: &[Sample]) -> Vec<PathBuf> {
 ///
 /// When an image cannot be read; the message names it.
 pub fn encode_images(backbone: &dyn Backbone, paths: &[PathBuf]) -> Result<Tensor> {
-    let preprocess = Preprocess::clip(backbone.spec().image_size as usize);
-    encode(backbone, &preprocess, paths, &DecodedCache::new(0), |_, picture| preprocess.eval(picture))
+    let preprocess = &backbone.spec().preprocess;
+    encode(backbone, preprocess, paths, &DecodedCache::new(0), |_, picture| preprocess.eval(picture))
 }
 
 /// Decodes, transforms and encodes images, a batch at a time, of which the next is decoded meanwhile. `transform` is

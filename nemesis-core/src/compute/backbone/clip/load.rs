@@ -5,17 +5,25 @@ use super::checked::{check_numbers, check_sizes, check_strangers};
 use super::foreign::refuse_foreign;
 use super::frozen::FrozenText;
 use super::image::ImageTower;
+use super::preprocess::preprocess;
 use super::text::TextTower;
 use super::weights::Weights;
 use super::{Clip, TextPath};
-use crate::backbone::{Assumption, BackboneSpec, Checkpoint, Origin, known};
+use crate::backbone::open::Family;
+use crate::backbone::origin::METADATA_KEY;
+use crate::backbone::{Assumption, BackboneSpec, Checkpoint, Origin, Request, known};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tch::{Device, Kind};
 
-/// The key of a safetensors file's metadata under which it says what its tensors do not tell.
-pub const METADATA_KEY: &str = "weights_config";
+/// CLIP among the families.
+pub(in crate::compute::backbone) const FAMILY: Family = Family {
+    // What is CLIP under other names is told so, too.
+    knows: |_| true,
+    inspect: |checkpoint, request| Ok(Read::new(checkpoint, request.weights, request.assume, request.rounds_to)?.spec),
+    open: |checkpoint, request| Ok(Box::new(Clip::of(checkpoint, request)?)),
+};
 
 impl Clip {
     /// Reads a checkpoint: safetensors, OpenAI's TorchScript `.pt`, or a state dict of `torch.save`. The shape of the
@@ -36,7 +44,7 @@ impl Clip {
     ///
     /// As those of [`Self::load`].
     pub fn load_assuming(path: &Path, assume: Option<Assumption>, device: Device, kind: Kind) -> Result<Self> {
-        Self::read(path, assume, device, [kind; 2])
+        Self::read(&Request::new(path, assume, device, kind))
     }
 
     /// The model as it trains in mixed precision, beside [`Self::load_assuming`] in single precision that evaluates: what
@@ -47,25 +55,18 @@ impl Clip {
     ///
     /// As those of [`Self::load`].
     pub fn load_mixed(path: &Path, assume: Option<Assumption>, device: Device) -> Result<Self> {
-        Self::read(path, assume, device, [Kind::Float, Kind::Half])
+        Self::read(&Request::new(path, assume, device, Kind::Float).mixed())
     }
 
-    /// What [`Self::load_assuming`] would make of a checkpoint, with all of its errors, without converting anything.
-    ///
-    /// # Errors
-    ///
-    /// As those of [`Self::load`].
-    pub fn inspect(path: &Path, assume: Option<Assumption>, kind: Kind) -> Result<BackboneSpec> {
-        let checkpoint = Checkpoint::read(path)?;
-        Read::new(checkpoint, path, assume, kind).map(|read| read.spec).map_err(|e| e.at(path))
+    fn read(request: &Request<'_>) -> Result<Self> {
+        Self::of(Checkpoint::read(request.weights)?, request).map_err(|e| e.at(request.weights))
     }
 
-    /// A model whose features are of the first type, and whose products are rounded to the second.
-    fn read(path: &Path, assume: Option<Assumption>, device: Device, [kind, rounds_to]: [Kind; 2]) -> Result<Self> {
-        let checkpoint = Checkpoint::read(path)?;
-        let Read { weights, spec } = Read::new(checkpoint, path, assume, rounds_to).map_err(|e| e.at(path))?;
+    fn of(checkpoint: Checkpoint, request: &Request<'_>) -> Result<Self> {
+        let Request { device, kind, rounds_to, .. } = *request;
+        let Read { weights, spec } = Read::new(checkpoint, request.weights, request.assume, rounds_to)?;
         let _guard = tch::no_grad_guard();
-        let (image, text) = towers(&weights.to(device, rounds_to)).map_err(|e| e.at(path))?;
+        let (image, text) = towers(&weights.to(device, rounds_to))?;
         let text = text.map(|text| if kind == rounds_to { text } else { text.mixed() });
         let spec = BackboneSpec { device, kind, rounds_to, ..spec };
         Ok(Self { spec, image: image.frozen(), text: text.map(FrozenText::new), path: TextPath::default() })
@@ -112,7 +113,7 @@ impl Read {
                 .expected("a factor above zero: 100 in OpenAI's models"));
         }
         let spec = BackboneSpec {
-            image_size: image.image_size(),
+            preprocess: preprocess(image.image_size() as usize),
             embed_dim: image.embed_dim(),
             width: text.as_ref().map_or(0, TextTower::width),
             context_length: text.as_ref().map_or(0, TextTower::context_length),
