@@ -7,7 +7,7 @@ use nemesis_core::Result;
 use nemesis_core::backbone::{Backbone, BackboneSpec, ClassPrompts, Origin};
 use nemesis_core::contents::Contents;
 use nemesis_core::dataset::Sample;
-use nemesis_core::image::{Preprocess, RandomCrop};
+use nemesis_core::image::{Interpolation, Preprocess, RandomCrop, ResizeMode};
 use nemesis_core::method::ClassPosition;
 use nemesis_core::train::{Features, encode_images, zero_shot_predictions};
 use std::fs;
@@ -23,7 +23,14 @@ struct Colours {
 impl Colours {
     fn new() -> Self {
         let crop = RandomCrop { scale: (1.0, 1.0), ratio: (1.0, 1.0) };
-        let preprocess = Preprocess { size: 6, mean: [0.5; 3], std: [0.25; 3], crop };
+        let preprocess = Preprocess {
+            size: 6,
+            mean: [0.5; 3],
+            std: [0.25; 3],
+            resize: ResizeMode::Squash,
+            interpolation: Interpolation::Bilinear,
+            crop,
+        };
         let spec = BackboneSpec {
             preprocess,
             embed_dim: 3,

@@ -1,7 +1,9 @@
 //! Images against what Pillow and torchvision made of the very same files.
 
 use nemesis_core::backbone::clip;
-use nemesis_core::image::{DecodedCache, Rect, Rgb8, decode, decode_with_alpha, load_batch, read, resize, resize_crop};
+use nemesis_core::image::{
+    DecodedCache, Interpolation, Rect, Rgb8, decode, decode_with_alpha, load_batch, read, resize, resize_crop,
+};
 use safetensors::SafeTensors;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -123,7 +125,10 @@ fn preprocessing_equals_the_golden_values() {
         }
         let number = |key: &str| case["crop"][key].as_u64().unwrap() as usize;
         let [top, left, height, width] = ["top", "left", "height", "width"].map(number);
-        check(&format!("{file}.crop32"), &resize_crop(&image.rgb, Rect { top, left, height, width }, 32));
+        check(
+            &format!("{file}.crop32"),
+            &resize_crop(&image.rgb, Rect { top, left, height, width }, 32, Interpolation::Bicubic),
+        );
     }
     assert_eq!(checked, expected.len());
 }

@@ -3,7 +3,7 @@
 use super::check::{Check, differing};
 use super::fixtures::Fixtures;
 use nemesis_core::backbone::clip;
-use nemesis_core::image::{Rect, Rgb8, decode_with_alpha, resize_crop};
+use nemesis_core::image::{Interpolation, Rect, Rgb8, decode_with_alpha, resize_crop};
 use nemesis_core::{Error, Result, files};
 use serde::Deserialize;
 
@@ -58,7 +58,7 @@ fn transformed(fixtures: &Fixtures, case: &Case, transform: &str) -> Result<Vec<
     let found = match kind {
         // The golden test images were converted to colour last, the cropped ones first.
         "eval" => clip::preprocess(side).eval_before_conversion(&image),
-        "crop" => resize_crop(&image.rgb, Rect { top, left, height, width }, side),
+        "crop" => resize_crop(&image.rgb, Rect { top, left, height, width }, side, Interpolation::Bicubic),
         _ => return Err(unknown()),
     };
     Ok(planes(&found))

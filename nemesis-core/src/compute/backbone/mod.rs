@@ -2,12 +2,15 @@
 
 pub(crate) mod checkpoint;
 pub mod clip;
+mod config;
+mod described;
 mod key;
 pub mod known;
 mod open;
 mod origin;
 
 pub use checkpoint::Checkpoint;
+pub use config::{Activation, Config};
 pub use key::{BackboneFacts, BackboneKey};
 pub use open::{Request, inspect, open};
 pub use origin::{Assumption, METADATA_KEY, Origin};
@@ -59,12 +62,15 @@ impl BackboneSpec {
 
     /// A sentence for under a table about what was assumed of the weights, if something was.
     pub fn note(&self, file: &str) -> Option<String> {
-        let assumption = self.origin.assumed()?;
+        let said = match self.origin {
+            Origin::Beside(beside, config) => format!("`{file}` has {config}, by `{beside}` beside it"),
+            origin => origin.assumed()?.note(file),
+        };
         let sizes = match known::by_shape(&self.shape) {
             Some(published) => format!("its sizes are those of {}", published.name),
             None => format!("its sizes are those of none of OpenAI's models ({})", self.shape),
         };
-        Some(format!("{}; {sizes}", assumption.note(file)))
+        Some(format!("{said}; {sizes}"))
     }
 
     /// The backbone as it enters an id.

@@ -1,7 +1,8 @@
 //! What is done to an image before it is encoded, in training and in test.
 
-use super::{Decoded, Rect, Rgb8, augment, resize};
+use super::{Decoded, Interpolation, Rect, Rgb8, augment, resize};
 use crate::image::decode::divide_by_255;
+use serde::{Deserialize, Serialize};
 
 /// The side and the normalisation that a backbone's images need.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,8 +13,22 @@ pub struct Preprocess {
     pub mean: [f64; 3],
     /// Standard deviation of red, green and blue.
     pub std: [f64; 3],
+    /// How a test image becomes a square.
+    pub resize: ResizeMode,
+    /// The filter of resizing, of test and training images.
+    pub interpolation: Interpolation,
     /// How training images are cropped.
     pub crop: RandomCrop,
+}
+
+/// How a test image becomes a square.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResizeMode {
+    /// The shorter side is resized, and the middle cut out.
+    Shortest,
+    /// Both sides are resized, whatever their ratio.
+    Squash,
 }
 
 /// The range of random crops that training images are seen in.
@@ -33,14 +48,22 @@ impl RandomCrop {
 impl Preprocess {
     /// A text that names all that the pixels depend on besides the file, for keys of stored features.
     pub fn id(&self) -> String {
-        let Self { size, mean, std, crop: RandomCrop { scale, ratio } } = self;
-        format!("pillow-13-bicubic size={size} mean={mean:?} std={std:?} scale={scale:?} ratio={ratio:?}")
+        let Self { size, mean, std, resize, interpolation, crop: RandomCrop { scale, ratio } } = self;
+        format!(
+            "pillow-13 {interpolation:?} {resize:?} size={size} mean={mean:?} std={std:?} scale={scale:?} ratio={ratio:?}"
+        )
     }
 
-    /// The test image: shorter side resized, middle cut out (torchvision's `Resize` and `CenterCrop`).
+    /// The test image: shorter side resized, middle cut out (torchvision's `Resize` and `CenterCrop`); or squashed.
     pub fn eval(&self, image: &Rgb8) -> Rgb8 {
-        let (width, height, window) = self.resize_and_center_crop(image);
-        resize::resize_window(image, Rect::of(image), width, height, window)
+        let (width, height, window) = match self.resize {
+            ResizeMode::Shortest => self.resize_and_center_crop(image),
+            ResizeMode::Squash => {
+                let side = self.size;
+                (side, side, Rect { top: 0, left: 0, height: side, width: side })
+            }
+        };
+        resize::resize_window(image, Rect::of(image), width, height, window, self.interpolation)
     }
 
     /// The training image of an epoch: random resized crop, and a flip for every second one.
@@ -48,7 +71,7 @@ impl Preprocess {
     /// `item` is the image's index in the few-shot sample.
     pub fn train(&self, image: &Rgb8, seed: u64, epoch: u32, item: u32) -> Rgb8 {
         let crop = augment::crop_box(self.crop, image.width, image.height, seed, epoch, item);
-        let mut out = resize::resize_crop(image, crop, self.size);
+        let mut out = resize::resize_crop(image, crop, self.size, self.interpolation);
         if augment::is_flipped(seed, epoch, item) {
             augment::flip_horizontally(&mut out);
         }

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::backbone::{Backbone, BackboneSpec, ClassPrompts, Origin};
-use crate::image::{Preprocess, RandomCrop};
+use crate::image::{Interpolation, Preprocess, RandomCrop, ResizeMode};
 use crate::method::testing::{ToyHost, ToyTower};
 use crate::method::{Batch, ClassPosition, Needs, Task};
 use crate::train::{Recompute, Services};
@@ -22,7 +22,14 @@ impl Stage {
         let host = ToyHost::new(classes).of_kind(kind);
         let task = host.task();
         let spec = BackboneSpec {
-            preprocess: Preprocess { size: 8, mean: [0.0; 3], std: [1.0; 3], crop: RandomCrop::COOP },
+            preprocess: Preprocess {
+                size: 8,
+                mean: [0.0; 3],
+                std: [1.0; 3],
+                resize: ResizeMode::Squash,
+                interpolation: Interpolation::Bilinear,
+                crop: RandomCrop::COOP,
+            },
             embed_dim: task.embed_dim,
             width: task.width,
             context_length: ToyTower::CONTEXT_LENGTH,

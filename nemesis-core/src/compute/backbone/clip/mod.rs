@@ -13,6 +13,7 @@ mod frozen;
 mod half;
 mod image;
 mod layers;
+mod layout;
 mod load;
 mod preprocess;
 mod prompts;
