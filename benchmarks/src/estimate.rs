@@ -4,7 +4,7 @@ use crate::plan::{Plan, PlannedCell};
 use crate::progress::duration;
 use crate::run::Options;
 use nemesis_core::Result;
-use nemesis_core::backbone::{Backbone, clip::Clip};
+use nemesis_core::backbone::{self, Backbone, Request};
 use nemesis_core::dataset::Registry;
 use nemesis_core::device;
 use nemesis_core::method::ClassPosition;
@@ -40,14 +40,10 @@ impl Estimate {
     pub fn measure(plan: &Plan, store: &Store, options: &Options) -> Result<Self> {
         let kind = plan.protocol.precision.kind();
         tch::set_num_threads(options.threads as i32);
-        let backbone = Clip::load_assuming(
-            &plan.backbone.1,
-            plan.checkpoint.origin.assumed(),
-            device::open(&options.device)?,
-            kind,
-        )?;
-        let image = seconds_per_image(&backbone)?;
-        let class = seconds_per_class(&backbone)?;
+        let assumed = plan.checkpoint.origin.assumed();
+        let backbone = backbone::open(&Request::new(&plan.backbone.1, assumed, device::open(&options.device)?, kind))?;
+        let image = seconds_per_image(&*backbone)?;
+        let class = seconds_per_class(&*backbone)?;
         let registry = Registry::load(&plan.data)?;
         let used: HashSet<&str> = plan.cells.iter().map(PlannedCell::dataset).collect();
         let classes: BTreeMap<&str, usize> = used
@@ -86,9 +82,9 @@ impl Estimate {
 /// What a process with libtorch takes before it does anything, in bytes.
 const LIBTORCH: u64 = 400 << 20;
 
-fn seconds_per_image(backbone: &Clip) -> Result<f64> {
+fn seconds_per_image(backbone: &dyn Backbone) -> Result<f64> {
     let spec = backbone.spec();
-    let pixels = Tensor::zeros([IMAGES, 3, spec.image_size, spec.image_size], (spec.kind, spec.device));
+    let pixels = Tensor::zeros([IMAGES, 3, spec.image_size(), spec.image_size()], (spec.kind, spec.device));
     // The first call allocates; the second counts.
     let mut seconds = 0.0;
     for _ in 0..2 {
@@ -100,7 +96,7 @@ fn seconds_per_image(backbone: &Clip) -> Result<f64> {
 }
 
 /// The time of a step by class: the text tower forward and backward.
-fn seconds_per_class(backbone: &Clip) -> Result<f64> {
+fn seconds_per_class(backbone: &dyn Backbone) -> Result<f64> {
     let spec = backbone.spec();
     let names: Vec<String> = (0..CLASSES).map(|i| format!("class number {i}")).collect();
     let prompts = backbone.class_prompts(&names, 16)?;

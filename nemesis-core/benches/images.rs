@@ -4,7 +4,8 @@
 //! `RAYON_NUM_THREADS` bounds the threads. `peer_images.py` measures the same work in Pillow and torchvision.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use nemesis_core::image::{Preprocess, Rgb8, decode};
+use nemesis_core::backbone::clip;
+use nemesis_core::image::{Rgb8, decode};
 use rayon::prelude::*;
 use std::fs;
 use std::hint::black_box;
@@ -34,7 +35,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 fn bench(criterion: &mut Criterion) {
     let files = images();
     let decoded: Vec<Rgb8> = files.iter().map(|bytes| decode(bytes).expect("an image")).collect();
-    let preprocess = Preprocess::clip(224);
+    let preprocess = clip::preprocess(224);
     let mut group = criterion.benchmark_group("images");
     group.sample_size(10).throughput(Throughput::Elements(files.len() as u64));
     group.bench_function("decode", |b| b.iter(|| files.iter().map(|bytes| decode(bytes).is_ok()).all(black_box)));

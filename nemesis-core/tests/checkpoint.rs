@@ -1,6 +1,7 @@
 //! Checkpoints in all formats, against what PyTorch makes of them (`fixtures/checkpoints`), and damaged ones.
 
-use nemesis_core::backbone::clip::{Checkpoint, Clip, ImageTower, TextTower, Weights};
+use nemesis_core::backbone::Checkpoint;
+use nemesis_core::backbone::clip::{Clip, ImageTower, TextTower, Weights};
 use nemesis_core::backbone::{Assumption, Backbone};
 use proptest::prelude::*;
 use std::collections::BTreeMap;

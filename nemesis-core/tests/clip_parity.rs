@@ -1,6 +1,7 @@
 //! The CLIP backbone against values computed by PyTorch with OpenAI's model classes (`fixtures/parity`).
 
-use nemesis_core::backbone::clip::{Checkpoint, Clip, END, START, TextTower, Tokenizer, Weights};
+use nemesis_core::backbone::Checkpoint;
+use nemesis_core::backbone::clip::{Clip, END, START, TextTower, Tokenizer, Weights};
 use nemesis_core::backbone::{Assumption, Backbone};
 use nemesis_core::method::ClassPosition;
 use std::path::PathBuf;

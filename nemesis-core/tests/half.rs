@@ -1,6 +1,7 @@
 //! Half precision against values that PyTorch computes in it with OpenAI's model classes (`fixtures/half`).
 
-use nemesis_core::backbone::clip::{Checkpoint, Clip, TextTower, Weights};
+use nemesis_core::backbone::Checkpoint;
+use nemesis_core::backbone::clip::{Clip, TextTower, Weights};
 use nemesis_core::backbone::{Assumption, Backbone};
 use nemesis_core::method::{ClassPosition, Host};
 use nemesis_core::train::{Recompute, Services};

@@ -1,7 +1,8 @@
 //! Images against what Pillow and torchvision made of the very same files.
 
+use nemesis_core::backbone::clip;
 use nemesis_core::image::{
-    DecodedCache, Preprocess, Rect, Rgb8, decode, decode_with_alpha, load_batch, read, resize, resize_crop,
+    DecodedCache, Interpolation, Rect, Rgb8, decode, decode_with_alpha, load_batch, read, resize, resize_crop,
 };
 use safetensors::SafeTensors;
 use std::fs;
@@ -120,11 +121,14 @@ fn preprocessing_equals_the_golden_values() {
         let file = case["file"].as_str().unwrap();
         let image = decode_with_alpha(&fs::read(folder.join("preprocess").join(file)).unwrap()).unwrap();
         for side in [32, 96] {
-            check(&format!("{file}.eval{side}"), &Preprocess::clip(side).eval_before_conversion(&image));
+            check(&format!("{file}.eval{side}"), &clip::preprocess(side).eval_before_conversion(&image));
         }
         let number = |key: &str| case["crop"][key].as_u64().unwrap() as usize;
         let [top, left, height, width] = ["top", "left", "height", "width"].map(number);
-        check(&format!("{file}.crop32"), &resize_crop(&image.rgb, Rect { top, left, height, width }, 32));
+        check(
+            &format!("{file}.crop32"),
+            &resize_crop(&image.rgb, Rect { top, left, height, width }, 32, Interpolation::Bicubic),
+        );
     }
     assert_eq!(checked, expected.len());
 }
@@ -142,7 +146,7 @@ fn a_size_that_stays_changes_nothing_and_a_plain_image_stays_plain() {
 #[test]
 fn training_images_are_a_pure_function_of_seed_epoch_and_item() {
     let image = read(&fixtures().join("parity/preprocess/im1.jpg")).unwrap();
-    let preprocess = Preprocess::clip(32);
+    let preprocess = clip::preprocess(32);
     let first = preprocess.train(&image, 1, 0, 5);
     assert_eq!((first.width(), first.height()), (32, 32));
     assert_eq!(first, preprocess.train(&image, 1, 0, 5));
@@ -155,7 +159,7 @@ fn training_images_are_a_pure_function_of_seed_epoch_and_item() {
 fn tensors_hold_what_torchvision_computes() {
     let folder = fixtures().join("parity/preprocess");
     let paths = ["im0.png", "im1.jpg", "im3.png"].map(|name| folder.join(name));
-    let preprocess = Preprocess::clip(32);
+    let preprocess = clip::preprocess(32);
     let images = load_batch(&paths, &DecodedCache::new(0), |_, image| preprocess.eval(image)).unwrap();
     for kind in [Kind::Float, Kind::Double] {
         // ToTensor, then Normalize, operation by operation.
@@ -168,7 +172,7 @@ fn tensors_hold_what_torchvision_computes() {
         assert!(ours.equal(&expected));
     }
     assert_eq!(preprocess.tensor(&images, Kind::Half).unwrap().kind(), Kind::Half);
-    assert!(Preprocess::clip(64).tensor(&images, Kind::Float).is_err());
+    assert!(clip::preprocess(64).tensor(&images, Kind::Float).is_err());
 }
 
 #[test]

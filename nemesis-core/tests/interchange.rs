@@ -3,7 +3,7 @@
 #[path = "common/skipped.rs"]
 mod skipped;
 
-use nemesis_core::backbone::clip::Checkpoint;
+use nemesis_core::backbone::Checkpoint;
 use nemesis_core::interchange::coop::{self, Context};
 use proptest::prelude::*;
 use skipped::skipped;

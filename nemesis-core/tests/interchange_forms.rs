@@ -1,6 +1,6 @@
 //! Contexts in files that are not CoOp's own checkpoints: what is unambiguous is read and told, what is not is refused.
 
-use nemesis_core::backbone::clip::Checkpoint;
+use nemesis_core::backbone::Checkpoint;
 use nemesis_core::interchange::coop::Context;
 use nemesis_core::record::to_safetensors;
 use std::path::{Path, PathBuf};

@@ -1,10 +1,11 @@
 //! Dense features and pixels: what towers make of places of an image, and what batches show of their images.
 
-use nemesis_core::backbone::clip::{Checkpoint, Clip};
+use nemesis_core::backbone::Checkpoint;
+use nemesis_core::backbone::clip::Clip;
 use nemesis_core::backbone::{Assumption, Backbone};
 use nemesis_core::contents::Contents;
 use nemesis_core::dataset::Sample;
-use nemesis_core::image::{Preprocess, read};
+use nemesis_core::image::read;
 use nemesis_core::method::{self, Batch, FeatureSet, Host, Method, Needs, Optimisation, Parameter, State};
 use nemesis_core::train::{
     Features, OptimiserKind, Pictures, Recompute, ResolvedProtocol, Services, TestInputs, TrainingInputs, evaluate,
@@ -271,7 +272,7 @@ fn batches_show_what_features_are_made_of() {
 
     let test = Pictures::of_files(&clip, samples.iter().map(|sample| sample.path.clone()).collect());
     let pixels = test.see(&clip, all, 0, &places).unwrap().pixels.unwrap();
-    let preprocess = Preprocess::clip(clip.spec().image_size as usize);
+    let preprocess = clip.spec().preprocess.clone();
     let images = places.map(|place| preprocess.eval(&read(&samples[place].path).unwrap()));
     assert!(pixels.equal(&preprocess.tensor(&images, Kind::Double).unwrap()));
 }

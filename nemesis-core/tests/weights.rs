@@ -2,8 +2,10 @@
 //! models under OpenAI's names, and models under other names.
 
 use nemesis_core::Result;
-use nemesis_core::backbone::clip::{Checkpoint, Clip, METADATA_KEY};
+use nemesis_core::backbone::Checkpoint;
+use nemesis_core::backbone::clip::Clip;
 use nemesis_core::backbone::{Assumption, Backbone, Origin, known};
+use nemesis_core::backbone::{METADATA_KEY, Request, inspect};
 use nemesis_core::record::to_safetensors;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -171,7 +173,7 @@ fn metadata_that_contradict_openais_activation_are_refused() {
     let said = |key: &str, value: &str| {
         let metadata = [(METADATA_KEY, "openai".to_owned()), (key, value.to_owned())];
         let path = write(folder.path(), tensors(), &metadata);
-        let loaded = Clip::inspect(&path, None, Kind::Float);
+        let loaded = inspect(&Request::new(&path, None, Device::Cpu, Kind::Float));
         loaded.err().map(|error| error.what().to_owned()).unwrap_or_default()
     };
     assert_eq!(said("hidden_act", "gelu"), "the file's metadata say `hidden_act` is `gelu`");
@@ -358,7 +360,7 @@ fn what_the_tensors_do_not_tell_must_come_from_somewhere() {
     // The file's own word comes before the user's.
     let path = write(folder.path(), tensors(), &[(METADATA_KEY, "openai".to_owned())]);
     for assume in [None, Some(Assumption::OpenAi)] {
-        let said = Clip::inspect(&path, assume, Kind::Float).unwrap();
+        let said = inspect(&Request::new(&path, assume, Device::Cpu, Kind::Float)).unwrap();
         assert_eq!(said.origin, Origin::Metadata(Assumption::OpenAi));
         assert_eq!((said.key().assumed, said.note("x")), (None, None));
     }

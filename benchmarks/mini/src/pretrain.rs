@@ -6,8 +6,8 @@
 use super::captions::{Pair, pair};
 use super::initial::initial_weights;
 use super::recipe::Recipe;
-use nemesis_core::backbone::clip::{END, START, TextTower, Tokenizer, VisionTransformer, Weights};
-use nemesis_core::image::{Preprocess, Rgb8};
+use nemesis_core::backbone::clip::{END, START, TextTower, Tokenizer, VisionTransformer, Weights, preprocess};
+use nemesis_core::image::Rgb8;
 use nemesis_core::method::{State, random};
 use nemesis_core::{Error, Result};
 use rayon::prelude::*;
@@ -111,7 +111,7 @@ fn loss(
     logit_scale: &Tensor,
 ) -> Result<Tensor> {
     let images: Vec<Rgb8> = batch.iter().map(|&i| pairs.images[i].clone()).collect();
-    let pixels = Preprocess::clip(images[0].width()).tensor(&images, Kind::Float)?;
+    let pixels = preprocess(images[0].width()).tensor(&images, Kind::Float)?;
     let longest = batch.iter().map(|&i| pairs.tokens[i].len()).max().unwrap_or(0);
     let padded = batch.iter().flat_map(|&i| pairs.tokens[i].iter().copied().chain(std::iter::repeat(0)).take(longest));
     let tokens = Tensor::from_slice(&padded.collect::<Vec<i64>>()).view([batch.len() as i64, longest as i64]);
@@ -177,7 +177,7 @@ mod tests {
         let path = folder.path().join("tiny.safetensors");
         files::write_atomic(&path, &record::to_safetensors(&weights, &[]).unwrap()).unwrap();
         let clip = Clip::load_assuming(&path, Some(Assumption::OpenAi), Device::Cpu, Kind::Float).unwrap();
-        assert_eq!((clip.spec().image_size, clip.spec().width, clip.spec().embed_dim), (16, 64, 16));
+        assert_eq!((clip.spec().image_size(), clip.spec().width, clip.spec().embed_dim), (16, 64, 16));
         let initial = &initial_weights(&recipe)["token_embedding.weight"];
         let embedding = clip.embed_text("photo of a xylophone").unwrap();
         let moved = |word: &str, row: i64| {

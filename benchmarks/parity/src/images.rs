@@ -2,7 +2,8 @@
 
 use super::check::{Check, differing};
 use super::fixtures::Fixtures;
-use nemesis_core::image::{Preprocess, Rect, Rgb8, decode_with_alpha, resize_crop};
+use nemesis_core::backbone::clip;
+use nemesis_core::image::{Interpolation, Rect, Rgb8, decode_with_alpha, resize_crop};
 use nemesis_core::{Error, Result, files};
 use serde::Deserialize;
 
@@ -30,7 +31,7 @@ struct Crop {
 pub(super) fn checks(fixtures: &Fixtures) -> Result<Vec<Check>> {
     let cases: Cases = fixtures.json("preprocess.json")?;
     let golden = fixtures.tensors("preprocess/expected.safetensors")?;
-    let ours = Preprocess::clip(1);
+    let ours = clip::preprocess(1);
     let wrong = differing(&ours.mean, &cases.mean) + differing(&ours.std, &cases.std);
     let mut checks = vec![Check::exact("preprocess, mean and deviation", Ok(wrong))];
     for case in &cases.images {
@@ -56,8 +57,8 @@ fn transformed(fixtures: &Fixtures, case: &Case, transform: &str) -> Result<Vec<
     let Crop { top, left, height, width } = case.crop;
     let found = match kind {
         // The golden test images were converted to colour last, the cropped ones first.
-        "eval" => Preprocess::clip(side).eval_before_conversion(&image),
-        "crop" => resize_crop(&image.rgb, Rect { top, left, height, width }, side),
+        "eval" => clip::preprocess(side).eval_before_conversion(&image),
+        "crop" => resize_crop(&image.rgb, Rect { top, left, height, width }, side, Interpolation::Bicubic),
         _ => return Err(unknown()),
     };
     Ok(planes(&found))

@@ -3,7 +3,8 @@
 use super::check::{Check, largest_row_error};
 use super::fixtures::Fixtures;
 use nemesis_core::Result;
-use nemesis_core::backbone::clip::{Checkpoint, Clip, TextTower, Weights};
+use nemesis_core::backbone::Checkpoint;
+use nemesis_core::backbone::clip::{Clip, TextTower, Weights};
 use nemesis_core::backbone::{Assumption, Backbone};
 use tch::{Device, Kind, Tensor, no_grad};
 

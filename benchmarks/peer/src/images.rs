@@ -1,7 +1,8 @@
 //! The work of `nemesis-core/benches/peer_images.py`: JPEG files in memory to test and training images.
 
 use crate::median;
-use nemesis_core::image::{Preprocess, Rgb8, decode};
+use nemesis_core::backbone::clip;
+use nemesis_core::image::{Rgb8, decode};
 use nemesis_core::{Error, Result, files};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -41,7 +42,7 @@ pub(crate) fn measure(folder: &Path, threads: usize) -> Result<Images> {
     let bytes = paths.iter().step_by(step).map(|path| files::read(path)).collect::<Result<Vec<_>>>()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| Error::new(format!("cannot start {threads} threads: {error}")))?;
-    let preprocess = Preprocess::clip(224);
+    let preprocess = clip::preprocess(224);
     let made = |transform: &(dyn Fn(usize, &Rgb8) -> Rgb8 + Sync)| -> Result<Vec<Rgb8>> {
         let one = |(number, bytes): (usize, &Vec<u8>)| Ok(transform(number, &decode(bytes)?));
         pool.install(|| bytes.par_iter().enumerate().map(one).collect())

@@ -4,7 +4,7 @@ use super::only::{Keys, Only};
 use super::{Ending, images, say};
 use crate::weights::WeightsOptions;
 use clap::Args;
-use nemesis_core::backbone::{Backbone, clip::Clip};
+use nemesis_core::backbone::{self, Request};
 use nemesis_core::device;
 use nemesis_core::record::to_safetensors;
 use nemesis_core::train::{Precision, encode_images};
@@ -51,8 +51,9 @@ impl Encode {
     pub(super) fn run(&self) -> Result<Ending> {
         let weights = self.weights.required(&std::env::temp_dir().join("nemesis"))?;
         let device = device::open(self.options.settings()?.device())?;
-        let clip = Clip::load_assuming(&weights, self.weights.weights_config, device, self.precision.kind())?;
-        let spec = clip.spec();
+        let request = Request::new(&weights, self.weights.weights_config, device, self.precision.kind());
+        let backbone = backbone::open(&request)?;
+        let spec = backbone.spec();
         if spec.origin.assumed().is_some() {
             eprintln!("{}: {}; {}", weights.display(), spec.shape, spec.origin);
         }
@@ -61,11 +62,11 @@ impl Encode {
             if texts.is_empty() {
                 return Err(Error::new("the file holds no text").at(file).expected("one text a line"));
             }
-            let features = no_grad(|| clip.encode_strings(&texts)).map_err(|e| e.at(file))?;
+            let features = no_grad(|| backbone.encode_strings(&texts)).map_err(|e| e.at(file))?;
             (texts, features)
         } else {
             let paths = images::collect(&self.images)?;
-            let features = encode_images(&clip, &paths)?;
+            let features = encode_images(&*backbone, &paths)?;
             (paths.iter().map(|path| path.display().to_string()).collect(), features)
         };
         let shape = features.size();

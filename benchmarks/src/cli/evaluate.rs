@@ -124,17 +124,17 @@ impl Evaluate {
                 .threads
                 .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
         })?;
-        if context.width() != engine.backbone().width {
+        if context.width() != engine.backbone().spec().width {
             return Err(Error::new(format!("the context's vectors have {} numbers each", context.width()))
                 .at(&self.context)
-                .expected(format!("{}, the width of the backbone's text tower", engine.backbone().width))
+                .expected(format!("{}, the width of the backbone's text tower", engine.backbone().spec().width))
                 .help("give the checkpoint of CLIP that the context was learned with: --weights NAME=FILE"));
         }
         let mut notes = Vec::new();
         let position = self.assumed_position(&method);
         for dataset in &datasets {
             let names = clean_names(self.classes.class_names(dataset.class_names()));
-            let learned_for = context.check(&self.context, engine.clip(), &names)?;
+            let learned_for = context.check(&self.context, engine.backbone(), &names)?;
             let mut told = notes_on(&context, learned_for, dataset.name(), &names);
             told.extend(position.clone());
             for told in &told {
@@ -144,7 +144,7 @@ impl Evaluate {
         }
         let classes = context.classes.as_deref().unwrap_or_default();
         let subject = Subject::Imported { state: engine.store().put_state_of(&context.state(), classes)?, method };
-        let backbone = engine.backbone().key();
+        let backbone = engine.backbone().spec().key();
         for (dataset, notes) in datasets.iter().zip(&notes) {
             let test = self.test_images(&**dataset, settings.layer.limit);
             let images = engine.images(dataset.folder(), &test)?;

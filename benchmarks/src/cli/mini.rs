@@ -3,7 +3,7 @@
 use super::Ending;
 use clap::{Args, Subcommand};
 use nemesis_core::backbone::Assumption;
-use nemesis_core::backbone::clip::METADATA_KEY;
+use nemesis_core::backbone::METADATA_KEY;
 use nemesis_core::{Result, files, record};
 use nemesis_mini::Recipe;
 use std::path::{Path, PathBuf};

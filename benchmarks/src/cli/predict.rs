@@ -6,15 +6,14 @@ use super::trainings::{Wanted, find, open_store};
 use super::{Ending, images, say};
 use crate::weights::WeightsOptions;
 use clap::{Arg, Args};
-use nemesis_core::backbone::{Backbone, clip::Clip};
+use nemesis_core::backbone::{self, Request};
 use nemesis_core::device;
-use nemesis_core::engine::{clean_names, refuse_other_classes, task};
-use nemesis_core::method::Task;
-use nemesis_core::train::{Pictures, Precision, Recompute, Services, TestInputs, encode_images};
+use nemesis_core::engine::{Classifier, clean_names};
+use nemesis_core::plugin::Plugin;
+use nemesis_core::train::{Classified, Precision, Recompute, encode_images};
 use nemesis_core::{Error, Result};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
-use tch::{Kind, no_grad};
+use tch::Kind;
 
 /// Labels images with a context that a run has learned: one line an image, with the file, the class and its
 /// probability, separated by tabs.
@@ -76,42 +75,31 @@ impl Predict {
         let dataset = sources.dataset(cell, self.data.as_deref())?;
         let precision: Precision = cell.precision.parse().map_err(Error::new)?;
         let assume = self.weights.weights_config.or(cell.backbone.assumed);
-        let clip = Clip::load_assuming(&weights, assume, device::open(settings.device())?, precision.kind())?;
+        let device = device::open(settings.device())?;
+        let backbone = backbone::open(&Request::new(&weights, assume, device, precision.kind()))?;
         let names = cell.classes.class_names(dataset.class_names());
-        let prompts = clip.class_prompts(names, 0)?;
-        let cancelled = AtomicBool::new(false);
-        let services = Services::new(&clip, &prompts, cell.seed, Recompute::Never, &cancelled);
-        let mut plugins = settings.plugins()?;
-        let task = task(clip.spec(), clean_names(names), dataset.template(), 0, precision);
-        let needs = plugins.get(&cell.method.id)?.descriptor.needs;
-        let mut method = plugins.load(&cell.method.id)?.create(&task, &cell.method.options, &services)?;
-        let state = store.learned(&record, None)?;
-        let learned_for = store.classes_of_state(store.hash_of_learned(&record, None)?)?;
-        if let Some(learned_for) = learned_for.filter(|learned_for| *learned_for != task.class_names) {
-            refuse_other_classes(&state, &learned_for, &task.class_names, |names| {
-                let prompts = clip.class_prompts(names, 0)?;
-                let services = Services::new(&clip, &prompts, cell.seed, Recompute::Never, &cancelled);
-                let task = Task { class_names: names.to_vec(), ..task.clone() };
-                Ok(plugins.load(&cell.method.id)?.create(&task, &cell.method.options, &services)?.state()?)
-            })?;
-        }
-        method.load_state(&state)?;
-        // The process that has tried the plugin need not wait for more.
-        drop(plugins);
-
-        let features = needs.features_alone().then(|| encode_images(&clip, &paths)).transpose()?;
-        let pictures = Pictures::of_files(&clip, paths.clone());
-        let seen = |places: &[usize]| pictures.see(&clip, needs, 0, places);
-        let inputs = TestInputs::new(paths.len(), needs, features.as_ref(), &seen);
+        // Another process tries the plugin first, in case it crashes, and need not wait for more.
+        let plugin = settings.plugins()?.get(&cell.method.id)?.file.path().to_owned();
+        let classifier = Classifier {
+            method: &cell.method,
+            state: store.learned(&record, None)?,
+            learned_for: store.classes_of_state(store.hash_of_learned(&record, None)?)?,
+            class_names: clean_names(names),
+            template: dataset.template(),
+            seed: cell.seed,
+            precision,
+            recompute: Recompute::Never,
+        };
         let mut rows = paths.iter();
-        for batch in inputs.batches() {
-            let odds = no_grad(|| method.logits(&batch?, &services).map_err(Error::from))?.softmax(-1, Kind::Double);
-            let (best, classes) = odds.max_dim(-1, false);
-            let (best, classes) = (Vec::<f64>::try_from(&best)?, Vec::<i64>::try_from(&classes)?);
-            for ((odds, class), path) in best.into_iter().zip(classes).zip(&mut rows) {
+        let mut print = |batch: Classified| {
+            let odds = batch.logits.softmax(-1, Kind::Double).amax([-1i64].as_slice(), false);
+            for ((odds, class), path) in Vec::<f64>::try_from(&odds)?.into_iter().zip(batch.classes).zip(&mut rows) {
                 say!("{}\t{}\t{odds:.3}", path.display(), names[class as usize])?;
             }
-        }
+            Ok(())
+        };
+        let (plugin, features) = (Plugin::load(&plugin)?, || encode_images(&*backbone, &paths));
+        classifier.classify(&*backbone, &plugin, || paths.clone(), paths.len(), features, &mut print)?;
         Ok(Ending::Done)
     }
 }

@@ -6,15 +6,14 @@ use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, line_of_key};
 use crate::weights::{MINI, locate, unnamed};
-use nemesis_core::backbone::BackboneSpec;
-use nemesis_core::backbone::clip::Clip;
+use nemesis_core::backbone::{self, BackboneSpec, Request};
 use nemesis_core::dataset::Registry;
 use nemesis_core::error::suggest;
 use nemesis_core::train::Precision;
 use nemesis_core::{Error, Result};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use tch::Kind;
+use tch::{Device, Kind};
 
 /// The backbone's name and checkpoint.
 pub(crate) fn backbone(settings: &Settings) -> Result<(String, PathBuf)> {
@@ -42,7 +41,7 @@ pub(crate) fn backbone(settings: &Settings) -> Result<(String, PathBuf)> {
 pub(super) fn checkpoint(settings: &Settings, file: &Path, precision: Precision) -> Result<BackboneSpec> {
     // What trains in mixed precision is held in half precision, beside what evaluates.
     let kind = if precision == Precision::Amp { Kind::Half } else { precision.kind() };
-    let spec = Clip::inspect(file, settings.layer.weights_config, kind)?;
+    let spec = backbone::inspect(&Request::new(file, settings.layer.weights_config, Device::Cpu, kind))?;
     if spec.width == 0 {
         return Err(Error::new("the checkpoint holds an image tower alone, so it cannot encode text")
             .at(file)

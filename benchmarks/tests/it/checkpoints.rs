@@ -3,7 +3,7 @@
 
 use crate::command::{assert_command, nemesis, told};
 use crate::files::tree;
-use nemesis_core::backbone::clip::Checkpoint;
+use nemesis_core::backbone::Checkpoint;
 use nemesis_core::record::to_safetensors;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use crate::command::{nemesis, told};
 use crate::skipped::skipped;
-use nemesis_core::backbone::clip::Checkpoint;
+use nemesis_core::backbone::Checkpoint;
 use std::path::Path;
 use tch::{Kind, Tensor};
 

@@ -4,7 +4,7 @@ use crate::command::{library, nemesis, told};
 use nemesis_core::backbone::{Backbone, clip::Clip};
 use nemesis_core::dataset::few_shot::draw;
 use nemesis_core::dataset::{Registry, Sample, limited_test};
-use nemesis_core::image::{Preprocess, read};
+use nemesis_core::image::read;
 use nemesis_core::method::ClassPosition;
 use nemesis_core::record::{Cell, EvaluationCell, Store, TrainingCell};
 use nemesis_core::train::encode_images;
@@ -76,7 +76,7 @@ fn a_method_sees_what_it_asks_for() {
     // The predictions are those of the learned context, by the mean logits of all places.
     let limited = limited_test(&*dataset, Some(10));
     assert!(limited.len() > 64, "{} images are no two batches", limited.len());
-    let preprocess = Preprocess::clip(clip.spec().image_size as usize);
+    let preprocess = clip.spec().preprocess.clone();
     let images: Vec<_> = paths(dataset.folder(), &limited).iter().map(|p| preprocess.eval(&read(p).unwrap())).collect();
     let (_, dense) = clip.encode_places(&preprocess.tensor(&images, Kind::Double).unwrap()).unwrap();
     let prompts = clip.class_prompts(dataset.class_names(), 2).unwrap();

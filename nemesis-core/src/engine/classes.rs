@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// # Errors
 ///
 /// When there is such a tensor; the message names the first class that does not fit.
-pub fn refuse_other_classes(
+pub(super) fn refuse_other_classes(
     state: &State,
     learned_for: &[String],
     names: &[String],

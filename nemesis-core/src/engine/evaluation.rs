@@ -1,14 +1,10 @@
 //! An evaluation cell: what a training has left, or zero-shot CLIP, on test images.
 
-use super::classes::refuse_other_classes;
-use super::{Engine, Notice, clean_names, opened, task, unchanged};
-use crate::backbone::Backbone;
+use super::{Classifier, Engine, Notice, clean_names, opened, unchanged};
 use crate::dataset::{ClassSubset, Sample, limited_test};
-use crate::method::Task;
 use crate::record::{Evaluated, EvaluationCell, Subject, TrainingCell};
-use crate::train::{Pictures, Services, TestInputs, context_norms, corrupt, evaluate, zero_shot_predictions};
+use crate::train::{Predictions, context_norms, corrupt, zero_shot_predictions};
 use crate::{Error, Result};
-use std::cell::LazyCell;
 use std::time::Instant;
 use tch::Tensor;
 
@@ -23,7 +19,7 @@ impl Engine {
         unchanged(dataset, &cell.images, &self.features.images(dataset.folder(), &of_subset)?)?;
         let labels: Vec<u32> = of_subset.iter().map(|sample| sample.label).collect();
         let names = clean_names(cell.classes.class_names(dataset.class_names()));
-        let (backbone, folder) = (&self.backbone, dataset.folder());
+        let (backbone, folder) = (&*self.backbone, dataset.folder());
         // All classes' features are encoded together, so that base, new and all share them.
         let mut features = || {
             let features = self.features.test(backbone, folder, &test)?;
@@ -47,36 +43,28 @@ impl Engine {
         let predictions = match learned {
             Err(template) => zero_shot_predictions(backbone, &features()?, &labels, &names, template)?,
             Ok((key, mut state, learned_for, seed)) => {
-                let plugin = self.plugins.get(key)?;
-                let needs = plugin.descriptor().needs;
-                let prompts = backbone.class_prompts(&names, 0)?;
-                let services = Services::new(backbone, &prompts, seed, self.recompute, &self.cancelled);
-                let task = task(backbone.spec(), names.clone(), dataset.template(), 0, self.setup.precision);
-                let mut method = plugin.create(&task, &key.options, &services)?;
-                if let Some(learned_for) = learned_for.filter(|learned_for| *learned_for != names) {
-                    let shapes_for = |names: &[String]| {
-                        let prompts = backbone.class_prompts(names, 0)?;
-                        let services = Services::new(backbone, &prompts, seed, self.recompute, &self.cancelled);
-                        let task = Task { class_names: names.to_vec(), ..task.clone() };
-                        Ok(plugin.create(&task, &key.options, &services)?.state()?)
-                    };
-                    refuse_other_classes(&state, &learned_for, &names, shapes_for)?;
-                }
                 if let Some(corruption) = &cell.corruption {
                     corrupt(&mut state, corruption, seed)?;
                 }
                 norms = context_norms(&state)?;
-                method.load_state(&state)?;
-                let features = needs.features_alone().then(&mut features).transpose()?;
-                // Most methods look at no picture.
-                let pictures = LazyCell::new(|| {
-                    let paths = of_subset.iter().map(|sample| folder.join(&sample.path)).collect();
-                    Pictures::of_files(backbone, paths)
-                });
-                let seen = |places: &[usize]| pictures.see(backbone, needs, 0, places);
-                let inputs = TestInputs::new(labels.len(), needs, features.as_ref(), &seen);
-                let predictions = evaluate(&mut *method, &inputs, &labels, names.len(), &services)?;
-                for warning in services.take_warnings() {
+                let classifier = Classifier {
+                    method: key,
+                    state,
+                    learned_for,
+                    class_names: names.clone(),
+                    template: dataset.template(),
+                    seed,
+                    precision: self.setup.precision,
+                    recompute: self.recompute,
+                };
+                let mut predictions = Predictions { predicted: Vec::new(), labels: labels.clone() };
+                let paths = || of_subset.iter().map(|sample| folder.join(&sample.path)).collect();
+                let plugin = self.plugins.get(key)?;
+                let warnings = classifier.classify(backbone, plugin, paths, labels.len(), features, &mut |batch| {
+                    predictions.extend(batch);
+                    Ok(())
+                })?;
+                for warning in warnings {
                     tell(Notice::Warning(&warning));
                 }
                 predictions

@@ -1,12 +1,13 @@
 //! The engine: computes one cell after the other, and keeps between cells what they share.
 
 mod classes;
+mod classifier;
 mod evaluation;
 mod training;
 
-pub use classes::refuse_other_classes;
+pub use classifier::Classifier;
 
-use crate::backbone::{Assumption, Backbone, BackboneSpec, class_words, clip::Clip};
+use crate::backbone::{self, Assumption, Backbone, BackboneSpec, Request, class_words};
 use crate::budget::Budget;
 use crate::contents::Contents;
 use crate::dataset::{Dataset, Registry, Sample, manifest_hash};
@@ -67,9 +68,9 @@ pub enum Notice<'a> {
 pub struct Engine {
     setup: Setup,
     store: Store,
-    backbone: Clip,
+    backbone: Box<dyn Backbone>,
     /// What trains, if that is another: in mixed precision.
-    mixed: Option<Clip>,
+    mixed: Option<Box<dyn Backbone>>,
     weights_hash: String,
     plugins: Plugins,
     registry: Registry,
@@ -91,10 +92,9 @@ impl Engine {
     pub fn open(setup: Setup) -> Result<Self> {
         tch::set_num_threads(setup.threads as i32);
         let device = device::open(&setup.device)?;
-        let backbone = Clip::load_assuming(&setup.weights, setup.weights_config, device, setup.precision.kind())?;
-        let mixed = (setup.precision == Precision::Amp)
-            .then(|| Clip::load_mixed(&setup.weights, setup.weights_config, device))
-            .transpose()?;
+        let request = Request::new(&setup.weights, setup.weights_config, device, setup.precision.kind());
+        let backbone = backbone::open(&request)?;
+        let mixed = (setup.precision == Precision::Amp).then(|| backbone::open(&request.mixed())).transpose()?;
         let budget = setup.memory.map_or(Ok(Budget::UNBOUNDED), Budget::left_of)?;
         let pool = setup.pool.as_ref().map(|(folder, budget)| Pool::open(folder, *budget)).transpose()?;
         Ok(Self {
@@ -138,14 +138,9 @@ impl Engine {
         self.features.images(folder, samples)
     }
 
-    /// What the backbone is.
-    pub fn backbone(&self) -> &BackboneSpec {
-        self.backbone.spec()
-    }
-
-    /// The model behind the backbone.
-    pub fn clip(&self) -> &Clip {
-        &self.backbone
+    /// What encodes images and prompts.
+    pub fn backbone(&self) -> &dyn Backbone {
+        &*self.backbone
     }
 
     /// Computes a cell and writes its record, unless it is there already.

@@ -1,7 +1,6 @@
 //! A training cell: the few-shot sample, the method on it, and the record of what it has learned.
 
 use super::{Engine, Notice, clean_names, opened, task, unchanged};
-use crate::backbone::Backbone;
 use crate::dataset::Sample;
 use crate::interchange::few_shot_lists;
 use crate::method::{FeatureSet, Method};
@@ -37,13 +36,13 @@ impl Engine {
         unchanged(dataset, &cell.images, &images)?;
         let names = clean_names(cell.classes.class_names(dataset.class_names()));
         let prompts = self.backbone.class_prompts(&names, 0)?;
-        let mixed = self.mixed.as_ref().map(|clip| clip as &dyn Backbone);
-        let services = Services::new(&self.backbone, &prompts, cell.seed, self.recompute, &self.cancelled);
+        let (backbone, mixed) = (&*self.backbone, self.mixed.as_deref());
+        let services = Services::new(backbone, &prompts, cell.seed, self.recompute, &self.cancelled);
         let services = services.with_mixed(mixed);
         let task = task(self.backbone.spec(), names.clone(), dataset.template(), protocol.epochs, self.setup.precision);
         let mut method = plugin.create(&task, &cell.method.options, &services)?;
 
-        let (backbone, features, folder) = (&self.backbone, &mut self.features, dataset.folder());
+        let (features, folder) = (&mut self.features, dataset.folder());
         let validation = if validation.is_empty() {
             None
         } else {
@@ -54,7 +53,7 @@ impl Engine {
             })
         };
         let pictures = features.pictures(folder, &sample, cell.seed);
-        let trains = self.mixed.as_ref().unwrap_or(backbone);
+        let trains = mixed.unwrap_or(backbone);
         let mut of_epoch = |epoch: u64| features.training(trains, folder, &sample, cell.seed, epoch % protocol.views);
         let labels = labels(&sample);
         let mut inputs = TrainingInputs {

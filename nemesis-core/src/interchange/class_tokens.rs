@@ -5,7 +5,6 @@
 
 use super::coop::Context;
 use crate::backbone::Backbone;
-use crate::backbone::clip::{Clip, START};
 use crate::{Error, Result};
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
@@ -31,9 +30,9 @@ impl Context {
     ///
     /// When the context was learned with another backbone, or is class-specific and the classes differ; the message
     /// names the first that does.
-    pub fn check(&self, path: &Path, clip: &Clip, class_names: &[String]) -> Result<LearnedFor> {
+    pub fn check(&self, path: &Path, backbone: &dyn Backbone, class_names: &[String]) -> Result<LearnedFor> {
         if let Some(prefix) = &self.prefix {
-            let start = rows(&clip.embed_tokens(&[START])?);
+            let start = rows(&backbone.embed_tokens(&[backbone.start_token()])?);
             let stored = rows(prefix);
             if !same(&stored, &start.expand_as(&stored)) {
                 return Err(Error::new(
@@ -49,7 +48,7 @@ impl Context {
         }
         let learned_for = match (&self.classes, &self.suffix) {
             (Some(names), _) => by_names(names, class_names),
-            (None, Some(suffix)) => by_tokens(suffix, clip, &clip.class_prompts(class_names, 0)?.tokens)?,
+            (None, Some(suffix)) => by_tokens(suffix, backbone, &backbone.class_prompts(class_names, 0)?.tokens)?,
             (None, None) => return Ok(LearnedFor::Unknown),
         };
         match learned_for {
@@ -84,7 +83,7 @@ fn by_names(theirs: &[String], ours: &[String]) -> LearnedFor {
 }
 
 /// Compares `suffix` `[classes, tokens, width]` with what follows the context in our prompts, up to the end token.
-fn by_tokens(suffix: &Tensor, clip: &Clip, tokens: &[Vec<i64>]) -> Result<LearnedFor> {
+fn by_tokens(suffix: &Tensor, backbone: &dyn Backbone, tokens: &[Vec<i64>]) -> Result<LearnedFor> {
     let size = suffix.size();
     let &[classes, length, _] = &size[..] else { return Ok(LearnedFor::Others(0)) };
     for (class, tokens) in tokens.iter().enumerate() {
@@ -93,7 +92,7 @@ fn by_tokens(suffix: &Tensor, clip: &Clip, tokens: &[Vec<i64>]) -> Result<Learne
             return Ok(LearnedFor::Others(class));
         }
         let stored = suffix.get(class as i64).narrow(0, 0, count);
-        if !same(&rows(&stored), &rows(&clip.embed_tokens(tokens)?)) {
+        if !same(&rows(&stored), &rows(&backbone.embed_tokens(tokens)?)) {
             return Ok(LearnedFor::Others(class));
         }
     }

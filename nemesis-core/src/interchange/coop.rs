@@ -2,8 +2,8 @@
 //! `save_checkpoint` and read by `load_model` of `trainers/coop.py`.
 
 use super::locate::{Found, WANTED, locate};
-use crate::backbone::clip::Checkpoint;
-use crate::backbone::clip::checkpoint::torch_archive;
+use crate::backbone::Checkpoint;
+use crate::backbone::checkpoint::torch_archive;
 use crate::method::State;
 use crate::{Error, Result, files};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Dassl's few-shot lists: pickles of `{"train": [Datum, …], "val": […]}`. Attributes are read; no code is run.
 
-use crate::backbone::clip::checkpoint::pickle::{Id, Pickle, Value};
+use crate::backbone::checkpoint::pickle::{Id, Pickle, Value};
 use crate::{Error, Result};
 
 /// An image's path, label and class name, as in a list. An empty name, Dassl's default, counts as none.

@@ -1,16 +1,24 @@
 //! The frozen dual encoder that methods tune prompts for.
 
+pub(crate) mod checkpoint;
 pub mod clip;
+mod config;
+mod described;
 mod key;
 pub mod known;
+mod open;
 mod origin;
 mod words;
 
+pub use checkpoint::Checkpoint;
+pub use config::{Activation, Config};
 pub use key::{BackboneFacts, BackboneKey};
-pub use origin::{Assumption, Origin};
+pub use open::{Request, inspect, open};
+pub use origin::{Assumption, METADATA_KEY, Origin};
 pub use words::class_words;
 
 use crate::Result;
+use crate::image::Preprocess;
 use crate::method::ClassPosition;
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
@@ -18,8 +26,8 @@ use tch::{Device, Kind, Tensor};
 /// The sizes and constants of a backbone, read off its checkpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BackboneSpec {
-    /// Side of the square input image, in pixels.
-    pub image_size: i64,
+    /// What is done to an image before it is encoded; its `size` is the side of the square input image, in pixels.
+    pub preprocess: Preprocess,
     /// Width of the shared embedding space, `D`.
     pub embed_dim: i64,
     /// Width of the text transformer, which is that of a context vector, `d`.
@@ -44,6 +52,11 @@ pub struct BackboneSpec {
 }
 
 impl BackboneSpec {
+    /// Side of the square input image, in pixels.
+    pub fn image_size(&self) -> i64 {
+        self.preprocess.size as i64
+    }
+
     /// The published backbone that this is known to be, by the SHA-256 of its file: `RN50`, `ViT-B/16`, ….
     pub fn known_as(&self) -> Option<&'static str> {
         self.origin.known_as()
@@ -51,12 +64,15 @@ impl BackboneSpec {
 
     /// A sentence for under a table about what was assumed of the weights, if something was.
     pub fn note(&self, file: &str) -> Option<String> {
-        let assumption = self.origin.assumed()?;
+        let said = match self.origin {
+            Origin::Beside(beside, config) => format!("`{file}` has {config}, by `{beside}` beside it"),
+            origin => origin.assumed()?.note(file),
+        };
         let sizes = match known::by_shape(&self.shape) {
             Some(published) => format!("its sizes are those of {}", published.name),
             None => format!("its sizes are those of none of OpenAI's models ({})", self.shape),
         };
-        Some(format!("{}; {sizes}", assumption.note(file)))
+        Some(format!("{said}; {sizes}"))
     }
 
     /// The backbone as it enters an id.
@@ -135,6 +151,17 @@ pub trait Backbone {
     ///
     /// When the text is longer than the context length.
     fn embed_text(&self, text: &str) -> Result<Tensor>;
+
+    /// Embeddings `[tokens, width]` of tokens, without positions, by which it is known whether a context was learned with
+    /// this backbone.
+    ///
+    /// # Errors
+    ///
+    /// When the checkpoint has no text tower.
+    fn embed_tokens(&self, tokens: &[i64]) -> Result<Tensor>;
+
+    /// The token that every prompt begins with, before its context.
+    fn start_token(&self) -> i64;
 
     /// Tokenises class names as CoOp does: underscores become spaces, a full stop is added.
     ///

@@ -1,12 +1,8 @@
 //! Random resized crop and horizontal flip, as pure functions of (seed, epoch, item).
 
-use super::{Rect, Rgb8};
+use super::{RandomCrop, Rect, Rgb8};
 use crate::method::random;
 
-/// The fraction of an image's area that a crop covers.
-const SCALE: (f64, f64) = (0.08, 1.0);
-/// The width of a crop over its height.
-const RATIO: (f64, f64) = (3.0 / 4.0, 4.0 / 3.0);
 /// How many times to draw a crop until one fits; after that, the centre of the image is used.
 const ATTEMPTS: usize = 10;
 
@@ -14,14 +10,15 @@ const ATTEMPTS: usize = 10;
 ///
 /// Area and the logarithm of the ratio are uniform. The draws are used as in torchvision, but come from a different
 /// stream: two for each attempt, then two for the position.
-pub(super) fn crop_box(width: usize, height: usize, seed: u64, epoch: u32, item: u32) -> Rect {
+pub(super) fn crop_box(range: RandomCrop, width: usize, height: usize, seed: u64, epoch: u32, item: u32) -> Rect {
+    let RandomCrop { scale, ratio } = range;
     let draws = random::draws(seed, "crop", random::item_index(epoch, item), 2 * ATTEMPTS + 2);
     let (attempts, place) = draws.split_at(2 * ATTEMPTS);
     let area = (width * height) as f64;
     let between = |(low, high): (f64, f64), draw| low + (high - low) * random::uniform(draw);
     for attempt in attempts.chunks_exact(2) {
-        let target = area * between(SCALE, attempt[0]);
-        let ratio = libm::exp(between((libm::log(RATIO.0), libm::log(RATIO.1)), attempt[1]));
+        let target = area * between(scale, attempt[0]);
+        let ratio = libm::exp(between((libm::log(ratio.0), libm::log(ratio.1)), attempt[1]));
         let w = (target * ratio).sqrt().round_ties_even() as usize;
         let h = (target / ratio).sqrt().round_ties_even() as usize;
         if (1..=width).contains(&w) && (1..=height).contains(&h) {
@@ -30,16 +27,16 @@ pub(super) fn crop_box(width: usize, height: usize, seed: u64, epoch: u32, item:
             return Rect { top, left, height: h, width: w };
         }
     }
-    central_crop(width, height)
+    central_crop(ratio, width, height)
 }
 
 /// The largest centred crop whose ratio is allowed.
-fn central_crop(width: usize, height: usize) -> Rect {
+fn central_crop((narrowest, widest): (f64, f64), width: usize, height: usize) -> Rect {
     let ratio = width as f64 / height as f64;
-    let (w, h) = if ratio < RATIO.0 {
-        (width, (width as f64 / RATIO.0).round_ties_even() as usize)
-    } else if ratio > RATIO.1 {
-        ((height as f64 * RATIO.1).round_ties_even() as usize, height)
+    let (w, h) = if ratio < narrowest {
+        (width, (width as f64 / narrowest).round_ties_even() as usize)
+    } else if ratio > widest {
+        ((height as f64 * widest).round_ties_even() as usize, height)
     } else {
         (width, height)
     };
@@ -66,10 +63,10 @@ mod tests {
     proptest! {
         #[test]
         fn crops_lie_within_the_image(w in 1usize..700, h in 1usize..700, seed: u64, epoch: u32, item: u32) {
-            let crop = crop_box(w, h, seed, epoch, item);
+            let crop = crop_box(RandomCrop::COOP, w, h, seed, epoch, item);
             prop_assert!(crop.width > 0 && crop.left + crop.width <= w, "{crop:?}");
             prop_assert!(crop.height > 0 && crop.top + crop.height <= h, "{crop:?}");
-            prop_assert_eq!(crop, crop_box(w, h, seed, epoch, item));
+            prop_assert_eq!(crop, crop_box(RandomCrop::COOP, w, h, seed, epoch, item));
         }
     }
 
@@ -77,7 +74,7 @@ mod tests {
     fn areas_and_ratios_are_spread_as_asked() {
         let (mut areas, mut logs, mut flips) = (0.0, 0.0, 0);
         for item in 0..4000 {
-            let crop = crop_box(1000, 1000, 1, 7, item);
+            let crop = crop_box(RandomCrop::COOP, 1000, 1000, 1, 7, item);
             areas += (crop.width * crop.height) as f64 / 1e6;
             logs += (crop.width as f64 / crop.height as f64).ln();
             flips += i32::from(is_flipped(1, 7, item));
@@ -91,8 +88,8 @@ mod tests {
     #[test]
     fn what_never_fits_is_cropped_in_the_middle() {
         // A crop of at least 8 % of the area cannot have an allowed ratio.
-        assert_eq!(crop_box(1000, 9, 1, 0, 0), Rect { top: 0, left: 494, height: 9, width: 12 });
-        assert_eq!(crop_box(9, 1000, 1, 0, 0), Rect { top: 494, left: 0, height: 12, width: 9 });
+        assert_eq!(crop_box(RandomCrop::COOP, 1000, 9, 1, 0, 0), Rect { top: 0, left: 494, height: 9, width: 12 });
+        assert_eq!(crop_box(RandomCrop::COOP, 9, 1000, 1, 0, 0), Rect { top: 494, left: 0, height: 12, width: 9 });
     }
 
     #[test]

@@ -16,8 +16,8 @@ pub use cache::DecodedCache;
 pub use decode::{Decoded, Format, decode, decode_with_alpha, read};
 pub use load::load_batch;
 pub use prefetch::prefetch;
-pub use preprocess::Preprocess;
-pub use resize::{Rect, resize, resize_crop};
+pub use preprocess::{Preprocess, RandomCrop, ResizeMode};
+pub use resize::{Interpolation, Rect, resize, resize_crop};
 
 use crate::{Error, Result};
 

@@ -1,7 +1,8 @@
 //! Preprocessing of images before they are encoded, for training and for testing.
 
-use super::{Decoded, Rect, Rgb8, augment, resize};
+use super::{Decoded, Interpolation, Rect, Rgb8, augment, resize};
 use crate::image::decode::divide_by_255;
+use serde::{Deserialize, Serialize};
 
 /// The size and the normalisation that a backbone's images need.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,32 +13,65 @@ pub struct Preprocess {
     pub mean: [f64; 3],
     /// Standard deviation of red, green and blue.
     pub std: [f64; 3],
+    /// How a test image becomes a square.
+    pub resize: ResizeMode,
+    /// The filter of resizing, of test and training images.
+    pub interpolation: Interpolation,
+    /// How training images are cropped.
+    pub crop: RandomCrop,
+}
+
+/// How a test image becomes a square.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResizeMode {
+    /// The shorter side is resized, and the middle cut out.
+    Shortest,
+    /// Both sides are resized, whatever their ratio.
+    Squash,
+}
+
+/// The range of random crops that training images are seen in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RandomCrop {
+    /// The part of an image's area that a crop covers.
+    pub scale: (f64, f64),
+    /// The width of a crop over its height.
+    pub ratio: (f64, f64),
+}
+
+impl RandomCrop {
+    /// CoOp's, which are torchvision's `RandomResizedCrop` where nothing else is said.
+    pub const COOP: Self = Self { scale: (0.08, 1.0), ratio: (3.0 / 4.0, 4.0 / 3.0) };
 }
 
 impl Preprocess {
-    /// CLIP's normalisation, with a side of `size` pixels.
-    pub fn clip(size: usize) -> Self {
-        Self { size, mean: [0.481_454_66, 0.457_827_5, 0.408_210_73], std: [0.268_629_54, 0.261_302_58, 0.275_777_11] }
-    }
-
     /// Describes everything that the pixels depend on besides the file, for the keys of stored features.
     pub fn id(&self) -> String {
-        let Self { size, mean, std } = self;
-        format!("pillow-13-bicubic size={size} mean={mean:?} std={std:?}")
+        let Self { size, mean, std, resize, interpolation, crop: RandomCrop { scale, ratio } } = self;
+        format!(
+            "pillow-13 {interpolation:?} {resize:?} size={size} mean={mean:?} std={std:?} scale={scale:?} ratio={ratio:?}"
+        )
     }
 
-    /// The test image: shorter side resized, centre cropped (torchvision's `Resize` and `CenterCrop`).
+    /// The test image: shorter side resized, centre cropped (torchvision's `Resize` and `CenterCrop`); or squashed.
     pub fn eval(&self, image: &Rgb8) -> Rgb8 {
-        let (width, height, window) = self.resize_and_center_crop(image);
-        resize::resize_window(image, Rect::of(image), width, height, window)
+        let (width, height, window) = match self.resize {
+            ResizeMode::Shortest => self.resize_and_center_crop(image),
+            ResizeMode::Squash => {
+                let side = self.size;
+                (side, side, Rect { top: 0, left: 0, height: side, width: side })
+            }
+        };
+        resize::resize_window(image, Rect::of(image), width, height, window, self.interpolation)
     }
 
     /// The training image of an epoch: random resized crop, and a flip with a probability of one half.
     ///
     /// `item` is the image's index in the few-shot sample.
     pub fn train(&self, image: &Rgb8, seed: u64, epoch: u32, item: u32) -> Rgb8 {
-        let crop = augment::crop_box(image.width, image.height, seed, epoch, item);
-        let mut out = resize::resize_crop(image, crop, self.size);
+        let crop = augment::crop_box(self.crop, image.width, image.height, seed, epoch, item);
+        let mut out = resize::resize_crop(image, crop, self.size, self.interpolation);
         if augment::is_flipped(seed, epoch, item) {
             augment::flip_horizontally(&mut out);
         }

@@ -1,4 +1,4 @@
-//! Pillow's bicubic resize of 8-bit images, bit for bit, with the sizes that torchvision uses.
+//! Pillow's bicubic and bilinear resize of 8-bit images, bit for bit, with the sizes that torchvision uses.
 //!
 //! Pillow (`libImaging/Resample.c`) makes the filter wide enough to cover all input pixels of an output pixel, rounds
 //! its weights to 22 binary digits, and resizes rows and columns one after the other, rounding to 8 bits in between.
@@ -7,7 +7,18 @@
 
 use super::Rgb8;
 use multiversion::multiversion;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
+
+/// The filter that resizing weighs pixels by, as Pillow has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interpolation {
+    /// Keys' cubic convolution, which OpenAI's models were trained with.
+    Bicubic,
+    /// A triangle.
+    Bilinear,
+}
 
 /// A part of an image, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +54,8 @@ impl Rect {
 ///
 /// When a side is zero.
 pub fn resize(image: &Rgb8, width: usize, height: usize) -> Rgb8 {
-    resize_window(image, Rect::of(image), width, height, Rect { top: 0, left: 0, height, width })
+    let window = Rect { top: 0, left: 0, height, width };
+    resize_window(image, Rect::of(image), width, height, window, Interpolation::Bicubic)
 }
 
 /// Cuts `crop` out of the image and resizes it to `side`×`side` pixels (torchvision's `resized_crop`).
@@ -51,8 +63,8 @@ pub fn resize(image: &Rgb8, width: usize, height: usize) -> Rgb8 {
 /// # Panics
 ///
 /// When `crop` is empty or reaches beyond the image.
-pub fn resize_crop(image: &Rgb8, crop: Rect, side: usize) -> Rgb8 {
-    resize_window(image, crop, side, side, Rect { top: 0, left: 0, height: side, width: side })
+pub fn resize_crop(image: &Rgb8, crop: Rect, side: usize, interpolation: Interpolation) -> Rgb8 {
+    resize_window(image, crop, side, side, Rect { top: 0, left: 0, height: side, width: side }, interpolation)
 }
 
 /// Cuts `crop` out of the image, resizes it to `width`×`height` pixels, and cuts `window` out of the result.
@@ -62,13 +74,20 @@ pub fn resize_crop(image: &Rgb8, crop: Rect, side: usize) -> Rgb8 {
 /// # Panics
 ///
 /// When a rectangle is empty or reaches beyond what it is cut from.
-pub(super) fn resize_window(image: &Rgb8, crop: Rect, width: usize, height: usize, window: Rect) -> Rgb8 {
+pub(super) fn resize_window(
+    image: &Rgb8,
+    crop: Rect,
+    width: usize,
+    height: usize,
+    window: Rect,
+    interpolation: Interpolation,
+) -> Rgb8 {
     let fits = |rect: Rect, width, height| {
         rect.width > 0 && rect.height > 0 && rect.columns().end <= width && rect.rows().end <= height
     };
     assert!(fits(crop, image.width, image.height) && fits(window, width, height), "{crop:?} {window:?} of {image:?}");
-    let across = Weights::new(crop.width, width, window.columns());
-    let down = Weights::new(crop.height, height, window.rows());
+    let across = Weights::new(crop.width, width, window.columns(), interpolation);
+    let down = Weights::new(crop.height, height, window.rows(), interpolation);
     let (columns, rows) = (across.inputs(), down.inputs());
     // The rows and columns of the crop that are needed.
     let row = |y: usize| &image.row(crop.top + rows.start + y)[3 * (crop.left + columns.start)..][..3 * columns.len()];
@@ -193,10 +212,14 @@ struct Weights {
 
 impl Weights {
     /// The weights for resizing `input` pixels to `output` pixels, only for the output pixels in `window`.
-    fn new(input: usize, output: usize, window: Range<usize>) -> Self {
+    fn new(input: usize, output: usize, window: Range<usize>, interpolation: Interpolation) -> Self {
+        let (filter, reach): (fn(f64) -> f64, f64) = match interpolation {
+            Interpolation::Bicubic => (bicubic, 2.0),
+            Interpolation::Bilinear => (|x| (1.0 - x.abs()).max(0.0), 1.0),
+        };
         let scale = input as f64 / output as f64;
         let stretch = scale.max(1.0);
-        let support = 2.0 * stretch;
+        let support = reach * stretch;
         let mut all = Self { first: vec![], ends: vec![], values: vec![] };
         let mut exact: Vec<f64> = vec![];
         for x in window {
@@ -205,7 +228,7 @@ impl Weights {
             let first = (center - support + 0.5) as usize;
             let end = ((center + support + 0.5) as usize).min(input);
             exact.clear();
-            exact.extend((first..end).map(|i| bicubic((i as f64 - center + 0.5) * (1.0 / stretch))));
+            exact.extend((first..end).map(|i| filter((i as f64 - center + 0.5) * (1.0 / stretch))));
             let sum: f64 = exact.iter().sum();
             all.first.push(first);
             all.values.extend(exact.iter().map(|w| fixed_point(w / sum)));

@@ -28,6 +28,11 @@ impl Predictions {
         self.predicted.iter().zip(&self.labels).filter(|(predicted, label)| predicted == label).count() as u64
     }
 
+    /// Adds a batch that was classified.
+    pub fn extend(&mut self, batch: Classified) {
+        self.predicted.extend(batch.classes);
+    }
+
     /// Top-1 accuracy in percent: correct predictions over all (`dassl/evaluation/evaluator.py`).
     pub fn accuracy(&self) -> f64 {
         100.0 * self.correct() as f64 / self.labels.len() as f64
@@ -91,11 +96,36 @@ impl std::fmt::Debug for TestInputs<'_> {
     }
 }
 
-/// Predicts the classes of test images from the method's logits.
+/// A batch of images that was classified.
+#[derive(Debug)]
+pub struct Classified {
+    /// The logits `[images, classes]`, all of them finite.
+    pub logits: Tensor,
+    /// The class of each image whose logit is the highest.
+    pub classes: Vec<u32>,
+}
+
+/// Classifies images by the method's logits, and hands on each batch.
 ///
 /// # Errors
 ///
-/// When an image cannot be read, or the method fails or its logits do not have the shape `[images, classes]`.
+/// When an image cannot be read, the method fails or its logits have another shape than `[images, classes]` or are not
+/// finite, and what `on_batch` fails with.
+pub fn classify(
+    method: &mut dyn Method,
+    inputs: &TestInputs<'_>,
+    classes: usize,
+    services: &Services<'_>,
+    on_batch: &mut dyn FnMut(Classified) -> Result<()>,
+) -> Result<()> {
+    classify_by(inputs, classes, |batch| Ok(method.logits(batch, services)?), on_batch)
+}
+
+/// Predicts the classes of test images by the method's logits.
+///
+/// # Errors
+///
+/// As those of [`classify`].
 pub fn evaluate(
     method: &mut dyn Method,
     inputs: &TestInputs<'_>,
@@ -103,7 +133,12 @@ pub fn evaluate(
     classes: usize,
     services: &Services<'_>,
 ) -> Result<Predictions> {
-    predict(inputs, labels, classes, |batch| Ok(method.logits(batch, services)?))
+    let mut predictions = Predictions { predicted: Vec::with_capacity(labels.len()), labels: labels.to_vec() };
+    classify(method, inputs, classes, services, &mut |batch| {
+        predictions.extend(batch);
+        Ok(())
+    })?;
+    Ok(predictions)
 }
 
 /// Logits `[images, classes]` of zero-shot CLIP: the prompts are the template with each class name in it
@@ -123,16 +158,21 @@ pub fn zero_shot_predictions(
     let text = no_grad(|| backbone.encode_strings(&prompts).map(|text| unit(&text)))?;
     let scale = backbone.spec().logit_scale;
     let inputs = TestInputs::features(features);
-    predict(&inputs, labels, class_names.len(), |batch| Ok(unit(batch.features()?).f_matmul(&text.tr())? * scale))
+    let logits_of = |batch: &Batch| Ok(unit(batch.features()?).f_matmul(&text.tr())? * scale);
+    let mut predictions = Predictions { predicted: Vec::with_capacity(labels.len()), labels: labels.to_vec() };
+    classify_by(&inputs, class_names.len(), logits_of, &mut |batch| {
+        predictions.extend(batch);
+        Ok(())
+    })?;
+    Ok(predictions)
 }
 
-fn predict(
+fn classify_by(
     inputs: &TestInputs<'_>,
-    labels: &[u32],
     classes: usize,
     mut logits_of: impl FnMut(&Batch) -> Result<Tensor>,
-) -> Result<Predictions> {
-    let mut predicted = Vec::with_capacity(labels.len());
+    on_batch: &mut dyn FnMut(Classified) -> Result<()>,
+) -> Result<()> {
     for batch in inputs.batches() {
         let batch = batch?;
         let logits = no_grad(|| logits_of(&batch))?;
@@ -149,7 +189,7 @@ fn predict(
             ));
         }
         let best: Vec<i64> = Vec::try_from(&logits.argmax(-1, false).to_device(Device::Cpu))?;
-        predicted.extend(best.into_iter().map(|class| class as u32));
+        on_batch(Classified { logits, classes: best.into_iter().map(|class| class as u32).collect() })?;
     }
-    Ok(Predictions { predicted, labels: labels.to_vec() })
+    Ok(())
 }

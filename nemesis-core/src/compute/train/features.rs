@@ -61,7 +61,7 @@ impl Features {
     /// decoded few-shot images are kept, because they are cropped again in every epoch. `contents` knows the images'
     /// hashes.
     pub fn new(spec: &BackboneSpec, pool: Option<Pool>, decoded: usize, contents: Contents) -> Self {
-        let preprocess = Preprocess::clip(spec.image_size as usize);
+        let preprocess = spec.preprocess.clone();
         Self { preprocess, pool, contents, hashes: HashMap::new(), decoded, test: HashMap::new(), training: None }
     }
 
@@ -251,8 +251,8 @@ fn paths(folder: &Path, samples: &[Sample]) -> Vec<PathBuf> {
 ///
 /// When an image cannot be read; the message names it.
 pub fn encode_images(backbone: &dyn Backbone, paths: &[PathBuf]) -> Result<Tensor> {
-    let preprocess = Preprocess::clip(backbone.spec().image_size as usize);
-    encode(backbone, &preprocess, paths, &DecodedCache::new(0), |_, picture| preprocess.eval(picture))
+    let preprocess = &backbone.spec().preprocess;
+    encode(backbone, preprocess, paths, &DecodedCache::new(0), |_, picture| preprocess.eval(picture))
 }
 
 /// Decodes, transforms and encodes images in batches, decoding the next batch meanwhile. `transform` gets an image's

@@ -14,7 +14,7 @@ mod services;
 mod training;
 
 pub use context::{Corruption, CorruptionKind, context_norms, corrupt};
-pub use evaluation::{Predictions, TestInputs, evaluate, zero_shot_predictions};
+pub use evaluation::{Classified, Predictions, TestInputs, classify, evaluate, zero_shot_predictions};
 pub use features::{Features, encode_images};
 pub use optimiser::Sgd;
 pub use pictures::{Pictures, Seen};

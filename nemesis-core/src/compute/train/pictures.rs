@@ -40,7 +40,7 @@ pub struct Seen {
 impl Pictures {
     /// Image files with the preprocessing of test images.
     pub fn of_files(backbone: &dyn Backbone, paths: Vec<PathBuf>) -> Self {
-        let preprocess = Preprocess::clip(backbone.spec().image_size as usize);
+        let preprocess = backbone.spec().preprocess.clone();
         Self { preprocess, paths, decoded: Arc::new(DecodedCache::new(0)), augmentation: None }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::Result;
 use crate::backbone::{Backbone, BackboneSpec, ClassPrompts, Origin};
+use crate::image::{Interpolation, Preprocess, RandomCrop, ResizeMode};
 use crate::method::testing::{ToyHost, ToyTower};
 use crate::method::{Batch, ClassPosition, Needs, Task};
 use crate::train::{Recompute, Services};
@@ -21,7 +22,14 @@ impl Stage {
         let host = ToyHost::new(classes).of_kind(kind);
         let task = host.task();
         let spec = BackboneSpec {
-            image_size: 8,
+            preprocess: Preprocess {
+                size: 8,
+                mean: [0.0; 3],
+                std: [1.0; 3],
+                resize: ResizeMode::Squash,
+                interpolation: Interpolation::Bilinear,
+                crop: RandomCrop::COOP,
+            },
             embed_dim: task.embed_dim,
             width: task.width,
             context_length: ToyTower::CONTEXT_LENGTH,
@@ -106,6 +114,14 @@ impl Backbone for ToyBackbone {
 
     fn embed_text(&self, text: &str) -> Result<Tensor> {
         Ok(self.tower.embeddings(&text.split_whitespace().collect::<Vec<_>>())?)
+    }
+
+    fn embed_tokens(&self, tokens: &[i64]) -> Result<Tensor> {
+        self.embed_text(&tokens.iter().map(|token| char::from(*token as u8)).collect::<String>())
+    }
+
+    fn start_token(&self) -> i64 {
+        0
     }
 
     fn class_prompts(&self, class_names: &[String], _context_vectors: usize) -> Result<ClassPrompts> {

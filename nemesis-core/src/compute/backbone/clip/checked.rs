@@ -6,6 +6,7 @@ use super::image::ImageTower;
 use super::text::TextTower;
 use super::tokenizer::END;
 use super::weights::Weights;
+use crate::backbone::Config;
 use crate::{Error, Result};
 use tch::{Kind, Tensor};
 
@@ -20,15 +21,16 @@ const OTHER_HEADS: [(i64, i64); 4] = [(1280, 80), (1408, 88), (1664, 104), (1792
 const MOST_NAMED: usize = 3;
 
 /// Checks sizes that the tensors alone would allow, and OpenAI's models do not have.
-pub(super) fn check_sizes(image: &ImageTower, text: Option<&TextTower>) -> Result<()> {
+pub(super) fn check_sizes(image: &ImageTower, text: Option<&TextTower>, config: &Config) -> Result<()> {
     if let ImageTower::VisionTransformer(tower) = image
-        && let Some((width, heads)) = OTHER_HEADS.iter().find(|(width, _)| *width == tower.width())
+        && let Some((width, heads)) =
+            OTHER_HEADS.iter().find(|(width, heads)| *width == tower.width() && *heads != config.image_head_width)
     {
         return Err(Error::new(format!(
             "the image tower is {width} wide, and models of that width have attention heads {heads} wide"
         ))
-        .expected("heads 64 wide, as OpenAI's models have them")
-        .help("this model is not read yet; give one of OpenAI's"));
+        .expected(format!("heads {} wide, as its configuration has them", config.image_head_width))
+        .help("put the configuration that belongs to it beside the file, or name it with `--weights-config FILE`"));
     }
     if let Some(text) = text {
         let (vocabulary, length) = (text.vocabulary(), text.context_length());
@@ -37,9 +39,9 @@ pub(super) fn check_sizes(image: &ImageTower, text: Option<&TextTower>) -> Resul
                 .expected(format!("{}, the tokens of OpenAI's vocabulary", END + 1))
                 .help("a model of another vocabulary would be given wrong tokens; give one of OpenAI's"));
         }
-        if length != CONTEXT_LENGTH {
+        if length != config.context_length {
             return Err(Error::new(format!("the weight `positional_embedding` has {length} rows"))
-                .expected(format!("{CONTEXT_LENGTH}, the longest prompt of OpenAI's models in tokens"))
+                .expected(format!("{}, the longest prompt in tokens by its configuration", config.context_length))
                 .help("models of longer or shorter prompts, such as LongCLIP, are not read yet"));
         }
         if text.embed_dim() != image.embed_dim() {

@@ -1,6 +1,6 @@
 //! Models under other names than OpenAI's: what they are, since "a weight is missing" would tell nobody.
 
-use super::checkpoint::Checkpoint;
+use crate::backbone::Checkpoint;
 use crate::{Error, Result};
 use std::path::Path;
 

@@ -5,13 +5,14 @@
 
 use super::batches::in_batches;
 use super::half::is_half;
-use super::layers::{Block, HEAD_WIDTH, LayerNorm, Linear, attend, quick_gelu};
+use super::layers::{Block, LayerNorm, Linear, attend};
 use super::prompts::Prompts;
 use super::text::TextTower;
 use super::tree::{Forest, Node};
+use crate::backbone::Activation;
 use tch::{Kind, Tensor};
 
-/// The constant of [`quick_gelu`].
+/// The constant of [`Activation::QuickGelu`].
 const GELU: f64 = 1.702;
 
 /// A text tower and its layers arranged for speed.
@@ -30,11 +31,12 @@ struct Layer {
     keys_values: Linear,
     out_proj: Linear,
     ln_2: LayerNorm,
-    /// `1.702 (W x + b)` and `W x / 1.702 + b` make the unit between them a SiLU, which is one operation and not three.
+    /// With QuickGELU `1.702 (W x + b)` and `W x / 1.702 + b` make the unit between them a SiLU, which is one operation and not three.
     /// Weights of half types stay as they are, as scaling would round them once more.
     c_fc: Linear,
     c_proj: Linear,
-    activation: fn(&Tensor) -> Tensor,
+    /// The activation, where it is no SiLU.
+    activation: Option<Activation>,
     heads: i64,
 }
 
@@ -206,14 +208,14 @@ impl Layer {
     fn new(block: &Block) -> Self {
         let width = block.out_proj.bias.size()[0];
         let part = |start, length| [&block.in_proj.weight, &block.in_proj.bias].map(|t| t.narrow(0, start, length));
-        let [query_weight, query_bias] = part(0, width).map(|t| t / (HEAD_WIDTH as f64).sqrt());
+        let [query_weight, query_bias] = part(0, width).map(|t| t / ((width / block.heads) as f64).sqrt());
         let [weight, bias] = part(width, 2 * width);
         let [c_fc, c_proj] = [&block.c_fc, &block.c_proj];
-        let (c_fc, c_proj, activation): (_, _, fn(&Tensor) -> Tensor) = if is_half(c_fc.kind) {
-            (c_fc.shallow_clone(), c_proj.shallow_clone(), quick_gelu)
+        let (c_fc, c_proj, activation) = if is_half(c_fc.kind) || block.activation != Activation::QuickGelu {
+            (c_fc.shallow_clone(), c_proj.shallow_clone(), Some(block.activation))
         } else {
             let scaled = c_fc.with(&(&c_fc.weight * GELU), &(&c_fc.bias * GELU));
-            (scaled, c_proj.with(&(&c_proj.weight / GELU), &c_proj.bias), Tensor::silu)
+            (scaled, c_proj.with(&(&c_proj.weight / GELU), &c_proj.bias), None)
         };
         Self {
             ln_1: block.ln_1.shallow_clone(),
@@ -248,13 +250,13 @@ impl Layer {
     fn rest(&self, x: &Tensor, queries: &Tensor, keys_values: &Tensor, mask: Option<&Tensor>) -> Tensor {
         let x = x + self.out_proj.forward(&self.attend(queries, keys_values, mask));
         let hidden = self.c_fc.forward(&self.ln_2.forward(&x));
-        x + self.c_proj.forward(&(self.activation)(&hidden))
+        x + self.c_proj.forward(&self.activation.map_or_else(|| hidden.silu(), |activation| activation.of(&hidden)))
     }
 
     fn attend(&self, queries: &Tensor, keys_values: &Tensor, mask: Option<&Tensor>) -> Tensor {
         let (sequences, rows, width) = queries.size3().expect("queries have three dimensions");
-        let queries = queries.view([sequences, rows, self.heads, HEAD_WIDTH]).transpose(1, 2);
-        let keys_values = keys_values.view([sequences, -1, 2, self.heads, HEAD_WIDTH]);
+        let queries = queries.view([sequences, rows, self.heads, -1]).transpose(1, 2);
+        let keys_values = keys_values.view([sequences, -1, 2, self.heads, width / self.heads]);
         let [keys, values] = [0, 1].map(|part| keys_values.select(2, part).transpose(1, 2));
         attend([&queries, &keys, &values], mask, mask.is_none(), Some(1.0))
             .transpose(1, 2)

@@ -2,11 +2,9 @@
 
 use super::half::{computed_in, is_half};
 use super::weights::Weights;
+use crate::backbone::Activation;
 use crate::{Error, Result};
 use tch::{Kind, Tensor};
-
-/// The width of one attention head in all of OpenAI's models.
-pub(super) const HEAD_WIDTH: i64 = 64;
 
 /// A product with a weight, or a convolution, whose input and output are rounded to `kind`, while the weight is of the
 /// type that it is computed in.
@@ -67,24 +65,24 @@ impl Linear {
 pub(super) struct LayerNorm {
     pub(super) weight: Tensor,
     pub(super) bias: Tensor,
+    /// What keeps it from dividing by zero.
+    epsilon: f64,
 }
 
 impl LayerNorm {
-    /// PyTorch's default, which CLIP keeps.
-    pub(super) const EPSILON: f64 = 1e-5;
-
     pub(super) fn from_weights(weights: &Weights, name: &str, width: i64) -> Result<Self> {
         let weight = weights.get(&format!("{name}.weight"), &[width])?;
-        Ok(Self { weight, bias: weights.get(&format!("{name}.bias"), &[width])? })
+        let epsilon = if of_image(name) { weights.config().image_epsilon } else { weights.config().text_epsilon };
+        Ok(Self { weight, bias: weights.get(&format!("{name}.bias"), &[width])?, epsilon })
     }
 
     pub(super) fn shallow_clone(&self) -> Self {
-        Self { weight: self.weight.shallow_clone(), bias: self.bias.shallow_clone() }
+        Self { weight: self.weight.shallow_clone(), bias: self.bias.shallow_clone(), epsilon: self.epsilon }
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Tensor {
         let normalise = |x: &Tensor, weight: &Tensor, bias: &Tensor| {
-            x.layer_norm(weight.size(), Some(weight), Some(bias), Self::EPSILON, false)
+            x.layer_norm(weight.size(), Some(weight), Some(bias), self.epsilon, false)
         };
         if is_half(x.kind()) {
             let [wide, weight, bias] = [x, &self.weight, &self.bias].map(|t| t.to_kind(Kind::Float));
@@ -96,8 +94,24 @@ impl LayerNorm {
 }
 
 /// CLIP's approximation of the Gaussian error linear unit.
-pub(super) fn quick_gelu(x: &Tensor) -> Tensor {
+fn quick_gelu(x: &Tensor) -> Tensor {
     x * (x * 1.702).sigmoid()
+}
+
+impl Activation {
+    /// Its values.
+    pub(super) fn of(self, x: &Tensor) -> Tensor {
+        match self {
+            Self::QuickGelu => quick_gelu(x),
+            Self::Gelu => x.gelu("none"),
+            Self::GeluTanh => x.gelu("tanh"),
+        }
+    }
+}
+
+/// Whether a weight is one of the image tower.
+fn of_image(name: &str) -> bool {
+    name.starts_with("visual.")
 }
 
 /// A residual attention block: attention and a two-layer perceptron, each after a layer normalisation.
@@ -111,21 +125,26 @@ pub(super) struct Block {
     pub(super) c_fc: Linear,
     pub(super) c_proj: Linear,
     pub(super) heads: i64,
+    pub(super) activation: Activation,
 }
 
 impl Block {
     /// All blocks under `prefix` (`transformer.resblocks.`), in order.
     pub(super) fn all_from_weights(weights: &Weights, prefix: &str, width: i64) -> Result<Vec<Self>> {
         let layers = weights.count_modules(prefix)?;
-        if layers == 0 || width % HEAD_WIDTH != 0 {
+        let config = weights.config();
+        let head_width = if of_image(prefix) { config.image_head_width } else { config.text_head_width };
+        if layers == 0 || width % head_width != 0 {
             return Err(Error::new(format!("{layers} transformer layers of width {width} under `{prefix}`"))
-                .expected(format!("at least one layer, and a width that is a multiple of {HEAD_WIDTH}"))
+                .expected(format!("at least one layer, and a width that is a multiple of {head_width}"))
                 .help("give a checkpoint of a CLIP model with OpenAI's weight names"));
         }
-        (0..layers).map(|layer| Self::from_weights(weights, &format!("{prefix}{layer}"), width)).collect()
+        (0..layers)
+            .map(|layer| Self::from_weights(weights, &format!("{prefix}{layer}"), width, width / head_width))
+            .collect()
     }
 
-    fn from_weights(weights: &Weights, name: &str, width: i64) -> Result<Self> {
+    fn from_weights(weights: &Weights, name: &str, width: i64, heads: i64) -> Result<Self> {
         let in_proj = [format!("{name}.attn.in_proj_weight"), format!("{name}.attn.in_proj_bias")];
         Ok(Self {
             ln_1: LayerNorm::from_weights(weights, &format!("{name}.ln_1"), width)?,
@@ -134,7 +153,8 @@ impl Block {
             ln_2: LayerNorm::from_weights(weights, &format!("{name}.ln_2"), width)?,
             c_fc: Linear::from_weights(weights, &format!("{name}.mlp.c_fc"), width, 4 * width)?,
             c_proj: Linear::from_weights(weights, &format!("{name}.mlp.c_proj"), 4 * width, width)?,
-            heads: width / HEAD_WIDTH,
+            heads,
+            activation: weights.config().activation,
         })
     }
 
@@ -146,7 +166,7 @@ impl Block {
 
     fn attention(&self, x: &Tensor, causal: bool) -> Tensor {
         let (sequences, tokens, width) = (x.size()[0], x.size()[1], x.size()[2]);
-        let heads = self.in_proj.forward(x).view([sequences, tokens, 3, self.heads, HEAD_WIDTH]);
+        let heads = self.in_proj.forward(x).view([sequences, tokens, 3, self.heads, -1]);
         // `[3, sequences, heads, tokens, head width]`
         let heads = heads.permute([2, 0, 3, 1, 4]);
         let [queries, keys, values] = [0, 1, 2].map(|part| heads.select(0, part));
@@ -155,6 +175,6 @@ impl Block {
     }
 
     fn perceptron(&self, x: &Tensor) -> Tensor {
-        self.c_proj.forward(&quick_gelu(&self.c_fc.forward(x)))
+        self.c_proj.forward(&self.activation.of(&self.c_fc.forward(x)))
     }
 }

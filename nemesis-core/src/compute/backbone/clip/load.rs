@@ -2,21 +2,30 @@
 
 use super::buffers::{check_buffers, is_harmless};
 use super::checked::{check_numbers, check_sizes, check_strangers};
-use super::checkpoint::Checkpoint;
 use super::foreign::refuse_foreign;
 use super::frozen::FrozenText;
 use super::image::ImageTower;
+use super::layout::{Layout, to_openai};
 use super::text::TextTower;
+use super::vit::VisionTransformer;
 use super::weights::Weights;
 use super::{Clip, TextPath};
-use crate::backbone::{Assumption, BackboneSpec, Origin, known};
+use crate::backbone::described::{self, Described};
+use crate::backbone::open::Family;
+use crate::backbone::origin::METADATA_KEY;
+use crate::backbone::{Assumption, BackboneSpec, Checkpoint, Config, Origin, Request, known};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tch::{Device, Kind};
 
-/// The key of a safetensors file's metadata under which it says what its tensors do not tell.
-pub const METADATA_KEY: &str = "weights_config";
+/// CLIP among the families.
+pub(in crate::compute::backbone) const FAMILY: Family = Family {
+    // What is CLIP under other names is told so, too.
+    knows: |_| true,
+    inspect: |checkpoint, request| Ok(Read::new(checkpoint, request.weights, request.assume, request.rounds_to)?.spec),
+    open: |checkpoint, request| Ok(Box::new(Clip::of(checkpoint, request)?)),
+};
 
 impl Clip {
     /// Reads a checkpoint: safetensors, OpenAI's TorchScript `.pt`, or a state dict of `torch.save`. The shape of the
@@ -37,7 +46,7 @@ impl Clip {
     ///
     /// As those of [`Self::load`].
     pub fn load_assuming(path: &Path, assume: Option<Assumption>, device: Device, kind: Kind) -> Result<Self> {
-        Self::read(path, assume, device, [kind; 2])
+        Self::read(&Request::new(path, assume, device, kind))
     }
 
     /// The model as it trains in mixed precision, beside [`Self::load_assuming`] in single precision that evaluates: what
@@ -48,25 +57,18 @@ impl Clip {
     ///
     /// As those of [`Self::load`].
     pub fn load_mixed(path: &Path, assume: Option<Assumption>, device: Device) -> Result<Self> {
-        Self::read(path, assume, device, [Kind::Float, Kind::Half])
+        Self::read(&Request::new(path, assume, device, Kind::Float).mixed())
     }
 
-    /// What [`Self::load_assuming`] would make of a checkpoint, with all of its errors, without converting anything.
-    ///
-    /// # Errors
-    ///
-    /// As those of [`Self::load`].
-    pub fn inspect(path: &Path, assume: Option<Assumption>, kind: Kind) -> Result<BackboneSpec> {
-        let checkpoint = Checkpoint::read(path)?;
-        Read::new(checkpoint, path, assume, kind).map(|read| read.spec).map_err(|e| e.at(path))
+    fn read(request: &Request<'_>) -> Result<Self> {
+        Self::of(Checkpoint::read(request.weights)?, request).map_err(|e| e.at(request.weights))
     }
 
-    /// A model whose features are of the first type, and whose products are rounded to the second.
-    fn read(path: &Path, assume: Option<Assumption>, device: Device, [kind, rounds_to]: [Kind; 2]) -> Result<Self> {
-        let checkpoint = Checkpoint::read(path)?;
-        let Read { weights, spec } = Read::new(checkpoint, path, assume, rounds_to).map_err(|e| e.at(path))?;
+    fn of(checkpoint: Checkpoint, request: &Request<'_>) -> Result<Self> {
+        let Request { device, kind, rounds_to, .. } = *request;
+        let Read { weights, spec } = Read::new(checkpoint, request.weights, request.assume, rounds_to)?;
         let _guard = tch::no_grad_guard();
-        let (image, text) = towers(&weights.to(device, rounds_to)).map_err(|e| e.at(path))?;
+        let (image, text) = towers(&weights.to(device, rounds_to))?;
         let text = text.map(|text| if kind == rounds_to { text } else { text.mixed() });
         let spec = BackboneSpec { device, kind, rounds_to, ..spec };
         Ok(Self { spec, image: image.frozen(), text: text.map(FrozenText::new), path: TextPath::default() })
@@ -81,17 +83,23 @@ struct Read {
 
 impl Read {
     /// Checks everything that can be wrong about a checkpoint whose numbers are to be of type `kind`.
-    fn new(checkpoint: Checkpoint, path: &Path, assume: Option<Assumption>, kind: Kind) -> Result<Self> {
-        refuse_foreign(&checkpoint, path)?;
-        let origin = origin(&checkpoint, path, assume);
+    fn new(mut checkpoint: Checkpoint, path: &Path, assume: Option<Assumption>, kind: Kind) -> Result<Self> {
+        let layout = to_openai(&mut checkpoint)?;
+        refuse_foreign(&checkpoint, &checkpoint.file)?;
+        let described = described_beside(&checkpoint, layout)?;
+        let origin = origin(&checkpoint, path, assume, layout, described.as_ref());
+        let config = origin.as_ref().map_or(Config::OPENAI, |origin| origin.config());
         if let Ok(Origin::Metadata(Assumption::OpenAi) | Origin::Assumed(Assumption::OpenAi)) = origin {
             refuse_other_activation(&checkpoint.metadata)?;
         }
         let Checkpoint { tensors, hash, beside, .. } = checkpoint;
-        let weights = Weights::new(tensors);
+        let weights = Weights::new(tensors).with_config(config);
         let (image, text) = towers(&weights)?;
         let logit_scale = weights.get("logit_scale", &[])?;
-        check_sizes(&image, text.as_ref())?;
+        check_sizes(&image, text.as_ref(), &config)?;
+        if let (Ok(Origin::Beside(file, _)), Some(described)) = (&origin, &described) {
+            check_described(file, described, &image, text.as_ref())?;
+        }
         let shape = shape(&image, text.as_ref());
         if let Ok(Origin::Metadata(Assumption::OpenAi) | Origin::Assumed(Assumption::OpenAi)) = origin
             && let Some(differs) = known::other_depth(&shape)
@@ -113,7 +121,7 @@ impl Read {
                 .expected("a factor above zero: 100 in OpenAI's models"));
         }
         let spec = BackboneSpec {
-            image_size: image.image_size(),
+            preprocess: config.preprocess(image.image_size() as usize),
             embed_dim: image.embed_dim(),
             width: text.as_ref().map_or(0, TextTower::width),
             context_length: text.as_ref().map_or(0, TextTower::context_length),
@@ -159,6 +167,39 @@ fn towers(weights: &Weights) -> Result<(ImageTower, Option<TextTower>)> {
     Ok((image, has_text.then(|| TextTower::from_weights(weights)).transpose()?))
 }
 
+/// What a file beside the weights says of them, in the form that belongs to their layout.
+fn described_beside(checkpoint: &Checkpoint, layout: Layout) -> Result<Option<Described>> {
+    let path = checkpoint.file.with_file_name(layout.config_file());
+    if path.is_file() { described::file(&path).map(Some) } else { Ok(None) }
+}
+
+/// Refuses a configuration that is about a model of other sizes.
+fn check_described(file: &str, described: &Described, image: &ImageTower, text: Option<&TextTower>) -> Result<()> {
+    let vision = match image {
+        ImageTower::VisionTransformer(tower) => Some(tower),
+        ImageTower::ModifiedResNet(_) => None,
+    };
+    for (name, said) in &described.sizes {
+        let found = match *name {
+            "dimensions" => Some(image.embed_dim()),
+            "image size" => Some(image.image_size()),
+            "image width" => vision.map(VisionTransformer::width),
+            "image layers" => vision.map(VisionTransformer::layers),
+            "patch size" => vision.map(VisionTransformer::patch),
+            "text width" => text.map(TextTower::width),
+            "text layers" => text.map(|text| text.blocks.len() as i64),
+            _ => None,
+        };
+        if let Some(found) = found.filter(|found| found != said) {
+            return Err(Error::new(format!(
+                "`{file}` beside the weights says {name} {said}, and the weights have {found}"
+            ))
+            .help("it is about another model, or the weights are not those that it came with"));
+        }
+    }
+    Ok(())
+}
+
 /// All sizes in words.
 fn shape(image: &ImageTower, text: Option<&TextTower>) -> String {
     let parts = [Some(image.shape()), text.map(TextTower::shape), Some(format!("{} dimensions", image.embed_dim()))];
@@ -166,7 +207,13 @@ fn shape(image: &ImageTower, text: Option<&TextTower>) -> String {
 }
 
 /// How it is known what the tensors do not tell.
-fn origin(checkpoint: &Checkpoint, path: &Path, assume: Option<Assumption>) -> Result<Origin> {
+fn origin(
+    checkpoint: &Checkpoint,
+    path: &Path,
+    assume: Option<Assumption>,
+    layout: Layout,
+    beside: Option<&Described>,
+) -> Result<Origin> {
     if let Some(published) = checkpoint.sha256.as_deref().and_then(known::by_sha256) {
         return Ok(Origin::Published(published));
     }
@@ -176,7 +223,18 @@ fn origin(checkpoint: &Checkpoint, path: &Path, assume: Option<Assumption>) -> R
         return Ok(Origin::Script);
     }
     if let Some(said) = checkpoint.metadata.get(METADATA_KEY) {
-        return said.parse().map(Origin::Metadata).map_err(|e: Error| e.context(format!("metadata `{METADATA_KEY}`")));
+        return Assumption::said(said)
+            .map(Origin::Metadata)
+            .map_err(|e: Error| e.context(format!("metadata `{METADATA_KEY}`")));
+    }
+    if let Some(described) = beside {
+        let file = layout.config_file();
+        if let Some(other) = assume.map(Assumption::config).filter(|config| *config != described.config) {
+            return Err(Error::new(format!("`{file}` beside the weights says {}", described.config))
+                .expected(format!("{other}, by --weights-config"))
+                .help("leave --weights-config out, or move the weights away from that file if it is not about them"));
+        }
+        return Ok(Origin::Beside(file, described.config));
     }
     assume.map(Origin::Assumed).ok_or_else(|| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -186,8 +244,12 @@ fn origin(checkpoint: &Checkpoint, path: &Path, assume: Option<Assumption>) -> R
         ))
         .expected("a file that OpenAI published (`nemesis backbone fetch`), or a word on what this one leaves open")
         .help(
-            "if it is OpenAI's model in another format, or was trained on from it, say `--weights-config openai`; others, \
-             such as open_clip's of LAION-2B and DataComp, have another activation and are not read yet",
+            format!(
+                "others, such as open_clip's of LAION-2B and DataComp, have another activation: put their `{}` beside the \
+                 file, or name it with `--weights-config FILE`; if it is OpenAI's model in another format, or was trained on \
+                 from it, say `--weights-config openai`",
+                layout.config_file()
+            ),
         )
     })
 }
@@ -310,6 +372,7 @@ mod tests {
     #[test]
     fn a_published_file_is_known_by_its_sum_whatever_else_is_said_of_it() {
         let mut checkpoint = Checkpoint {
+            file: "B16.pt".into(),
             classes: None,
             tensors: BTreeMap::new(),
             epoch: None,
@@ -320,12 +383,15 @@ mod tests {
             beside: Vec::new(),
         };
         let path = Path::new("B16.pt");
-        let found = origin(&checkpoint, path, Some(Assumption::OpenAi)).unwrap();
+        let found = origin(&checkpoint, path, Some(Assumption::OpenAi), Layout::OpenAi, None).unwrap();
         assert_eq!((found.known_as(), found.assumed()), (Some("RN50"), None));
         checkpoint.sha256 = Some(known::sha256(b"another"));
-        assert_eq!(origin(&checkpoint, path, None).unwrap(), Origin::Script);
+        assert_eq!(origin(&checkpoint, path, None, Layout::OpenAi, None).unwrap(), Origin::Script);
         checkpoint.modules = vec!["open_clip.model.CLIP".to_owned()];
-        assert!(origin(&checkpoint, path, None).is_err());
-        assert_eq!(origin(&checkpoint, path, Some(Assumption::OpenAi)).unwrap(), Origin::Assumed(Assumption::OpenAi));
+        assert!(origin(&checkpoint, path, None, Layout::OpenAi, None).is_err());
+        assert_eq!(
+            origin(&checkpoint, path, Some(Assumption::OpenAi), Layout::OpenAi, None).unwrap(),
+            Origin::Assumed(Assumption::OpenAi)
+        );
     }
 }

@@ -8,13 +8,14 @@
 mod batches;
 mod buffers;
 mod checked;
-pub(crate) mod checkpoint;
 mod foreign;
 mod frozen;
 mod half;
 mod image;
 mod layers;
+mod layout;
 mod load;
+mod preprocess;
 mod prompts;
 mod resnet;
 mod text;
@@ -24,9 +25,9 @@ mod tree;
 mod vit;
 mod weights;
 
-pub use checkpoint::Checkpoint;
 pub use image::ImageTower;
-pub use load::METADATA_KEY;
+pub(super) use load::FAMILY;
+pub use preprocess::preprocess;
 pub use resnet::ModifiedResNet;
 pub use text::TextTower;
 pub(crate) use text_cleaning::clean as clean_text;
@@ -73,17 +74,6 @@ impl Clip {
         Self { path, ..self }
     }
 
-    /// Token embeddings `[tokens, width]`, without positions.
-    ///
-    /// # Errors
-    ///
-    /// When the checkpoint has no text tower.
-    pub fn embed_tokens(&self, tokens: &[i64]) -> Result<Tensor> {
-        let tower = &self.text()?.tower;
-        let _guard = tch::no_grad_guard();
-        Ok(tower.embed(&tower.indices(tokens)))
-    }
-
     fn text(&self) -> Result<&FrozenText> {
         self.text.as_ref().ok_or_else(|| {
             Error::new("the checkpoint holds an image tower alone, so it cannot encode text")
@@ -93,7 +83,7 @@ impl Clip {
 
     /// Pixels of the right shape, where the weights lie and of their type.
     fn fitting(&self, pixels: &Tensor) -> Result<Tensor> {
-        let side = self.spec.image_size;
+        let side = self.spec.image_size();
         match pixels.size()[..] {
             [_, 3, height, width] if height == side && width == side => {
                 Ok(pixels.to_device(self.spec.device).to_kind(self.spec.kind))
@@ -183,6 +173,16 @@ impl Backbone for Clip {
         let tower = &self.text()?.tower;
         let _guard = tch::no_grad_guard();
         Ok(tower.embed(&tower.indices(&tokens[1..tokens.len() - 1])))
+    }
+
+    fn embed_tokens(&self, tokens: &[i64]) -> Result<Tensor> {
+        let tower = &self.text()?.tower;
+        let _guard = tch::no_grad_guard();
+        Ok(tower.embed(&tower.indices(tokens)))
+    }
+
+    fn start_token(&self) -> i64 {
+        START
     }
 
     fn class_prompts(&self, class_names: &[String], context_vectors: usize) -> Result<ClassPrompts> {

@@ -71,6 +71,16 @@ impl VisionTransformer {
         self.class_embedding.size()[0]
     }
 
+    /// How many blocks there are.
+    pub(super) fn layers(&self) -> i64 {
+        self.blocks.len() as i64
+    }
+
+    /// The side of a patch in pixels.
+    pub(super) fn patch(&self) -> i64 {
+        self.patches.size()[2]
+    }
+
     /// Width of the shared embedding space.
     pub fn embed_dim(&self) -> i64 {
         self.projection.size()[1]

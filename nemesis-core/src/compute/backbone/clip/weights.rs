@@ -1,6 +1,7 @@
 //! The named tensors of a model, under the names that OpenAI's checkpoints use.
 
 use super::half::{computed_in, is_half, stays_single};
+use crate::backbone::Config;
 use crate::{Error, Result};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,11 +10,13 @@ use tch::{Device, Kind, Tensor};
 /// Named tensors that towers are made of.
 ///
 /// A tower keeps shallow copies, so that gradients of weights which require them reach the tensors given here.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Weights {
     tensors: BTreeMap<String, Tensor>,
     /// The type that products are rounded to, when it is a half type: weights may be held in a wider one.
     half: Option<Kind>,
+    /// What the tensors do not tell.
+    config: Config,
     /// The names of those that were asked for.
     read: RefCell<BTreeSet<String>>,
 }
@@ -21,7 +24,18 @@ pub struct Weights {
 impl Weights {
     /// Wraps tensors under OpenAI's names (`visual.conv1.weight`, `transformer.resblocks.0.ln_1.weight`, …).
     pub fn new(tensors: BTreeMap<String, Tensor>) -> Self {
-        Self { tensors, ..Self::default() }
+        Self { tensors, half: None, config: Config::OPENAI, read: RefCell::default() }
+    }
+
+    /// The same tensors of a model that computes something else with them than OpenAI's do.
+    #[must_use]
+    pub fn with_config(self, config: Config) -> Self {
+        Self { config, ..self }
+    }
+
+    /// What the tensors do not tell.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The weights on a device, for activations of type `kind`.
@@ -40,7 +54,7 @@ impl Weights {
             }
         };
         let tensors = self.tensors.iter().map(|(name, tensor)| (name.clone(), convert(name, tensor))).collect();
-        Self { tensors, half: is_half(kind).then_some(kind), ..Self::default() }
+        Self { tensors, half: is_half(kind).then_some(kind), config: self.config, read: RefCell::default() }
     }
 
     /// The type that products with one of these weights are rounded to.

@@ -1,5 +1,6 @@
 //! Reading the weights of a checkpoint file, whatever format it has.
 
+mod folder;
 mod legacy;
 mod other;
 pub(crate) mod pickle;
@@ -12,7 +13,7 @@ pub(crate) use write::torch_archive;
 use crate::backbone::known;
 use crate::{Result, files};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tch::Tensor;
 
 /// The key of the class names in what we write, beside `epoch`.
@@ -21,6 +22,8 @@ const CLASSES: &str = "classes";
 /// The content of a checkpoint file.
 #[derive(Debug)]
 pub struct Checkpoint {
+    /// The file itself, where a folder was given; of shards, their index.
+    pub file: PathBuf,
     /// All its tensors by name, buffers such as running statistics included, on the CPU in the types they are stored in.
     pub tensors: BTreeMap<String, Tensor>,
     /// The epoch that the file says it was written after.
@@ -52,7 +55,8 @@ struct Content {
 }
 
 impl Checkpoint {
-    /// Reads safetensors, a TorchScript archive, or a file of `torch.save` in its format of today or in the one before
+    /// Reads a file, the shards that an index names, or what a folder of `open_clip` or transformers holds. A file is
+    /// safetensors, a TorchScript archive, or a file of `torch.save` in its format of today or in the one before
     /// `PyTorch` 1.6, told apart by their first bytes.
     ///
     /// # Errors
@@ -60,7 +64,10 @@ impl Checkpoint {
     /// When the file is missing, cut short, damaged, or in another format.
     pub fn read(path: &Path) -> Result<Self> {
         if path.is_dir() {
-            return Err(other::folder(path));
+            return folder::weights_in(path).map_or_else(|| Err(other::folder(path)), |file| Self::read(&file));
+        }
+        if folder::is_index(path) {
+            return folder::read_shards(path);
         }
         let bytes = files::read(path)?;
         let read = match &bytes[..] {
@@ -73,6 +80,6 @@ impl Checkpoint {
         let Content { tensors, epoch, classes, modules, metadata, beside } = read.map_err(|e| e.at(path))?;
         let sha256 = (!modules.is_empty()).then(|| known::sha256(&bytes));
         let hash = blake3::hash(&bytes).to_hex().to_string();
-        Ok(Self { tensors, epoch, classes, hash, sha256, modules, metadata, beside })
+        Ok(Self { file: path.to_owned(), tensors, epoch, classes, hash, sha256, modules, metadata, beside })
     }
 }

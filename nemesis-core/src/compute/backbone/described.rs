@@ -1,0 +1,276 @@
+//! Configurations in JSON files, as `open_clip` and transformers write them beside weights.
+
+use super::config::{Activation, Config};
+use crate::image::{Interpolation, ResizeMode};
+use crate::{Error, Result, files};
+use serde_json::Value;
+use std::path::Path;
+
+/// The name of `open_clip`'s file.
+pub(super) const OPEN_CLIP: &str = "open_clip_config.json";
+/// The names of transformers' files.
+pub(super) const TRANSFORMERS: &str = "config.json";
+const PREPROCESSOR: &str = "preprocessor_config.json";
+
+/// What a configuration says.
+#[derive(Clone, Debug)]
+pub(super) struct Described {
+    pub(super) config: Config,
+    /// Sizes that the tensors tell, too, by which it is known whether it is about them.
+    pub(super) sizes: Vec<(&'static str, i64)>,
+}
+
+/// The configuration in a file of `open_clip`, of transformers, or of our own form.
+pub(super) fn file(path: &Path) -> Result<Described> {
+    let text = files::read_text(path)?;
+    let value: Value = serde_json::from_str(&text)
+        .map_err(|e| Error::new(format!("the configuration is no JSON: {e}")).at(path).line(e.line().max(1)))?;
+    if value.get("text_config").is_some() || value.get("vision_config").is_some() || value.get("model_type").is_some() {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let preprocessor = folder.join(PREPROCESSOR);
+        if !preprocessor.is_file() {
+            return Err(Error::new(format!("`{PREPROCESSOR}` is missing beside `{TRANSFORMERS}`"))
+                .at(path)
+                .help("it tells how images are prepared: download it, too"));
+        }
+        let text = files::read_text(&preprocessor)?;
+        let images = serde_json::from_str(&text).map_err(|e| {
+            Error::new(format!("the configuration is no JSON: {e}")).at(&preprocessor).line(e.line().max(1))
+        })?;
+        let mut described = transformers(&value).map_err(|e| e.at(path))?;
+        preprocessor_config(&images, &mut described).map_err(|e| e.at(&preprocessor))?;
+        return Ok(described);
+    }
+    in_json(&text).map_err(|e| e.at(path))
+}
+
+/// The configuration in a text: that of `open_clip`, or one of our own form.
+pub(super) fn in_json(text: &str) -> Result<Described> {
+    let value: Value =
+        serde_json::from_str(text).map_err(|e| Error::new(format!("the configuration is no JSON: {e}")))?;
+    if value.get("model_cfg").is_some() {
+        return open_clip(&value);
+    }
+    let config: Config = serde_json::from_value(value).map_err(|e| {
+        Error::new(format!("the configuration cannot be read: {e}")).expected(format!(
+            "`{OPEN_CLIP}`, or `{TRANSFORMERS}` with `{PREPROCESSOR}` beside it, or all of {}",
+            Config::OPENAI.to_json()
+        ))
+    })?;
+    checked(Described { config, sizes: Vec::new() })
+}
+
+fn open_clip(value: &Value) -> Result<Described> {
+    let (model, images) = (&value["model_cfg"], &value["preprocess_cfg"]);
+    let (vision, text) = (&model["vision_cfg"], &model["text_cfg"]);
+    for (cfg, key, what) in [
+        (vision, "timm_model_name", "an image tower of timm"),
+        (text, "hf_model_name", "a text tower of transformers"),
+        (vision, "ls_init_value", "LayerScale in its image tower"),
+        (text, "ls_init_value", "LayerScale in its text tower"),
+        (vision, "attentional_pool", "attentional pooling"),
+        (vision, "block_type", "other blocks"),
+        (vision, "norm_kwargs", "other normalisations"),
+        (vision, "no_ln_pre", "no `ln_pre`"),
+        (vision, "patch_dropout_eval", "patches left out"),
+        (text, "embed_cls", "a class token in its text tower"),
+        (text, "proj_bias", "a bias in its text projection"),
+        (text, "no_causal_mask", "a text tower that sees later tokens"),
+        (model, "multimodal_cfg", "a decoder of text, as CoCa has"),
+    ] {
+        if !matches!(&cfg[key], Value::Null | Value::Bool(false)) && cfg[key].as_f64() != Some(0.0) {
+            return Err(not_read(what));
+        }
+    }
+    for (cfg, key, plain) in
+        [(vision, "pool_type", "tok"), (text, "pool_type", "argmax"), (text, "proj_type", "linear")]
+    {
+        if !matches!(cfg[key].as_str(), None | Some("")) && cfg[key] != plain {
+            return Err(not_read(&format!("`{key}` {}", cfg[key])));
+        }
+    }
+    let mut activation = if truthy(&model["quick_gelu"]) { Activation::QuickGelu } else { Activation::Gelu };
+    let tanh = |cfg: &Value| cfg["act_kwargs"]["approximate"] == "tanh";
+    match (tanh(vision), tanh(text)) {
+        (true, true) if activation == Activation::Gelu => activation = Activation::GeluTanh,
+        (false, false) => {}
+        _ => return Err(not_read("another activation in each tower")),
+    }
+    let width = number(text, "width")?.unwrap_or(512);
+    let heads = number(text, "heads")?.unwrap_or(8);
+    let config = Config {
+        activation,
+        image_head_width: number(vision, "head_width")?.unwrap_or(64),
+        text_head_width: width / heads.max(1),
+        // open_clip's `LayerNorm` has PyTorch's.
+        image_epsilon: 1e-5,
+        text_epsilon: 1e-5,
+        mean: colours(images, "mean")?.unwrap_or(Config::OPENAI.mean),
+        std: colours(images, "std")?.unwrap_or(Config::OPENAI.std),
+        resize: match images["resize_mode"].as_str() {
+            None | Some("shortest") => ResizeMode::Shortest,
+            Some("squash") => ResizeMode::Squash,
+            Some(other) => return Err(not_read(&format!("`resize_mode` `{other}`"))),
+        },
+        interpolation: match images["interpolation"].as_str() {
+            None | Some("bicubic") => Interpolation::Bicubic,
+            Some("bilinear") => Interpolation::Bilinear,
+            Some(other) => return Err(not_read(&format!("`interpolation` `{other}`"))),
+        },
+        context_length: number(text, "context_length")?.unwrap_or(77),
+    };
+    let mut sizes = vec![("text width", width)];
+    for (name, cfg, key) in [
+        ("dimensions", model, "embed_dim"),
+        ("image width", vision, "width"),
+        ("image layers", vision, "layers"),
+        ("patch size", vision, "patch_size"),
+        ("image size", vision, "image_size"),
+        ("text layers", text, "layers"),
+    ] {
+        // The four numbers of a ResNet's layers follow from its tensors.
+        if !cfg[key].is_array() {
+            sizes.extend(number(cfg, key)?.map(|size| (name, size)));
+        }
+    }
+    checked(Described { config, sizes })
+}
+
+fn transformers(value: &Value) -> Result<Described> {
+    if let Some(other) = value["model_type"].as_str().filter(|kind| *kind != "clip") {
+        return Err(Error::new(format!("the configuration is that of a model of the type `{other}`"))
+            .expected("`clip`")
+            .help(if other.starts_with("siglip") { SIGLIP } else { "give a checkpoint of CLIP" }));
+    }
+    // Old configurations hold the values that count under another name.
+    let part = |name: &str, key: &str| -> Value {
+        let [old, new] = [format!("{name}_dict"), name.to_owned()].map(|name| value[name][key].clone());
+        if old.is_null() { new } else { old }
+    };
+    let get = |name: &str, key: &str, default: i64| {
+        let value = part(name, key);
+        if value.is_null() { Ok(default) } else { whole(&value, key) }
+    };
+    let activation = |name: &str| match part(name, "hidden_act").as_str() {
+        None | Some("quick_gelu") => Ok(Activation::QuickGelu),
+        Some("gelu") => Ok(Activation::Gelu),
+        Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") => Ok(Activation::GeluTanh),
+        Some(other) => Err(not_read(&format!("`hidden_act` `{other}`"))),
+    };
+    let (vision, text) = ("vision_config", "text_config");
+    if activation(vision)? != activation(text)? {
+        return Err(not_read("another activation in each tower"));
+    }
+    let (image_width, text_width) = (get(vision, "hidden_size", 768)?, get(text, "hidden_size", 512)?);
+    let epsilon = |name: &str| part(name, "layer_norm_eps").as_f64().unwrap_or(1e-5);
+    let config = Config {
+        activation: activation(text)?,
+        image_head_width: image_width / get(vision, "num_attention_heads", 12)?.max(1),
+        text_head_width: text_width / get(text, "num_attention_heads", 8)?.max(1),
+        image_epsilon: epsilon(vision),
+        text_epsilon: epsilon(text),
+        context_length: get(text, "max_position_embeddings", 77)?,
+        ..Config::OPENAI
+    };
+    let sizes = vec![
+        ("image width", image_width),
+        ("text width", text_width),
+        ("image layers", get(vision, "num_hidden_layers", 12)?),
+        ("text layers", get(text, "num_hidden_layers", 12)?),
+        ("patch size", get(vision, "patch_size", 32)?),
+        ("image size", get(vision, "image_size", 224)?),
+        ("dimensions", number(value, "projection_dim")?.unwrap_or(512)),
+    ];
+    Ok(Described { config, sizes })
+}
+
+/// What transformers' image processor does.
+fn preprocessor_config(value: &Value, described: &mut Described) -> Result<()> {
+    let config = &mut described.config;
+    config.mean = colours(value, "image_mean")?.unwrap_or(Config::OPENAI.mean);
+    config.std = colours(value, "image_std")?.unwrap_or(Config::OPENAI.std);
+    config.interpolation = match value["resample"].as_i64() {
+        None | Some(3) => Interpolation::Bicubic,
+        Some(2) => Interpolation::Bilinear,
+        Some(other) => return Err(not_read(&format!("`resample` {other}"))),
+    };
+    for step in ["do_resize", "do_rescale", "do_normalize"] {
+        if value[step] == false {
+            return Err(not_read(&format!("`{step}` false")));
+        }
+    }
+    let size = &value["size"];
+    let shortest = size.as_i64().or_else(|| size["shortest_edge"].as_i64());
+    let sides = [&size["height"], &size["width"]].map(Value::as_i64);
+    let side = match (shortest, sides) {
+        (Some(side), _) => {
+            let crop = &value["crop_size"];
+            let crop = crop.as_i64().or_else(|| crop["height"].as_i64()).unwrap_or(side);
+            if value["do_center_crop"] == false || crop != side {
+                return Err(not_read(&format!("a crop of {crop} pixels from images resized to {side}")));
+            }
+            config.resize = ResizeMode::Shortest;
+            Some(side)
+        }
+        (None, [Some(height), Some(width)]) if height == width => {
+            config.resize = ResizeMode::Squash;
+            Some(height)
+        }
+        (None, [None, None]) if size.is_null() => None,
+        _ => return Err(not_read(&format!("`size` {size}"))),
+    };
+    described.sizes.extend(side.map(|side| ("image size", side)));
+    checked(described.clone()).map(|_| ())
+}
+
+/// Refuses numbers that no model can have.
+fn checked(described: Described) -> Result<Described> {
+    let config = &described.config;
+    let odd = [config.image_head_width, config.text_head_width, config.context_length].iter().any(|n| *n <= 0);
+    let positive = |x: &f64| x.is_finite() && *x > 0.0;
+    let epsilons = [config.image_epsilon, config.text_epsilon];
+    if odd
+        || !epsilons.iter().all(positive)
+        || !config.std.iter().all(positive)
+        || !config.mean.iter().all(|x| x.is_finite())
+    {
+        return Err(Error::new(format!("the configuration has numbers that no model has: {}", config.to_json()))
+            .expected("head widths, lengths, epsilons and deviations above zero"));
+    }
+    Ok(described)
+}
+
+fn not_read(what: &str) -> Error {
+    Error::new(format!("the configuration tells of a model with {what}"))
+        .expected("a CLIP as OpenAI, LAION or DataComp have it")
+        .help("such models are not read yet")
+}
+
+/// Why a SigLIP is not read.
+pub(super) const SIGLIP: &str = "SigLIP is not read: its text tower sees later tokens, pools the last one and has a vocabulary \
+    of its own, so that it would be another backbone";
+
+fn truthy(value: &Value) -> bool {
+    value.as_bool().unwrap_or(false)
+}
+
+fn whole(value: &Value, key: &str) -> Result<i64> {
+    value.as_i64().ok_or_else(|| Error::new(format!("`{key}` is {value}")).expected("a whole number"))
+}
+
+fn number(value: &Value, key: &str) -> Result<Option<i64>> {
+    let value = &value[key];
+    if value.is_null() { Ok(None) } else { whole(value, key).map(Some) }
+}
+
+fn colours(value: &Value, key: &str) -> Result<Option<[f64; 3]>> {
+    let value = &value[key];
+    if value.is_null() {
+        return Ok(None);
+    }
+    let numbers: Option<Vec<f64>> = value.as_array().and_then(|all| all.iter().map(Value::as_f64).collect());
+    let three = numbers.and_then(|numbers| <[f64; 3]>::try_from(numbers).ok());
+    three
+        .map(Some)
+        .ok_or_else(|| Error::new(format!("`{key}` is {value}")).expected("three numbers, for red, green and blue"))
+}
