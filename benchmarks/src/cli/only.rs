@@ -30,7 +30,7 @@ impl Keys for Records {
 /// The options of a run with the keys `K`.
 #[derive(Debug)]
 pub(super) struct Only<K> {
-    layer: Layer,
+    layer: Box<Layer>,
     keys: PhantomData<K>,
 }
 
@@ -46,8 +46,8 @@ impl<K: Keys> Args for Only<K> {
         let all = Layer::augment_args(Command::new("all"));
         // They remember their order among the options of a run, and are to stand where this command has them.
         let before = command.get_arguments().filter(|argument| !argument.is_positional()).count();
-        let of_keys = |key: &&str| all.get_arguments().find(|argument| argument.get_id() == key).cloned();
-        let chosen = K::KEYS.iter().filter_map(|key| of_keys(&key)).enumerate();
+        let of_keys = |key: &str| all.get_arguments().find(|argument| argument.get_id() == key).cloned();
+        let chosen = K::KEYS.iter().filter_map(|key| of_keys(key)).enumerate();
         command.args(chosen.map(|(i, argument)| K::adapted(argument.display_order(before + i))))
     }
 
@@ -68,7 +68,7 @@ impl<K: Keys> FromArgMatches for Only<K> {
         });
         let all = Layer::augment_args(Command::new("all").no_binary_name(true));
         let layer = Layer::from_arg_matches(&all.try_get_matches_from(given)?)?;
-        Ok(Self { layer, keys: PhantomData })
+        Ok(Self { layer: Box::new(layer), keys: PhantomData })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {

@@ -86,7 +86,7 @@ fn entry_names(path: &str, value: Option<&serde_yaml::Value>) -> String {
     said
 }
 
-/// What serde_json says, without the place, which is told by `-->`.
+/// What `serde_json` says, without the place, which is told by `-->`.
 pub(crate) fn words_of_serde_json(error: &serde_json::Error) -> String {
     let message = error.to_string();
     message.rsplit_once(" at line ").map_or(message.clone(), |(words, _)| words.to_owned())

@@ -61,6 +61,7 @@ pub enum Kind {
 }
 
 impl Kind {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
     fn is_other(&self) -> bool {
         *self == Self::Other
     }
