@@ -24,9 +24,9 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<u8> {
     let libtorch = setup::run(setup::Options::default())?;
     if options.debug {
-        workspace::build_debug(&libtorch)?
+        workspace::build_debug(&libtorch)?;
     } else {
-        workspace::build_release(&libtorch)?
+        workspace::build_release(&libtorch)?;
     }
     let prefix = match &options.prefix {
         Some(prefix) => std::path::absolute(prefix).map_err(|e| Failure::io("find", prefix, &e))?,

@@ -110,6 +110,8 @@ fn print(summary: &[(&str, Outcome, Duration)], skipped: &[(String, String)]) {
     }
     if !skipped.is_empty() {
         println!("\n{} tests were skipped:", skipped.len());
-        skipped.iter().for_each(|(name, why)| println!("  {name}: {why}"));
+    }
+    for (name, why) in skipped {
+        println!("  {name}: {why}");
     }
 }

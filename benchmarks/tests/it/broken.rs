@@ -56,8 +56,7 @@ impl Case {
 macro_rules! broken {
     ($kind:ident { $($name:ident: $input:expr),+ $(,)? }) => {
         mod $kind {
-            // A kind whose inputs are plain texts needs nothing from outside.
-            #[allow(unused_imports)]
+            #[allow(unused_imports, reason = "some inputs are texts that need nothing of this file")]
             use super::*;
             $(#[test]
             fn $name() {
