@@ -93,7 +93,7 @@ fn labels_are_compared_in_every_form_that_numbers_have() {
     told-numpy-bool: image 1 of train in the few-shot list has a NumPy scalar of the type `bool` as its label
     told-numpy-half: image 1 of train in the few-shot list has a NumPy scalar of the type `float32` as its label
     told-other-label: the few-shot list gives `/home/user/DATA/eurosat/2750/Forest/Forest_2.jpg` the label of class 0 (River)
-    told-text: image 1 of train in the few-shot list has the text `1` as its label
+    told-text: image 1 of train in the few-shot list has the string `1` as its label
     ");
 }
 

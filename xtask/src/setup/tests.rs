@@ -236,7 +236,7 @@ fn another_version_is_not_used() {
     let setup = Setup { given: Some(old.clone()), ..scene.setup() };
     let (result, said) = scene.run_setup(&setup);
     assert_eq!(result.unwrap(), setup.root.join(FOLDER));
-    assert!(said.starts_with("LIBTORCH is not used: …/old holds libtorch 2.9.0, and 2.11.0 is needed\n"), "{said}");
+    assert!(said.starts_with("LIBTORCH is not used: …/old holds libtorch 2.9.0, but 2.11.0 is needed\n"), "{said}");
 }
 
 #[test]
