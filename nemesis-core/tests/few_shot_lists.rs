@@ -236,7 +236,9 @@ fn lines(train: &str, val: Option<&str>) -> Result<FewShot> {
     let folder = root.path().join("eurosat/split_fewshot");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("shot_1-seed_1_train.jsonl"), train).unwrap();
-    val.map(|val| fs::write(folder.join("shot_1-seed_1_val.jsonl"), val).unwrap());
+    if let Some(val) = val {
+        fs::write(folder.join("shot_1-seed_1_val.jsonl"), val).unwrap();
+    }
     sample(&dataset(), Some(root.path()), 1, 1)
 }
 

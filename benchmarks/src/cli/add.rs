@@ -110,7 +110,8 @@ fn told(name: &str, added: &Added) -> String {
         Some(changes) => format!("changed ({})", changes.join("; ")),
     };
     let width = added.classes.iter().map(|(class, _)| class.chars().count()).max().unwrap_or(0);
-    let classes: String = added.classes.iter().map(|(class, name)| format!("  {class:width$}  →  {name}\n")).collect();
+    let line = |(class, name): &(String, String)| format!("  {class:width$}  →  {name}\n");
+    let classes = added.classes.iter().map(line).collect::<Vec<_>>().concat();
     format!(
         "{name}: {state}\n  {} classes; {train} train, {val} val, {test} test\n  {}\n{classes}\
          To correct a class name, edit {} and run the same command again.\n",

@@ -104,10 +104,9 @@ fn train_and_val_alone_test_on_val_and_say_it() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
     photos(dir, &[classes("train/", &["cat", "dog"], 5), classes("val/", &["cat", "dog"], 2)].concat());
-    // A class called `train` is a class where pictures lie in it.
     fs::write(dir.join("photos/readme.md"), "mine").unwrap();
     assert_command!(dir, &add(&["photos"]));
-    photos(dir, &[]);
+    // A class called `train` is a class where pictures lie in it.
     let other = tempfile::tempdir().unwrap();
     photos(other.path(), &classes("", &["train", "car", "plane"], 4));
     assert_command!(other.path(), &add(&["photos"]));
@@ -130,7 +129,7 @@ fn malformed_folders_and_lists_are_refused() {
         let output = nemesis(dir, &[&["data", "add"], arguments, &["--data", "data"]].concat()).output().unwrap();
         assert_eq!(tree(dir), before, "{what}");
         let said = String::from_utf8(output.stderr).unwrap();
-        all += &format!("# {what}: exit code {}\n{said}\n", output.status.code().unwrap());
+        all.extend(["# ", what, ": exit code ", &output.status.code().unwrap().to_string(), "\n", &said, "\n"]);
         assert!(output.stdout.is_empty());
     };
     let list = |text: &'static str| [("list.csv", text.as_bytes())];
@@ -191,7 +190,10 @@ fn webdataset_tars_are_unpacked() {
     let dir = folder.path();
     for (split, count) in [("train", 4), ("test", 2)] {
         let members = (0..count).flat_map(|at: u8| {
-            [(format!("s{at:04}.png"), PNG), (format!("s{at:04}.cls"), if at % 2 == 0 { &b"0"[..] } else { b"1" })]
+            [
+                (format!("s{at:04}.png"), PNG),
+                (format!("s{at:04}.cls"), if at.is_multiple_of(2) { &b"0"[..] } else { b"1" }),
+            ]
         });
         tar(&dir.join(format!("photos/{split}/0.tar")), &members.collect::<Vec<_>>());
     }

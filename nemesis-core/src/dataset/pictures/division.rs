@@ -39,7 +39,7 @@ pub(super) fn divide(pictures: &Pictures, classes: &BTreeSet<&str>, names: &[Str
             let rows = Rows { train, val, test };
             let short = lacking(&rows.train, names).into_iter().chain(lacking(&rows.test, names)).collect();
             refuse(
-                short,
+                &short,
                 names,
                 "too few pictures to be divided",
                 "4 pictures or more of each class, so that half of them \
@@ -74,7 +74,7 @@ pub(super) fn divide(pictures: &Pictures, classes: &BTreeSet<&str>, names: &[Str
         }
         [false, ..] => return Err(Error::new("some pictures say their split and others do not")),
     };
-    refuse(lacking(&rows.train, names), names, "no training picture", "each class among the training pictures")?;
+    refuse(&lacking(&rows.train, names), names, "no training picture", "each class among the training pictures")?;
     Ok(Divided { rows, origin })
 }
 
@@ -84,7 +84,7 @@ fn lacking(rows: &[Row], names: &[String]) -> BTreeSet<usize> {
     (0..names.len()).filter(|label| !there.contains(label)).collect()
 }
 
-fn refuse(labels: BTreeSet<usize>, names: &[String], lack: &str, expected: &str) -> Result<()> {
+fn refuse(labels: &BTreeSet<usize>, names: &[String], lack: &str, expected: &str) -> Result<()> {
     if labels.is_empty() {
         return Ok(());
     }

@@ -30,7 +30,7 @@ impl Pictures {
         let mut all = Self::default();
         if parts.is_empty() {
             all.add_classes(folder, "", &names, None)?;
-            all.note(folder, others);
+            all.note(folder, &others);
             return Ok(all);
         }
         if let Some((_, name)) = splits.iter().find(|part| !parts.contains(part)) {
@@ -47,10 +47,10 @@ impl Pictures {
             }
             let classes = listing::folders(&folder.join(name))?;
             all.add_classes(folder, &format!("{name}/"), &classes.names, Some(*split))?;
-            all.note(&folder.join(name), classes.others);
+            all.note(&folder.join(name), &classes.others);
         }
         let beside = names.iter().filter(|name| !parts.iter().any(|(_, part)| part == name));
-        all.note(folder, beside.map(|name| format!("{name}/")).chain(others).collect());
+        all.note(folder, &beside.map(|name| format!("{name}/")).chain(others).collect::<Vec<_>>());
         Ok(all)
     }
 
@@ -72,14 +72,14 @@ impl Pictures {
             let picture =
                 |name: String| Picture { path: format!("{before}{class}/{name}"), class: class.clone(), split };
             self.all.extend(names.into_iter().map(picture));
-            self.note(&place, others);
+            self.note(&place, &others);
         }
         Ok(())
     }
 
     /// Notes what was left out of a folder.
-    fn note(&mut self, folder: &Path, others: Vec<String>) {
-        self.remarks.extend(listing::remark(folder, &others));
+    fn note(&mut self, folder: &Path, others: &[String]) {
+        self.remarks.extend(listing::remark(folder, others));
     }
 }
 

@@ -292,8 +292,8 @@ fn refuse_unreadable(listed: &Listed) -> Result<()> {
     } else {
         "are "
     };
-    let named = lines.iter().take(MOST_NAMED).map(|line| format!("\n  {line}")).collect::<String>();
-    Err(Error::new(format!("{pictures} {verb}{what}:{named}{more}"))
+    let named = lines[..lines.len().min(MOST_NAMED)].join("\n  ");
+    Err(Error::new(format!("{pictures} {verb}{what}:\n  {named}{more}"))
         .at(&listed.folder)
         .help("mend or remove them, and run the command again"))
 }
