@@ -14,6 +14,7 @@ mod damaged_images;
 mod data_faults;
 mod fetch;
 mod files;
+mod foreign_weights;
 mod gradients;
 mod identity;
 mod image_folders;
