@@ -4,7 +4,7 @@ use crate::plan::{Plan, PlannedCell};
 use crate::progress::duration;
 use crate::run::Options;
 use nemesis_core::Result;
-use nemesis_core::backbone::{self, Backbone, Request};
+use nemesis_core::backbone::{self, Backbone, Checkpoint, Request};
 use nemesis_core::dataset::Registry;
 use nemesis_core::device;
 use nemesis_core::method::ClassPosition;
@@ -70,7 +70,7 @@ impl Estimate {
         let workers = options.jobs as u64;
         let bytes = if kind == Kind::Double { 8 } else { 4 };
         let features = 2 * largest * backbone.spec().embed_dim as u64 * bytes;
-        let weights = std::fs::metadata(&plan.backbone.1).map_or(0, |file| file.len()) * bytes / 2;
+        let weights = Checkpoint::bytes_of(&plan.backbone.1).unwrap_or(0) * bytes / 2;
         Ok(Self {
             time: Duration::from_secs_f64(seconds / workers as f64),
             memory: workers * (features + weights + LIBTORCH),

@@ -13,11 +13,13 @@ pub const MINI: &str = "mini";
 /// The options of commands that use one backbone.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct WeightsOptions {
-    /// The checkpoint of CLIP: OpenAI's .pt, a torch.save state dict or .safetensors; `mini` is the mini suite's
+    /// The checkpoint of CLIP: a file of OpenAI, `open_clip` or transformers, or a folder of the latter two; `mini` is the mini
+    /// suite's
     #[arg(long, value_name = "[NAME=]FILE")]
     pub(crate) weights: Option<Weights>,
-    /// What to assume of a checkpoint that does not tell its activation, head width and preprocessing: openai
-    #[arg(long, value_name = "NAME")]
+    /// What to assume of a checkpoint that does not tell its activation, head width and preprocessing: `openai`, or a JSON
+    /// file of `open_clip` or transformers that does
+    #[arg(long, value_name = "openai|FILE")]
     pub(crate) weights_config: Option<Assumption>,
 }
 
@@ -92,7 +94,7 @@ pub(crate) fn locate(name: &str, file: &Path, folder: &Path) -> Result<PathBuf> 
     } else {
         format!("there is no checkpoint for the backbone `{name}`")
     };
-    Err(Error::new(what).at(file).expected("OpenAI's checkpoint, as .pt or .safetensors"))
+    Err(Error::new(what).at(file).expected("a checkpoint of CLIP, or a folder with one"))
 }
 
 impl FromStr for Weights {

@@ -146,7 +146,7 @@ fn other_files_are_refused_with_what_to_do() {
     insta::assert_snapshot!(complaint(&std::fs::read(fixture("state_dict.pt")).unwrap()), @r"
     the file holds no CLIP, but 11 tensors: `bfloat16`, `bool`, `column`, …
       --> FOLDER/clip.pt
-      expected: a whole CLIP model under OpenAI's weight names (RN50, ViT-B/16, …)
+      expected: a whole CLIP of OpenAI, open_clip or transformers
       help: give a checkpoint of CLIP
     ");
     let scripted = std::fs::read(fixture("scripted.pt")).unwrap();

@@ -224,7 +224,7 @@ fn sizes_must_be_those_of_openais_models() {
     ");
     insta::assert_snapshot!(longer("positional_embedding", 171), @r"
     the weight `positional_embedding` has 248 rows
-      expected: 77, the longest prompt of OpenAI's models in tokens
+      expected: 77, the longest prompt in tokens by its configuration
       help: models of longer or shorter prompts, such as LongCLIP, are not read yet
     ");
     insta::assert_snapshot!(longer("visual.positional_embedding", 1), @r"
@@ -347,7 +347,7 @@ fn what_the_tensors_do_not_tell_must_come_from_somewhere() {
     `clip.safetensors` does not tell its model's activation, nor the width of its attention heads, nor how its images are prepared
       --> FOLDER/clip.safetensors
       expected: a file that OpenAI published (`nemesis backbone fetch`), or a word on what this one leaves open
-      help: if it is OpenAI's model in another format, or was trained on from it, say `--weights-config openai`; others, such as open_clip's of LAION-2B and DataComp, have another activation and are not read yet
+      help: others, such as open_clip's of LAION-2B and DataComp, have another activation: put their `open_clip_config.json` beside the file, or name it with `--weights-config FILE`; if it is OpenAI's model in another format, or was trained on from it, say `--weights-config openai`
     ");
 
     let assumed = Clip::load_assuming(&path, Some(Assumption::OpenAi), Device::Cpu, Kind::Float).unwrap();
@@ -428,14 +428,14 @@ fn other_layouts_are_named() {
     .map(layout)
     .concat();
     insta::assert_snapshot!(said, @r"
-    the file holds a model of transformers' CLIPModel, whose layout is not read yet
-    the file holds a SigLIP of transformers, whose layout is not read yet
+    the file holds a part of transformers' CLIPModel, or one with another module around it, whose layout is not read yet
+    the file holds a SigLIP of transformers, which is another family than CLIP
     the file holds an image tower alone, of transformers' CLIPVisionModel, whose layout is not read yet
     the file holds a text tower alone, of transformers' CLIPTextModel, whose layout is not read yet
-    the file holds a model of open_clip's CustomTextCLIP, with its text tower under `text.`, whose layout is not read yet
-    the file holds a SigLIP of open_clip, whose layout is not read yet
+    the weight `visual.conv1.weight` has the shape [1]
+    the file holds a SigLIP of open_clip, which is another family than CLIP
     the file holds a model of open_clip with an image tower of timm (`visual.trunk.`), whose layout is not read yet
-    the file holds an EVA-CLIP, whose layout is not read yet
+    the file holds an EVA-CLIP, which is another family than CLIP
     the file holds a CoCa of open_clip, whose layout is not read yet
     the file holds a CLIP whose weights lie under `model.`, with another module or dictionary around it
     the file holds a CLIP whose weights lie under `_orig_mod.`, with another module or dictionary around it

@@ -1,13 +1,18 @@
-//! `nemesis backbone`: OpenAI's checkpoints of CLIP.
+//! `nemesis backbone`: checkpoints of CLIP: what can be fetched, and what a file is.
 
 use super::fetch::metered;
 use super::{Ending, print};
 use crate::fetch::{Backbone as Known, Origin, fetch_backbone};
 use clap::Subcommand;
-use nemesis_core::Result;
-use std::path::PathBuf;
+use nemesis_core::backbone::{self, Assumption, BackboneSpec, Checkpoint, Request, known};
+use nemesis_core::dataset::{Dataset, Registry, Split};
+use nemesis_core::engine::clean_names;
+use nemesis_core::train::{encode_images, zero_shot_predictions};
+use nemesis_core::{Result, device};
+use std::path::{Path, PathBuf};
+use tch::Kind;
 
-/// Lists and fetches OpenAI's checkpoints of CLIP.
+/// Lists and fetches OpenAI's checkpoints of CLIP, and tells what a checkpoint is.
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(super) enum Backbone {
@@ -26,7 +31,32 @@ pub(super) enum Backbone {
         #[arg(long, value_name = "URL|DIR")]
         from: Option<String>,
     },
+    /// Tell what a checkpoint is, and where it comes from what its tensors do not tell.
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check {
+        /// A file of OpenAI, `open_clip` or transformers, or a folder of the latter two
+        #[arg(value_name = "FILE|DIR")]
+        weights: PathBuf,
+        /// What to assume of it where it does not say so: `openai`, or a JSON file of `open_clip` or transformers
+        #[arg(long, value_name = "openai|FILE")]
+        weights_config: Option<Assumption>,
+        /// A data root, for zero-shot accuracy
+        #[arg(long, value_name = "ROOT", requires = "dataset")]
+        data: Option<PathBuf>,
+        /// The data set whose test images are classified
+        #[arg(long, value_name = "NAME", requires = "data")]
+        dataset: Option<String>,
+        /// cpu, or cuda:N
+        #[arg(long, default_value = "cpu")]
+        device: String,
+    },
 }
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  nemesis backbone check ViT-B-16.pt
+  nemesis backbone check ~/models/CLIP-ViT-B-16-laion2B
+  nemesis backbone check B16.safetensors --weights-config openai --data ROOT --dataset eurosat";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,7 +86,56 @@ impl Backbone {
                     file.display()
                 ))?;
             }
+            Self::Check { weights, weights_config, data, dataset, device } => {
+                let device = device::open(device)?;
+                let request = Request::new(weights, *weights_config, device, Kind::Float);
+                print(&described(weights, &backbone::inspect(&request)?)?)?;
+                if let (Some(root), Some(name)) = (data, dataset) {
+                    let dataset = Registry::load(root)?.get(name)?.open(root)?;
+                    print(&zero_shot(&*backbone::open(&request)?, &*dataset)?)?;
+                }
+            }
         }
         Ok(Ending::Done)
     }
+}
+
+/// What a checkpoint is, a line for each thing.
+fn described(weights: &Path, spec: &BackboneSpec) -> Result<String> {
+    let published = spec.known_as().or(known::by_shape(&spec.shape).map(|published| published.name));
+    let sizes = match (published, spec.known_as()) {
+        (Some(name), None) => format!("{} (those of {name})", spec.shape),
+        _ => spec.shape.clone(),
+    };
+    let text_tower = match spec.width {
+        0 => "none: the checkpoint holds an image tower alone".to_owned(),
+        width => format!("context vectors of {width} numbers, prompts of {} tokens", spec.context_length),
+    };
+    let lines = [
+        ("weights", format!("{} bytes, blake3 {}", Checkpoint::bytes_of(weights)?, spec.weights_hash)),
+        ("sizes", sizes),
+        ("computes", spec.origin.config().to_string()),
+        ("known by", spec.origin.source()),
+        ("text", text_tower),
+        ("logit scale", format!("{:.4}", spec.logit_scale)),
+    ];
+    let lines = lines.map(|(name, value)| format!("  {name:12} {value}\n")).concat();
+    Ok(format!("{}\n{lines}", weights.display()))
+}
+
+/// Zero-shot accuracy on the test images of a data set.
+fn zero_shot(backbone: &dyn backbone::Backbone, dataset: &dyn Dataset) -> Result<String> {
+    let samples = dataset.samples(Split::Test);
+    let paths: Vec<PathBuf> = samples.iter().map(|sample| dataset.folder().join(&sample.path)).collect();
+    let labels: Vec<u32> = samples.iter().map(|sample| sample.label).collect();
+    let features = encode_images(backbone, &paths)?;
+    let names = clean_names(dataset.class_names());
+    let predictions = zero_shot_predictions(backbone, &features, &labels, &names, dataset.template())?;
+    Ok(format!(
+        "  zero-shot    {:.1} % of {} test images of {} (`{}`)\n",
+        predictions.accuracy(),
+        labels.len(),
+        dataset.name(),
+        dataset.template()
+    ))
 }

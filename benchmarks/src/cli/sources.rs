@@ -2,9 +2,10 @@
 
 use crate::plan::{SavedPlan, mini_root};
 use crate::report::saved_plans;
+use nemesis_core::backbone::Checkpoint;
 use nemesis_core::dataset::{Dataset, Registry, manifest_hash};
 use nemesis_core::record::{Store, TrainingCell};
-use nemesis_core::{Error, Result, files};
+use nemesis_core::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// What the plans in a folder of records say of where things are.
@@ -32,7 +33,7 @@ impl<'a> Sources<'a> {
             error.expected(format!("the file whose blake3 is {wanted}")).help("give it with `--weights FILE`")
         };
         if let Some(file) = given {
-            if files::hash(file)? != *wanted {
+            if Checkpoint::hash_of(file)? != *wanted {
                 return Err(expected(Error::new("the context was learned with another checkpoint").at(file)));
             }
             return Ok(file.to_owned());
@@ -45,7 +46,7 @@ impl<'a> Sources<'a> {
         for file in checkpoints.filter(|checkpoint| checkpoint.hash == *wanted).filter_map(|c| c.file.as_ref()) {
             if !file.is_file() {
                 moved = Some(expected(Error::new("the checkpoint of the run is not where it was").at(file)));
-            } else if files::hash(file)? == *wanted {
+            } else if Checkpoint::hash_of(file)? == *wanted {
                 return Ok(file.clone());
             } else {
                 moved = Some(expected(Error::new("the checkpoint of the run is another file by now").at(file)));

@@ -16,6 +16,7 @@ mod data_faults;
 mod errors;
 mod fetch;
 mod files;
+mod foreign_weights;
 mod formats;
 mod gradients;
 mod identity;

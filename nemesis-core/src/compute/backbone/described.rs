@@ -23,8 +23,7 @@ pub(super) struct Described {
 /// The configuration in a file of `open_clip`, of transformers, or of our own form.
 pub(super) fn file(path: &Path) -> Result<Described> {
     let text = files::read_text(path)?;
-    let value: Value = serde_json::from_str(&text)
-        .map_err(|e| Error::new(format!("the configuration is no JSON: {e}")).at(path).line(e.line().max(1)))?;
+    let value: Value = serde_json::from_str(&text).map_err(|e| no_json(&e).at(path).line(e.line().max(1)))?;
     if value.get("text_config").is_some() || value.get("vision_config").is_some() || value.get("model_type").is_some() {
         let folder = path.parent().unwrap_or(Path::new(""));
         let preprocessor = folder.join(PREPROCESSOR);
@@ -34,9 +33,7 @@ pub(super) fn file(path: &Path) -> Result<Described> {
                 .help("it tells how images are prepared: download it, too"));
         }
         let text = files::read_text(&preprocessor)?;
-        let images = serde_json::from_str(&text).map_err(|e| {
-            Error::new(format!("the configuration is no JSON: {e}")).at(&preprocessor).line(e.line().max(1))
-        })?;
+        let images = serde_json::from_str(&text).map_err(|e| no_json(&e).at(&preprocessor).line(e.line().max(1)))?;
         let mut described = transformers(&value).map_err(|e| e.at(path))?;
         preprocessor_config(&images, &mut described).map_err(|e| e.at(&preprocessor))?;
         return Ok(described);
@@ -46,8 +43,7 @@ pub(super) fn file(path: &Path) -> Result<Described> {
 
 /// The configuration in a text: that of `open_clip`, or one of our own form.
 pub(super) fn in_json(text: &str) -> Result<Described> {
-    let value: Value =
-        serde_json::from_str(text).map_err(|e| Error::new(format!("the configuration is no JSON: {e}")))?;
+    let value: Value = serde_json::from_str(text).map_err(|e| no_json(&e))?;
     if value.get("model_cfg").is_some() {
         return open_clip(&value);
     }
@@ -246,9 +242,16 @@ fn not_read(what: &str) -> Error {
         .help("such models are not read yet")
 }
 
-/// Why a SigLIP is not read.
+/// Why a `SigLIP` is not read.
 pub(super) const SIGLIP: &str = "SigLIP is not read: its text tower sees later tokens, pools the last one and has a vocabulary \
     of its own, so that it would be another backbone";
+
+fn no_json(error: &serde_json::Error) -> Error {
+    let message = error.to_string();
+    // The place is told by `-->`.
+    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
+    Error::new(format!("the configuration is no JSON: {message}")).help("download it again")
+}
 
 fn truthy(value: &Value) -> bool {
     value.as_bool().unwrap_or(false)

@@ -1,7 +1,7 @@
 //! The door: from a checkpoint to the family of backbones that it belongs to.
 
 use super::{Assumption, Backbone, BackboneSpec, Checkpoint, clip};
-use crate::Result;
+use crate::{Error, Result};
 use std::path::Path;
 use tch::{Device, Kind};
 
@@ -55,7 +55,7 @@ pub(super) struct Family {
 /// no finite number of the requested type; and when neither the file nor the request tells what it computes.
 pub fn open(request: &Request<'_>) -> Result<Box<dyn Backbone>> {
     let checkpoint = Checkpoint::read(request.weights)?;
-    (family(&checkpoint).open)(checkpoint, request).map_err(|e| e.at(request.weights))
+    (family(&checkpoint).open)(checkpoint, request).map_err(|e| about(e, request.weights))
 }
 
 /// What [`open`] would make of a checkpoint, with all of its errors, without converting anything.
@@ -65,7 +65,12 @@ pub fn open(request: &Request<'_>) -> Result<Box<dyn Backbone>> {
 /// As those of [`open`].
 pub fn inspect(request: &Request<'_>) -> Result<BackboneSpec> {
     let checkpoint = Checkpoint::read(request.weights)?;
-    (family(&checkpoint).inspect)(checkpoint, request).map_err(|e| e.at(request.weights))
+    (family(&checkpoint).inspect)(checkpoint, request).map_err(|e| about(e, request.weights))
+}
+
+/// An error about a file beside the weights names that file, and every other one the weights.
+pub(super) fn about(error: Error, weights: &Path) -> Error {
+    if error.file().is_some() { error } else { error.at(weights) }
 }
 
 fn family(checkpoint: &Checkpoint) -> &'static Family {

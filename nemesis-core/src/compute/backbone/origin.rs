@@ -88,7 +88,11 @@ impl FromStr for Assumption {
             return described::file(path).map(|found| Self::of(found.config));
         }
         Self::said(text).map_err(|e| {
-            if text.ends_with(".json") { Error::new("there is no such configuration of weights").at(path) } else { e }
+            if path.extension().is_some_and(|extension| extension == "json") {
+                Error::new("there is no such configuration of weights").at(path)
+            } else {
+                e.expected("`openai`, or the JSON file of a configuration")
+            }
         })
     }
 }
@@ -129,6 +133,16 @@ impl Origin {
             Self::Assumed(assumption) => Some(assumption),
             Self::Beside(_, config) => Some(Assumption::of(config)),
             Self::Published(_) | Self::Script | Self::Metadata(_) => None,
+        }
+    }
+
+    /// Who says what the model computes, in words.
+    pub fn source(self) -> String {
+        match self {
+            Self::Published(_) | Self::Script => self.to_string(),
+            Self::Metadata(_) => "its own metadata".to_owned(),
+            Self::Beside(file, _) => format!("`{file}` beside it"),
+            Self::Assumed(_) => "--weights-config alone".to_owned(),
         }
     }
 

@@ -1,9 +1,9 @@
 //! Checkpoints that are not one file: a folder, as the hub's cache has it, and shards with their index.
 
-use super::Checkpoint;
+use super::{Checkpoint, other};
 use crate::{Error, Result, files};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What weights are called in a folder of `open_clip`'s, and then in one of transformers', in the order that these look.
@@ -31,23 +31,51 @@ pub(super) fn is_index(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".index.json"))
 }
 
-/// Reads all shards that an index names.
-pub(super) fn read_shards(index: &Path) -> Result<Checkpoint> {
+/// The files that hold the weights of a checkpoint: one, or the shards of an index in their order.
+pub(super) fn parts(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_dir() {
+        return weights_in(path).map_or_else(|| Err(other::folder(path)), |file| parts(&file));
+    }
+    if !is_index(path) {
+        return Ok(vec![path.to_owned()]);
+    }
+    let shards: BTreeSet<String> = weight_map(path)?.into_values().collect();
+    let beside = |shard: String| {
+        if Path::new(&shard).components().count() != 1 || shard == ".." {
+            return Err(Error::new(format!("the index names `{shard}`")).at(path).expected("files beside it"));
+        }
+        Ok(path.with_file_name(shard))
+    };
+    shards.into_iter().map(beside).collect()
+}
+
+/// The hash of a checkpoint by those of its files.
+pub(super) fn joined(hashes: &[String]) -> String {
+    match hashes {
+        [hash] => hash.clone(),
+        _ => blake3::hash(hashes.concat().as_bytes()).to_hex().to_string(),
+    }
+}
+
+/// The shard of each weight.
+fn weight_map(index: &Path) -> Result<BTreeMap<String, String>> {
     let text = files::read_text(index)?;
     let value: Value = serde_json::from_str(&text)
         .map_err(|e| Error::new(format!("the index is no JSON: {e}")).at(index).line(e.line().max(1)))?;
-    let listed = value["weight_map"].as_object().filter(|map| !map.is_empty());
-    let listed = listed.ok_or_else(|| Error::new("the index names no weights").at(index).expected("`weight_map`"))?;
-    let shards: BTreeSet<&str> = listed.values().filter_map(Value::as_str).collect();
-    let mut hasher = blake3::Hasher::new();
+    let listed: Option<BTreeMap<String, String>> = serde_json::from_value(value["weight_map"].clone()).ok();
+    listed.filter(|map| !map.is_empty()).ok_or_else(|| {
+        Error::new("the index names no weights").at(index).expected("`weight_map`, from weights to files")
+    })
+}
+
+/// Reads all shards that an index names.
+pub(super) fn read_shards(index: &Path) -> Result<Checkpoint> {
+    let listed = weight_map(index)?;
+    let mut hashes = Vec::new();
     let mut whole: Option<Checkpoint> = None;
-    for shard in shards {
-        if Path::new(shard).components().count() != 1 || shard == ".." {
-            return Err(Error::new(format!("the index names `{shard}`")).at(index).expected("files beside it"));
-        }
-        let part =
-            Checkpoint::read(&index.with_file_name(shard)).map_err(|e| e.context("a shard of the checkpoint"))?;
-        hasher.update(part.hash.as_bytes());
+    for shard in parts(index)? {
+        let part = Checkpoint::read(&shard)?;
+        hashes.push(part.hash.clone());
         let Some(whole) = &mut whole else {
             whole = Some(part);
             continue;
@@ -59,12 +87,12 @@ pub(super) fn read_shards(index: &Path) -> Result<Checkpoint> {
             }
         }
     }
-    let mut whole = whole.expect("there is a shard");
+    let mut whole = whole.expect("an index names weights");
     if let Some(missing) = listed.keys().find(|name| !whole.tensors.contains_key(*name)) {
         return Err(Error::new(format!("no shard holds the weight `{missing}`, which the index names")).at(index));
     }
     index.clone_into(&mut whole.file);
-    whole.hash = hasher.finalize().to_hex().to_string();
+    whole.hash = joined(&hashes);
     whole.sha256 = None;
     Ok(whole)
 }

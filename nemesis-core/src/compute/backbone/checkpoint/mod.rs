@@ -11,7 +11,7 @@ mod write;
 pub(crate) use write::torch_archive;
 
 use crate::backbone::known;
-use crate::{Result, files};
+use crate::{Error, Result, files};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tch::Tensor;
@@ -55,6 +55,26 @@ struct Content {
 }
 
 impl Checkpoint {
+    /// The hash that [`Self::read`] finds, without reading weights.
+    ///
+    /// # Errors
+    ///
+    /// When a file is missing, or a folder holds no checkpoint.
+    pub fn hash_of(path: &Path) -> Result<String> {
+        let hashes = folder::parts(path)?.iter().map(|file| files::hash(file)).collect::<Result<Vec<_>>>()?;
+        Ok(folder::joined(&hashes))
+    }
+
+    /// How many bytes its files have.
+    ///
+    /// # Errors
+    ///
+    /// When a file is missing, or a folder holds no checkpoint.
+    pub fn bytes_of(path: &Path) -> Result<u64> {
+        let bytes = |file: &PathBuf| file.metadata().map_err(|e| Error::io("read the file", file, &e));
+        folder::parts(path)?.iter().map(|file| Ok(bytes(file)?.len())).sum()
+    }
+
     /// Reads a file, the shards that an index names, or what a folder of `open_clip` or transformers holds. A file is
     /// safetensors, a TorchScript archive, or a file of `torch.save` in its format of today or in the one before
     /// `PyTorch` 1.6, told apart by their first bytes.

@@ -83,7 +83,7 @@ fn json(text: &[u8]) -> Error {
             shards.len()
         ))
         .expected(EXPECTED)
-        .help("shards are not read; save the model as one file");
+        .help("give it its own name, `….index.json`, beside the shards");
     }
     if has("model_cfg") {
         return index

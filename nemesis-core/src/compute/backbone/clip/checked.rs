@@ -21,8 +21,14 @@ const OTHER_HEADS: [(i64, i64); 4] = [(1280, 80), (1408, 88), (1664, 104), (1792
 const MOST_NAMED: usize = 3;
 
 /// Checks sizes that the tensors alone would allow, and OpenAI's models do not have.
-pub(super) fn check_sizes(image: &ImageTower, text: Option<&TextTower>, config: &Config) -> Result<()> {
-    if let ImageTower::VisionTransformer(tower) = image
+pub(super) fn check_sizes(
+    image: &ImageTower,
+    text: Option<&TextTower>,
+    config: &Config,
+    heads_known: bool,
+) -> Result<()> {
+    if heads_known
+        && let ImageTower::VisionTransformer(tower) = image
         && let Some((width, heads)) =
             OTHER_HEADS.iter().find(|(width, heads)| *width == tower.width() && *heads != config.image_head_width)
     {
@@ -31,6 +37,13 @@ pub(super) fn check_sizes(image: &ImageTower, text: Option<&TextTower>, config: 
         ))
         .expected(format!("heads {} wide, as its configuration has them", config.image_head_width))
         .help("put the configuration that belongs to it beside the file, or name it with `--weights-config FILE`"));
+    }
+    if let ImageTower::ModifiedResNet(_) = image
+        && heads_known
+        && config.image_head_width != Config::OPENAI.image_head_width
+    {
+        return Err(Error::new(format!("the configuration says heads {} wide", config.image_head_width))
+            .expected("64, as the attention pool of every ResNet of CLIP has them"));
     }
     if let Some(text) = text {
         let (vocabulary, length) = (text.vocabulary(), text.context_length());

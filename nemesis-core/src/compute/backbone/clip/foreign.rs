@@ -1,11 +1,11 @@
 //! Models under other names than OpenAI's: what they are, since "a weight is missing" would tell nobody.
 
-use crate::backbone::Checkpoint;
+use crate::backbone::{Checkpoint, described};
 use crate::{Error, Result};
 use std::path::Path;
 
 /// What is read.
-const EXPECTED: &str = "a whole CLIP model under OpenAI's weight names (RN50, ViT-B/16, …)";
+const EXPECTED: &str = "a whole CLIP of OpenAI, open_clip or transformers";
 
 /// The weight that every image tower of OpenAI's has.
 const FIRST: &str = "visual.conv1.weight";
@@ -15,7 +15,7 @@ pub(super) fn refuse_foreign(checkpoint: &Checkpoint, path: &Path) -> Result<()>
     if is_shard(path) {
         return Err(Error::new("the file is one of the shards that a checkpoint lies in")
             .expected(EXPECTED)
-            .help("shards are not read; save the model as one file"));
+            .help("give the folder, or the index (`….index.json`) that names all of them"));
     }
     let names: Vec<&str> = checkpoint.tensors.keys().map(String::as_str).collect();
     match Layout::of(&names, &checkpoint.beside) {
@@ -50,11 +50,12 @@ impl Layout {
         let not_read = |what: &str| {
             Some(Self {
                 what: format!("{what}, whose layout is not read yet"),
-                help: "give one of OpenAI's checkpoints (`nemesis backbone fetch`), or the model under OpenAI's names"
+                help: "give one of OpenAI's checkpoints (`nemesis backbone fetch`), or a CLIP of open_clip or transformers"
                     .to_owned(),
             })
         };
         let with = |what: &str, help: &str| Some(Self { what: what.to_owned(), help: help.to_owned() });
+        let siglip = |what: &str| with(&format!("{what}, which is another family than CLIP"), described::SIGLIP);
 
         if names.is_empty() {
             return match beside.first().and_then(|module| module.strip_prefix(" (")?.strip_suffix(')')) {
@@ -83,29 +84,35 @@ impl Layout {
         }
         let [vision, text] = ["vision_model.", "text_model."].map(in_any);
         if vision || text {
+            if in_any("vision_model.head.") || in_any("text_model.head.") {
+                return siglip("a SigLIP of transformers");
+            }
             return not_read(match (vision, text) {
-                _ if in_any("vision_model.head.") || in_any("text_model.head.") => "a SigLIP of transformers",
                 (true, false) => "an image tower alone, of transformers' CLIPVisionModel",
                 (false, true) => "a text tower alone, of transformers' CLIPTextModel",
-                _ => "a model of transformers' CLIPModel",
+                _ => "a part of transformers' CLIPModel, or one with another module around it",
             });
         }
         let eva = ["rope.", "inner_attn_ln.", "mlp.ffn_ln.", "mlp.w1.", "mlp.w12.", "attn.q_bias"];
         if eva.iter().any(|part| in_any(part) || names.iter().any(|name| name.ends_with(part))) {
-            return not_read("an EVA-CLIP");
+            return with(
+                "an EVA-CLIP, which is another family than CLIP",
+                "EVA-CLIP is not read: its image tower has rotary positions, gated perceptrons and norms within its blocks",
+            );
         }
         if in_any("text_decoder.") {
             return not_read("a CoCa of open_clip");
         }
         if in_any("visual.trunk.") {
-            return not_read(if in_any("logit_bias") {
-                "a SigLIP of open_clip"
-            } else {
-                "a model of open_clip with an image tower of timm (`visual.trunk.`)"
-            });
+            if in_any("logit_bias") {
+                return siglip("a SigLIP of open_clip");
+            }
+            return not_read("a model of open_clip with an image tower of timm (`visual.trunk.`)");
         }
         if names.iter().any(|name| name.starts_with("text.")) {
-            return not_read("a model of open_clip's CustomTextCLIP, with its text tower under `text.`");
+            return not_read(
+                "a model of open_clip's CustomTextCLIP with a text tower that is not CLIP's under `text.`",
+            );
         }
         if let Some(two) = Self::of_several(names, beside) {
             return Some(two);

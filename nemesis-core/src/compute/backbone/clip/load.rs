@@ -11,7 +11,7 @@ use super::vit::VisionTransformer;
 use super::weights::Weights;
 use super::{Clip, TextPath};
 use crate::backbone::described::{self, Described};
-use crate::backbone::open::Family;
+use crate::backbone::open::{Family, about};
 use crate::backbone::origin::METADATA_KEY;
 use crate::backbone::{Assumption, BackboneSpec, Checkpoint, Config, Origin, Request, known};
 use crate::{Error, Result};
@@ -61,7 +61,7 @@ impl Clip {
     }
 
     fn read(request: &Request<'_>) -> Result<Self> {
-        Self::of(Checkpoint::read(request.weights)?, request).map_err(|e| e.at(request.weights))
+        Self::of(Checkpoint::read(request.weights)?, request).map_err(|e| about(e, request.weights))
     }
 
     fn of(checkpoint: Checkpoint, request: &Request<'_>) -> Result<Self> {
@@ -88,7 +88,9 @@ impl Read {
         refuse_foreign(&checkpoint, &checkpoint.file)?;
         let described = described_beside(&checkpoint, layout)?;
         let origin = origin(&checkpoint, path, assume, layout, described.as_ref());
-        let config = origin.as_ref().map_or(Config::OPENAI, |origin| origin.config());
+        // Where nothing is known, heads of any width are, until what else is wrong has been told.
+        let unknown = Config { image_head_width: 1, text_head_width: 1, ..Config::OPENAI };
+        let config = origin.as_ref().map_or(unknown, |origin| origin.config());
         if let Ok(Origin::Metadata(Assumption::OpenAi) | Origin::Assumed(Assumption::OpenAi)) = origin {
             refuse_other_activation(&checkpoint.metadata)?;
         }
@@ -96,7 +98,7 @@ impl Read {
         let weights = Weights::new(tensors).with_config(config);
         let (image, text) = towers(&weights)?;
         let logit_scale = weights.get("logit_scale", &[])?;
-        check_sizes(&image, text.as_ref(), &config)?;
+        check_sizes(&image, text.as_ref(), &config, origin.is_ok())?;
         if let (Ok(Origin::Beside(file, _)), Some(described)) = (&origin, &described) {
             check_described(file, described, &image, text.as_ref())?;
         }

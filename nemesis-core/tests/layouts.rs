@@ -1,0 +1,166 @@
+//! Checkpoints as `open_clip` and transformers write them give the features that these compute. `layouts/make.py` makes
+//! the models and the values.
+
+use flate2::read::GzDecoder;
+use nemesis_core::Result;
+use nemesis_core::backbone::{self, Assumption, Backbone, Origin, Request};
+use nemesis_core::train::encode_images;
+use serde::Deserialize;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use tch::{Device, Kind, Tensor};
+use tempfile::TempDir;
+
+/// What the other library computed.
+#[derive(Deserialize)]
+struct Features {
+    image: Vec<f64>,
+    text: Vec<Vec<f64>>,
+    prompts: Vec<String>,
+}
+
+fn layouts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/layouts")
+}
+
+/// The files of a model, unpacked.
+fn unpacked(name: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(layouts().join("models").join(name)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            let mut bytes = Vec::new();
+            GzDecoder::new(&fs::read(&path).unwrap()[..]).read_to_end(&mut bytes).unwrap();
+            fs::write(folder.path().join(path.file_stem().unwrap()), bytes).unwrap();
+        }
+    }
+    folder
+}
+
+fn open(weights: &Path, assume: Option<Assumption>) -> Result<Box<dyn Backbone>> {
+    backbone::open(&Request::new(weights, assume, Device::Cpu, Kind::Double))
+}
+
+fn relative(ours: &Tensor, theirs: &[f64]) -> f64 {
+    let theirs = Tensor::from_slice(theirs);
+    ((ours.flatten(0, -1) - &theirs).norm() / theirs.norm()).double_value(&[])
+}
+
+/// Compares features with those of the library that wrote the model.
+fn check(name: &str, weights: &Path, assume: Option<Assumption>) -> Box<dyn Backbone> {
+    let text = fs::read_to_string(layouts().join("models").join(name).join("features.json")).unwrap();
+    let wanted: Features = serde_json::from_str(&text).unwrap();
+    let backbone = open(weights, assume).unwrap();
+    let image = encode_images(&*backbone, &[layouts().join("photo.png")]).unwrap();
+    let off = relative(&image, &wanted.image);
+    assert!(off < 1e-5, "{name}: image features are off by {off:e}");
+    let off = relative(&backbone.encode_strings(&wanted.prompts).unwrap(), &wanted.text.concat());
+    assert!(off < 1e-5, "{name}: text features are off by {off:e}");
+    backbone
+}
+
+#[test]
+fn models_of_open_clip_and_transformers_give_their_features() {
+    let mut found = Vec::new();
+    for name in [
+        "open-clip-gelu",
+        "open-clip-quick-gelu",
+        "open-clip-custom-text",
+        "transformers-gelu",
+        "transformers-quick-gelu-sharded",
+        "transformers-old",
+    ] {
+        let folder = unpacked(name);
+        let backbone = check(name, folder.path(), None);
+        found.push(format!("{name}: {}", backbone.spec().origin));
+        // The file alone finds the configuration beside it, too.
+        let names = ["open_clip_model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"];
+        for file in names.iter().map(|name| folder.path().join(name)).filter(|file| file.is_file()) {
+            check(name, &file, None);
+        }
+    }
+    insta::assert_snapshot!(found.join("\n"), @r"
+    open-clip-gelu: GELU, heads 80 (image) and 16 (text) wide, images squashed, mean [0.5, 0.4, 0.3], deviation [0.25, 0.2, 0.3], by `open_clip_config.json` beside it
+    open-clip-quick-gelu: QuickGELU, heads 64 (image) and 16 (text) wide, images resized to the shorter side, OpenAI's mean and deviation, by `open_clip_config.json` beside it
+    open-clip-custom-text: GELU, heads 64 (image) and 16 (text) wide, images squashed bilinearly, mean [0.5, 0.4, 0.3], deviation [0.25, 0.2, 0.3], by `open_clip_config.json` beside it
+    transformers-gelu: GELU, heads 80 (image) and 16 (text) wide, epsilon 1e-3 (image) and 1e-3 (text), images resized to the shorter side, mean [0.5, 0.4, 0.3], deviation [0.25, 0.2, 0.3], by `config.json` beside it
+    transformers-quick-gelu-sharded: QuickGELU, heads 64 (image) and 16 (text) wide, images resized to the shorter side, mean [0.5, 0.4, 0.3], deviation [0.25, 0.2, 0.3], by `config.json` beside it
+    transformers-old: GELU, heads 64 (image) and 16 (text) wide, images resized to the shorter side, mean [0.5, 0.4, 0.3], deviation [0.25, 0.2, 0.3], by `config.json` beside it
+    ");
+}
+
+#[test]
+fn a_configuration_may_be_named_and_is_part_of_the_id() {
+    let folder = unpacked("open-clip-gelu");
+    let config = folder.path().join("elsewhere.json");
+    let beside = open(folder.path(), None).unwrap().spec().key();
+    fs::rename(folder.path().join("open_clip_config.json"), &config).unwrap();
+    let error = open(folder.path(), None).err().unwrap().to_string();
+    assert!(error.contains("does not tell its model's activation"), "{error}");
+    assert!(error.contains("--weights-config FILE"), "{error}");
+
+    let assume: Assumption = config.to_str().unwrap().parse().unwrap();
+    let backbone = check("open-clip-gelu", folder.path(), Some(assume));
+    assert!(matches!(backbone.spec().origin, Origin::Assumed(_)));
+    // The same weights with the same configuration are the same model, whoever says it.
+    assert_eq!(backbone.spec().key(), beside);
+    // What is displayed is read again.
+    assert_eq!(assume.to_string().parse::<Assumption>().unwrap(), assume);
+}
+
+#[test]
+fn a_configuration_of_another_model_is_refused() {
+    let folder = unpacked("open-clip-gelu");
+    let path = folder.path().join("open_clip_config.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let refused = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        fs::write(&path, text.replace(from, to)).unwrap();
+        open(folder.path(), None).err().map_or_else(|| "read".to_owned(), |e| e.to_string())
+    };
+    let said = [
+        refused("\"head_width\": 80", "\"head_width\": 64"),
+        refused("\"layers\": 1", "\"layers\": 12"),
+        refused("\"image_size\": 16", "\"image_size\": 224"),
+        refused("squash", "longest"),
+        refused("bicubic", "lanczos"),
+        refused("\"mean\"", "\"mean\": [1], \"median\""),
+        refused("\"vision_cfg\": {", "\"vision_cfg\": {\"timm_model_name\": \"vit_base\", "),
+        refused("{", "["),
+    ];
+    let place = folder.path().display().to_string();
+    insta::assert_snapshot!(said.join("\n").replace(&place, "FOLDER"), @r"
+    1 transformer layers of width 80 under `visual.transformer.resblocks.`
+      --> FOLDER
+      expected: at least one layer, and a width that is a multiple of 64
+      help: give a checkpoint of a CLIP model with OpenAI's weight names
+    `open_clip_config.json` beside the weights says image layers 12, and the weights have 1
+      --> FOLDER
+      help: it is about another model, or the weights are not those that it came with
+    `open_clip_config.json` beside the weights says image size 224, and the weights have 16
+      --> FOLDER
+      help: it is about another model, or the weights are not those that it came with
+    the configuration tells of a model with `resize_mode` `longest`
+      --> FOLDER/open_clip_config.json
+      expected: a CLIP as OpenAI, LAION or DataComp have it
+      help: such models are not read yet
+    the configuration tells of a model with `interpolation` `lanczos`
+      --> FOLDER/open_clip_config.json
+      expected: a CLIP as OpenAI, LAION or DataComp have it
+      help: such models are not read yet
+    `mean` is [1]
+      --> FOLDER/open_clip_config.json
+      expected: three numbers, for red, green and blue
+    the configuration tells of a model with an image tower of timm
+      --> FOLDER/open_clip_config.json
+      expected: a CLIP as OpenAI, LAION or DataComp have it
+      help: such models are not read yet
+    the configuration is no JSON: expected `,` or `]`
+      --> FOLDER/open_clip_config.json:2
+      help: download it again
+    ");
+    fs::write(&path, &text).unwrap();
+    let other = open(folder.path(), Some(Assumption::OpenAi)).err().unwrap().to_string();
+    assert!(other.contains("leave --weights-config out"), "{other}");
+}
