@@ -50,7 +50,7 @@ pub const FORMATS: [&dyn Format; 5] = [&OnTerminal, &Markdown, &Csv, &Latex, &Js
 pub fn format_parser() -> impl TypedValueParser<Value = &'static dyn Format> {
     let values = FORMATS.map(|format| PossibleValue::new(format.name()).help(format.about()));
     PossibleValuesParser::new(values)
-        .map(|name| *FORMATS.iter().find(|format| format.name() == name).expect("the parser takes these names alone"))
+        .try_map(|name| FORMATS.into_iter().find(|format| format.name() == name).ok_or("there is no such format"))
 }
 
 /// Writes the table in every format that has files to `folder/STEM.EXTENSION` and returns the paths.
