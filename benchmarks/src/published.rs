@@ -337,7 +337,7 @@ methods:
           expected: 2, one of each of `groups`, or `null`
         ");
         insta::assert_snapshot!(message("[50.0, ", "[fifty, "), @r"
-        methods, entry 1, rows.dtd: this is no published number
+        methods.coop.rows.dtd: this is no published number
           --> x.yaml:15
           expected: a number, `{value, reading_error}`, `{value, deviation}` or `{runs: [number, …]}`
         ");
