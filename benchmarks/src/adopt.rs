@@ -261,7 +261,7 @@ pub fn proof(part: &Plan, candidates: &[Candidate], tolerance: f64) -> Result<Pr
     Ok(Proof {
         build,
         tolerance,
-        statement: format!("{} cells were computed again and came out {how}", compared.len()),
+        statement: format!("{} cells were recomputed and came out {how}", compared.len()),
         compared,
         records: candidates.iter().map(|candidate| candidate.old).collect(),
     })

@@ -15,7 +15,7 @@ impl FromStr for ByteSize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no size: expected a number and a unit, as in 3GB or 500MB");
+        let wrong = || format!("`{text}` is not a size: expected a number and a unit, as in 3GB or 500MB");
         let unit = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(wrong)?;
         let (number, unit) = text.split_at(unit);
         let number: f64 = number.trim().parse().map_err(|_| wrong())?;

@@ -62,7 +62,7 @@ pub fn compare(published: &Published, results: &Results, said: Option<&str>, tol
     }
     let backbone = match (results.published_backbone(), said) {
         (Some(known), Some(said)) if normalised(known) != normalised(said) => {
-            return Ok(Verdict::Nothing(format!("`--as {said}` is not so: the checkpoint is OpenAI's {known}")));
+            return Ok(Verdict::Nothing(format!("`--as {said}` is wrong: the checkpoint is OpenAI's {known}")));
         }
         (Some(known), _) => known,
         (None, Some(said)) => said,

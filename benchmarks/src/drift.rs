@@ -75,7 +75,7 @@ impl Records {
         let mut seen: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
         for digest in &views.images {
             let list = self.store.images(digest)?.ok_or_else(|| {
-                Error::new("it is not known any more which images some records saw").at(self.store.folder())
+                Error::new("which images some records saw is no longer known").at(self.store.folder())
             })?;
             for (path, hash) in list {
                 seen.entry(path).or_default().insert(hash);

@@ -97,7 +97,7 @@ pub struct Block {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(
     untagged,
-    expecting = "this is no published number, expected a number, `{value, reading_error}`, `{value, deviation}` or `{runs: [number, …]}`"
+    expecting = "this is not a published number, expected a number, `{value, reading_error}`, `{value, deviation}` or `{runs: [number, …]}`"
 )]
 pub enum Number {
     /// As it stands in its source.
@@ -167,7 +167,7 @@ impl Published {
         for file in own.iter().map(|path| yaml_files(path)).collect::<Result<Vec<_>>>()?.concat() {
             let published = Self::parse(&files::read_text(&file)?, &file)?;
             if all.iter().any(|known| known.name == published.name) {
-                return Err(Error::new(format!("there are published numbers named `{}` already", published.name))
+                return Err(Error::new(format!("published numbers named `{}` already exist", published.name))
                     .at(&file)
                     .help("rename the file: its name without `.yaml` is what --against chooses"));
             }
@@ -337,7 +337,7 @@ methods:
           expected: 2, one of each of `groups`, or `null`
         ");
         insta::assert_snapshot!(message("[50.0, ", "[fifty, "), @r"
-        methods.coop.rows.dtd: this is no published number
+        methods.coop.rows.dtd: this is not a published number
           --> x.yaml:15
           expected: a number, `{value, reading_error}`, `{value, deviation}` or `{runs: [number, …]}`
         ");

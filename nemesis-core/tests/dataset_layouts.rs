@@ -103,7 +103,7 @@ fn a_wrong_split_file_is_refused_and_the_line_told() {
     insta::assert_snapshot!(refused(&rows("", "", "")[..50]), @r"
     cannot open the data set `toy`: the file ends in the middle of its JSON
       --> ROOT/toy/split.json:4
-      help: it may be a download that broke off: get it again
+      help: download it again: the last download may have been interrupted
     ");
     insta::assert_snapshot!(refused(r#"{"train": [], "val": [], "test": []}"#), @r"
     cannot open the data set `toy`: no training image is listed

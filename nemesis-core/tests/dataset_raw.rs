@@ -175,7 +175,7 @@ fn pets_are_named_by_their_files_and_labelled_by_the_lists() {
     cannot prepare a split of `oxford_pets`: the list is empty
       --> ROOT/oxford_pets/annotations/test.txt
       expected: a line for each image or class
-      help: it may be a download that broke off: get it again
+      help: download it again: the last download may have been interrupted
     ");
 }
 
@@ -295,22 +295,22 @@ fn damaged_matlab_files_are_refused() {
     insta::assert_snapshot!(refused(2, &test[..test.len() / 2]), @r"
     cannot prepare a split of `stanford_cars`: the MATLAB file ends in the middle of a variable
       --> ROOT/stanford_cars/cars_test_annos_withlabels.mat
-      help: it may be a download that broke off: get it again
+      help: download it again: the last download may have been interrupted
     ");
     insta::assert_snapshot!(refused(1, &CAR_FILES[1].1[..300]), @r"
     cannot prepare a split of `stanford_cars`: the MATLAB file ends in the middle of a variable
       --> ROOT/stanford_cars/devkit/cars_train_annos.mat
-      help: it may be a download that broke off: get it again
+      help: download it again: the last download may have been interrupted
     ");
     insta::assert_snapshot!(refused(0, b""), @r"
     cannot prepare a split of `stanford_cars`: the MATLAB file ends in the middle of a header
       --> ROOT/stanford_cars/devkit/cars_meta.mat
-      help: it may be a download that broke off: get it again
+      help: download it again: the last download may have been interrupted
     ");
     insta::assert_snapshot!(refused(0, &[b'<'; 500]), @r"
     cannot prepare a split of `stanford_cars`: the file is not a MATLAB 5 file of a little-endian machine
       --> ROOT/stanford_cars/devkit/cars_meta.mat
-      help: get it again: a server may have sent a message in its place
+      help: download it again: a server may have sent a message instead
     ");
     insta::assert_snapshot!(refused(0, CAR_FILES[1].1), @r"
     cannot prepare a split of `stanford_cars`: the MATLAB file has no variable `class_names`

@@ -55,8 +55,8 @@ fn images(options: &Images, libtorch: &Path) -> Result<u8> {
         command.args(["--seed", &options.seed.to_string(), "--out"]);
         command.arg(folder.path().join(format!("damaged-{kind}.zip")));
         if !workspace::run(&mut command)?.success() {
-            return Err(Failure::new("the damaged images could not be made; Python's message stands above")
-                .help("name a Python that has Pillow by --python"));
+            return Err(Failure::new("the damaged images could not be made; Python's message is above")
+                .help("name a Python that has Pillow with --python"));
         }
     }
     let mut command = workspace::cargo("test");

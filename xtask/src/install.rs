@@ -46,7 +46,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     link(&library.join(&name), &bin.join(&name))?;
     println!("{} and {} methods are in {}", name, methods.len(), library.display());
     if let Some(elsewhere) = &elsewhere {
-        println!("they use libtorch in {}, which has to stay there", elsewhere.display());
+        println!("they use libtorch in {}, which must stay there", elsewhere.display());
     }
     if !is_on_path(&bin) {
         println!("add {} to PATH, so that a shell finds `nemesis`", bin.display());
@@ -57,7 +57,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
 fn cargo_home() -> Result<PathBuf> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
-        .ok_or_else(|| Failure::new("your home folder is not known").help("say where to install with --prefix DIR"))
+        .ok_or_else(|| Failure::new("your home folder is unknown").help("say where to install with --prefix DIR"))
 }
 
 fn make(folder: &Path) -> Result<()> {

@@ -56,7 +56,7 @@ enum Command {
     Campaign(campaign::Campaign),
     /// Make a crate with a working method in methods/, which appears in tables with no further edit
     NewMethod {
-        /// Its name: words of small letters and digits joined by hyphens
+        /// Its name: words of lower-case letters and digits joined by hyphens
         name: String,
     },
 }

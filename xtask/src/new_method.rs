@@ -10,8 +10,8 @@ pub(crate) fn run(name: &str) -> Result<u8> {
     let name = Name::parse(name).map_err(Failure::new)?;
     let folder = workspace::root().join("methods").join(name.kebab());
     let files = create(&name, &folder, &Home::Workspace).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => Failure::new(format!("there is a method `{}` already", name.kebab()))
-            .help("choose another name, or change the sources in methods/"),
+        ErrorKind::AlreadyExists => Failure::new(format!("the method `{}` already exists", name.kebab()))
+            .help("choose another name, or edit the sources in methods/"),
         _ => Failure::io("write", &folder, &error),
     })?;
     let name = name.kebab();

@@ -87,7 +87,7 @@ pub(crate) fn build_peer(libtorch: &Path) -> Result<()> {
 }
 
 fn failed_build() -> Failure {
-    Failure::new("the build failed; its messages stand above")
+    Failure::new("the build failed; its messages are above")
 }
 
 /// Builds everything as tests use it. All of it: for fewer packages cargo would unify features differently, and build
@@ -98,7 +98,7 @@ pub(crate) fn build_debug(libtorch: &Path) -> Result<()> {
     if run(&mut command)?.success() {
         return Ok(());
     }
-    Err(Failure::new("the build failed; its messages stand above"))
+    Err(Failure::new("the build failed; its messages are above"))
 }
 
 /// The release build of `nemesis`.

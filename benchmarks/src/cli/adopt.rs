@@ -63,7 +63,7 @@ impl Adopt {
         let scratch = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&out);
         let scratch = scratch.map_err(|e| Error::io("create a folder", &out, &e))?;
         let again = Store::open(scratch.path())?;
-        eprintln!("computing {} of {} cells again", part.cells.len(), all.len());
+        eprintln!("recomputing {} of {} cells", part.cells.len(), all.len());
         let mut progress = Progress::new(&part, &again);
         let options = worker_options(&settings, &plan);
         let told = &mut |event: crate::run::Event<'_>| progress.on(&event);

@@ -64,7 +64,7 @@ impl Compare {
             return Ok(Ending::Done);
         }
         if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
-            return Err(Error::new(format!("`--tolerance {}` is no number of points", self.tolerance))
+            return Err(Error::new(format!("`--tolerance {}` is not a number of points", self.tolerance))
                 .expected("0 or more, as in --tolerance 1.5"));
         }
         let out = self.records.settings()?.out();
@@ -75,7 +75,7 @@ impl Compare {
         if results.iter().all(|results| results.runs.is_empty()) {
             return Err(Error::new("no evaluation has a record yet, so there is nothing to compare")
                 .at(&out)
-                .help("`nemesis run` goes on where it was stopped"));
+                .help("`nemesis run` resumes where it stopped"));
         }
         let (mut sheets, mut reasons): (Vec<Sheet>, Vec<(&str, String)>) = (Vec::new(), Vec::new());
         let (mut compared, mut beyond) = (0, 0);

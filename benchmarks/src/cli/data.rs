@@ -279,7 +279,7 @@ fn drift_text(drift: &Drift, out: &Path) -> String {
         lines.extend(drift.images.iter().take(MAX_NAMED).map(|path| format!("  {}", path.display())));
         lines.extend(more(drift.images.len()));
     }
-    lines.push("the next `nemesis run` computes again what saw them".to_owned());
+    lines.push("the next `nemesis run` recomputes what used them".to_owned());
     format!("  {}\n", lines.join("\n  "))
 }
 
@@ -333,8 +333,7 @@ pub(super) fn report_text(entry: &Entry, report: &Report) -> String {
 /// A path that differs from another, also where that cannot be seen: `é` is one character or two.
 pub(super) fn visibly(there: &Path, path: &Path) -> String {
     let composed = |path: &Path| path.to_string_lossy().nfc().collect::<String>();
-    let hidden =
-        if composed(there) == composed(path) { " (the same letters, composed of other characters)" } else { "" };
+    let hidden = if composed(there) == composed(path) { " (the same letters in another Unicode form)" } else { "" };
     format!("{}{hidden}", there.display())
 }
 

@@ -88,7 +88,7 @@ fn by_hand(entry: &Entry, part: &Part, root: &Path) -> String {
         (None, Some(file)) => format!("copy {}", root.join(file).display()),
         (None, None) => entry.see_home(),
     };
-    format!("  {}: to be got by hand\n    {how}\n    put it at {}\n", names(part), places.join(", "))
+    format!("  {}: download it by hand\n    {how}\n    put it at {}\n", names(part), places.join(", "))
 }
 
 fn names(part: &Part) -> String {

@@ -23,7 +23,7 @@ pub(super) fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         } else if path.is_file() {
             found.images.push(path.clone());
         } else {
-            let what = files::special(path).map(|kind| format!("there is {kind} in place of an image or folder"));
+            let what = files::special(path).map(|kind| format!("expected an image or folder, and found {kind}"));
             return Err(Error::new(what.unwrap_or_else(|| "there is no such image or folder".to_owned())).at(path));
         }
     }
@@ -118,8 +118,8 @@ impl Found {
         let count: usize = self.others.values().map(Vec::len).sum();
         let files = match count {
             0 => None,
-            1 => Some(format!("1 file is passed over: {}", kinds.join("; "))),
-            _ => Some(format!("{count} files are passed over: {}", kinds.join("; "))),
+            1 => Some(format!("1 file is skipped: {}", kinds.join("; "))),
+            _ => Some(format!("{count} files are skipped: {}", kinds.join("; "))),
         };
         let again = match self.again.len() {
             0 => None,

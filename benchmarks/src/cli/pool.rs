@@ -97,7 +97,7 @@ fn unasked(pool: &Pool, usual: u64, place: &Place) -> Result<Error> {
         Ok(format!("{}, {}", counted(pruned.parts), ByteSize(pruned.bytes)))
     };
     let kept = ByteSize(usual).to_string().replace(' ', "");
-    Ok(Error::new("nothing was removed: it was not said how much may stay")
+    Ok(Error::new("nothing was removed, because no limit was given")
         .at(place.folder()?)
         .expected("`--budget SIZE`, or `--all` to remove everything")
         .help(format!(
@@ -119,7 +119,7 @@ impl Place {
         if !folder.is_dir() {
             return Err(Error::new("there is no feature pool here")
                 .at(&folder)
-                .help("name its folder by --pool; `nemesis run` makes one in its output folder"));
+                .help("name its folder with --pool; `nemesis run` creates one in its output folder"));
         }
         let usual = settings.pool().map_or(0, |(_, budget)| budget);
         Ok((Pool::open(&folder, usual)?, usual))

@@ -139,7 +139,7 @@ impl Report {
         if results.is_empty() {
             return Err(Error::new("no evaluation has a record yet")
                 .at(store.folder())
-                .help("`nemesis run` goes on where it was stopped"));
+                .help("`nemesis run` resumes where it stopped"));
         }
         if self.statistics {
             return Ok(results.iter().map(statistics).collect());

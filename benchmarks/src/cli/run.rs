@@ -66,7 +66,7 @@ fn compute(plan: &Plan, store: &Store, options: &Options) -> Result<Outcome> {
         let (done, all) = plan
             .distinct_cells()
             .fold((0, 0), |(done, all), cell| (done + usize::from(store.contains(&cell.id)), all + 1));
-        eprintln!("{done} of {all} cells done; the same command goes on");
+        eprintln!("{done} of {all} cells done; the same command resumes");
         return Ok(outcome);
     }
     let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };

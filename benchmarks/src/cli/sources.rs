@@ -34,7 +34,7 @@ impl<'a> Sources<'a> {
         };
         if let Some(file) = given {
             if Checkpoint::hash_of(file)? != *wanted {
-                return Err(expected(Error::new("the context was learned with another checkpoint").at(file)));
+                return Err(expected(Error::new("the context was learned with a different checkpoint").at(file)));
             }
             return Ok(file.to_owned());
         }
@@ -49,7 +49,7 @@ impl<'a> Sources<'a> {
             } else if Checkpoint::hash_of(file)? == *wanted {
                 return Ok(file.clone());
             } else {
-                moved = Some(expected(Error::new("the checkpoint of the run is another file by now").at(file)));
+                moved = Some(expected(Error::new("the checkpoint of the run has changed since").at(file)));
             }
         }
         let unknown = || expected(Error::new("no run in this folder says where its checkpoint is").at(self.out));
@@ -71,7 +71,8 @@ impl<'a> Sources<'a> {
         if let Some(root) = given {
             let dataset = open(root)?;
             if manifest_hash(&*dataset) != cell.manifest {
-                let what = format!("the context was learned on another `{}` than that in the data root", cell.dataset);
+                let what =
+                    format!("the context was learned on a different `{}` than the one in the data root", cell.dataset);
                 return Err(expected(Error::new(what).at(root)));
             }
             return Ok(dataset);
@@ -87,7 +88,7 @@ impl<'a> Sources<'a> {
             };
             match open(&root) {
                 Ok(dataset) if manifest_hash(&*dataset) == cell.manifest => return Ok(dataset),
-                Ok(_) => moved = Some(expected(Error::new("the data set of the run is another by now").at(&root))),
+                Ok(_) => moved = Some(expected(Error::new("the data set of the run has changed since").at(&root))),
                 Err(_) => moved = Some(expected(Error::new("the data set of the run is not where it was").at(&root))),
             }
         }

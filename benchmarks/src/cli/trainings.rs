@@ -98,7 +98,7 @@ pub(super) fn find(store: &Store, id: Option<&str>, wanted: &Wanted) -> Result<T
             named.extend((count > MAX_NAMED).then(|| format!("and {} more", count - MAX_NAMED)));
             Err(Error::new(format!("{count} trainings fit"))
                 .at(store.folder())
-                .expected("one; say more of it, or give its id")
+                .expected("one; be more specific, or give its id")
                 .help(format!("they are {}", named.join(", "))))
         }
     }

@@ -43,9 +43,9 @@ impl Format {
             [b'P', b'K', 3 | 5, 4 | 6, ..] => Ok(Self::Zip),
             [0x1f, 0x8b, ..] => Ok(Self::TarGz),
             head if head.get(TAR_MAGIC) == Some(b"ustar") => Ok(Self::Tar),
-            _ => Err(Error::new("the file is no archive")
+            _ => Err(Error::new("the file is not an archive")
                 .expected("a zip or tar archive, or a tar archive compressed by gzip")
-                .help("get it again: a server may have sent a message in its place")),
+                .help("download it again: a server may have sent a message instead")),
         }
     }
 

@@ -48,7 +48,7 @@ pub(super) fn download(client: &Client, wanted: &Wanted<'_>, listen: Listener<'_
             Err(Failure::Lasting(error)) => return Err(error),
             // What the server has now is another file; an answer to a request for all of it does not say so again.
             Err(Failure::StartOver) if growing.length() > 0 => growing.discard(),
-            Err(Failure::StartOver) => return Err(Error::new(format!("{} makes no sense", wanted.url))),
+            Err(Failure::StartOver) => return Err(Error::new(format!("{} is invalid", wanted.url))),
             Err(Failure::Passing(error)) => {
                 if growing.length() > longest {
                     (longest, retries) = (growing.length(), 0);
@@ -66,7 +66,7 @@ pub(super) fn download(client: &Client, wanted: &Wanted<'_>, listen: Listener<'_
         && let Err(error) = checksum.check(&growing.part)
     {
         growing.discard();
-        return Err(error.at(wanted.target).context(format!("{} is not what it should be", wanted.url)).help(
+        return Err(error.at(wanted.target).context(format!("{} is not as expected", wanted.url)).help(
             "nothing of it was kept; the server may hold another version: see the home page, or give another copy \
              with --from",
         ));
@@ -107,7 +107,7 @@ fn attempt(
     match total {
         Some(total) if end < total => Err(Failure::Passing(
             Error::new(format!("{} broke off after {end} of {total} bytes", wanted.url))
-                .help("what is there is kept: the same command goes on from it"),
+                .help("the partial download is kept, and the same command resumes it"),
         )),
         _ => Ok(()),
     }
@@ -181,7 +181,7 @@ impl Growing {
                     let url = &begun.url;
                     return Err(Failure::Passing(
                         Error::new(format!("{url} broke off after {end}{of} bytes: {error}"))
-                            .help("what is there is kept: the same command goes on from it"),
+                            .help("the partial download is kept, and the same command resumes it"),
                     ));
                 }
             }

@@ -71,8 +71,8 @@ impl Client {
         };
         if is_page(&response) {
             return Err(Failure::Lasting(
-                Error::new(format!("{url} gives a web page in place of the file"))
-                    .help("it may want a person to sign in or to agree to something"),
+                Error::new(format!("{url} sent a web page instead of the file"))
+                    .help("it may require a person to sign in or accept terms"),
             ));
         }
         Ok(Answer { start: from, total, validator, body: Box::new(response.into_body().into_reader()) })
@@ -101,7 +101,7 @@ fn of_status(status: StatusCode, url: &str) -> Failure {
     let passing = status.is_server_error()
         || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT);
     if passing {
-        Failure::Passing(error.help("try again later; what is there is kept"))
+        Failure::Passing(error.help("try again later; the partial download is kept"))
     } else {
         Failure::Lasting(error)
     }

@@ -69,7 +69,7 @@ impl<'a> Supply<'a> {
                 return Err(Error::new("the file is not in the folder that files are taken from").at(file));
             }
             if let Some(checksum) = checksum {
-                checksum.check(&file).map_err(|e| e.help("it is another version, or damaged: get it again"))?;
+                checksum.check(&file).map_err(|e| e.help("it is another version, or damaged: download it again"))?;
             }
             return Ok(file);
         }

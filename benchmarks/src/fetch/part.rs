@@ -150,9 +150,9 @@ impl<'a> Workplace<'a> {
         fs::create_dir_all(&path).map_err(|e| Error::io("create the folder", &path, &e))?;
         let locked = File::open(&path).map_err(|e| Error::io("open the folder", &path, &e))?;
         locked.try_lock().map_err(|_| {
-            Error::new("another `nemesis data fetch` is at work on this data set")
+            Error::new("another `nemesis data fetch` is working on this data set")
                 .at(folder)
-                .help("wait until it is done")
+                .help("wait until it has finished")
         })?;
         let work = Self { folder, path, _locked: locked };
         work.clear();

@@ -105,12 +105,12 @@ impl Read for Blamed<'_> {
     }
 }
 
-const DISTRUST: &str = "the archive is not the data set's own: get it from another source";
+const DISTRUST: &str = "the archive is not the data set's own: download it from another source";
 
 /// An archive that does not read to its end.
 pub(super) fn damaged(why: &str) -> Error {
     Error::new(format!("the archive is damaged or cut short: {why}"))
-        .help("get it again: it may be a download that broke off")
+        .help("download it again: the last download may have been interrupted")
 }
 
 /// A path that stays in the folder that it is relative to.

@@ -108,7 +108,7 @@ pub(super) fn methods(
         for entry in entry.unfolded().map_err(place)? {
             if entries.iter().any(|earlier| earlier.says_the_same(&entry)) {
                 let what =
-                    format!("the method `{}` is there twice with the same settings; it counts once", entry.method);
+                    format!("the method `{}` appears twice with the same settings; it counts once", entry.method);
                 warnings.push(Error::new(what).at(&settings.suite.file));
             } else {
                 entries.push(entry);

@@ -91,7 +91,7 @@ impl Trial {
         // Starting the process takes its time, which is no plugin's fault.
         match answers.recv() {
             Ok(ready) if ready == READY => Ok(Self { process, answers, loaded: BTreeSet::new() }),
-            _ => Err(Error::new("the process that tries plugins ended at once").help("its message stands above")),
+            _ => Err(Error::new("the process that tries plugins ended at once").help("its message is above")),
         }
     }
 

@@ -286,7 +286,7 @@ impl Run<'_> {
             return Ok(());
         }
         let Some(since) = worker.current else {
-            return Err(Error::new("a worker ended before it began to work").help("its message stands above"));
+            return Err(Error::new("a worker ended before it started to work").help("its message is above"));
         };
         let lost = worker.pending.remove(0);
         let reason = Error::new(match (self.options.cell_timeout, status) {

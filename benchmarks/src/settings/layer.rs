@@ -64,8 +64,8 @@ pub struct Layer {
     /// The protocol: paper, bf16, mini, or a protocol file [default: paper with --data, else mini]
     #[arg(long, value_name = "NAME|FILE")]
     pub protocol: Option<String>,
-    /// fp32, fp64, fp16, bf16 or amp [default: the protocol's]. On a processor fp16 saves no time, and bf16 does where the
-    /// processor is made for it
+    /// fp32, fp64, fp16, bf16 or amp [default: the protocol's]. On a CPU fp16 saves no time, and bf16 does only if the
+    /// CPU supports it
     #[arg(long)]
     pub precision: Option<Precision>,
     /// Evaluate only the first N test images of each class, in the order of the split

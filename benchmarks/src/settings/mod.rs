@@ -152,7 +152,7 @@ fn translate(error: &figment::Error) -> Error {
     let variable = |name: &str| format!("NEMESIS_{}", name.to_uppercase());
     if let figment::error::Kind::UnknownField(name, known) = &error.kind {
         let known: Vec<String> = known.iter().map(|name| variable(name)).collect();
-        return Error::new(format!("the variable `{}` is no setting", variable(name)))
+        return Error::new(format!("the variable `{}` is not a setting", variable(name)))
             .about(variable(name))
             .help(suggest(&variable(name), known.iter().map(String::as_str)));
     }

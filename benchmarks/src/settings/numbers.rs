@@ -45,7 +45,7 @@ impl<T: Number> FromStr for Numbers<T> {
 
 /// What one item stands for: `4` for itself, `4-8` for the numbers from 4 to 8.
 fn span(item: &str) -> Result<Vec<u64>, String> {
-    let wrong = || format!("`{item}` is no number and no range, expected whole numbers from 0 on, as in 1,2,4-8");
+    let wrong = || format!("`{item}` is neither a number nor a range, expected whole numbers from 0 on, as in 1,2,4-8");
     let number = |text: &str| {
         let text = text.trim();
         // `parse` would take a sign.

@@ -106,7 +106,10 @@ impl Origin<'_> {
     fn refuse_zero(&self, shots: &[u32]) -> Result<()> {
         if shots.contains(&0) {
             return Err(self
-                .place(Error::new(format!("`{}` asks for 0 shots, and nothing learns from no image", self.name)))
+                .place(Error::new(format!(
+                    "`{}` asks for 0 shots, but nothing can be learned from no images",
+                    self.name
+                )))
                 .expected("1 or more training images per class")
                 .help("zero-shot CLIP is a column of its own in suites that have `zero_shot: true`"));
         }

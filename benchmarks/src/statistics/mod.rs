@@ -178,7 +178,7 @@ const PAIRS: &str = "A pair is both methods on one data set, number of shots and
                      Difference: second minus first, its mean over the pairs in points; ± 95 %: half of Student's interval \
                      for it. Wins, ties and losses are those of the second.";
 
-const CAUTION: &str = "With care: the interval over all pairs takes them for independent draws, and they are not. Pairs of one \
+const CAUTION: &str = "Caution: the interval over all pairs takes them for independent draws, and they are not. Pairs of one \
                        data set share their test images and draw from the same training images, and data sets were \
                        chosen, not drawn. \"Data sets\" is the careful one: it counts each data set's mean as one value.";
 

@@ -51,11 +51,11 @@ impl Pair {
                 let known: BTreeSet<&str> =
                     results.iter().flat_map(|results| &results.columns).map(String::as_str).collect();
                 let known: Vec<String> = known.into_iter().map(|label| format!("`{label}`")).collect();
-                Err(Error::new(format!("`{text}` does not part into two columns at any of its commas"))
+                Err(Error::new(format!("`{text}` does not split into two columns at any of its commas"))
                     .expected(format!("two of {}", known.join(", ")))
                     .help("give each with an option of its own: --paired FIRST --paired SECOND"))
             }
-            ([_, ..], _) => Err(Error::new(format!("`{text}` parts into two columns at several of its commas"))
+            ([_, ..], _) => Err(Error::new(format!("`{text}` splits into two columns at several of its commas"))
                 .help("give each with an option of its own: --paired FIRST --paired SECOND")),
         }
     }

@@ -81,13 +81,13 @@ fn a_pool_that_is_not_there_and_sizes_that_are_none_are_told() {
     --- stderr
     error: there is no feature pool here
       --> out/pool
-      help: name its folder by --pool; `nemesis run` makes one in its output folder
+      help: name its folder with --pool; `nemesis run` creates one in its output folder
     ");
     insta::assert_snapshot!(command(folder.path(), &["pool", "prune", "--budget", "10"]), @r"
     exit code 2
     --- stdout
     --- stderr
-    error: invalid value '10' for '--budget <SIZE>': `10` is no size: expected a number and a unit, as in 3GB or 500MB
+    error: invalid value '10' for '--budget <SIZE>': `10` is not a size: expected a number and a unit, as in 3GB or 500MB
 
     For more information, try '--help'.
     ");

@@ -74,7 +74,7 @@ fn nothing_is_removed_unasked() {
     exit code 2
     --- stdout
     --- stderr
-    error: nothing was removed: it was not said how much may stay
+    error: nothing was removed, because no limit was given
       --> out/pool
       expected: `--budget SIZE`, or `--all` to remove everything
       help: `--budget 21.5GB`, which is what `nemesis run` keeps, would remove 0 parts, 0 B; `--all` would remove 2 parts, 2.0 kB

@@ -43,7 +43,7 @@ fn a_signal_ends_a_run_with_what_is_done() {
         let mut told = String::new();
         run.stderr.take().unwrap().read_to_string(&mut told).unwrap();
         assert_eq!(run.wait().unwrap().code(), Some(code), "{told}");
-        let expected = format!("{} of 74 cells done; the same command goes on", records(folder.path()));
+        let expected = format!("{} of 74 cells done; the same command resumes", records(folder.path()));
         assert_eq!(told.lines().last(), Some(expected.as_str()), "{told}");
         let tables = fs::read_dir(folder.path().join("out")).unwrap();
         let is_table = |path: &Path| path.extension().is_some_and(|ending| ending == "md");

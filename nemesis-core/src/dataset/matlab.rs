@@ -53,7 +53,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<(String, Array)>> {
     }
     if &header[126..] != b"IM" || !header.starts_with(b"MATLAB 5.0") {
         return Err(Error::new("the file is not a MATLAB 5 file of a little-endian machine")
-            .help("get it again: a server may have sent a message in its place"));
+            .help("download it again: a server may have sent a message instead"));
     }
     let mut variables = Vec::new();
     let mut reader = Reader(&bytes[HEADER..]);
@@ -109,7 +109,7 @@ pub(crate) fn whole(number: f64) -> Option<u32> {
 
 fn truncated(what: &str) -> Error {
     Error::new(format!("the MATLAB file ends in the middle of a {what}"))
-        .help("it may be a download that broke off: get it again")
+        .help("download it again: the last download may have been interrupted")
 }
 
 fn inflate(data: &[u8]) -> Result<Vec<u8>> {

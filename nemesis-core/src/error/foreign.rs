@@ -41,9 +41,10 @@ pub(crate) fn of_serde_yaml(error: &serde_yaml::Error, text: &str, file: &Path) 
 /// The same for JSON, given the path to what is wrong. File and line are named.
 pub(crate) fn of_serde_json(error: &serde_json::Error, path: &str, text: &str, file: &Path) -> Error {
     let told = if text.trim().is_empty() {
-        Error::new("the file is empty").help("it may be a download that broke off: get it again")
+        Error::new("the file is empty").help("download it again: the last download may have been interrupted")
     } else if error.is_eof() {
-        Error::new("the file ends in the middle of its JSON").help("it may be a download that broke off: get it again")
+        Error::new("the file ends in the middle of its JSON")
+            .help("download it again: the last download may have been interrupted")
     } else {
         let what = wrong_value(&words_of_serde_json(error));
         let is_inside = path.contains(|c: char| c.is_alphanumeric() || c == '[');

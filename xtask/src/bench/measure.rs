@@ -162,7 +162,7 @@ fn json_line(command: &mut Command) -> Result<Value> {
     let line = text.lines().last().and_then(|line| serde_json::from_str(line).ok());
     line.filter(|_| output.status.success()).ok_or_else(|| {
         Failure::new(format!("`{shown}` failed ({})", output.status))
-            .help("the reference's first lines say what to install for it; name such a Python by --python")
+            .help("the reference's first lines say what to install for it; name such a Python with --python")
     })
 }
 

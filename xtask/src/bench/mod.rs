@@ -55,7 +55,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     };
     if !reference.is_file() {
         return Err(Failure::new(format!("there is no {}", reference.display()))
-            .help("name the file `coop_reference.py` by --peer"));
+            .help("name the file `coop_reference.py` with --peer"));
     }
     workspace::build_release(&libtorch)?;
     workspace::build_peer(&libtorch)?;

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct New {
-    /// The method's name: words of small letters and digits joined by hyphens
+    /// The method's name: words of lower-case letters and digits joined by hyphens
     name: String,
     /// The folder to make; without it, one of the method's name here
     #[arg(long, value_name = "DIR")]
@@ -34,9 +34,9 @@ impl New {
         let folder = self.folder.clone().unwrap_or_else(|| PathBuf::from(name.kebab()));
         let home = Home::Alone { sdk: self.sdk()?, libtorch: env::libtorch_folder() };
         create(&name, &folder, &home).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => Error::new("there is such a folder already")
+            ErrorKind::AlreadyExists => Error::new("the folder already exists")
                 .at(&folder)
-                .help("choose another name, or another folder by `--folder`"),
+                .help("choose another name, or another folder with `--folder`"),
             _ => Error::io("write the crate", &folder, &error),
         })?;
         let (name, folder) = (name.kebab(), folder.display());
@@ -50,8 +50,8 @@ impl New {
         match &self.sdk {
             Some(given) => Sdk::parse(given).map_err(Error::new),
             None => env::sdk_folder().map(Sdk::Folder).ok_or_else(|| {
-                Error::new("the sources that this program was built from are not where they were")
-                    .help("name nemesis's sources or its repository by `--sdk`")
+                Error::new("the sources that this program was built from have moved")
+                    .help("name nemesis's sources or its repository with `--sdk`")
             }),
         }
     }

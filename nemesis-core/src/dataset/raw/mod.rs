@@ -74,7 +74,7 @@ fn parse_lines<T>(file: &Path, mut parse: impl FnMut(&str) -> Result<T>) -> Resu
         return Err(Error::new("the list is empty")
             .at(file)
             .expected("a line for each image or class")
-            .help("it may be a download that broke off: get it again"));
+            .help("download it again: the last download may have been interrupted"));
     }
     text.lines().enumerate().map(|(i, line)| parse(line.trim()).map_err(|e| e.at(file).line(i + 1))).collect()
 }
