@@ -1,7 +1,7 @@
 //! Records of another build, and whether this one may use them: a sample is computed again and compared.
 
 use crate::plan::{Plan, PlannedCell};
-use crate::run::{Event, Options, run};
+use crate::run::{Event, RunOptions, run};
 use nemesis_core::method::{State, random};
 use nemesis_core::record::{
     Build, Cell, CellId, EvaluationCell, Proof, Provenance, Record, Recorded, Store, TrainingCell,
@@ -113,7 +113,7 @@ pub fn compare(
     part: &Plan,
     candidates: &[Candidate],
     (old, new): (&Store, &Store),
-    options: &Options,
+    options: &RunOptions,
     tolerance: Option<f64>,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Comparison> {

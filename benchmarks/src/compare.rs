@@ -1,7 +1,7 @@
 //! Our numbers beside published ones: the difference, and whether it lies within the spread.
 
 use crate::published::{AVERAGE, Block, Known, Protocol, Published};
-use crate::results::{ELEVEN, Results, Run};
+use crate::results::{ELEVEN, Evaluation, Results};
 use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, average_by_seed};
 use nemesis_core::Result;
 use nemesis_core::dataset::Registry;
@@ -100,7 +100,7 @@ fn normalised(backbone: &str) -> String {
 }
 
 /// Whether a run is of the method and options that published numbers belong to.
-fn is_of(run: &Run, block: &Block) -> bool {
+fn is_of(run: &Evaluation, block: &Block) -> bool {
     // `1` and `1.0` are one value.
     let equal = |ours: &Json, theirs: &Json| ours == theirs || (ours.is_number() && ours.as_f64() == theirs.as_f64());
     let options = run.record.cell.subject.method().map(|method| &method.options);
@@ -172,11 +172,11 @@ impl SideBySide<'_> {
     }
 
     /// Runs over whole test sets of the published splits, within the protocol of the published table.
-    fn usable(&self) -> impl Iterator<Item = &Run> {
+    fn usable(&self) -> impl Iterator<Item = &Evaluation> {
         self.in_protocol().filter(|run| self.splits.foreign_in(run).is_none())
     }
 
-    fn in_protocol(&self) -> impl Iterator<Item = &Run> {
+    fn in_protocol(&self) -> impl Iterator<Item = &Evaluation> {
         let protocol = self.published.table;
         self.results.runs.iter().filter(move |run| run.record.cell.limit.is_none() && run.place(protocol).is_some())
     }
@@ -187,7 +187,7 @@ impl SideBySide<'_> {
     }
 
     /// Accuracies by data set and group, with averages and harmonic means where they are whole.
-    fn values<'a>(&self, runs: impl Iterator<Item = &'a Run>) -> BTreeMap<(String, String), BySeed> {
+    fn values<'a>(&self, runs: impl Iterator<Item = &'a Evaluation>) -> BTreeMap<(String, String), BySeed> {
         let mut values: BTreeMap<(String, String), BySeed> = BTreeMap::new();
         for run in runs {
             if let Some((row, group)) = run.place(self.published.table) {
@@ -301,7 +301,7 @@ impl SideBySide<'_> {
             });
         }
         remarks.extend(notes.iter().cloned());
-        let names = |of: &dyn Fn(&Run) -> String| self.usable().map(of).collect::<BTreeSet<_>>();
+        let names = |of: &dyn Fn(&Evaluation) -> String| self.usable().map(of).collect::<BTreeSet<_>>();
         let protocols = names(&|run| match run.record.cell.protocol.get("name") {
             Some(Json::String(name)) => name.clone(),
             _ => "without a name".to_owned(),
@@ -361,7 +361,7 @@ impl SideBySide<'_> {
             let methods: Vec<&str> = methods.into_iter().collect();
             return format!("it is of other methods: {}", methods.join(", "));
         }
-        let fitting = |run: &&Run| self.published.methods.iter().any(|block| is_of(run, block));
+        let fitting = |run: &&Evaluation| self.published.methods.iter().any(|block| is_of(run, block));
         if self.usable().find(fitting).is_none() {
             return "its methods were run with other options".to_owned();
         }
@@ -407,17 +407,17 @@ impl Splits {
     }
 
     /// The data set of a run, trained or tested on, whose split is not the published one.
-    fn foreign_in<'a>(&self, run: &'a Run) -> Option<&'a str> {
+    fn foreign_in<'a>(&self, run: &'a Evaluation) -> Option<&'a str> {
         datasets_of(run).find(|dataset| !self.0.contains_key(*dataset))
     }
 
     /// The one of which it is not known.
-    fn unknown_in<'a>(&self, run: &'a Run) -> Option<&'a str> {
+    fn unknown_in<'a>(&self, run: &'a Evaluation) -> Option<&'a str> {
         datasets_of(run).find(|dataset| self.0.get(*dataset) == Some(&Standing::Unknown))
     }
 }
 
-fn datasets_of(run: &Run) -> impl Iterator<Item = &str> {
+fn datasets_of(run: &Evaluation) -> impl Iterator<Item = &str> {
     let cell = &run.record.cell;
     let trained_on = cell.subject.training().map(|training| training.dataset.as_str());
     std::iter::once(cell.dataset.as_str()).chain(trained_on)

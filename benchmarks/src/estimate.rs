@@ -2,7 +2,7 @@
 
 use crate::plan::{Plan, PlannedCell};
 use crate::progress::duration;
-use crate::run::Options;
+use crate::run::RunOptions;
 use nemesis_core::Result;
 use nemesis_core::backbone::{self, Backbone, Checkpoint, Request};
 use nemesis_core::dataset::Registry;
@@ -37,7 +37,7 @@ impl Estimate {
     /// # Errors
     ///
     /// When the checkpoint or a data set cannot be read.
-    pub fn measure(plan: &Plan, store: &Store, options: &Options) -> Result<Self> {
+    pub fn measure(plan: &Plan, store: &Store, options: &RunOptions) -> Result<Self> {
         let kind = plan.protocol.precision.kind();
         tch::set_num_threads(options.threads as i32);
         let assumed = plan.checkpoint.origin.assumed();

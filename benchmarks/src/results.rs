@@ -43,14 +43,14 @@ pub struct Results {
     /// The seeds that were planned.
     pub seeds: Vec<u64>,
     /// The evaluations, in the order of the plan.
-    pub runs: Vec<Run>,
+    pub runs: Vec<Evaluation>,
     /// How many evaluations were planned.
     pub planned: usize,
 }
 
 /// A complete evaluation.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct Evaluation {
     /// The label of its column.
     pub column: String,
     /// What was computed, and what came out.
@@ -68,7 +68,7 @@ impl Results {
         for cell in &plan.cells {
             if let Outcome::Done(record) = Outcome::read(&cell.id, store)? {
                 let column = cell.column.clone().unwrap_or_else(|| ZERO_SHOT.to_owned());
-                runs.push(Run { column, record: *record });
+                runs.push(Evaluation { column, record: *record });
             }
         }
         let zero_shot = runs.iter().any(|run| run.column == ZERO_SHOT).then(|| ZERO_SHOT.to_owned());
@@ -128,7 +128,7 @@ impl Results {
     }
 }
 
-impl Run {
+impl Evaluation {
     /// The seed of the training; none where nothing is drawn.
     pub fn seed(&self) -> Option<u64> {
         self.record.cell.subject.training().map(|training| training.seed)

@@ -38,7 +38,7 @@ pub(crate) struct Kills {
 
 /// Runs the campaign; returns 1 when something comes out otherwise than it should.
 pub(crate) fn run(campaign: &Campaign) -> Result<u8> {
-    let libtorch = setup::run(setup::Options::default())?;
+    let libtorch = setup::run(setup::SetupOptions::default())?;
     match campaign {
         Campaign::Images(options) => images(options, &libtorch),
         Campaign::Kills(options) => kills(options, &libtorch),

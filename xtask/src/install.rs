@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// What the command line says about the installation.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct InstallOptions {
     /// The folder to install to: `bin/nemesis` is a link to `lib/nemesis/nemesis`, which has its plugins beside it
     /// [default: Cargo's own, ~/.cargo]
     #[arg(long, value_name = "DIR")]
@@ -21,8 +21,8 @@ pub(crate) struct Options {
 }
 
 /// Builds, copies, and says what was put where.
-pub(crate) fn run(options: &Options) -> Result<u8> {
-    let libtorch = setup::run(setup::Options::default())?;
+pub(crate) fn run(options: &InstallOptions) -> Result<u8> {
+    let libtorch = setup::run(setup::SetupOptions::default())?;
     if options.debug {
         workspace::build_debug(&libtorch)?;
     } else {

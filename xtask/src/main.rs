@@ -29,7 +29,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Find libtorch in LIBTORCH or in Python's torch, or download it
-    Setup(setup::Options),
+    Setup(setup::SetupOptions),
     /// Train, evaluate and print a table: setup, a release build, then `nemesis run ARGS`
     Reproduce {
         /// Arguments of `nemesis run`; none reproduces the mini suite
@@ -37,7 +37,7 @@ enum Command {
         arguments: Vec<OsString>,
     },
     /// Put `nemesis` and its plugins where a shell finds them: setup, a release build, then copies
-    Install(install::Options),
+    Install(install::InstallOptions),
     /// Build everything and pass every test: setup, formatting, clippy, documentation, tests
     Test,
     /// Compare every part with golden values: setup, a release build, then `nemesis parity`
@@ -50,7 +50,7 @@ enum Command {
         arguments: Vec<OsString>,
     },
     /// Run the benches, or time the work beside PyTorch's
-    Bench(bench::Options),
+    Bench(bench::BenchOptions),
     /// Try thousands of damaged images, or many kills of a run: what the tests do a few times
     #[command(subcommand)]
     Campaign(campaign::Campaign),

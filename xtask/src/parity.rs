@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// Builds and runs `nemesis parity` on a folder of golden values; returns its exit code.
 pub(crate) fn run(fixtures: PathBuf, arguments: Vec<OsString>) -> Result<u8> {
-    let libtorch = setup::run(setup::Options::default())?;
+    let libtorch = setup::run(setup::SetupOptions::default())?;
     workspace::build_release(&libtorch)?;
     let named = ["parity".into(), "--fixtures".into(), fixtures.into_os_string()];
     workspace::nemesis(named.into_iter().chain(arguments))

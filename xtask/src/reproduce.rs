@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 /// Builds all that a run needs and runs `nemesis run` with these arguments; returns its exit code.
 pub(crate) fn run(arguments: Vec<OsString>) -> Result<u8> {
-    let libtorch = setup::run(setup::Options::default())?;
+    let libtorch = setup::run(setup::SetupOptions::default())?;
     workspace::build_release(&libtorch)?;
     workspace::nemesis([OsString::from("run")].into_iter().chain(arguments))
 }

@@ -40,7 +40,7 @@ enum Outcome {
 
 /// Runs every step, even after a failure, and sums up; returns the exit code.
 pub(crate) fn run() -> Result<u8> {
-    let libtorch = setup::run(setup::Options::default())?;
+    let libtorch = setup::run(setup::SetupOptions::default())?;
     let skips = tempfile::tempdir().map_err(|error| Failure::new(format!("cannot create a folder: {error}")))?;
     let mut summary = Vec::new();
     for step in STEPS {

@@ -90,7 +90,7 @@ enum Command {
     Parity(parity::Parity),
     /// Make a plugin.
     #[command(subcommand)]
-    Plugin(plugin::Plugin),
+    Plugin(plugin::PluginCommand),
     /// Show what the feature pool holds, or bound its size.
     #[command(subcommand)]
     Pool(pool::PoolCommand),

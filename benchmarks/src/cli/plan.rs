@@ -64,7 +64,7 @@ impl Plan {
     }
 }
 
-fn print_head(plan: &crate::plan::Plan, options: &crate::run::Options) -> Result<()> {
+fn print_head(plan: &crate::plan::Plan, options: &crate::run::RunOptions) -> Result<()> {
     say!("{}", plan.title)?;
     say!("data         {}", plan.data.display())?;
     say!("backbone     {} ({})", plan.backbone.0, plan.backbone.1.display())?;

@@ -3,7 +3,7 @@
 use super::{Ending, print, tell_files, warn};
 use crate::plan::Plan;
 use crate::progress::{Progress, duration};
-use crate::run::{Options, Outcome, run};
+use crate::run::{Outcome, RunOptions, run};
 use crate::settings::{Layer, Settings};
 use clap::Args;
 use nemesis_core::device;
@@ -55,7 +55,7 @@ impl Run {
 }
 
 /// Runs the plan with progress, and says at the end what was done.
-fn compute(plan: &Plan, store: &Store, options: &Options) -> Result<Outcome> {
+fn compute(plan: &Plan, store: &Store, options: &RunOptions) -> Result<Outcome> {
     let started = Instant::now();
     let mut progress = Progress::new(plan, store);
     let outcome = run(plan, store, options, &mut |event| progress.on(&event));
@@ -77,10 +77,10 @@ fn compute(plan: &Plan, store: &Store, options: &Options) -> Result<Outcome> {
 
 /// Workers and threads: a protocol with a fixed number of threads gets as many workers as fit the cores, since the
 /// last digits of a result depend on the threads of a worker but not on how many workers there are.
-pub(super) fn worker_options(settings: &Settings, plan: &Plan) -> Options {
+pub(super) fn worker_options(settings: &Settings, plan: &Plan) -> RunOptions {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = plan.protocol.threads.unwrap_or(cores).max(1);
-    Options {
+    RunOptions {
         jobs: settings.layer.jobs.unwrap_or((cores / threads).max(1)),
         threads,
         device: settings.device().to_owned(),

@@ -1,16 +1,16 @@
 //! The plugins at hand: those named on the command line, then those beside the program. What must be known of them
 //! before cells are computed is asked of another process, so that none of their code runs in this one.
 
-mod examiner;
+mod child;
 mod message;
-mod trial;
+mod parent;
 
-pub use trial::answer;
+pub use child::answer;
 
-use examiner::{Examiner, Heard, PATIENCE};
 use nemesis_core::method::Descriptor;
 use nemesis_core::plugin::{Candidate, Plugin, PluginFile, Registry, check_options};
 use nemesis_core::{Error, Result};
+use parent::{Examiner, Heard, PATIENCE};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

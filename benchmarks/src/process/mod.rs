@@ -1,8 +1,8 @@
 //! Processes of this program that do its work for it, and may be lost: workers, and the one that tries plugins. Both
 //! sides talk in lines of JSON over the standard streams.
 
-mod ours;
-mod theirs;
+mod child;
+mod parent;
 
-pub(crate) use ours::{Subprocess, listen};
-pub(crate) use theirs::{Reporter, lines_from_stdin};
+pub(crate) use child::{Reporter, lines_from_stdin};
+pub(crate) use parent::{Subprocess, listen};

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 /// How a plan is run.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct RunOptions {
     /// Worker processes at a time.
     pub jobs: usize,
     /// Threads of each worker.
@@ -76,9 +76,9 @@ pub struct Outcome {
 ///
 /// SIGINT and SIGTERM end it: workers are killed at what they do, and what they have recorded stays. A second signal,
 /// or one that comes when the run is over, has its default effect.
-pub fn run(plan: &Plan, store: &Store, options: &Options, on_event: &mut dyn FnMut(Event<'_>)) -> Result<Outcome> {
+pub fn run(plan: &Plan, store: &Store, options: &RunOptions, on_event: &mut dyn FnMut(Event<'_>)) -> Result<Outcome> {
     let (done, todo): (Vec<_>, Vec<_>) = plan.distinct_cells().cloned().partition(|cell| store.contains(&cell.id));
-    let mut run = Run {
+    let mut run = Coordinator {
         setup: setup(plan, store, options)?,
         store,
         options,
@@ -120,7 +120,7 @@ fn listen_for_signals(sender: Sender<(usize, Line)>) -> Result<()> {
     Ok(())
 }
 
-fn setup(plan: &Plan, store: &Store, options: &Options) -> Result<Setup> {
+fn setup(plan: &Plan, store: &Store, options: &RunOptions) -> Result<Setup> {
     // Workers may be started from elsewhere, so they get absolute paths.
     let absolute = |path: &std::path::Path| path.canonicalize().map_err(|e| Error::io("find", path, &e));
     let made = |folder: &std::path::Path| {
@@ -145,10 +145,10 @@ fn setup(plan: &Plan, store: &Store, options: &Options) -> Result<Setup> {
 }
 
 /// The state of a run.
-struct Run<'a> {
+struct Coordinator<'a> {
     setup: Setup,
     store: &'a Store,
-    options: &'a Options,
+    options: &'a RunOptions,
     outcome: Outcome,
     /// Failed trainings, whose evaluations need not be tried.
     failed: HashSet<CellId>,
@@ -174,7 +174,7 @@ enum Line {
     Signal(i32),
 }
 
-impl Run<'_> {
+impl Coordinator<'_> {
     /// Starts a worker, and gives it what its predecessor left undone, if that died.
     fn start_worker(&mut self, sender: &Sender<(usize, Line)>, pending: Vec<PlannedCell>) -> Result<()> {
         let (process, output) = Subprocess::start("a worker", ["worker"])?;
@@ -335,7 +335,7 @@ fn training_of(cell: &PlannedCell) -> Option<CellId> {
     evaluation.subject.training().map(TrainingCell::id)
 }
 
-impl Options {
+impl RunOptions {
     /// What a signal may have to do with memory: without it there is no message from whoever asked for it.
     fn memory_note(&self, status: ExitStatus) -> String {
         match (status.signal(), memory::limit_of(self.memory, &self.device)) {

@@ -6,5 +6,5 @@ mod message;
 mod queue;
 mod worker;
 
-pub use coordinator::{Event, Options, Outcome, run};
+pub use coordinator::{Event, Outcome, RunOptions, run};
 pub use worker::work;

@@ -4,7 +4,7 @@ mod pair;
 
 pub use pair::Pair;
 
-use crate::results::{Results, Run, ZERO_SHOT};
+use crate::results::{Evaluation, Results, ZERO_SHOT};
 use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, average_by_seed};
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::record::statistics::{Paired, Summary};
@@ -29,7 +29,7 @@ struct Condition {
 }
 
 impl Condition {
-    fn of(run: &Run, results: &Results) -> Self {
+    fn of(run: &Evaluation, results: &Results) -> Self {
         let cell = &run.record.cell;
         let training = cell.subject.training();
         let corruption = cell.corruption.map(|corruption| {
@@ -197,7 +197,8 @@ pub fn paired(results: &Results, first: &str, second: &str) -> Result<Option<She
     }
     let by_condition = |column: &str| {
         let mut values: BTreeMap<Condition, BySeed> = BTreeMap::new();
-        let trained = |run: &&Run| matches!(run.record.cell.subject, Subject::Training { .. }) && run.column == column;
+        let trained =
+            |run: &&Evaluation| matches!(run.record.cell.subject, Subject::Training { .. }) && run.column == column;
         for run in results.runs.iter().filter(trained) {
             values.entry(Condition::of(run, results)).or_default().insert(run.seed(), run.accuracy());
         }

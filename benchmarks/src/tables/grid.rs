@@ -2,7 +2,7 @@
 
 use super::contents::{ACCURACY, Contents};
 use super::measure::{BySeed, Footnotes, Outcome, average_by_seed, mark_best, measure_of, value_of};
-use super::table::{Axes, Column, Group, Heading, Measured, Row, Run, Table, Value};
+use super::table::{Axes, Column, Group, Heading, Measured, Row, SeedRun, Table, Value};
 use nemesis_core::record::{EvaluationRecord, differences};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -120,8 +120,8 @@ impl<'a> Filling<'a> {
         };
         let averages = average_by_seed(&summary.over.iter().map(accuracies).collect::<Vec<_>>());
         let seeds = self.contents.seeds_of(column);
-        let average = |seed: &Option<u64>| Some(Run { seed: *seed, accuracy: *averages.get(seed)? });
-        let runs: Vec<Run> = seeds.iter().filter_map(average).collect();
+        let average = |seed: &Option<u64>| Some(SeedRun { seed: *seed, accuracy: *averages.get(seed)? });
+        let runs: Vec<SeedRun> = seeds.iter().filter_map(average).collect();
         let (count, planned) = (runs.len(), seeds.len());
         let Some(mut measure) = measure_of(runs, planned) else { return Value::Missing { footnotes: Vec::new() } };
         if count < planned {

@@ -1,6 +1,6 @@
 //! From runs to the value of a table's cell, with the footnotes that an honest reader wants.
 
-use super::table::{Measure, Run, Value, shown};
+use super::table::{Measure, SeedRun, Value, shown};
 use nemesis_core::Result;
 use nemesis_core::record::statistics::{COLLAPSE_FRACTION, COLLAPSE_POINTS, Summary, collapsed};
 use nemesis_core::record::{CellId, EvaluationCell, EvaluationRecord, Store};
@@ -89,8 +89,10 @@ impl Footnotes {
 /// The value of a cell of a table: the mean of its runs, one of each planned seed.
 pub(super) fn value_of(runs: &[(Option<u64>, &Outcome)], footnotes: &mut Footnotes) -> Value {
     let mut marks = failures(runs, footnotes);
-    let done: Vec<Run> =
-        runs.iter().filter_map(|(seed, outcome)| Some(Run { seed: *seed, accuracy: outcome.accuracy()? })).collect();
+    let done: Vec<SeedRun> = runs
+        .iter()
+        .filter_map(|(seed, outcome)| Some(SeedRun { seed: *seed, accuracy: outcome.accuracy()? }))
+        .collect();
     let Some(mut measure) = measure_of(done, runs.len()) else {
         return if marks.is_empty() { Value::Missing { footnotes: marks } } else { Value::Failed { footnotes: marks } };
     };
@@ -138,7 +140,7 @@ fn failures(runs: &[(Option<u64>, &Outcome)], footnotes: &mut Footnotes) -> Vec<
 }
 
 /// The mean and spread of runs; none when there is none.
-pub(super) fn measure_of(runs: Vec<Run>, planned: usize) -> Option<Measure> {
+pub(super) fn measure_of(runs: Vec<SeedRun>, planned: usize) -> Option<Measure> {
     let accuracies: Vec<f64> = runs.iter().map(|run| run.accuracy).collect();
     let summary = Summary::of(&accuracies)?;
     Some(Measure {

@@ -19,4 +19,4 @@ pub use kinds::{Kind, List, TableKind, Variant};
 pub(crate) use measure::Footnotes;
 pub use measure::{BySeed, Outcome, average_by_seed};
 pub use sheet::{Field, Sheet, SheetColumn, SheetRow};
-pub use table::{Axes, Column, Group, Heading, Measure, Measured, Row, Run, Table, Value};
+pub use table::{Axes, Column, Group, Heading, Measure, Measured, Row, SeedRun, Table, Value};

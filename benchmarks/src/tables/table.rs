@@ -126,7 +126,7 @@ pub struct Measure {
     /// The deviation that the authors' script prints, divided by the number of runs; none for a single run.
     pub population_deviation: Option<f64>,
     /// The runs: seed (if there is one) and accuracy.
-    pub runs: Vec<Run>,
+    pub runs: Vec<SeedRun>,
     /// How many runs were planned.
     pub planned: usize,
     /// Whether no column of the group has a higher value, to the digits shown.
@@ -140,7 +140,7 @@ pub struct Measure {
 
 /// One run behind a mean.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Run {
+pub struct SeedRun {
     /// The seed; none where nothing is drawn.
     pub seed: Option<u64>,
     /// The accuracy in percent.

@@ -1,6 +1,6 @@
 //! The two sides: how their programs are started, and what they say.
 
-use super::Options;
+use super::BenchOptions;
 use crate::failure::{Failure, Result};
 use crate::workspace;
 use serde_json::Value;
@@ -51,7 +51,7 @@ pub(super) struct Images {
 }
 
 impl Sides {
-    pub(super) fn new(options: &Options, reference: &Path) -> Result<Self> {
+    pub(super) fn new(options: &BenchOptions, reference: &Path) -> Result<Self> {
         Ok(Self {
             python: options.python.clone(),
             reference: reference.to_owned(),

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// What is measured.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Options {
+pub(crate) struct BenchOptions {
     /// The PyTorch reference, `coop_reference.py`; without it, the project's own benches run
     #[arg(long, value_name = "FILE")]
     peer: Option<PathBuf>,
@@ -46,8 +46,8 @@ Examples:
       A part of it";
 
 /// Measures and prints; returns 1 when the two sides' results differ.
-pub(crate) fn run(options: &Options) -> Result<u8> {
-    let libtorch = setup::run(setup::Options::default())?;
+pub(crate) fn run(options: &BenchOptions) -> Result<u8> {
+    let libtorch = setup::run(setup::SetupOptions::default())?;
     let Some(reference) = &options.peer else {
         let mut command = workspace::cargo("bench");
         command.arg("--workspace").env("LIBTORCH", libtorch);

@@ -27,7 +27,7 @@ const PARTIAL: &str = ".libtorch-partial-";
 
 /// What the command line says about libtorch.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct SetupOptions {
     /// Keep the CUDA libraries too, for `--device cuda:0` (Linux; 2.5 GB more to download, 3.8 GB on the disk)
     #[arg(long)]
     cuda: bool,
@@ -36,14 +36,14 @@ pub(crate) struct Options {
     python: PathBuf,
 }
 
-impl Default for Options {
+impl Default for SetupOptions {
     fn default() -> Self {
         Self { cuda: false, python: "python3".into() }
     }
 }
 
 /// Finds or obtains libtorch for this workspace; returns the folder to set `LIBTORCH` to.
-pub(crate) fn run(options: Options) -> Result<PathBuf> {
+pub(crate) fn run(options: SetupOptions) -> Result<PathBuf> {
     let root = workspace::root();
     let folder = root.join(FOLDER);
     let setup = Setup {
@@ -61,7 +61,7 @@ struct Setup {
     root: PathBuf,
     given: Option<PathBuf>,
     recipe: Option<Recipe>,
-    options: Options,
+    options: SetupOptions,
 }
 
 impl Setup {

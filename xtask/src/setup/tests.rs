@@ -73,7 +73,7 @@ impl Scene {
             root: self.folder.path().join("workspace"),
             given: None,
             recipe: Some(self.recipe.clone()),
-            options: Options { cuda: false, python: self.folder.path().join("python") },
+            options: SetupOptions { cuda: false, python: self.folder.path().join("python") },
         }
     }
 

@@ -11,7 +11,7 @@ use nemesis_core::Result;
 
 /// List, describe, check and make plugins.
 #[derive(Debug, Subcommand)]
-pub(super) enum Plugin {
+pub(super) enum PluginCommand {
     /// Make a crate with a working method, to be changed into one's own.
     New(new::New),
     /// List the plugins at hand, and why a file is not usable.
@@ -28,7 +28,7 @@ pub(super) enum Plugin {
     TryHere,
 }
 
-impl Plugin {
+impl PluginCommand {
     pub(super) fn run(&self) -> Result<Ending> {
         match self {
             Self::New(command) => command.run(),

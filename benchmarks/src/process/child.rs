@@ -1,4 +1,4 @@
-//! The side of the process that was started.
+//! The child: what a process that was started does with its standard streams.
 
 use nemesis_core::{Error, Result};
 use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group};

@@ -1,4 +1,4 @@
-//! Asks a process about plugins, so that none runs its code in the one that asks. When that process is lost, a successor
+//! The parent: asks a process about plugins, so that none runs its code in the one that asks. When that process is lost, a successor
 //! takes the questions that follow.
 
 use super::message::{Question, READY};

@@ -1,4 +1,4 @@
-//! The process that runs plugins' code for a command which must outlive it.
+//! The child: runs plugins' code for a command that must outlive it.
 
 use super::message::{Question, READY};
 use crate::process::{Reporter, lines_from_stdin};

@@ -1,4 +1,4 @@
-//! The side that starts a process, talks to it, and sees it end.
+//! The parent: starts a process, talks to it, and reaps it.
 
 use nemesis_core::{Error, Result};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
