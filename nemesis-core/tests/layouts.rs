@@ -127,10 +127,11 @@ fn a_configuration_of_another_model_is_refused() {
         refused("bicubic", "lanczos"),
         refused("\"mean\"", "\"mean\": [1], \"median\""),
         refused("\"vision_cfg\": {", "\"vision_cfg\": {\"timm_model_name\": \"vit_base\", "),
+        refused("\"vocab_size\"", "\"tokenizer_kwargs\": {\"clean\": \"canonicalize\"}, \"vocab_size\""),
         refused("{", "["),
     ];
     let place = folder.path().display().to_string();
-    insta::assert_snapshot!(said.join("\n").replace(&place, "FOLDER"), @r"
+    insta::assert_snapshot!(said.join("\n").replace(&place, "FOLDER"), @r#"
     1 transformer layers of width 80 under `visual.transformer.resblocks.`
       --> FOLDER
       expected: at least one layer, and a width that is a multiple of 64
@@ -156,10 +157,14 @@ fn a_configuration_of_another_model_is_refused() {
       --> FOLDER/open_clip_config.json
       expected: a CLIP as OpenAI, LAION or DataComp have it
       help: such models are not read yet
+    the configuration tells of a model with `tokenizer_kwargs` {"clean":"canonicalize"}
+      --> FOLDER/open_clip_config.json
+      expected: a CLIP as OpenAI, LAION or DataComp have it
+      help: such models are not read yet
     the configuration is no JSON: expected `,` or `]`
       --> FOLDER/open_clip_config.json:2
       help: download it again
-    ");
+    "#);
     fs::write(&path, &text).unwrap();
     let other = open(folder.path(), Some(Assumption::OpenAi)).err().unwrap().to_string();
     assert!(other.contains("leave --weights-config out"), "{other}");

@@ -44,7 +44,7 @@ impl<'a> Sources<'a> {
         let checkpoints = self.plans.iter().filter_map(|plan| Some(&plan.asked.as_ref()?.checkpoint));
         let mut moved = None;
         for file in checkpoints.filter(|checkpoint| checkpoint.hash == *wanted).filter_map(|c| c.file.as_ref()) {
-            if !file.is_file() {
+            if !file.exists() {
                 moved = Some(expected(Error::new("the checkpoint of the run is not where it was").at(file)));
             } else if Checkpoint::hash_of(file)? == *wanted {
                 return Ok(file.clone());

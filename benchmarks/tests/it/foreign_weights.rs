@@ -97,16 +97,67 @@ fn a_folder_runs_and_what_it_says_is_recorded_shown_and_part_of_the_id() {
 #[test]
 fn check_tells_what_a_checkpoint_is_and_who_says_so() {
     let folder = folder("transformers-quick-gelu-sharded");
-    insta::assert_snapshot!(run(folder.path(), &["backbone", "check", "b16"]), @"");
+    insta::assert_snapshot!(run(folder.path(), &["backbone", "check", "b16"]), @r"
+    exit code 0
+    --- stdout
+    b16
+      weights      3352114 bytes, blake3 244831a6fa63f9323db4737679faaa06062ee3b338476382523c85649e3ee1c5
+      sizes        ViT of width 64, 1 layers, patches of 8, 16 pixels; text of width 32, 2 layers; 8 dimensions
+      computes     QuickGELU, heads 64 (image) and 16 (text) wide, images resized to the shorter side, mean [0.5, 0.4, 0.3], deviation [0.25, 0.2, 0.3]
+      known by     `config.json` beside it
+      text         context vectors of 32 numbers, prompts of 77 tokens
+      logit scale  54.5982
+    --- stderr
+    ");
     let index = run(folder.path(), &["backbone", "check", "b16/model.safetensors.index.json"]);
     assert!(index.contains("exit code 0"), "{index}");
-    insta::assert_snapshot!(run(folder.path(), &["backbone", "check", "b16/model-00001-of-00002.safetensors"]), @"");
-    fs::rename(folder.path().join("b16/preprocessor_config.json"), folder.path().join("elsewhere.json")).unwrap();
-    insta::assert_snapshot!(run(folder.path(), &["backbone", "check", "b16"]), @"");
+    insta::assert_snapshot!(run(folder.path(), &["backbone", "check", "b16/model-00001-of-00002.safetensors"]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: the file is one of the shards that a checkpoint lies in
+      --> b16/model-00001-of-00002.safetensors
+      expected: a whole CLIP of OpenAI, open_clip or transformers
+      help: give the folder, or the index (`….index.json`) that names all of them
+    ");
+    let preprocessor = folder.path().join("b16/preprocessor_config.json");
+    fs::rename(&preprocessor, folder.path().join("elsewhere.json")).unwrap();
+    insta::assert_snapshot!(run(folder.path(), &["backbone", "check", "b16"]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: `preprocessor_config.json` is missing beside `config.json`
+      --> b16/config.json
+      help: it tells how images are prepared: download it, too
+    ");
+    fs::rename(folder.path().join("elsewhere.json"), &preprocessor).unwrap();
     fs::remove_file(folder.path().join("b16/model-00002-of-00002.safetensors")).unwrap();
-    insta::assert_snapshot!(run(folder.path(), &["backbone", "check", "b16"]), @"");
-    insta::assert_snapshot!(run(folder.path(), &["backbone", "check", "b16", "--weights-config", "laion"]), @"");
-    insta::assert_snapshot!(run(folder.path(), &["backbone", "check", "b16", "--weights-config", "no.json"]), @"");
+    insta::assert_snapshot!(run(folder.path(), &["backbone", "check", "b16"]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: cannot read the file: No such file or directory (os error 2)
+      --> b16/model-00002-of-00002.safetensors
+    ");
+    insta::assert_snapshot!(run(folder.path(), &["backbone", "check", "b16", "--weights-config", "laion"]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: invalid value 'laion' for '--weights-config <openai|FILE>': `laion` is no configuration of weights
+      expected: `openai`, or the JSON file of a configuration
+      help: known are: openai
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(run(folder.path(), &["backbone", "check", "b16", "--weights-config", "no.json"]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: invalid value 'no.json' for '--weights-config <openai|FILE>': there is no such configuration of weights
+      --> no.json
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]

@@ -56,26 +56,67 @@ pub(super) fn in_json(text: &str) -> Result<Described> {
     checked(Described { config, sizes: Vec::new() })
 }
 
+/// What is understood of a model in `open_clip`'s configuration, or follows from the tensors, or matters in training alone.
+/// Anything else that is not off may change what is computed.
+const MODEL_KEYS: [&str; 9] = [
+    "embed_dim",
+    "quick_gelu",
+    "custom_text",
+    "vision_cfg",
+    "text_cfg",
+    "init_logit_scale",
+    "output_dict",
+    "cast_dtype",
+    "nonscalar_logit_scale",
+];
+/// The same of the image tower.
+const VISION_KEYS: [&str; 12] = [
+    "image_size",
+    "layers",
+    "width",
+    "head_width",
+    "patch_size",
+    "mlp_ratio",
+    "patch_dropout",
+    "pool_type",
+    "final_ln_after_pool",
+    "pos_embed_type",
+    "output_tokens",
+    "act_kwargs",
+];
+/// The same of the text tower.
+const TEXT_KEYS: [&str; 10] = [
+    "context_length",
+    "vocab_size",
+    "width",
+    "heads",
+    "layers",
+    "mlp_ratio",
+    "pool_type",
+    "proj_type",
+    "output_tokens",
+    "act_kwargs",
+];
+
 fn open_clip(value: &Value) -> Result<Described> {
     let (model, images) = (&value["model_cfg"], &value["preprocess_cfg"]);
     let (vision, text) = (&model["vision_cfg"], &model["text_cfg"]);
     for (cfg, key, what) in [
         (vision, "timm_model_name", "an image tower of timm"),
         (text, "hf_model_name", "a text tower of transformers"),
-        (vision, "ls_init_value", "LayerScale in its image tower"),
-        (text, "ls_init_value", "LayerScale in its text tower"),
-        (vision, "attentional_pool", "attentional pooling"),
-        (vision, "block_type", "other blocks"),
-        (vision, "norm_kwargs", "other normalisations"),
-        (vision, "no_ln_pre", "no `ln_pre`"),
-        (vision, "patch_dropout_eval", "patches left out"),
-        (text, "embed_cls", "a class token in its text tower"),
-        (text, "proj_bias", "a bias in its text projection"),
-        (text, "no_causal_mask", "a text tower that sees later tokens"),
+        (text, "hf_tokenizer_name", "a vocabulary of its own"),
         (model, "multimodal_cfg", "a decoder of text, as CoCa has"),
     ] {
-        if !matches!(&cfg[key], Value::Null | Value::Bool(false)) && cfg[key].as_f64() != Some(0.0) {
+        if !cfg[key].is_null() {
             return Err(not_read(what));
+        }
+    }
+    for (cfg, known) in [(model, &MODEL_KEYS[..]), (vision, &VISION_KEYS), (text, &TEXT_KEYS)] {
+        for (key, value) in cfg.as_object().into_iter().flatten() {
+            let off = matches!(value, Value::Null | Value::Bool(false)) || value.as_f64() == Some(0.0);
+            if !off && !known.contains(&&**key) {
+                return Err(not_read(&format!("`{key}` {value}")));
+            }
         }
     }
     for (cfg, key, plain) in

@@ -145,14 +145,16 @@ impl Block {
     }
 
     fn from_weights(weights: &Weights, name: &str, width: i64, heads: i64) -> Result<Self> {
+        // Four times the width, but for the widest of LAION's.
+        let [hidden, _] = weights.sizes(&format!("{name}.mlp.c_fc.weight"))?;
         let in_proj = [format!("{name}.attn.in_proj_weight"), format!("{name}.attn.in_proj_bias")];
         Ok(Self {
             ln_1: LayerNorm::from_weights(weights, &format!("{name}.ln_1"), width)?,
             in_proj: Linear::named(weights, &in_proj[0], &in_proj[1], width, 3 * width)?,
             out_proj: Linear::from_weights(weights, &format!("{name}.attn.out_proj"), width, width)?,
             ln_2: LayerNorm::from_weights(weights, &format!("{name}.ln_2"), width)?,
-            c_fc: Linear::from_weights(weights, &format!("{name}.mlp.c_fc"), width, 4 * width)?,
-            c_proj: Linear::from_weights(weights, &format!("{name}.mlp.c_proj"), 4 * width, width)?,
+            c_fc: Linear::from_weights(weights, &format!("{name}.mlp.c_fc"), width, hidden)?,
+            c_proj: Linear::from_weights(weights, &format!("{name}.mlp.c_proj"), hidden, width)?,
             heads,
             activation: weights.config().activation,
         })
