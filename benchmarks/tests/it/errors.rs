@@ -16,7 +16,7 @@ fn wrong_values_are_told_with_the_variable() {
     exit code 2
     --- stdout
     --- stderr
-    error: `x` is no number and no range in `NEMESIS_SHOTS`
+    error: `x` is neither a number nor a range in `NEMESIS_SHOTS`
       expected: whole numbers from 0 on, as in 1,2,4-8
     ");
     insta::assert_snapshot!(plan(folder.path(), &[("NEMESIS_LIMIT", "x")]), @r#"
