@@ -29,8 +29,9 @@ const STEPS: &[Step] = &[
     Step { name: "tests", cargo: &["test", "--workspace", "--no-fail-fast"], component: None },
 ];
 
-/// The folder in which each test that is skipped leaves a file of its name that says why.
-const SKIPPED: &str = "NEMESIS_SKIPPED_TESTS";
+/// The folder in which each test that is skipped leaves a file of its name that says why. Our own programs would take a name
+/// that begins with `NEMESIS_` for a setting.
+const SKIPPED: &str = "XTASK_SKIPPED_TESTS";
 
 enum Outcome {
     Passed,

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 /// The folder in which `cargo xtask test` looks for a file of each test that was skipped.
-const SKIPPED: &str = "NEMESIS_SKIPPED_TESTS";
+const SKIPPED: &str = "XTASK_SKIPPED_TESTS";
 
 /// Says that a test is skipped, and for want of what.
 pub(crate) fn skipped(test: &str, why: &str) {
