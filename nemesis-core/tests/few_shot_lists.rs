@@ -163,7 +163,7 @@ fn lists_that_do_not_fit_are_told() {
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
     ");
     insta::assert_snapshot!(json(r#"{"trian": []}"#), @r"
-    unknown field `trian`
+    trian: unknown field `trian`
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json:1
       expected: `train` or `val`
     ");
@@ -258,10 +258,10 @@ fn lists_of_2sfs_are_read() {
     assert_eq!(read.val, [at("2750/Forest/Forest_9.jpg", 1)]);
     assert!(lacks_validation(&dataset(), &lines(&train, None).unwrap()));
     let message = |train: &str| lines(train, None).unwrap_err().what().to_owned();
-    insta::assert_snapshot!(message(&datum("Forest/Forest_2.jpg", 1, "Forest")), @"the few-shot list holds in train 0 instead of 1 of class 0 (River)");
+    insta::assert_snapshot!(message(&datum("Forest/Forest_2.jpg", 1, "Forest")), @"in train, the few-shot list has 0 instead of 1 of class 0 (River)");
     insta::assert_snapshot!(message(&datum("Forest/Forest_2.jpg", 0, "Forest")), @"the few-shot list gives `/home/me/DATA/eurosat/2750/Forest/Forest_2.jpg` the label of class 0 (River)");
     assert!(message("[1]\n").starts_with("the line is no image of a few-shot list: "));
-    insta::assert_snapshot!(message(""), @"the few-shot list names no training image");
+    insta::assert_snapshot!(message(""), @"the few-shot list names no training images");
 }
 
 #[test]
