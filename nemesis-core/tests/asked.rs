@@ -1,8 +1,12 @@
 //! Errors are asked for their kind and option, and never for their words.
 
+#[path = "common/sources.rs"]
+mod sources;
+
 use regex::Regex;
+use sources::{code, sources};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Where the words of others are read, which have no codes: serde's, libtorch's, the dynamic linker's, and what plugins send
 /// across the C interface, which carries text alone.
@@ -20,21 +24,9 @@ fn looks_into_words() -> Regex {
     Regex::new(&format!(r"({named}|\.what\(\))\s*\.({asked})\(")).unwrap()
 }
 
-fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            into.push(path);
-        }
-    }
-}
-
 /// The code before the tests, without comments.
 fn product(source: &str) -> String {
-    let lines = source.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
-    lines.filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    code(source).take_while(|line| !line.starts_with("#[cfg(test)]")).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -50,8 +42,8 @@ fn nothing_reads_the_words_of_errors() {
         .iter()
         .filter(|file| !file.ends_with("tests.rs") && !BORDERS.iter().any(|border| file.ends_with(border)))
         .flat_map(|file| {
-            let code = product(&fs::read_to_string(file).unwrap());
-            let found = looks.find_iter(&code).map(|found| format!("{}: {}", file.display(), found.as_str()));
+            let product = product(&fs::read_to_string(file).unwrap());
+            let found = looks.find_iter(&product).map(|found| format!("{}: {}", file.display(), found.as_str()));
             found.collect::<Vec<_>>()
         })
         .collect();

@@ -1,30 +1,18 @@
 //! What the modules may know of each other, as far as a text search tells.
 
+#[path = "common/sources.rs"]
+mod sources;
+
+use sources::{code, sources};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What computes must not know: what can be mended without changing a result.
 const OUTSIDE: [&str; 6] = ["record", "plugin", "interchange", "yaml", "json", "engine"];
 
-fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            into.push(path);
-        }
-    }
-}
-
 /// What may look inside of CLIP: what trains one, and what compares our values and times with others'.
 const INSIDERS: [&str; 3] = ["mini", "parity", "peer"];
-
-/// The lines of a source that are no comments.
-fn code(source: &str) -> impl Iterator<Item = &str> {
-    source.lines().filter(|line| !line.trim_start().starts_with("//"))
-}
 
 #[test]
 fn nothing_outside_of_the_backbones_names_a_family_of_them() {
@@ -73,9 +61,8 @@ fn modules(src: &Path) -> BTreeMap<String, BTreeSet<String>> {
         let top = file.strip_prefix(src).unwrap().components().next().unwrap();
         let top = top.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
         let source = fs::read_to_string(&file).unwrap();
-        let code = source.split("#[cfg(test)]").next().unwrap();
-        let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-        modules.entry(top).or_default().extend(named(&code.join("\n")));
+        let product = code(source.split("#[cfg(test)]").next().unwrap()).collect::<Vec<_>>().join("\n");
+        modules.entry(top).or_default().extend(named(&product));
     }
     modules.remove("lib");
     modules.remove("main");

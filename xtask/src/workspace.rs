@@ -95,10 +95,7 @@ fn failed_build() -> Failure {
 pub(crate) fn build_debug(libtorch: &Path) -> Result<()> {
     let mut command = cargo("build");
     command.arg("--workspace").env("LIBTORCH", libtorch);
-    if run(&mut command)?.success() {
-        return Ok(());
-    }
-    Err(Failure::new("the build failed; its messages are above"))
+    if run(&mut command)?.success() { Ok(()) } else { Err(failed_build()) }
 }
 
 /// The release build of `nemesis`.

@@ -27,8 +27,9 @@ pub struct Layer {
     #[arg(long, value_name = "[NAME=]FILE")]
     #[serde(with = "maps::weights")]
     pub weights: Vec<Weights>,
-    /// What to assume of a checkpoint that does not tell its activation, head width and preprocessing: openai
-    #[arg(long, value_name = "NAME")]
+    /// What to assume of a checkpoint that does not tell its activation, head width and preprocessing: openai, or a JSON
+    /// file of `open_clip` or transformers that does
+    #[arg(long, value_name = "openai|FILE")]
     pub weights_config: Option<Assumption>,
     /// The backbone, one of the names given with --weights, or mini
     #[arg(long, value_name = "NAME")]
