@@ -284,7 +284,13 @@ fn batches_show_what_is_asked_for_and_nothing_else() {
     paths.push("no such file".into());
     let pictures = Pictures::of_files(&clip, paths);
     for bits in 0..8 {
-        let needs = Needs { pixels: bits & 1 > 0, features: bits & 2 > 0, dense: bits & 4 > 0, validation: false };
+        let needs = Needs {
+            pixels: bits & 1 > 0,
+            features: bits & 2 > 0,
+            dense: bits & 4 > 0,
+            validation: false,
+            towers: false,
+        };
         let seen = pictures.see(&clip, needs, 0, &[1, 2]).unwrap();
         assert_eq!((seen.pixels.is_some(), seen.dense.is_some()), (needs.pixels, needs.dense));
         assert_eq!(seen.features.is_some(), needs.features && needs.dense);

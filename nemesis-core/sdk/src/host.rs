@@ -1,6 +1,7 @@
 //! The services that the host offers to a method during a call.
 
 use crate::Result;
+use crate::towers::Towers;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -83,4 +84,10 @@ pub trait Host {
 
     /// Writes a line to the host's log.
     fn log(&self, level: LogLevel, message: &str);
+
+    /// The frozen towers with changes of the method's own, if the host has them and the method's descriptor asks for
+    /// them with [`Needs::towers`](crate::Needs::towers).
+    fn towers(&self) -> Option<&dyn Towers> {
+        None
+    }
 }

@@ -20,6 +20,7 @@ mod options;
 pub mod prompt;
 pub mod random;
 pub mod testing;
+pub mod towers;
 pub mod versions;
 
 pub use error::{Error, ErrorKind, Result};

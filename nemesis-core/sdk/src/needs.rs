@@ -20,11 +20,14 @@ pub struct Needs {
     /// of the training sample.
     #[serde(default)]
     pub validation: bool,
+    /// The service of [`towers`](crate::towers), for methods that learn inside of the encoders.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub towers: bool,
 }
 
 impl Needs {
     /// Only global image features, which is what most prompt-tuning methods need.
-    pub const FEATURES: Self = Self { pixels: false, features: true, dense: false, validation: false };
+    pub const FEATURES: Self = Self { pixels: false, features: true, dense: false, validation: false, towers: false };
 
     /// Whether global features are needed without dense ones. Otherwise one pass through the tower gives both.
     pub fn features_alone(self) -> bool {
