@@ -54,7 +54,7 @@ pub struct Changes {
 /// * In the image tower: `[1 or images, tokens, width]`. At layer 0 they are appended behind the patches, after the
 ///   positional embedding was added, so that they have none, and before `ln_pre`. At a later layer they take the place of
 ///   the last tokens, as many as layer 0 has appended, and skip `ln_pre` (`VisionTransformer_MaPLe` and
-///   `ResidualAttentionBlock_MaPLe` in `clip/model.py` of MaPLe).
+///   `ResidualAttentionBlock_MaPLe` in `clip/model.py` of `MaPLe`).
 /// * In the text tower: `[copies, 1 or classes, tokens, width]`, where the start token is row 0. Before layer `layer`,
 ///   which is not 0, they take the place of rows `1..=tokens`, without a positional embedding. At layer 0 contexts are
 ///   what is given to `encode_contexts`.
