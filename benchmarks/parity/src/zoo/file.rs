@@ -8,8 +8,6 @@ use serde_json::{Map, Value};
 /// `METHOD.json`.
 #[derive(Debug, Deserialize)]
 pub(super) struct File {
-    /// The method, as the authors' code names it.
-    pub(super) method: String,
     /// Class names by label, as data sets spell them.
     pub(super) class_names: Vec<String>,
     /// The checkpoints.
@@ -84,7 +82,9 @@ impl Case {
     /// When it has none of this name, or it is not a number.
     pub(super) fn number(&self, name: &str) -> Result<f64> {
         let value = self.setting(name)?;
-        value.as_f64().ok_or_else(|| Error::new(format!("`{name}` of case {} is {value}", self.id)).expected("a number"))
+        value
+            .as_f64()
+            .ok_or_else(|| Error::new(format!("`{name}` of case {} is {value}", self.id)).expected("a number"))
     }
 
     /// A setting that is text, if it is there and not null.
@@ -146,5 +146,10 @@ impl Traced {
     /// What was logged under the first of some names.
     pub(super) fn number(&self, names: &[&str]) -> Option<f64> {
         names.iter().find_map(|name| self.values.get(*name)?.as_f64())
+    }
+
+    /// A list of numbers that was logged under a name.
+    pub(super) fn numbers(&self, name: &str) -> Option<Vec<f64>> {
+        self.values.get(name)?.as_array()?.iter().map(Value::as_f64).collect()
     }
 }

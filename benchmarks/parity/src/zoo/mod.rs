@@ -10,9 +10,13 @@
 //! The rest is shared: the real plugin is created, starts from the given parameters, sees the given batches through our
 //! towers, and takes its steps with the project's optimiser and schedule.
 
+mod cocoop;
 mod compare;
 mod file;
 mod kgcoop;
+mod plot;
+mod prograd;
+mod replay;
 mod steps;
 mod subject;
 mod towers;
@@ -30,7 +34,8 @@ use subject::stepwise;
 use towers::Towers;
 
 /// The methods that can be compared.
-const SUBJECTS: &[&dyn Subject] = &[&kgcoop::KgCoop];
+const SUBJECTS: &[&dyn Subject] =
+    &[&cocoop::CoCoOp, &kgcoop::KgCoop, &plot::Plot, &plot::PlotNemesis, &prograd::ProGrad];
 
 /// What every file says first.
 #[derive(Deserialize)]

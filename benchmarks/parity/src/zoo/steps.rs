@@ -1,6 +1,7 @@
 //! The steps of a case, taken with our plugin, optimiser and schedule.
 
 use super::file::{Case, File};
+use super::replay::Replay;
 use super::subject::Subject;
 use super::towers::Pair;
 use crate::fixtures::Tensors;
@@ -59,6 +60,9 @@ pub(super) fn take(
     let services = Services::new(&*towers.text, &classes, 0, Recompute::Never, &cancelled);
     let task = task(subject, class_names, case, towers)?;
     let mut method = create(subject.method(), &task, &subject.options(case)?, &services)?;
+    if let Some(drawn) = subject.drawn(case)? {
+        method = Box::new(Replay { method, drawn });
+    }
     start(&mut *method, subject, case, golden)?;
 
     let batches = Batches::new(case, golden, towers)?;

@@ -2,6 +2,7 @@
 
 use super::compare::Comparison;
 use super::file::{Case, File};
+use super::replay::Drawn;
 use super::steps::take;
 use super::towers::Towers;
 use crate::check::Check;
@@ -56,6 +57,16 @@ pub(super) trait Subject: Sync {
         false
     }
 
+    /// The positions that the authors' code has drawn, for a method that would draw others.
+    ///
+    /// # Errors
+    ///
+    /// When the case does not say.
+    fn drawn(&self, case: &Case) -> Result<Option<Drawn>> {
+        let _ = case;
+        Ok(None)
+    }
+
     /// What comes before a parameter's name in that of its gradient in the first step.
     fn gradient(&self) -> &'static str {
         "grad0"
@@ -102,9 +113,8 @@ pub(super) trait Subject: Sync {
 pub(super) fn context_options(case: &Case) -> Result<Map<String, Value>> {
     let mut options = Map::new();
     options.insert("n_ctx".to_owned(), case.setting("n_ctx")?.clone());
-    if let Some(text) = case.text("ctx_init") {
-        options.insert("ctx_init".to_owned(), text.into());
-    }
+    // Without a text, contexts start from random vectors, whatever the method's default.
+    options.insert("ctx_init".to_owned(), case.text("ctx_init").unwrap_or_default().into());
     Ok(options)
 }
 
