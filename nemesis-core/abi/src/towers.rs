@@ -97,7 +97,8 @@ pub struct TowerSizes {
 
 /// What is different from the frozen model in one call. Made by the plugin; borrowed for one call.
 ///
-/// Its lists are arrays of pointers, so that the structs can grow. Tensors are of the task's type and device.
+/// A null pointer in place of this struct means no changes. Its lists are arrays of pointers, so that the structs in
+/// them can grow. Tensors are of the task's type and device.
 #[repr(C)]
 #[derive(Debug)]
 pub struct TowerChanges {

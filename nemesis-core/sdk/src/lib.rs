@@ -17,6 +17,7 @@ mod needs;
 pub mod norm;
 pub mod omega;
 mod options;
+pub mod parameters;
 pub mod prompt;
 pub mod random;
 pub mod testing;

@@ -4,6 +4,7 @@ use crate::Result;
 use crate::backbone::{Backbone, BackboneSpec, ClassPrompts, Origin};
 use crate::image::{Interpolation, Preprocess, RandomCrop, ResizeMode};
 use crate::method::testing::{ToyHost, ToyTower};
+use crate::method::towers::Changes;
 use crate::method::{Batch, ClassPosition, Needs, Task};
 use crate::train::{Recompute, Services};
 use std::sync::atomic::AtomicBool;
@@ -23,7 +24,7 @@ impl Stage {
         let task = host.task();
         let spec = BackboneSpec {
             preprocess: Preprocess {
-                size: 8,
+                size: ToyTower::SIDE as usize,
                 mean: [0.0; 3],
                 std: [1.0; 3],
                 resize: ResizeMode::Squash,
@@ -41,7 +42,7 @@ impl Stage {
             origin: Origin::Script,
             shape: String::new(),
         };
-        let backbone = ToyBackbone { spec, tower: ToyTower { kind } };
+        let backbone = ToyBackbone { spec, tower: ToyTower { kind, seed: 1 } };
         let prompts = name_prompts(&task.class_names);
         Self { host, backbone, prompts, cancelled: AtomicBool::new(false) }
     }
@@ -109,7 +110,7 @@ impl Backbone for ToyBackbone {
     }
 
     fn encode_strings(&self, prompts: &[String]) -> Result<Tensor> {
-        Ok(self.tower.encode_strings(prompts)?)
+        Ok(self.tower.encode_strings(prompts, &Changes::default())?)
     }
 
     fn embed_text(&self, text: &str) -> Result<Tensor> {
@@ -131,7 +132,7 @@ impl Backbone for ToyBackbone {
     fn encode_contexts(&self, classes: &ClassPrompts, contexts: &Tensor, position: ClassPosition) -> Result<Tensor> {
         let text = |tokens: &Vec<i64>| tokens.iter().map(|token| char::from(*token as u8)).collect();
         let names: Vec<String> = classes.tokens.iter().map(text).collect();
-        Ok(self.tower.encode_contexts(&names, contexts, position)?)
+        Ok(self.tower.encode_contexts(&names, contexts, position, &Changes::default())?)
     }
 
     fn graph_bytes(&self, classes: &ClassPrompts, contexts: &Tensor, _position: ClassPosition) -> u64 {
