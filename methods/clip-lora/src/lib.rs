@@ -78,7 +78,7 @@ impl Plugin for ClipLora {
         label: "CLIP-LoRA",
         summary: "low-rank deltas on the attention of both towers",
         paper: Some("Zanella and Ben Ayed, Low-Rank Few-Shot Adaptation of Vision-Language Models, CVPRW 2024"),
-        needs: Needs { pixels: true, features: false, dense: false, validation: false, towers: true },
+        needs: Needs::TOWERS,
         optimisation: Optimisation::Host,
     };
 

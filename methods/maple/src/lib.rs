@@ -62,7 +62,7 @@ impl Plugin for Maple {
         label: "MaPLe",
         summary: "prompts in the first layers of both towers, coupled by linear maps",
         paper: Some("Khattak et al., MaPLe: Multi-modal Prompt Learning, CVPR 2023"),
-        needs: Needs { pixels: true, features: false, dense: false, validation: false, towers: true },
+        needs: Needs::TOWERS,
         optimisation: Optimisation::Host,
     };
 
@@ -138,7 +138,7 @@ fn text_features(parameters: &Parameters, rest: &Tensor, depth: usize, host: &dy
 impl Maple {
     /// Image features `[images, embed_dim]` of length one.
     fn image_features(&self, pixels: &Tensor, host: &dyn Host) -> Result<Tensor> {
-        let projected = |prompt: &str, map: &str| {
+        let projected = |prompt: &str, map: &str| -> Result<Tensor> {
             let [weight, bias] = ["weight", "bias"].map(|part| self.parameters.get(&format!("{map}.{part}")));
             Ok(self.parameters.get(prompt)?.f_matmul(&weight?.tr())? + bias?)
         };

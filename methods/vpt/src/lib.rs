@@ -50,7 +50,7 @@ impl Plugin for Vpt {
         label: "VPT",
         summary: "prompts in the first layers of the image tower",
         paper: Some("Jia et al., Visual Prompt Tuning, ECCV 2022"),
-        needs: Needs { pixels: true, features: false, dense: false, validation: false, towers: true },
+        needs: Needs::TOWERS,
         optimisation: Optimisation::Host,
     };
 
