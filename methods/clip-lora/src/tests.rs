@@ -1,5 +1,5 @@
 use super::*;
-use nemesis_sdk::testing::ToyHost;
+use nemesis_sdk::testing::{ToyHost, check_gradients};
 
 fn create(options: Options, host: &ToyHost) -> Result<ClipLora> {
     ClipLora::create(host.task(), options, host)
@@ -59,21 +59,7 @@ fn gradients_are_those_of_the_loss() {
         for dropout_rate in [0.0, 0.25] {
             let options = Options { encoder, dropout_rate, params: "q,k,v,o".to_owned(), ..Options::default() };
             let mut lora = moved(create(options, &host).unwrap());
-            let loss = lora.loss(&batch, &host).unwrap();
-            host.backward(&loss).unwrap();
-            for parameter in lora.parameters().unwrap() {
-                let (mut tensor, gradient) = (parameter.tensor.detach(), parameter.tensor.grad());
-                let start = tensor.copy();
-                let direction = (start.ones_like().cumsum(-1, Kind::Double) * 1.7).sin();
-                let mut at = |distance: f64| {
-                    tensor.copy_(&(&start + &direction * distance));
-                    f64::try_from(no_grad(|| lora.loss(&batch, &host)).unwrap()).unwrap()
-                };
-                let numeric = (at(1e-5) - at(-1e-5)) / 2e-5;
-                at(0.0);
-                let exact = f64::try_from((gradient * &direction).sum(Kind::Double)).unwrap();
-                assert!((numeric - exact).abs() < 1e-6 * exact.abs().max(1.0), "{} {numeric} {exact}", parameter.name);
-            }
+            check_gradients(&mut lora, &batch, &host).unwrap();
         }
     }
 }

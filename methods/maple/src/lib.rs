@@ -16,13 +16,13 @@
 //! nothing reads), and a text with fewer tokens than there are context vectors is refused (the code learns on the end
 //! token and cuts off class names).
 
-use nemesis_sdk::parameters::{Parameters, linear, normal};
+use nemesis_sdk::deep::{self, Context};
+use nemesis_sdk::parameters::{Parameters, linear};
 use nemesis_sdk::prompt::{cross_entropy, unit};
-use nemesis_sdk::tch::{Device, Kind, Tensor, no_grad};
-use nemesis_sdk::towers::{Changes, LayerPrompt, of};
+use nemesis_sdk::tch::{Tensor, no_grad};
+use nemesis_sdk::towers::{Changes, of};
 use nemesis_sdk::{
-    About, Batch, ClassPosition, Error, Host, LogLevel, Method, Needs, Optimisation, Parameter, Plugin, Result, State,
-    Task,
+    About, Batch, ClassPosition, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task,
 };
 
 nemesis_sdk::options! {
@@ -37,12 +37,6 @@ nemesis_sdk::options! {
         pub depth: usize = 9,
     }
 }
-
-/// The largest number of context vectors that words initialise.
-const MOST_WORDS: usize = 4;
-
-/// The standard deviation of random prompts (`nn.init.normal_(single_para, std=0.02)`).
-const DEVIATION: f64 = 0.02;
 
 /// Prompts in both towers, learned with cross-entropy.
 #[derive(Debug)]
@@ -68,68 +62,43 @@ impl Plugin for Maple {
 
     fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
         let sizes = of(host)?.sizes();
-        if sizes.image_layers == 0 {
-            return Err(Error::new("the image tower is a residual network, which takes no prompts; use a ViT"));
-        }
-        if options.n_ctx == 0 {
-            return Err(Error::option("n_ctx", "there must be at least one context vector"));
-        }
-        if options.depth == 0 {
-            return Err(Error::option("depth", "prompts must be in at least one layer"));
-        }
-        let layers = sizes.image_layers.min(sizes.text_layers);
-        let depth = options.depth.min(layers);
-        if depth < options.depth {
-            let asked = options.depth;
-            host.log(LogLevel::Warn, &format!("depth {asked} is lowered to {depth}, the layers of the smaller tower"));
-        }
-        let (context, rest) = initial_context(&task, &options, host)?;
-        let (vectors, from, to) = (options.n_ctx as i64, sizes.text_width, sizes.image_width);
+        let depth = deep::depth("depth", options.depth, sizes.image_layers.min(sizes.text_layers), host)?;
+        let Context { learned, rest } = deep::context(&task, options.n_ctx, &options.ctx_init, host)?;
+        let (from, to) = (sizes.text_width, sizes.image_width);
         let mut parameters = Parameters::new(&task);
-        parameters.add("ctx", &context);
+        parameters.add("ctx", &learned);
         parameters.add("proj.weight", &linear(&[to, from], from, host, "proj.weight", 0));
         parameters.add("proj.bias", &linear(&[to], from, host, "proj.bias", 0));
-        let deep = (1..depth).map(|layer| layer - 1);
-        for at in deep.clone() {
-            let prompt = normal(&[vectors, from], DEVIATION, host, "compound_prompts_text", at as u64);
-            parameters.add(format!("compound_prompts_text.{at}"), &prompt);
+        for layer in 1..depth {
+            let random = deep::random_prompt(options.n_ctx, from, host, "compound_prompts_text", layer);
+            parameters.add(prompt(layer), &random);
         }
         // Copies of one layer (`_get_clones`).
         let weight = linear(&[to, from], from, host, "compound_prompt_projections.weight", 0);
         let bias = linear(&[to], from, host, "compound_prompt_projections.bias", 0);
-        for at in deep {
-            parameters.add(format!("compound_prompt_projections.{at}.weight"), &weight);
-            parameters.add(format!("compound_prompt_projections.{at}.bias"), &bias);
+        for layer in 1..depth {
+            parameters.add(format!("{}.weight", map(layer)), &weight);
+            parameters.add(format!("{}.bias", map(layer)), &bias);
         }
-        let rest = rest.detach().to_device(task.device).to_kind(task.kind);
         Ok(Self { parameters, rest, depth, logit_scale: task.logit_scale })
     }
 }
 
-/// The context `[vectors, width]`, and the embeddings of the words behind it that are not learned.
-fn initial_context(task: &Task, options: &Options, host: &dyn Host) -> Result<(Tensor, Tensor)> {
-    let (vectors, words) = (options.n_ctx as i64, options.ctx_init.replace('_', " "));
-    let words = words.trim();
-    if words.is_empty() || options.n_ctx > MOST_WORDS {
-        let nothing = Tensor::zeros([0, task.width], (Kind::Double, Device::Cpu));
-        return Ok((normal(&[vectors, task.width], DEVIATION, host, "context", 0), nothing));
-    }
-    let embedded = host.embed_text(words)?;
-    let tokens = embedded.size()[0];
-    if tokens < vectors {
-        return Err(Error::option("ctx_init", format_args!("`{words}` has {tokens} tokens, but `n_ctx` is {vectors}")));
-    }
-    Ok((embedded.narrow(0, 0, vectors), embedded.narrow(0, vectors, tokens - vectors)))
+/// The name of a layer's prompt.
+fn prompt(layer: usize) -> String {
+    layer.checked_sub(1).map_or("ctx".to_owned(), |at| format!("compound_prompts_text.{at}"))
+}
+
+/// The name of the map from a layer's prompt to that of the image tower, before `.weight` and `.bias`.
+fn map(layer: usize) -> String {
+    layer.checked_sub(1).map_or("proj".to_owned(), |at| format!("compound_prompt_projections.{at}"))
 }
 
 /// Text features `[classes, embed_dim]` of length one.
 fn text_features(parameters: &Parameters, rest: &Tensor, depth: usize, host: &dyn Host) -> Result<Tensor> {
-    let context = Tensor::f_cat(&[parameters.get("ctx")?, rest], 0)?;
-    let prompt = |layer: usize| {
-        let tokens = parameters.get(&format!("compound_prompts_text.{}", layer - 1))?;
-        Ok(LayerPrompt { layer, tokens: tokens.unsqueeze(0).unsqueeze(0) })
-    };
-    let changes = Changes { prompts: (1..depth).map(prompt).collect::<Result<_>>()?, ..Changes::default() };
+    let context = Tensor::f_cat(&[parameters.get(&prompt(0))?, rest], 0)?;
+    let prompts = (1..depth).map(|layer| Ok(deep::for_text(layer, parameters.get(&prompt(layer))?)));
+    let changes = Changes { prompts: prompts.collect::<Result<_>>()?, ..Changes::default() };
     let contexts = context.unsqueeze(0).unsqueeze(0);
     let features = of(host)?.encode_contexts(&contexts, ClassPosition::End, &changes)?;
     Ok(unit(&features.squeeze_dim(0)))
@@ -138,20 +107,12 @@ fn text_features(parameters: &Parameters, rest: &Tensor, depth: usize, host: &dy
 impl Maple {
     /// Image features `[images, embed_dim]` of length one.
     fn image_features(&self, pixels: &Tensor, host: &dyn Host) -> Result<Tensor> {
-        let projected = |prompt: &str, map: &str| -> Result<Tensor> {
-            let [weight, bias] = ["weight", "bias"].map(|part| self.parameters.get(&format!("{map}.{part}")));
-            Ok(self.parameters.get(prompt)?.f_matmul(&weight?.tr())? + bias?)
-        };
-        let prompt = |layer: usize| {
-            let tokens = match layer.checked_sub(1) {
-                None => projected("ctx", "proj"),
-                Some(at) => {
-                    projected(&format!("compound_prompts_text.{at}"), &format!("compound_prompt_projections.{at}"))
-                }
-            };
-            Ok(LayerPrompt { layer, tokens: tokens?.unsqueeze(0) })
-        };
-        let changes = Changes { prompts: (0..self.depth).map(prompt).collect::<Result<_>>()?, ..Changes::default() };
+        let prompts = (0..self.depth).map(|layer| {
+            let [weight, bias] = ["weight", "bias"].map(|part| self.parameters.get(&format!("{}.{part}", map(layer))));
+            let projected = self.parameters.get(&prompt(layer))?.f_matmul(&weight?.tr())? + bias?;
+            Ok(deep::for_images(layer, &projected))
+        });
+        let changes = Changes { prompts: prompts.collect::<Result<_>>()?, ..Changes::default() };
         Ok(unit(&of(host)?.encode_images(pixels, &changes, false)?.global))
     }
 

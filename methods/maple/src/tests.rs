@@ -1,5 +1,5 @@
 use super::*;
-use nemesis_sdk::testing::ToyHost;
+use nemesis_sdk::testing::{ToyHost, check_gradients};
 
 fn create(options: Options, host: &ToyHost) -> Result<Maple> {
     Maple::create(host.task(), options, host)
@@ -37,7 +37,7 @@ fn a_depth_beyond_the_last_layer_is_lowered_with_a_warning() {
     let host = ToyHost::new(4);
     let maple = create(Options::default(), &host).unwrap();
     assert_eq!(maple.depth, 2);
-    assert_eq!(host.logged(), ["depth 9 is lowered to 2, the layers of the smaller tower"]);
+    assert_eq!(host.logged(), ["`depth` is lowered from 9 to 2, the number of layers"]);
 }
 
 #[test]
@@ -48,41 +48,14 @@ fn more_than_four_vectors_ignore_words() {
     assert!(f64::try_from(maple.parameters.get("ctx").unwrap().abs().max()).unwrap() < 0.1);
 }
 
-#[test]
-fn options_that_do_not_fit_are_named() {
-    let host = ToyHost::new(4);
-    let message = |options| create(options, &host).unwrap_err().to_string();
-    let default = Options::default;
-    assert_eq!(
-        message(Options { n_ctx: 3, ctx_init: "a photo".to_owned(), ..default() }),
-        "option `ctx_init`: `a photo` has 2 tokens, but `n_ctx` is 3"
-    );
-    assert_eq!(message(Options { n_ctx: 0, ..default() }), "option `n_ctx`: there must be at least one context vector");
-    assert_eq!(message(Options { depth: 0, ..default() }), "option `depth`: prompts must be in at least one layer");
-}
-
-/// Every parameter of both towers, along a direction that no symmetry hides.
+/// Every parameter, in both towers.
 #[test]
 fn gradients_are_those_of_the_loss() {
     let host = ToyHost::new(4);
     let batch = host.batch(3, 0);
     for n_ctx in [2, 5] {
         let mut maple = create(Options { n_ctx, depth: 2, ..Options::default() }, &host).unwrap();
-        let loss = maple.loss(&batch, &host).unwrap();
-        host.backward(&loss).unwrap();
-        for parameter in maple.parameters().unwrap() {
-            let (mut tensor, gradient) = (parameter.tensor.detach(), parameter.tensor.grad());
-            let start = tensor.copy();
-            let direction = (start.ones_like().cumsum(-1, Kind::Double) * 1.7).sin();
-            let mut at = |distance: f64| {
-                tensor.copy_(&(&start + &direction * distance));
-                f64::try_from(no_grad(|| maple.loss(&batch, &host)).unwrap()).unwrap()
-            };
-            let numeric = (at(1e-5) - at(-1e-5)) / 2e-5;
-            at(0.0);
-            let exact = f64::try_from((gradient * &direction).sum(Kind::Double)).unwrap();
-            assert!(exact != 0.0 && (numeric - exact).abs() < 1e-7 * exact.abs().max(1.0), "{}", parameter.name);
-        }
+        check_gradients(&mut maple, &batch, &host).unwrap();
     }
 }
 

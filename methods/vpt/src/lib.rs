@@ -2,19 +2,19 @@
 //! of `MaPLe` applies it to CLIP (`trainers/vpt.py` and `clip/model.py` there). With depth 1 it is VPT-shallow.
 //!
 //! Before layer `i`, the last `n` tokens of an image are the prompt `P_i` `[n, width]`: `VPT` at layer 0, and
-//! `resblocks.i.VPT_shallow` at each later one, all drawn with standard deviation 0.02. The text is "a photo of a NAME."
+//! `VPT_shallow` of the layer's block later, all drawn with standard deviation 0.02. The text is "a photo of a NAME."
 //! on every data set, encoded once. Logits are the backbone's factor times the cosine of both features, and the loss is
 //! the cross-entropy.
 //!
 //! A depth beyond the tower's last layer is lowered, with a warning; the code has no such layers, either.
 
-use nemesis_sdk::parameters::{Parameters, normal};
+use nemesis_sdk::deep;
+use nemesis_sdk::parameters::Parameters;
 use nemesis_sdk::prompt::{cross_entropy, unit};
 use nemesis_sdk::tch::{Tensor, no_grad};
-use nemesis_sdk::towers::{Changes, LayerPrompt, of};
+use nemesis_sdk::towers::{Changes, of};
 use nemesis_sdk::{
-    About, Batch, ClassPosition, Error, Host, LogLevel, Method, Needs, Optimisation, Parameter, Plugin, Result, State,
-    Task,
+    About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task,
 };
 
 nemesis_sdk::options! {
@@ -39,7 +39,8 @@ pub struct Vpt {
 
 /// The name of a layer's prompt.
 fn name(layer: usize) -> String {
-    if layer == 0 { "VPT".to_owned() } else { format!("resblocks.{layer}.VPT_shallow") }
+    let transformer = "image_encoder.transformer.resblocks";
+    if layer == 0 { "image_encoder.VPT".to_owned() } else { format!("{transformer}.{layer}.VPT_shallow") }
 }
 
 impl Plugin for Vpt {
@@ -56,24 +57,13 @@ impl Plugin for Vpt {
 
     fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
         let sizes = of(host)?.sizes();
-        if sizes.image_layers == 0 {
-            return Err(Error::new("the image tower is a residual network, which takes no prompts; use a ViT"));
-        }
+        let depth = deep::depth("depth", options.depth, sizes.image_layers, host)?;
         if options.n_ctx == 0 {
             return Err(Error::option("n_ctx", "there must be at least one prompt token"));
         }
-        if options.depth == 0 {
-            return Err(Error::option("depth", "prompts must be in at least one layer"));
-        }
-        let depth = options.depth.min(sizes.image_layers);
-        if depth < options.depth {
-            let asked = options.depth;
-            host.log(LogLevel::Warn, &format!("depth {asked} is lowered to {depth}, the layers of the image tower"));
-        }
         let mut parameters = Parameters::new(&task);
         for layer in 0..depth {
-            let prompt = normal(&[options.n_ctx as i64, sizes.image_width], 0.02, host, "VPT", layer as u64);
-            parameters.add(name(layer), &prompt);
+            parameters.add(name(layer), &deep::random_prompt(options.n_ctx, sizes.image_width, host, "VPT", layer));
         }
         let words = host.embed_text("a photo of a")?.unsqueeze(0).unsqueeze(0);
         let text = no_grad(|| host.encode_contexts(&words, ClassPosition::End))?;
@@ -83,7 +73,7 @@ impl Plugin for Vpt {
 
 impl Vpt {
     fn scores(&self, pixels: &Tensor, host: &dyn Host) -> Result<Tensor> {
-        let prompt = |layer| Ok(LayerPrompt { layer, tokens: self.parameters.get(&name(layer))?.unsqueeze(0) });
+        let prompt = |layer| Ok(deep::for_images(layer, self.parameters.get(&name(layer))?));
         let changes = Changes { prompts: (0..self.depth).map(prompt).collect::<Result<_>>()?, ..Changes::default() };
         let features = unit(&of(host)?.encode_images(pixels, &changes, false)?.global);
         Ok(features.f_matmul(&self.text.tr())? * self.logit_scale)
@@ -117,8 +107,7 @@ nemesis_sdk::export_method!(Vpt);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nemesis_sdk::tch::Kind;
-    use nemesis_sdk::testing::ToyHost;
+    use nemesis_sdk::testing::{ToyHost, check_gradients};
 
     fn create(n_ctx: usize, depth: usize, host: &ToyHost) -> Result<Vpt> {
         Vpt::create(host.task(), Options { n_ctx, depth }, host)
@@ -129,38 +118,30 @@ mod tests {
         let host = ToyHost::new(4);
         let names = |vpt: Vpt| vpt.parameters().unwrap().into_iter().map(|parameter| parameter.name);
         let deep: Vec<_> = names(create(8, 12, &host).unwrap()).collect();
-        assert_eq!(deep, ["VPT", "resblocks.1.VPT_shallow", "resblocks.2.VPT_shallow"]);
-        assert_eq!(host.logged(), ["depth 12 is lowered to 3, the layers of the image tower"]);
-        assert!(names(create(4, 1, &host).unwrap()).eq(["VPT"]));
+        assert_eq!(
+            deep,
+            [
+                "image_encoder.VPT",
+                "image_encoder.transformer.resblocks.1.VPT_shallow",
+                "image_encoder.transformer.resblocks.2.VPT_shallow"
+            ]
+        );
+        assert_eq!(host.logged(), ["`depth` is lowered from 12 to 3, the number of layers"]);
+        assert!(names(create(4, 1, &host).unwrap()).eq(["image_encoder.VPT"]));
     }
 
     #[test]
-    fn gradients_reach_every_layer_and_are_those_of_the_loss() {
+    fn gradients_are_those_of_the_loss() {
         let host = ToyHost::new(4);
         let batch = host.batch(3, 0);
         let mut vpt = create(2, 3, &host).unwrap();
-        let loss = vpt.loss(&batch, &host).unwrap();
-        host.backward(&loss).unwrap();
-        for parameter in vpt.parameters().unwrap() {
-            let (mut tensor, gradient) = (parameter.tensor.detach(), parameter.tensor.grad());
-            let start = tensor.copy();
-            let direction = (start.ones_like().cumsum(-1, Kind::Double) * 1.7).sin();
-            let mut at = |distance: f64| {
-                tensor.copy_(&(&start + &direction * distance));
-                f64::try_from(no_grad(|| vpt.loss(&batch, &host)).unwrap()).unwrap()
-            };
-            let numeric = (at(1e-5) - at(-1e-5)) / 2e-5;
-            at(0.0);
-            let exact = f64::try_from((gradient * &direction).sum(Kind::Double)).unwrap();
-            assert!(exact != 0.0 && (numeric - exact).abs() < 1e-7 * exact.abs().max(1.0), "{}", parameter.name);
-        }
+        check_gradients(&mut vpt, &batch, &host).unwrap();
     }
 
     #[test]
     fn options_that_do_not_fit_are_named() {
         let host = ToyHost::new(4);
-        let message = |n_ctx, depth| create(n_ctx, depth, &host).unwrap_err().to_string();
-        assert_eq!(message(0, 1), "option `n_ctx`: there must be at least one prompt token");
-        assert_eq!(message(1, 0), "option `depth`: prompts must be in at least one layer");
+        let error = create(0, 1, &host).unwrap_err();
+        assert_eq!(error.to_string(), "option `n_ctx`: there must be at least one prompt token");
     }
 }

@@ -9,9 +9,11 @@
 //! // let loss = method.loss(&batch, &host)?;
 //! ```
 
+mod gradients;
 mod tower;
 mod transformer;
 
+pub use gradients::check_gradients;
 pub use tower::ToyTower;
 
 use crate::random::{below, draws};
