@@ -9,6 +9,7 @@ extern crate self as nemesis_sdk;
 
 pub mod border;
 pub mod corruption;
+pub mod deep;
 mod error;
 pub mod gradients;
 mod host;
