@@ -23,9 +23,10 @@
 use nemesis_sdk::norm::NormLoss;
 use nemesis_sdk::parameters::{Parameters, linear, normal};
 use nemesis_sdk::prompt::{CONTEXT, CONTEXT_DEVIATION, cross_entropy, unit};
-use nemesis_sdk::tch::{Kind, Tensor, no_grad};
+use nemesis_sdk::tch::{Tensor, no_grad};
 use nemesis_sdk::{
-    About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task,
+    About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, Parameter, Plugin, ProtocolPatch, Result,
+    State, Task,
 };
 
 nemesis_sdk::with_norm_loss! {
@@ -67,6 +68,11 @@ impl Plugin for CoCoOp {
         needs: Needs::FEATURES,
         optimisation: Optimisation::Host,
     };
+
+    /// As published (`configs/trainers/CoCoOp/vit_b16_c4_ep10_batch1_ctxv1.yaml`).
+    fn protocol() -> ProtocolPatch {
+        ProtocolPatch { batch_size: Some(1), epochs: Some(10.into()), ..ProtocolPatch::default() }
+    }
 
     fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
         let text = options.ctx_init.replace('_', " ");
@@ -164,6 +170,7 @@ nemesis_sdk::export_method!(CoCoOp);
 mod tests {
     use super::*;
     use nemesis_sdk::norm::NormLossKind;
+    use nemesis_sdk::tch::Kind;
     use nemesis_sdk::testing::ToyHost;
 
     fn method(options: Options, host: &ToyHost) -> CoCoOp {

@@ -19,7 +19,9 @@
 use nemesis_sdk::norm::at_least_zero;
 use nemesis_sdk::prompt::{PromptLearner, cross_entropy, hand_written};
 use nemesis_sdk::tch::{Kind, Tensor};
-use nemesis_sdk::{About, Batch, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task};
+use nemesis_sdk::{
+    About, Batch, Host, Method, Needs, Optimisation, Parameter, Plugin, ProtocolPatch, Result, State, Task,
+};
 
 // Options have a documentation line and a default; users set them with `--set kg-coop.weight=4` or in a suite.
 nemesis_sdk::prompt_options! {
@@ -53,6 +55,11 @@ impl Plugin for KgCoop {
         needs: Needs::FEATURES,
         optimisation: Optimisation::Host,
     };
+
+    /// As published (`scripts/base2new_train.sh`, and the paper's section 4).
+    fn protocol() -> ProtocolPatch {
+        ProtocolPatch { batch_size: Some(128), epochs: Some(100.into()), ..ProtocolPatch::default() }
+    }
 
     fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
         let prompt = PromptLearner::new(&task, &options.prompt(), host)?;

@@ -1,6 +1,7 @@
 //! A file of golden values, and its cases.
 
-use nemesis_core::train::{OptimiserKind, ResolvedProtocol, learning_rate};
+use nemesis_core::method::OptimiserKind;
+use nemesis_core::train::ResolvedProtocol;
 use nemesis_core::{Error, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -54,15 +55,21 @@ pub(super) struct Traced {
     values: Map<String, Value>,
 }
 
+/// As PyTorch has it.
 #[derive(Debug, Deserialize)]
 struct Optimizer {
-    name: String,
-    momentum: Option<f64>,
+    name: OptimiserKind,
+    #[serde(default)]
+    momentum: f64,
     weight_decay: f64,
     #[serde(default)]
     dampening: f64,
     #[serde(default)]
     nesterov: bool,
+    betas: Option<[f64; 2]>,
+    eps: Option<f64>,
+    #[serde(default)]
+    amsgrad: bool,
 }
 
 impl Case {
@@ -107,38 +114,31 @@ impl Case {
         self.max_epoch.or_else(|| self.trace.last().map(|step| step.epoch + 1)).unwrap_or(0)
     }
 
-    /// The learning rate of an epoch by Dassl's schedule, as every case of these files has it: one epoch of warm-up at
-    /// 1e-5, then a cosine.
-    pub(super) fn rate(&self, epoch: u64) -> f64 {
-        learning_rate(epoch, self.base_lr, self.epochs(), 1, 1e-5)
+    /// How many steps an epoch has.
+    pub(super) fn steps_per_epoch(&self) -> u64 {
+        self.trace.iter().filter(|step| step.epoch == 0).count() as u64
     }
 
-    /// The protocol of its optimiser.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such optimiser.
-    pub(super) fn protocol(&self) -> Result<ResolvedProtocol> {
-        let Optimizer { name, momentum, weight_decay, dampening, nesterov } = &self.optimizer;
-        let (Some(momentum), "sgd") = (momentum, name.as_str()) else {
-            return Err(Error::new(format!("the optimiser `{name}` is not available")).expected("`sgd`"));
-        };
-        if *dampening != 0.0 || *nesterov {
-            return Err(Error::new(format!("SGD with dampening {dampening}, Nesterov {nesterov}"))
-                .expected("plain SGD with momentum"));
-        }
-        Ok(ResolvedProtocol {
+    /// The protocol of its optimiser, with Dassl's schedule: one epoch of warm-up at 1e-5, then a cosine.
+    pub(super) fn protocol(&self) -> ResolvedProtocol {
+        let Optimizer { name, momentum, weight_decay, dampening, nesterov, betas, eps, amsgrad } = self.optimizer;
+        ResolvedProtocol {
             name: "parity".to_owned(),
-            optimiser: OptimiserKind::Sgd,
+            optimiser: name,
             learning_rate: self.base_lr,
-            momentum: *momentum,
-            weight_decay: *weight_decay,
+            momentum,
+            weight_decay,
+            dampening,
+            nesterov,
+            betas,
+            eps,
+            amsgrad,
             warmup_epochs: 1,
             warmup_learning_rate: 1e-5,
             batch_size: 1,
             epochs: self.epochs(),
-            views: 1,
-        })
+            ..ResolvedProtocol::default()
+        }
     }
 }
 

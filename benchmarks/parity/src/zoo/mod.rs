@@ -19,6 +19,7 @@ mod prograd;
 mod replay;
 mod steps;
 mod subject;
+mod tcp;
 mod towers;
 
 use subject::Subject;
@@ -35,7 +36,7 @@ use towers::Towers;
 
 /// The methods that can be compared.
 const SUBJECTS: &[&dyn Subject] =
-    &[&cocoop::CoCoOp, &kgcoop::KgCoop, &plot::Plot, &plot::PlotNemesis, &prograd::ProGrad];
+    &[&cocoop::CoCoOp, &kgcoop::KgCoop, &plot::Plot, &plot::PlotNemesis, &prograd::ProGrad, &tcp::Tcp];
 
 /// What every file says first.
 #[derive(Deserialize)]

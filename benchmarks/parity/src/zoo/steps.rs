@@ -8,7 +8,7 @@ use crate::fixtures::Tensors;
 use crate::methods::Create;
 use nemesis_core::backbone::Backbone;
 use nemesis_core::method::{Batch, FeatureSet, Method, Task};
-use nemesis_core::train::{Recompute, Services, Sgd, step};
+use nemesis_core::train::{Optimiser, Recompute, Services, step};
 use nemesis_core::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -71,14 +71,15 @@ pub(super) fn take(
         let features = first.features.as_ref().map(Tensor::shallow_clone).unwrap_or_default();
         method.prepare(&FeatureSet { features, labels: first.labels }, None, &services)?;
     }
-    let mut optimiser = Sgd::new(method.parameters()?, &case.protocol()?)?;
+    let protocol = subject.protocol(case);
+    let mut optimiser = Optimiser::new(method.parameters()?, &protocol)?;
     services.watch(method.parameters()?.into_iter().map(|parameter| parameter.tensor));
     let logits = no_grad(|| method.logits(&batches.at(0)?, &services).map_err(Error::from))?;
     let _ = services.end_step();
     let mut steps = Vec::with_capacity(case.trace.len());
     for number in 0..case.trace.len() {
         let batch = batches.at(number)?;
-        let rate = case.rate(batch.epoch);
+        let rate = protocol.learning_rate(batch.step, case.steps_per_epoch());
         let loss = step(&mut *method, &mut optimiser, rate, &batch, &services)?;
         let reports = services.end_step().into_iter().filter_map(|(name, mut all)| Some((name, all.pop()?)));
         let gradients = method.parameters()?.into_iter().map(|p| (p.name, p.tensor.grad()));

@@ -10,6 +10,7 @@ use crate::fixtures::Fixtures;
 use crate::methods::Create;
 use nemesis_core::Result;
 use nemesis_core::engine::clean_names;
+use nemesis_core::train::ResolvedProtocol;
 use serde_json::{Map, Value};
 
 /// One of our methods beside its authors' code.
@@ -55,6 +56,11 @@ pub(super) trait Subject: Sync {
     /// Whether the method looks at the first batch before it is trained.
     fn prepares(&self) -> bool {
         false
+    }
+
+    /// The optimiser and the schedule of a case.
+    fn protocol(&self, case: &Case) -> ResolvedProtocol {
+        case.protocol()
     }
 
     /// The positions that the authors' code has drawn, for a method that would draw others.
