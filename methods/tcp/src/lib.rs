@@ -246,3 +246,6 @@ impl Method for Tcp {
 }
 
 nemesis_sdk::export_method!(Tcp);
+
+#[cfg(test)]
+mod tests;

@@ -52,9 +52,16 @@ impl<'a> Comparison<'a> {
 
     /// Compares all that every method has.
     pub(super) fn all(&mut self, subject: &dyn Subject) {
-        self.tensor("logits_eval", VALUES, |taken| Ok(&taken.logits));
-        if self.has("logits_train") {
-            self.tensor("logits_train", VALUES, |taken| Ok(&taken.logits));
+        if self.has("logits_eval") || !self.has("logits_train") {
+            self.tensor("logits_eval", VALUES, |taken| Ok(&taken.logits));
+        }
+        match subject.untrained_logits(self.case) {
+            Some(reason) => self.checks.push(Check::skipped(format!("{}, logits_train", self.name), reason)),
+            None if self.has("logits_train") => self.tensor("logits_train", VALUES, |taken| Ok(&taken.logits)),
+            None => {}
+        }
+        if self.has("logits_eval_after") {
+            self.tensor("logits_eval_after", VALUES, |taken| Ok(&taken.after));
         }
         self.trace("loss", subject.loss(), |step| Ok(step.loss));
         for (golden, report) in subject.parts() {

@@ -33,8 +33,8 @@ pub(super) struct Weights {
 pub(super) struct Case {
     /// Its number.
     pub(super) id: usize,
-    /// The peak learning rate.
-    pub(super) base_lr: f64,
+    /// The peak learning rate, unless the optimiser says.
+    base_lr: Option<f64>,
     optimizer: Optimizer,
     /// What was logged in each step.
     pub(super) trace: Vec<Traced>,
@@ -47,7 +47,8 @@ pub(super) struct Case {
 /// What was logged in a step.
 #[derive(Debug, Deserialize)]
 pub(super) struct Traced {
-    /// The epoch, counted from zero.
+    /// The epoch, counted from zero; always zero if the authors' code counts steps.
+    #[serde(default)]
     pub(super) epoch: u64,
     /// The learning rate.
     pub(super) lr: f64,
@@ -59,6 +60,7 @@ pub(super) struct Traced {
 #[derive(Debug, Deserialize)]
 struct Optimizer {
     name: OptimiserKind,
+    lr: Option<f64>,
     #[serde(default)]
     momentum: f64,
     weight_decay: f64,
@@ -121,11 +123,11 @@ impl Case {
 
     /// The protocol of its optimiser, with Dassl's schedule: one epoch of warm-up at 1e-5, then a cosine.
     pub(super) fn protocol(&self) -> ResolvedProtocol {
-        let Optimizer { name, momentum, weight_decay, dampening, nesterov, betas, eps, amsgrad } = self.optimizer;
+        let Optimizer { name, lr, momentum, weight_decay, dampening, nesterov, betas, eps, amsgrad } = self.optimizer;
         ResolvedProtocol {
             name: "parity".to_owned(),
             optimiser: name,
-            learning_rate: self.base_lr,
+            learning_rate: self.base_lr.or(lr).unwrap_or(f64::NAN),
             momentum,
             weight_decay,
             dampening,

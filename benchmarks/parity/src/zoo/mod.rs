@@ -10,10 +10,12 @@
 //! The rest is shared: the real plugin is created, starts from the given parameters, sees the given batches through our
 //! towers, and takes its steps with the project's optimiser and schedule.
 
+mod clip_lora;
 mod cocoop;
 mod compare;
 mod file;
 mod kgcoop;
+mod maple;
 mod plot;
 mod prograd;
 mod replay;
@@ -35,8 +37,17 @@ use subject::stepwise;
 use towers::Towers;
 
 /// The methods that can be compared.
-const SUBJECTS: &[&dyn Subject] =
-    &[&cocoop::CoCoOp, &kgcoop::KgCoop, &plot::Plot, &plot::PlotNemesis, &prograd::ProGrad, &tcp::Tcp];
+const SUBJECTS: &[&dyn Subject] = &[
+    &clip_lora::ClipLora,
+    &cocoop::CoCoOp,
+    &kgcoop::KgCoop,
+    &maple::Maple,
+    &maple::Vpt,
+    &plot::Plot,
+    &plot::PlotNemesis,
+    &prograd::ProGrad,
+    &tcp::Tcp,
+];
 
 /// What every file says first.
 #[derive(Deserialize)]

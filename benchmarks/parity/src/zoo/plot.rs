@@ -6,6 +6,7 @@ use super::file::{Case, Traced};
 use super::replay::Drawn;
 use super::subject::{Subject, context_options};
 use crate::check::differing;
+use crate::fixtures::Tensors;
 use nemesis_core::{Error, Result};
 use serde_json::{Map, Value, json};
 
@@ -88,7 +89,7 @@ impl Subject for PlotNemesis {
     }
 
     /// Positions of `randomK` are drawn by Python's generator: they are those with a coefficient in the trace.
-    fn drawn(&self, case: &Case) -> Result<Option<Drawn>> {
+    fn drawn(&self, case: &Case, _golden: &Tensors) -> Result<Option<Drawn>> {
         if !case.text("np").is_some_and(|positions| positions.starts_with("random")) {
             return Ok(None);
         }
@@ -96,7 +97,7 @@ impl Subject for PlotNemesis {
             let alphas = alphas(traced).into_iter().enumerate();
             alphas.filter(|(_, alpha)| *alpha != 0.0).map(|(position, _)| position).collect()
         });
-        Ok(Some(Drawn { vectors: case.number("n_ctx")? as usize, positions: positions.collect() }))
+        Ok(Some(Drawn { vectors: case.number("n_ctx")? as usize, positions: positions.collect(), ..Drawn::default() }))
     }
 
     fn compare(&self, case: &Case, comparison: &mut Comparison<'_>) {

@@ -1,24 +1,29 @@
-//! A method whose random positions are those that the authors' code has drawn.
+//! A method whose random draws are those of the authors' code.
 
-use nemesis_core::method::towers::Towers;
-use nemesis_core::method::{Batch, ClassPosition, FeatureSet, Host, LogLevel, Method, Parameter, Result, State};
+use nemesis_core::method::towers::{
+    Changes, Dropout, ImageFeatures, LayerPrompt, LowRank, Replacement, TowerSizes, Towers,
+};
+use nemesis_core::method::{Batch, ClassPosition, Error, FeatureSet, Host, LogLevel, Method, Parameter, Result, State};
+use std::collections::BTreeMap;
 use tch::Tensor;
 
-/// A method that draws the given positions.
+/// A method that draws what it is given.
 pub(super) struct Replay {
     /// The method.
     pub(super) method: Box<dyn Method>,
-    /// The positions.
+    /// What it draws.
     pub(super) drawn: Drawn,
 }
 
-/// The positions of context vectors that were drawn in each step.
-#[derive(Clone, Debug)]
+/// What the authors' code has drawn.
+#[derive(Debug, Default)]
 pub(super) struct Drawn {
-    /// The number of context vectors.
+    /// The number of context vectors that positions are drawn from.
     pub(super) vectors: usize,
-    /// Positions by step.
+    /// Positions of context vectors, by step.
     pub(super) positions: Vec<Vec<usize>>,
+    /// Dropout masks `[sequences, tokens, from]` of the first step, ones and zeros, by the name of the linear map.
+    pub(super) masks: BTreeMap<String, Tensor>,
 }
 
 impl Drawn {
@@ -35,6 +40,34 @@ impl Drawn {
             u64::try_from(((2 * (at - i) as u128 + 1) << 63) / left).ok()
         });
         bits.collect()
+    }
+
+    /// The same changes with the masks that the authors' code has drawn.
+    fn masked(&self, changes: &Changes) -> Changes {
+        let Changes { prompts, low_rank, replaced, ending } = changes;
+        let prompt = |prompt: &LayerPrompt| LayerPrompt { layer: prompt.layer, tokens: prompt.tokens.shallow_clone() };
+        let delta = |delta: &LowRank| {
+            let dropout = delta.dropout.as_ref().map(|dropout| Dropout {
+                probability: dropout.probability,
+                index: dropout.index,
+                mask: self
+                    .masks
+                    .get(&delta.name)
+                    .map(|mask| mask.to_kind(delta.down.kind()) / (1.0 - dropout.probability)),
+            });
+            let (down, up) = (delta.down.shallow_clone(), delta.up.shallow_clone());
+            LowRank { name: delta.name.clone(), down, up, scale: delta.scale, dropout }
+        };
+        let replacement = |replacement: &Replacement| Replacement {
+            name: replacement.name.clone(),
+            tensor: replacement.tensor.shallow_clone(),
+        };
+        Changes {
+            prompts: prompts.iter().map(prompt).collect(),
+            low_rank: low_rank.iter().map(delta).collect(),
+            replaced: replaced.iter().map(replacement).collect(),
+            ending: ending.clone(),
+        }
     }
 }
 
@@ -68,7 +101,7 @@ impl Method for Replay {
     }
 }
 
-/// A host that draws the given positions, and is otherwise another one.
+/// A host that draws what it is given, and is otherwise another one.
 struct ReplayHost<'a> {
     host: &'a dyn Host,
     drawn: &'a Drawn,
@@ -113,7 +146,31 @@ impl Host for ReplayHost<'_> {
     }
 
     fn towers(&self) -> Option<&dyn Towers> {
-        self.host.towers()
+        self.host.towers().map(|_| self as &dyn Towers)
+    }
+}
+
+impl ReplayHost<'_> {
+    fn own_towers(&self) -> Result<&dyn Towers> {
+        self.host.towers().ok_or_else(|| Error::new("the host offers no towers"))
+    }
+}
+
+impl Towers for ReplayHost<'_> {
+    fn sizes(&self) -> TowerSizes {
+        self.host.towers().expect("only a host with towers offers these").sizes()
+    }
+
+    fn encode_images(&self, pixels: &Tensor, changes: &Changes, patches: bool) -> Result<ImageFeatures> {
+        self.own_towers()?.encode_images(pixels, &self.drawn.masked(changes), patches)
+    }
+
+    fn encode_contexts(&self, contexts: &Tensor, position: ClassPosition, changes: &Changes) -> Result<Tensor> {
+        self.own_towers()?.encode_contexts(contexts, position, &self.drawn.masked(changes))
+    }
+
+    fn encode_strings(&self, prompts: &[String], changes: &Changes) -> Result<Tensor> {
+        self.own_towers()?.encode_strings(prompts, &self.drawn.masked(changes))
     }
 }
 
@@ -126,7 +183,7 @@ mod tests {
     fn bits_stand_for_the_positions_they_are_made_of() {
         for positions in [vec![0, 1], vec![3, 0], vec![2, 3, 1, 0], vec![15, 0, 14], vec![]] {
             let vectors = positions.iter().max().map_or(4, |most| most + 1).max(4);
-            let drawn = Drawn { vectors, positions: vec![positions.clone()] };
+            let drawn = Drawn { vectors, positions: vec![positions.clone()], ..Drawn::default() };
             let found = sample_without_replacement(vectors, positions.len(), |_| drawn.bits(0).unwrap());
             assert_eq!(found, positions);
         }

@@ -24,6 +24,8 @@ pub(super) struct Taken {
     pub(super) logits: Tensor,
     /// The steps.
     pub(super) steps: Vec<Step>,
+    /// Logits of the first batch, after all steps.
+    pub(super) after: Tensor,
 }
 
 /// One step.
@@ -60,7 +62,7 @@ pub(super) fn take(
     let services = Services::new(&*towers.text, &classes, 0, Recompute::Never, &cancelled);
     let task = task(subject, class_names, case, towers)?;
     let mut method = create(subject.method(), &task, &subject.options(case)?, &services)?;
-    if let Some(drawn) = subject.drawn(case)? {
+    if let Some(drawn) = subject.drawn(case, golden)? {
         method = Box::new(Replay { method, drawn });
     }
     start(&mut *method, subject, case, golden)?;
@@ -91,7 +93,8 @@ pub(super) fn take(
             state: copied(method.state()?),
         });
     }
-    Ok(Taken { logits, steps })
+    let after = no_grad(|| method.logits(&batches.at(0)?, &services).map_err(Error::from))?;
+    Ok(Taken { logits, steps, after })
 }
 
 /// Tensors that later steps leave alone.
@@ -126,7 +129,7 @@ fn task(subject: &dyn Subject, class_names: Vec<String>, case: &Case, towers: &P
         template: subject.template(case)?,
         width: spec.width,
         embed_dim: spec.embed_dim,
-        logit_scale: towers.logit_scale,
+        logit_scale: case.number("logit_scale").unwrap_or(towers.logit_scale),
         device: spec.device,
         kind: spec.kind,
         precision: "fp32".to_owned(),

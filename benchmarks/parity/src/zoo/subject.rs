@@ -6,7 +6,7 @@ use super::replay::Drawn;
 use super::steps::take;
 use super::towers::Towers;
 use crate::check::Check;
-use crate::fixtures::Fixtures;
+use crate::fixtures::{Fixtures, Tensors};
 use crate::methods::Create;
 use nemesis_core::Result;
 use nemesis_core::engine::clean_names;
@@ -63,14 +63,20 @@ pub(super) trait Subject: Sync {
         case.protocol()
     }
 
-    /// The positions that the authors' code has drawn, for a method that would draw others.
+    /// What the authors' code has drawn, for a method that would draw something else.
     ///
     /// # Errors
     ///
     /// When the case does not say.
-    fn drawn(&self, case: &Case) -> Result<Option<Drawn>> {
-        let _ = case;
+    fn drawn(&self, case: &Case, golden: &Tensors) -> Result<Option<Drawn>> {
+        let _ = (case, golden);
         Ok(None)
+    }
+
+    /// Why a method's logits cannot be those of a training, if so.
+    fn untrained_logits(&self, case: &Case) -> Option<&'static str> {
+        let _ = case;
+        None
     }
 
     /// What comes before a parameter's name in that of its gradient in the first step.
