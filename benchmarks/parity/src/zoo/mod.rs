@@ -18,6 +18,7 @@ mod kgcoop;
 mod maple;
 mod plot;
 mod prograd;
+mod promptsrc;
 mod replay;
 mod steps;
 mod subject;
@@ -46,6 +47,7 @@ const SUBJECTS: &[&dyn Subject] = &[
     &plot::Plot,
     &plot::PlotNemesis,
     &prograd::ProGrad,
+    &promptsrc::PromptSrc,
     &tcp::Tcp,
 ];
 

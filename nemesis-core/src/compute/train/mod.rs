@@ -14,6 +14,7 @@ mod schedule;
 mod services;
 mod training;
 
+pub use averages::WeightAverage;
 pub use context::{Corruption, CorruptionKind, context_norms, corrupt};
 pub use evaluation::{Classified, Predictions, TestInputs, classify, evaluate, zero_shot_predictions};
 pub use features::{Features, encode_images};
