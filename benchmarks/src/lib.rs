@@ -8,6 +8,7 @@ pub mod drift;
 pub mod estimate;
 pub mod fetch;
 pub mod gather;
+mod page;
 pub mod pictures;
 pub mod plan;
 pub mod plugins;

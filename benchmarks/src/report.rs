@@ -3,7 +3,7 @@
 use crate::plan::{Checkpoint, SavedCell, SavedColumn, SavedPlan};
 use crate::results::ZERO_SHOT;
 use crate::tables::formats::{Terminal, write_all};
-use crate::tables::{Contents, Entry, MethodColumn, Outcome, Place, Table};
+use crate::tables::{Contents, Entry, Figure, MethodColumn, Outcome, Place, Table};
 use nemesis_core::error::suggest;
 use nemesis_core::record::Store;
 use nemesis_core::{Error, Result, files};
@@ -27,6 +27,25 @@ pub fn write_and_render(name: &str, plan: &SavedPlan, store: &Store, out: &Path)
 ///
 /// When a record is damaged.
 pub fn table(plan: &SavedPlan, store: &Store) -> Result<Table> {
+    let (contents, entries) = contents(plan, store)?;
+    Ok(plan.table.kind().table(&contents, &entries))
+}
+
+/// The table of a saved plan, and its figures.
+///
+/// # Errors
+///
+/// When a record is damaged.
+pub fn table_and_figures(plan: &SavedPlan, store: &Store) -> Result<(Table, Vec<Figure>)> {
+    let (contents, entries) = contents(plan, store)?;
+    let kind = plan.table.kind();
+    let table = kind.table(&contents, &entries);
+    let figures = kind.figures(&contents, &entries, &table);
+    Ok((table, figures))
+}
+
+/// What a table and its figures are made of.
+fn contents(plan: &SavedPlan, store: &Store) -> Result<(Contents, Vec<Entry>)> {
     let entries = plan.cells.iter().map(|cell| entry(cell, store)).collect::<Result<Vec<_>>>()?;
     let column = |column: &SavedColumn| MethodColumn {
         label: column.label.clone(),
@@ -41,7 +60,7 @@ pub fn table(plan: &SavedPlan, store: &Store) -> Result<Table> {
         zero_shot: plan.zero_shot.then(|| ZERO_SHOT.to_owned()),
         remarks: remarks(plan, &entries),
     };
-    Ok(plan.table.kind().table(&contents, &entries))
+    Ok((contents, entries))
 }
 
 /// What is to be said of the table beside what its records say.

@@ -10,6 +10,7 @@ mod env;
 mod evaluate;
 mod export;
 mod fetch;
+mod figure;
 mod images;
 mod mini;
 mod only;
@@ -69,6 +70,8 @@ enum Command {
     Plan(plan::Plan),
     /// Print the tables of a folder of records again.
     Report(report::Report),
+    /// Draw the figures of a folder of records.
+    Figure(figure::Figure),
     /// Use the records of another build, once a sample of them came out the same.
     Adopt(adopt::Adopt),
     /// Compare the records of a run with published numbers.
@@ -111,6 +114,7 @@ pub fn main() -> ExitCode {
         Command::Run(command) => command.run(),
         Command::Plan(command) => command.run(),
         Command::Report(command) => command.run(),
+        Command::Figure(command) => command.run(),
         Command::Adopt(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Data(command) => command.run(),

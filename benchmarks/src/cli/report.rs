@@ -55,6 +55,9 @@ pub(super) struct Report {
     /// commas are better given one at a time: --paired FIRST --paired SECOND
     #[arg(long, value_name = "FIRST,SECOND", conflicts_with = "statistics")]
     paired: Vec<String>,
+    /// Write one page with every table, its figures and the cells behind it to this file; it needs no network
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["list", "statistics", "paired", "format"])]
+    html: Option<PathBuf>,
     /// How it is printed
     #[arg(long, value_parser = format_parser(), default_value = "terminal")]
     format: &'static dyn Format,
@@ -66,6 +69,7 @@ Examples:
   nemesis report --list
   nemesis report --suite few-shot --format markdown > table.md
   nemesis report --datasets eurosat,dtd --methods coop,nemesis-pen --shots 1,16 --seeds 1-3
+  nemesis report --html report.html
   nemesis report --statistics --format csv > statistics.csv
   nemesis report --paired coop,nemesis-pen
   nemesis report --paired 'Nemesis-PEN, alpha 0.1' --paired 'Nemesis-PEN, alpha 1.0'";
@@ -101,6 +105,11 @@ impl Report {
                 .help("show one with --question NAME, which --list names, or take --statistics"));
             }
         }
+        if let Some(file) = &self.html {
+            crate::page::write(&plans, store, file)?;
+            tell_files(std::slice::from_ref(file));
+            return Ok(ending(&plans, store));
+        }
         let mut written = Vec::new();
         let text = if self.statistics || !self.paired.is_empty() {
             self.format.sheets(&self.sheets(&plans, store)?)
@@ -110,9 +119,7 @@ impl Report {
         };
         print(&text)?;
         tell_files(&written);
-        let there = |plan: &SavedPlan| plan.cells.iter().filter(|cell| store.contains(&cell.id)).count();
-        let complete = plans.iter().all(|(_, plan)| there(plan) == plan.expected());
-        Ok(if complete { Ending::Done } else { Ending::WithFailures })
+        Ok(ending(&plans, store))
     }
 
     fn filter(&self) -> Filter {
@@ -163,6 +170,13 @@ impl Report {
         }
         Ok(sheets)
     }
+}
+
+/// Whether every evaluation has a record.
+fn ending(plans: &[(String, SavedPlan)], store: &Store) -> Ending {
+    let there = |plan: &SavedPlan| plan.cells.iter().filter(|cell| store.contains(&cell.id)).count();
+    let complete = plans.iter().all(|(_, plan)| there(plan) == plan.expected());
+    if complete { Ending::Done } else { Ending::WithFailures }
 }
 
 /// What was gathered as plans with names. Where a suite's evaluations are of several recipes, says so, and has titles

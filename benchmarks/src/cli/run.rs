@@ -3,6 +3,7 @@
 use super::{Ending, print, tell_files, warn};
 use crate::plan::Plan;
 use crate::progress::{Progress, duration};
+use crate::report::{saved_plans, write_and_render};
 use crate::run::{Outcome, RunOptions, run};
 use crate::settings::{Layer, Settings};
 use clap::Args;
@@ -47,9 +48,12 @@ impl Run {
         if let Some(signal) = outcome.stopped {
             return Ok(Ending::Stopped(signal));
         }
-        let (table, files) = crate::report::write_and_render(&plan.name, &plan.saved(), &store, &out)?;
+        let (table, files) = write_and_render(&plan.name, &plan.saved(), &store, &out)?;
         print(&table)?;
         tell_files(&files);
+        let page = out.join("report.html");
+        crate::page::write(&saved_plans(&out, None)?, &store, &page)?;
+        tell_files(&[page]);
         Ok(if outcome.failed == 0 && plan.left_out.is_empty() { Ending::Done } else { Ending::WithFailures })
     }
 }

@@ -4,6 +4,7 @@
 //! a file, and so is a format.
 
 mod contents;
+mod figures;
 pub mod formats;
 mod grid;
 pub mod kinds;
@@ -14,6 +15,7 @@ mod table;
 mod tests;
 
 pub use contents::{Contents, Entry, MethodColumn, Place};
+pub use figures::{Figure, KINDS as FIGURES};
 pub use grid::{Grid, Outcomes, SUMMARY, Summary};
 pub use kinds::{Kind, List, TableKind, Variant};
 pub(crate) use measure::Footnotes;

@@ -43,6 +43,7 @@ mod questions;
 mod remarks;
 mod repeats;
 mod report;
+mod report_page;
 #[cfg(target_os = "linux")]
 mod resume;
 mod server;

@@ -1,12 +1,14 @@
 //! The formats that tables and sheets are shown in: one file each, and one list of them.
 
 mod csv;
+mod html;
 mod json;
 mod latex;
 mod markdown;
 mod terminal;
 
 pub use csv::Csv;
+pub use html::Html;
 pub use json::Json;
 pub use latex::Latex;
 pub use markdown::Markdown;
@@ -44,7 +46,7 @@ pub trait Format: Debug + Sync {
 }
 
 /// Every format, in the order in which they are named and written.
-pub const FORMATS: [&dyn Format; 5] = [&OnTerminal, &Markdown, &Csv, &Latex, &Json];
+pub const FORMATS: [&dyn Format; 6] = [&OnTerminal, &Markdown, &Csv, &Latex, &Json, &Html];
 
 /// Reads `--format`.
 pub fn format_parser() -> impl TypedValueParser<Value = &'static dyn Format> {

@@ -1,6 +1,7 @@
 //! Base-to-new generalization: accuracy on the classes that were trained on, on the others, and their harmonic mean.
 
 use super::Kind;
+use crate::tables::figures::{self, Figure};
 use crate::tables::contents::{Contents, Entry, MethodColumn};
 use crate::tables::grid::{Grid, Outcomes, Place, SUMMARY};
 use crate::tables::measure::Outcome;
@@ -40,6 +41,13 @@ impl Kind for BaseToNew {
         let mut outcomes = measured(contents, entries);
         add_harmonic_means(contents, &columns, &mut outcomes);
         grid.table(contents, &outcomes)
+    }
+
+    /// Methods are ranked by the harmonic mean.
+    fn figures(&self, _contents: &Contents, _entries: &[Entry], table: &Table) -> Vec<Figure> {
+        let [_, _, (h, _)] = GROUPS;
+        let ranks = figures::ranks(table, |key| key.rsplit(' ').next() == Some(h));
+        figures::base_to_new(table).into_iter().chain(ranks).collect()
     }
 }
 

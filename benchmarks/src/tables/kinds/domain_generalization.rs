@@ -2,6 +2,7 @@
 //! average over the targets alone.
 
 use super::{Kind, List, few_shot};
+use crate::tables::figures::{self, Figure};
 use crate::tables::contents::{Contents, Entry};
 use crate::tables::grid::Summary;
 use crate::tables::table::Table;
@@ -32,5 +33,9 @@ impl Kind for DomainGeneralization {
         "test set".clone_into(&mut grid.axes.row);
         grid.summary = Some(Summary { label: "Average of targets".to_owned(), over: self.targets.clone() });
         few_shot::filled(&grid, contents, entries)
+    }
+
+    fn figures(&self, _contents: &Contents, _entries: &[Entry], table: &Table) -> Vec<Figure> {
+        figures::ranks(table, |_| true).into_iter().collect()
     }
 }

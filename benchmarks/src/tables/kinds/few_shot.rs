@@ -1,6 +1,7 @@
 //! The paper's main table: rows are data sets and their average, columns are shots by methods.
 
 use super::Kind;
+use crate::tables::figures::{self, Figure};
 use crate::tables::contents::{Contents, Entry, MethodColumn, shots_heading};
 use crate::tables::grid::{Grid, Place};
 use crate::tables::table::{Axes, Group, Measured, Table};
@@ -12,6 +13,10 @@ pub struct FewShot;
 impl Kind for FewShot {
     fn table(&self, contents: &Contents, entries: &[Entry]) -> Table {
         filled(&grid(contents), contents, entries)
+    }
+
+    fn figures(&self, _contents: &Contents, _entries: &[Entry], table: &Table) -> Vec<Figure> {
+        figures::few_shot(table).into_iter().chain(figures::ranks(table, |_| true)).collect()
     }
 }
 

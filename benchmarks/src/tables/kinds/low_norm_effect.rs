@@ -4,6 +4,7 @@
 //! the table.
 
 use super::{Kind, List, Variant};
+use crate::tables::figures::{self, Figure};
 use crate::tables::contents::{Contents, Entry, shots_heading};
 use crate::tables::grid;
 use crate::tables::measure::{Footnotes, Outcome, one_line};
@@ -81,6 +82,10 @@ impl Kind for LowNormEffect {
         let axes = Axes::new("data set", "method", "shots");
         let remarks = self.remarks(contents, entries);
         Table { title: contents.title.clone(), axes, groups, rows, remarks, footnotes: footnotes.into_texts() }
+    }
+
+    fn figures(&self, contents: &Contents, entries: &[Entry], _table: &Table) -> Vec<Figure> {
+        figures::low_norm_effect(contents, entries)
     }
 }
 

@@ -2,6 +2,7 @@
 //! the list below; a suite names it under `table`.
 
 use super::contents::{Contents, Entry};
+use super::figures::Figure;
 use super::table::Table;
 use nemesis_core::Result;
 use nemesis_core::dataset::ClassSubset;
@@ -40,6 +41,11 @@ pub trait Kind {
 
     /// The lists among the parameters, by their keys: what is there twice counts once.
     fn lists(&mut self) -> Vec<(&'static str, List<'_>)> {
+        Vec::new()
+    }
+
+    /// The figures of a table of these entries; none where a table says it all.
+    fn figures(&self, _contents: &Contents, _entries: &[Entry], _table: &Table) -> Vec<Figure> {
         Vec::new()
     }
 

@@ -1,6 +1,7 @@
 //! Accuracy and the norm of the context vectors by epoch: what shows that prompts lose accuracy while their norms grow.
 
 use super::{Kind, List, Variant};
+use crate::tables::figures::{self, Figure};
 use crate::tables::contents::{Contents, Entry, MethodColumn};
 use crate::tables::grid::{Grid, Outcomes, Place};
 use crate::tables::measure::Outcome;
@@ -74,6 +75,10 @@ impl Kind for NormCurve {
             }
         }
         grid.table(contents, &outcomes)
+    }
+
+    fn figures(&self, _contents: &Contents, _entries: &[Entry], table: &Table) -> Vec<Figure> {
+        figures::norm_curve(table).into_iter().collect()
     }
 }
 
