@@ -61,7 +61,7 @@ impl Adopt {
         }
         remove_what_a_kill_left(&out)?;
         let scratch = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&out);
-        let scratch = scratch.map_err(|e| Error::io("create a folder", &out, &e))?;
+        let scratch = scratch.map_err(|e| Error::io_write("create a folder", &out, &e))?;
         let again = Store::open(scratch.path())?;
         eprintln!("recomputing {} of {} cells", part.cells.len(), all.len());
         let mut progress = Progress::new(&part, &again);
@@ -94,7 +94,7 @@ fn remove_what_a_kill_left(out: &Path) -> Result<()> {
     for entry in fs::read_dir(out).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         if entry.file_name().to_string_lossy().starts_with(SCRATCH) {
-            fs::remove_dir_all(entry.path()).map_err(|e| Error::io("remove the folder", entry.path(), &e))?;
+            fs::remove_dir_all(entry.path()).map_err(|e| Error::io_write("remove the folder", entry.path(), &e))?;
         }
     }
     Ok(())

@@ -93,9 +93,9 @@ pub(super) fn worker_options(settings: &Settings, plan: &Plan) -> RunOptions {
 
 /// Two runs must not write to one folder. The lock goes with the process, however that ends.
 pub(super) fn lock(out: &Path) -> Result<File> {
-    std::fs::create_dir_all(out).map_err(|e| Error::io("create the folder", out, &e))?;
+    std::fs::create_dir_all(out).map_err(|e| Error::io_write("create the folder", out, &e))?;
     let path = out.join("lock");
-    let file = File::create(&path).map_err(|e| Error::io("create the file", &path, &e))?;
+    let file = File::create(&path).map_err(|e| Error::io_write("create the file", &path, &e))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::new("another run is writing to this folder")

@@ -39,7 +39,7 @@ impl Format {
         let mut head = Vec::new();
         open(file)?.take(512).read_to_end(&mut head).map_err(|e| Error::io("read the archive", file, &e))?;
         match &head[..] {
-            [] => Err(Error::new("the archive is empty").help("get it again")),
+            [] => Err(Error::new("the archive is empty").help("download it again")),
             [b'P', b'K', 3 | 5, 4 | 6, ..] => Ok(Self::Zip),
             [0x1f, 0x8b, ..] => Ok(Self::TarGz),
             head if head.get(TAR_MAGIC) == Some(b"ustar") => Ok(Self::Tar),

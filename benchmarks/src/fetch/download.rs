@@ -143,7 +143,7 @@ impl Growing {
     /// Whether the disk has room for so many bytes more.
     fn make_room(&self, bytes: u64) -> Result<()> {
         let folder = self.part.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
+        fs::create_dir_all(folder).map_err(|e| Error::io_write("create the folder", folder, &e))?;
         let disk = rustix::fs::statvfs(folder).map_err(|e| Error::io("look at the disk", folder, &e.into()))?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         if bytes <= free {
@@ -162,7 +162,7 @@ impl Growing {
         mut body: impl Read,
         listen: Listener<'_>,
     ) -> std::result::Result<u64, Failure> {
-        let failed = |e: &io::Error| Failure::Lasting(Error::io("write the file", &self.part, e));
+        let failed = |e: &io::Error| Failure::Lasting(Error::io_write("write the file", &self.part, e));
         let note = serde_json::to_vec(begun).expect("texts and numbers are JSON");
         let mut file = OpenOptions::new().create(true).append(true).open(&self.part).map_err(|e| failed(&e))?;
         file.set_len(start).map_err(|e| failed(&e))?;
@@ -191,10 +191,12 @@ impl Growing {
     }
 
     fn finish(&self, target: &Path) -> Result<()> {
-        fs::rename(&self.part, target).map_err(|e| Error::io("write the file", target, &e))?;
+        fs::rename(&self.part, target).map_err(|e| Error::io_write("write the file", target, &e))?;
         let _ = fs::remove_file(&self.note);
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| Error::io("write the file", target, &e))
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|e| Error::io_write("write the file", target, &e))
     }
 
     fn discard(&self) {

@@ -88,11 +88,12 @@ impl<'a> Supply<'a> {
 
 /// Copies a file to a place where it appears only when it is whole.
 pub(super) fn copy(file: &Path, target: &Path) -> Result<()> {
-    let failed = |e: std::io::Error| Error::io("copy the file", file, &e);
+    let mut source = files::open(file).map_err(|e| Error::io("read the file", file, &e))?;
+    let failed = |e: std::io::Error| Error::io_write("write the file", target, &e);
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
+    fs::create_dir_all(folder).map_err(|e| Error::io_write("create the folder", folder, &e))?;
     let mut whole = files::temporary_in(folder, ".copy-", "").map_err(failed)?;
-    std::io::copy(&mut fs::File::open(file).map_err(failed)?, whole.as_file_mut()).map_err(failed)?;
+    std::io::copy(&mut source, whole.as_file_mut()).map_err(failed)?;
     whole.as_file().sync_all().map_err(failed)?;
     whole.persist(target).map_err(|e| failed(e.error))?;
     Ok(())

@@ -108,8 +108,9 @@ fn from_archive(archive: &Path, source: &Source, part: &Part, work: &Workplace<'
         let place = work.folder.join(gives);
         if !place.exists() {
             let parent = place.parent().unwrap_or(work.folder);
-            fs::create_dir_all(parent).map_err(|e| Error::io("create the folder", parent, &e))?;
-            fs::rename(found.join(called), &place).map_err(|e| Error::io("move what was unpacked", &place, &e))?;
+            fs::create_dir_all(parent).map_err(|e| Error::io_write("create the folder", parent, &e))?;
+            fs::rename(found.join(called), &place)
+                .map_err(|e| Error::io_write("move what was unpacked", &place, &e))?;
         }
     }
     Ok(())
@@ -147,7 +148,7 @@ struct Workplace<'a> {
 impl<'a> Workplace<'a> {
     fn new(folder: &'a Path) -> Result<Self> {
         let path = folder.join(".fetch");
-        fs::create_dir_all(&path).map_err(|e| Error::io("create the folder", &path, &e))?;
+        fs::create_dir_all(&path).map_err(|e| Error::io_write("create the folder", &path, &e))?;
         let locked = File::open(&path).map_err(|e| Error::io("open the folder", &path, &e))?;
         locked.try_lock().map_err(|_| {
             Error::new("another `nemesis data fetch` is working on this data set")
@@ -172,7 +173,7 @@ impl<'a> Workplace<'a> {
         tempfile::Builder::new()
             .prefix(UNPACKED)
             .tempdir_in(&self.path)
-            .map_err(|e| Error::io("create a folder", &self.path, &e))
+            .map_err(|e| Error::io_write("create a folder", &self.path, &e))
     }
 }
 

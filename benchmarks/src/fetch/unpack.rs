@@ -54,17 +54,17 @@ impl Folder<'_> {
             }
             // A link could lead later entries anywhere, and no data set needs one.
             Kind::Link(target) => Err(Error::new(format!("`{name}` in the archive is a link to `{target}`"))
-                .expected("files and folders alone")
+                .expected("only files and folders")
                 .help(DISTRUST)),
             Kind::Other => Err(Error::new(format!("`{name}` in the archive is neither a file nor a folder"))
-                .expected("files and folders alone")
+                .expected("only files and folders")
                 .help(DISTRUST)),
         }
     }
 
     fn make(&mut self, folder: &Path) -> Result<()> {
         if !self.made.contains(folder) {
-            fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
+            fs::create_dir_all(folder).map_err(|e| Error::io_write("create the folder", folder, &e))?;
             self.made.insert(folder.to_owned());
         }
         Ok(())
@@ -75,7 +75,7 @@ impl Folder<'_> {
             if e.kind() == io::ErrorKind::AlreadyExists {
                 Error::new(format!("`{name}` is in the archive twice")).help(DISTRUST)
             } else {
-                Error::io("write the file", path, &e)
+                Error::io_write("write the file", path, &e)
             }
         })?;
         let mut reader = Blamed { content, error: None };
@@ -83,7 +83,7 @@ impl Folder<'_> {
         if let Some(error) = reader.error {
             return Err(damaged(&format!("`{name}`: {error}")));
         }
-        let count = copied.map_err(|e| Error::io("write the file", path, &e))?;
+        let count = copied.map_err(|e| Error::io_write("write the file", path, &e))?;
         self.bytes_left = self.bytes_left.checked_sub(count).ok_or_else(|| {
             Error::new(format!("the archive unpacks to more than {} bytes", self.allowed))
                 .expected(format!("at most {MOST_GROWTH} times its own size"))

@@ -124,7 +124,7 @@ fn setup(plan: &Plan, store: &Store, options: &RunOptions) -> Result<Setup> {
     // Workers may be started from elsewhere, so they get absolute paths.
     let absolute = |path: &std::path::Path| path.canonicalize().map_err(|e| Error::io("find", path, &e));
     let made = |folder: &std::path::Path| {
-        std::fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
+        std::fs::create_dir_all(folder).map_err(|e| Error::io_write("create the folder", folder, &e))?;
         absolute(folder)
     };
     let plugins = plan.methods.iter().map(|column| Ok((column.method.clone(), absolute(&column.plugin)?)));
