@@ -11,7 +11,7 @@ use crate::statistics::{Pair, paired, statistics};
 use crate::tables::Sheet;
 use crate::tables::formats::{Format, format_parser, write_all};
 use clap::Args;
-use nemesis_core::error::suggest;
+use nemesis_core::error::{abridged, suggest};
 use nemesis_core::record::Store;
 use nemesis_core::{Error, Result};
 use std::collections::BTreeSet;
@@ -193,15 +193,14 @@ fn apart(gathered: &[Gathered]) -> Vec<(String, SavedPlan)> {
     plans
 }
 
+/// How many data sets or columns of a question are named.
+const MAX_NAMED: usize = 6;
+
 /// A question in three lines: its name, its axes, and how it is computed.
 fn listed(name: &str, plan: &SavedPlan, store: &Store) -> String {
     let there = plan.cells.iter().filter(|cell| store.contains(&cell.id)).count();
-    let names = |names: Vec<&str>| match names.as_slice() {
-        names if names.len() > 6 => format!("{} and {} more", names[..5].join(", "), names.len() - 5),
-        names => names.join(", "),
-    };
-    let datasets = names(plan.datasets.iter().map(|(name, _)| name.as_str()).collect());
-    let columns = names(plan.columns.iter().map(|column| column.label.as_str()).collect());
+    let datasets = abridged(plan.datasets.iter().map(|(name, _)| name), MAX_NAMED);
+    let columns = abridged(plan.columns.iter().map(|column| &column.label), MAX_NAMED);
     let (shots, seeds) = (brief(&plan.shots, ", "), brief(&plan.seeds, ", "));
     let how = plan.asked.as_ref().map_or_else(String::new, |asked| format!(", {}", asked.precision));
     let data = match plan.asked.as_ref() {

@@ -1,6 +1,7 @@
 //! Finding the record of a training by what a user knows of it.
 
 use clap::Args;
+use nemesis_core::error::abridged;
 use nemesis_core::record::{EvaluationCell, Store, TrainingCell, TrainingRecord};
 use nemesis_core::{Error, Result};
 use std::path::Path;
@@ -94,12 +95,11 @@ pub(super) fn find(store: &Store, id: Option<&str>, wanted: &Wanted) -> Result<T
                 let told: Vec<String> = told.map(|(option, value)| format!(", {option} {value}")).collect();
                 format!("{} ({method} on {dataset}{classes}, {shots}, seed {seed}{})", record.id.short(), told.concat())
             };
-            let mut named: Vec<String> = fitting.iter().take(MAX_NAMED).map(name).collect();
-            named.extend((count > MAX_NAMED).then(|| format!("and {} more", count - MAX_NAMED)));
+            let named = abridged(fitting.iter().map(name), MAX_NAMED);
             Err(Error::new(format!("{count} trainings fit"))
                 .at(store.folder())
                 .expected("one; be more specific, or give its id")
-                .help(format!("they are {}", named.join(", "))))
+                .help(format!("they are {named}")))
         }
     }
 }

@@ -7,7 +7,7 @@ mod names;
 
 pub use foreign::of_serde;
 pub(crate) use foreign::{of_serde_json, of_serde_yaml, words_of_serde_json};
-pub use names::{nearest, suggest};
+pub use names::{abridged, nearest, suggest};
 
 use access::Needs;
 use nemesis_sdk::ErrorKind;
