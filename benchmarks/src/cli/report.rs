@@ -19,9 +19,9 @@ use std::path::PathBuf;
 
 /// Prints the tables of a folder of records, and writes their files again. Nothing is computed.
 ///
-/// Every question that was run has a table of its own, which --list names. With --datasets, --methods, --shots or --seeds
-/// the evaluations of all of them that fit are shown in one table, which is only printed; those that were computed by
-/// different recipes are never put into one mean, but shown apart.
+/// Every question that was run has a table of its own, which --list names. With --datasets, --methods, --shots or
+/// --seeds all evaluations that fit are shown in one table, which is only printed. Evaluations computed by different
+/// recipes are never put into one mean, but shown in separate tables.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Report {
@@ -33,7 +33,7 @@ pub(super) struct Report {
     /// Only the table of this question, as --list names it
     #[arg(long, value_name = "NAME", conflicts_with_all = ["suite", "datasets", "methods", "shots", "seeds"])]
     question: Option<String>,
-    /// List the questions that there are tables of
+    /// List the questions that have tables
     #[arg(long, conflicts_with_all = ["datasets", "methods", "shots", "seeds"])]
     list: bool,
     /// Only these data sets, over the records of all questions
@@ -48,14 +48,14 @@ pub(super) struct Report {
     /// Only these seeds, as in 1-3
     #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
     seeds: Vec<Numbers<u64>>,
-    /// For each value its seeds, mean, sample and population deviation, Student's 95 % interval and range
+    /// Show the seeds, mean, sample and population deviation, Student's 95 % interval and range of each value
     #[arg(long)]
     statistics: bool,
-    /// Two methods compared on the same data sets, shots and seeds: labels of columns, or ids of methods. Labels with
-    /// commas are better given one at a time: --paired FIRST --paired SECOND
+    /// Compare two methods on the same data sets, shots and seeds: labels of columns, or ids of methods. If a label has
+    /// a comma, give them one at a time: --paired FIRST --paired SECOND
     #[arg(long, value_name = "FIRST,SECOND", conflicts_with = "statistics")]
     paired: Vec<String>,
-    /// How it is printed
+    /// The format to print in
     #[arg(long, value_parser = format_parser(), default_value = "terminal")]
     format: &'static dyn Format,
 }
@@ -148,7 +148,7 @@ impl Report {
         let has_both = |results: &&Results| results.column(&first).is_ok() && results.column(&second).is_ok();
         let both: Vec<&Results> = results.iter().filter(has_both).collect();
         if both.is_empty() {
-            // The error of one of them says what there is.
+            // The error of one table says what there is.
             let missing = |results: &Results| results.column(&first).err().or_else(|| results.column(&second).err());
             return Err(missing(&results[0]).unwrap_or_else(|| {
                 Error::new(format!("no table has both `{first}` and `{second}`")).help("`--list` names the tables")
@@ -159,14 +159,14 @@ impl Report {
         if sheets.is_empty() {
             return Err(Error::new(format!("`{first}` and `{second}` share no data set, number of shots and seed"))
                 .at(store.folder())
-                .help("what draws nothing, as zero-shot, has no seeds to be paired by"));
+                .help("zero-shot draws nothing, so it has no seeds to be paired by"));
         }
         Ok(sheets)
     }
 }
 
-/// What was gathered as plans with names. Where a suite's evaluations are of several recipes, says so, and has titles
-/// tell them apart.
+/// What was gathered, as plans with names. If a suite's evaluations are of several recipes, a warning says so, and the
+/// titles differ.
 fn apart(gathered: &[Gathered]) -> Vec<(String, SavedPlan)> {
     let mut plans = Vec::new();
     for one in gathered {
