@@ -1,4 +1,4 @@
-//! From records to a suite's table: on the terminal, and as files beside the records.
+//! From records to a suite's table: on the terminal, and as files next to the records.
 
 use crate::plan::{Checkpoint, SavedCell, SavedColumn, SavedPlan};
 use crate::results::ZERO_SHOT;
@@ -63,7 +63,7 @@ fn contents(plan: &SavedPlan, store: &Store) -> Result<(Contents, Vec<Entry>)> {
     Ok((contents, entries))
 }
 
-/// What is to be said of the table beside what its records say.
+/// What has to be said about the table, apart from what its records say.
 fn remarks(plan: &SavedPlan, entries: &[Entry]) -> Vec<String> {
     let asked = plan.asked.as_ref();
     let backbone = match asked.map(|asked| &asked.checkpoint) {
@@ -78,7 +78,7 @@ fn remarks(plan: &SavedPlan, entries: &[Entry]) -> Vec<String> {
     };
     let set =
         asked.into_iter().flat_map(|asked| &asked.set).map(|(option, value)| format!("`{option}` is set to {value}"));
-    // What an earlier version has left does not say what its methods are: then all of its notes stand.
+    // Plans of earlier versions do not say what their methods are. Then all notes apply.
     let shown = plan.shown();
     let notes = plan.notes.iter().filter_map(|note| match &shown {
         Some(shown) => note.for_table(shown).map(str::to_owned),
@@ -105,8 +105,8 @@ fn entry(cell: &SavedCell, store: &Store) -> Result<Entry> {
     })
 }
 
-/// The plans saved beside the records in `out`, by the names of their tables: all of them, or those of one suite, the
-/// suite as it stands first.
+/// The plans saved with the records in `out`, by the names of their tables: all of them, or those of one suite, the
+/// unchanged suite first.
 ///
 /// # Errors
 ///

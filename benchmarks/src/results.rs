@@ -1,4 +1,4 @@
-//! What the saved plans of a folder have come to: each complete evaluation with its place in its suite.
+//! The results of a folder's saved plans: each complete evaluation with its place in its suite.
 
 use crate::plan::{Asked, SavedPlan};
 use crate::published::Protocol;
@@ -34,7 +34,7 @@ pub struct Results {
     pub suite: String,
     /// The backbone's name, as the user calls it.
     pub backbone: String,
-    /// What it was run with and on; plans of earlier versions do not say.
+    /// What it was run with and on; plans of earlier versions do not say so.
     pub asked: Option<Asked>,
     /// Labels of the methods' columns, in order, the zero-shot one first if there is one.
     pub columns: Vec<String>,
@@ -106,7 +106,7 @@ impl Results {
         }
     }
 
-    /// The published backbone that the weights are known to be: `RN50`, `ViT-B/16`.
+    /// The published backbone of the weights, if their hash is known: `RN50`, `ViT-B/16`.
     pub fn published_backbone(&self) -> Option<&str> {
         self.asked.as_ref()?.checkpoint.published.as_deref()
     }
@@ -116,7 +116,7 @@ impl Results {
         self.datasets.iter().find(|(name, _)| name == dataset).map_or(dataset, |(_, title)| title)
     }
 
-    /// Says how much is missing, if something is.
+    /// Says how much is missing, if anything is.
     pub fn incomplete(&self) -> Option<String> {
         let (done, planned) = (self.runs.len(), self.planned);
         (done < planned).then(|| format!("The run is not complete: {done} of {planned} evaluations have a record."))
@@ -129,7 +129,7 @@ impl Results {
 }
 
 impl Evaluation {
-    /// The seed of the training; none where nothing is drawn.
+    /// The seed of the training; none if nothing is drawn.
     pub fn seed(&self) -> Option<u64> {
         self.record.cell.subject.training().map(|training| training.seed)
     }
@@ -144,7 +144,7 @@ impl Evaluation {
         self.record.cell.subject.method().map_or("zero-shot", |method| &method.id)
     }
 
-    /// Data set and group of columns in tables of this protocol, if the evaluation belongs into one.
+    /// Data set and group of columns in tables of this protocol, if the evaluation belongs in one.
     pub fn place(&self, protocol: Protocol) -> Option<(&str, String)> {
         let cell = &self.record.cell;
         let training = match &cell.subject {

@@ -163,9 +163,10 @@ fn lists_that_do_not_fit_are_told() {
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
     ");
     insta::assert_snapshot!(json(r#"{"trian": []}"#), @r"
-    trian: unknown field `trian`
+    unknown key `trian`
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json:1
-      expected: `train` or `val`
+      expected: one of train, val
+      help: did you mean `train`?
     ");
     insta::assert_snapshot!(message(b"no pickle", "shot_1-seed_1.pkl"), @r"
     the pickle is not a few-shot list

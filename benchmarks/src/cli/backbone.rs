@@ -89,10 +89,13 @@ impl Backbone {
             Self::Check { weights, weights_config, data, dataset, device } => {
                 let device = device::open(device)?;
                 let request = Request::new(weights, *weights_config, device, Kind::Float);
-                print(&described(weights, &backbone::inspect(&request)?)?)?;
                 if let (Some(root), Some(name)) = (data, dataset) {
+                    let backbone = backbone::open(&request)?;
+                    print(&described(weights, backbone.spec())?)?;
                     let dataset = Registry::load(root)?.get(name)?.open(root)?;
-                    print(&zero_shot(&*backbone::open(&request)?, &*dataset)?)?;
+                    print(&zero_shot(&*backbone, &*dataset)?)?;
+                } else {
+                    print(&described(weights, &backbone::inspect(&request)?)?)?;
                 }
             }
         }

@@ -19,7 +19,7 @@ impl Backbone {
         OPENAI.iter().map(Self)
     }
 
-    /// The one of this name; `ViT-B-16` is taken for `ViT-B/16`.
+    /// The one of this name; `ViT-B-16` means `ViT-B/16`.
     ///
     /// # Errors
     ///
@@ -45,16 +45,16 @@ impl Backbone {
     }
 }
 
-/// Fetches a checkpoint into a folder and returns where it lies; one that is there is only checked.
+/// Fetches a checkpoint into a folder and returns its path. One that already exists is only checked.
 ///
 /// # Errors
 ///
-/// When it cannot be had, or another file of its name is in the folder.
+/// When it cannot be fetched, or a different file has its name in the folder.
 pub fn fetch_backbone(backbone: &Backbone, out: &Path, origin: &Origin, listen: Listener<'_>) -> Result<PathBuf> {
     let (target, source) = (out.join(backbone.0.file), backbone.source());
     if target.exists() {
         let checksum = Checksum::Sha256(backbone.0.sha256.to_owned());
-        checksum.check(&target).map_err(|e| e.help("move it away, then it is fetched"))?;
+        checksum.check(&target).map_err(|e| e.help("move it away to fetch it again"))?;
         return Ok(target);
     }
     Supply::new(origin).place(&source, &target, listen)?;

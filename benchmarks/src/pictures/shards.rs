@@ -46,8 +46,8 @@ pub fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
 /// When a shard cannot be read, or a picture in it has no class. Nothing is left then.
 pub fn unpack(source: &Path, shards: &[PathBuf], into: &Path) -> Result<()> {
     let parent = into.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(|e| Error::io("create the folder", parent, &e))?;
-    let failed = |e: &std::io::Error| Error::io("create the folder", into, e);
+    fs::create_dir_all(parent).map_err(|e| Error::io_write("create the folder", parent, &e))?;
+    let failed = |e: &std::io::Error| Error::io_write("create the folder", into, e);
     let temporary = tempfile::Builder::new().prefix(".unpacking-").tempdir_in(parent).map_err(|e| failed(&e))?;
     let target = temporary.path().join("pictures");
     let names = source.join("classnames.txt");
@@ -136,9 +136,9 @@ impl Parts {
             _ => class,
         };
         let folder = place.join(class.replace(['/', '\\', '\0'], "_").trim_start_matches('.'));
-        fs::create_dir_all(&folder).map_err(|e| Error::io("create the folder", &folder, &e))?;
+        fs::create_dir_all(&folder).map_err(|e| Error::io_write("create the folder", &folder, &e))?;
         let file = folder.join(format!("{shard:04}-{at:06}.{ending}"));
-        fs::write(&file, &bytes).map_err(|e| Error::io("write the file", &file, &e))?;
+        fs::write(&file, &bytes).map_err(|e| Error::io_write("write the file", &file, &e))?;
         Ok(true)
     }
 }

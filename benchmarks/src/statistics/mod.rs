@@ -12,18 +12,18 @@ use nemesis_core::record::{CorruptionKind, Subject};
 use nemesis_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What was evaluated, but for method and seed. The order is that of tables: shots, then data sets.
+/// What was evaluated, apart from method and seed. The order is that of tables: shots, then data sets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Condition {
     shots: Option<u32>,
-    /// The data set's place in the table; the averages stand behind all.
+    /// The data set's place in the table; the averages come last.
     rank: usize,
     dataset: String,
     classes: ClassSubset,
-    /// The data set that was trained on, where it is another one.
+    /// The data set that was trained on, if it is a different one.
     trained_on: Option<String>,
     corruption: Option<String>,
-    /// The epoch, where it is not the last.
+    /// The epoch, if it is not the last.
     epoch: Option<u64>,
     limit: Option<u32>,
 }
@@ -114,7 +114,7 @@ pub fn statistics(results: &Results) -> Sheet {
     }
 }
 
-/// For each column and number of shots the mean over data sets, seed by seed, where no data set is missing.
+/// The mean over data sets for each column and number of shots, seed by seed, if no data set is missing.
 fn averages(values: &BTreeMap<(Condition, usize), BySeed>, results: &Results) -> BTreeMap<(Condition, usize), BySeed> {
     let mut rows: BTreeMap<(Condition, usize), Vec<&BySeed>> = BTreeMap::new();
     for ((condition, column), by_seed) in values.iter().filter(|((condition, _), _)| condition.trained_on.is_none()) {
@@ -137,7 +137,7 @@ fn row(
     let is_average = condition.dataset.is_empty();
     let accuracies: Vec<f64> = by_seed.values().copied().collect();
     let summary = Summary::of(&accuracies).expect("there is a value for each place");
-    // What collapsed under an average is told in the rows of its data sets.
+    // The rows of the data sets say which runs collapsed under an average.
     let mut marks = if is_average { Vec::new() } else { footnotes.collapses(by_seed) };
     if by_seed.keys().any(Option::is_some) && accuracies.len() < results.seeds.len() {
         marks.push(footnotes.mark(format!("{} of {} seeds", accuracies.len(), results.seeds.len())));
@@ -185,7 +185,7 @@ const CAUTION: &str = "Caution: the interval over all pairs takes them for indep
 /// A pair of accuracies: first and second method.
 type Accuracies = (f64, f64);
 
-/// Two methods, each given by its column's label or its id, on what both were evaluated on. None when that is nothing.
+/// Two methods, each given by its column's label or its id, on what both were evaluated on. None if that is nothing.
 ///
 /// # Errors
 ///

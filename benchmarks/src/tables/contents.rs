@@ -7,7 +7,7 @@ use nemesis_core::dataset::ClassSubset;
 use nemesis_core::dataset::few_shot::ALL_SHOTS;
 use nemesis_core::record::Corruption;
 
-/// The axes of a table, and what is to be said about it.
+/// The axes of a table, and what has to be said about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contents {
     /// The title.
@@ -29,7 +29,7 @@ pub struct Contents {
 /// A method, or a method with one setting of its options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MethodColumn {
-    /// The label, which is no other column's.
+    /// The label, which is unique among the columns.
     pub label: String,
     /// What is swept and its value, if the column is one of a sweep.
     pub swept: Option<(String, String)>,
@@ -40,7 +40,7 @@ pub struct MethodColumn {
 pub struct Entry {
     /// The name of the data set that was tested on.
     pub dataset: String,
-    /// The classes that were told apart.
+    /// The classes that were chosen between.
     pub classes: ClassSubset,
     /// What was evaluated.
     pub place: Place,
@@ -48,7 +48,7 @@ pub struct Entry {
     pub corruption: Option<Corruption>,
     /// The epoch, if it is not the last.
     pub epoch: Option<u64>,
-    /// What came out.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
@@ -106,15 +106,15 @@ impl Contents {
         Some(Column { key: ZERO_SHOT.to_owned(), label, seeded: false })
     }
 
-    /// A group of that column alone, whose key is `0`: zero shots.
+    /// A group of only that column, whose key is `0`: zero shots.
     pub(super) fn zero_shot_group(&self) -> Option<Group> {
         let columns = vec![self.zero_shot_column()?];
         let measured = Measured::Accuracy;
         Some(Group { key: "0".to_owned(), heading: String::new(), columns, measured, baseline: true })
     }
 
-    /// Key and heading of a group that stands for these shots and for something else: the latter alone where the table
-    /// has one number of shots.
+    /// Key and heading of a group for these shots and for something else; only the latter if the table has one number
+    /// of shots.
     pub(super) fn group_of(&self, shots: u32, key: &str, heading: &str) -> (String, String) {
         match self.shots.as_slice() {
             [_] => (key.to_owned(), heading.to_owned()),

@@ -1,7 +1,7 @@
 //! Tables: pure functions of records, and the formats they are shown in.
 //!
-//! Building a table computes and knows no format; showing one knows no record and computes nothing. A kind of table is
-//! a file, and so is a format.
+//! What builds a table knows no format. What shows one knows no record and computes nothing. Each kind of table is a
+//! file, and so is each format.
 
 mod contents;
 mod figures;

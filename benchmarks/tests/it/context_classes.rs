@@ -106,7 +106,7 @@ fn a_checkpoint_of_coop_tells_its_classes_and_its_backbone() {
     --- stdout
     eurosat	[RESULT]
     --- stderr
-    note: the context was learned for other classes than those of `eurosat`: class 2, `Herbaceous Vegetation Land` here, is the first that differs; its vectors stand before the names of these all the same, as in CoOp's code
+    note: the context was learned for other classes than those of `eurosat`: class 2, `Herbaceous Vegetation Land` here, is the first that differs; its vectors are used with the names of these anyway, as in CoOp's code
       --> [DIR]/prompt_learner/model.pth.tar-50
     ");
     let of_another_backbone = |state: &mut Vec<(String, Tensor)>| state[1].1 = &state[1].1 + 0.5;

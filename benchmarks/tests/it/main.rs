@@ -19,6 +19,7 @@ mod files;
 mod foreign_weights;
 mod formats;
 mod gradients;
+mod harmful_archives;
 mod identity;
 mod image_folders;
 mod installed;

@@ -7,8 +7,9 @@ mod names;
 
 pub use foreign::of_serde;
 pub(crate) use foreign::{of_serde_json, of_serde_yaml, words_of_serde_json};
-pub use names::{nearest, suggest};
+pub use names::{abridged, nearest, suggest};
 
+use access::Needs;
 use nemesis_sdk::ErrorKind;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -139,10 +140,16 @@ impl Error {
         self
     }
 
-    /// An input or output operation on `file` that failed: `doing` is what could not be done, `read the file`. Who may do
-    /// it is told where permission is lacking, and where a link leads that leads nowhere.
+    /// Reading `file` failed, or listing it if it is a folder: `doing` is what could not be done, `read the file`. The
+    /// message says who may do it if permission is lacking, and names the target of a dangling link.
     pub fn io(doing: &str, file: impl AsRef<Path>, source: &std::io::Error) -> Self {
-        access::explain(doing, file.as_ref(), source)
+        access::explain(Needs::Read, doing, file.as_ref(), source)
+    }
+
+    /// Creating, replacing, renaming or removing `file` failed, which needs permission to write in its folder. Otherwise
+    /// like [`Error::io`].
+    pub fn io_write(doing: &str, file: impl AsRef<Path>, source: &std::io::Error) -> Self {
+        access::explain(Needs::Write, doing, file.as_ref(), source)
     }
 
     /// What happened, without place, expectation and help.

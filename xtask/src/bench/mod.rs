@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the project's own benches, or its work beside PyTorch's.
+//! `cargo xtask bench`: the project's own benches, or its speed against PyTorch's.
 
 mod measure;
 mod rows;
@@ -22,16 +22,16 @@ pub(crate) struct BenchOptions {
     /// JPEG files, in folders of any depth, to decode and resize
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
-    /// Only this work
+    /// Measure only this
     #[arg(long, value_name = "WORK", value_delimiter = ',')]
     only: Vec<Work>,
-    /// Runs of each side, one after the other in turn, of which the median counts
+    /// Runs of each side, taken in turns; the median counts
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
     /// Threads of each side
     #[arg(long, value_name = "N", default_value_t = 2)]
     threads: usize,
-    /// Add the machine's rate of matrix products, and the least time of the text tower by it
+    /// Add the machine's rate of matrix products, and the shortest time that the text tower could take at that rate
     #[arg(long)]
     limit: bool,
 }

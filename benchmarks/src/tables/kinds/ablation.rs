@@ -5,7 +5,7 @@ use crate::tables::contents::{Contents, Entry, MethodColumn, shots_heading};
 use crate::tables::grid::{Grid, Place};
 use crate::tables::table::{Axes, Column, Group, Measured, Table};
 
-/// Options varied one at a time; data sets × (swept options × their values).
+/// Options varied one at a time; data sets × (options × values).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ablation;
 

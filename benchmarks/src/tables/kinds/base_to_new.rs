@@ -1,4 +1,5 @@
-//! Base-to-new generalization: accuracy on the classes that were trained on, on the others, and their harmonic mean.
+//! Base-to-new generalization: accuracy on the classes that were trained on, accuracy on the others, and the harmonic
+//! mean of both.
 
 use super::Kind;
 use crate::tables::figures::{self, Figure};
@@ -51,7 +52,7 @@ impl Kind for BaseToNew {
     }
 }
 
-/// The evaluations at their places. The zero-shot baseline stands beside any number of shots.
+/// The evaluations at their places. The zero-shot baseline goes with any number of shots.
 fn measured(contents: &Contents, entries: &[Entry]) -> Outcomes {
     let mut outcomes = Outcomes::new();
     for entry in entries {

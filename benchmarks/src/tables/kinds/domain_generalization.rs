@@ -1,5 +1,5 @@
-//! What is learned on one data set, tested on it and on others: as few-shot classification, with test sets for rows and the
-//! average over the targets alone.
+//! What is learned on one data set, tested on it and on others: like few-shot classification, but with test sets for
+//! rows and an average over the targets only.
 
 use super::{Kind, List, few_shot};
 use crate::tables::figures::{self, Figure};

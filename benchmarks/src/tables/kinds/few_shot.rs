@@ -20,7 +20,8 @@ impl Kind for FewShot {
     }
 }
 
-/// The table without its values. Rows have the data sets' names as keys, groups the shots, columns the labels.
+/// The table without its values. The keys are the data sets' names for rows, the shots for groups, the labels for
+/// columns.
 pub(super) fn grid(contents: &Contents) -> Grid {
     let columns: Vec<_> = contents.methods.iter().map(MethodColumn::column).collect();
     let trained = contents.shots.iter().map(|shots| Group {
@@ -39,7 +40,7 @@ pub(super) fn grid(contents: &Contents) -> Grid {
     }
 }
 
-/// The table of entries whose places are those of [`grid`].
+/// The table of entries whose places are in [`grid`].
 pub(super) fn filled(grid: &Grid, contents: &Contents, entries: &[Entry]) -> Table {
     let place = |entry: &Entry| {
         let (column, seed) = entry.place.column();

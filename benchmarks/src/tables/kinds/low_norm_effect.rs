@@ -1,7 +1,7 @@
 //! How often the Low-Norm Effect occurs: lowering the norm of one context vector raises the accuracy.
 //!
-//! The paper shows the counts, but neither its grid of corruptions nor its rule of counting; both of ours stand under
-//! the table.
+//! The paper shows the counts, but neither its grid of corruptions nor its rule for counting. Ours are given under the
+//! table.
 
 use super::{Kind, List, Variant};
 use crate::tables::figures::{self, Figure};
@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LowNormEffect {
-    /// The deviations of the noise that takes a vector's place (REPLACE).
+    /// The deviations of the noise that replaces a vector (REPLACE).
     replace: Vec<f64>,
     /// The factors that a vector is multiplied by (RESCALE).
     rescale: Vec<f64>,
@@ -103,7 +103,7 @@ impl LowNormEffect {
             list(&self.rescale)
         );
         let outcomes = entries.iter().map(|entry| &entry.outcome);
-        // The rule says what seeds are for: a count has no deviation over them.
+        // The rule says what the seeds are for: a count has no deviation over them.
         grid::remarks("Counts of higher accuracies / lower norms", &[], &[rule, settings], contents, outcomes)
     }
 }

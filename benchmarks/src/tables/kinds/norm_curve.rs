@@ -1,4 +1,4 @@
-//! Accuracy and the norm of the context vectors by epoch: what shows that prompts lose accuracy while their norms grow.
+//! Accuracy and the norm of the context vectors by epoch, which show that prompts lose accuracy while their norms grow.
 
 use super::{Kind, List, Variant};
 use crate::tables::figures::{self, Figure};
@@ -12,11 +12,11 @@ use nemesis_core::record::statistics::Summary;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// Accuracy and norm on the way; (data sets × epochs) × (accuracy and norm × methods).
+/// Accuracy and norm during training; (data sets × epochs) × (accuracy and norm × methods).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NormCurve {
-    /// The epochs, counted from one, that are looked at beside the last.
+    /// The epochs, counted from one, that are shown in addition to the last.
     epochs: Vec<u64>,
 }
 

@@ -38,12 +38,15 @@ pub(super) fn file(path: &Path) -> Result<Described> {
         preprocessor_config(&images, &mut described).map_err(|e| e.at(&preprocessor))?;
         return Ok(described);
     }
-    in_json(&text).map_err(|e| e.at(path))
+    in_value(value).map_err(|e| e.at(path))
 }
 
 /// The configuration in a text: that of `open_clip`, or one of our own form.
 pub(super) fn in_json(text: &str) -> Result<Described> {
-    let value: Value = serde_json::from_str(text).map_err(|e| no_json(&e))?;
+    in_value(serde_json::from_str(text).map_err(|e| no_json(&e))?)
+}
+
+fn in_value(value: Value) -> Result<Described> {
     if value.get("model_cfg").is_some() {
         return open_clip(&value);
     }

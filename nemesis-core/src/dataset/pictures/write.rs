@@ -191,7 +191,7 @@ impl Place {
     fn write(&self, split: &str, class_names: &str) -> Result<()> {
         let is_new = !self.folder.exists();
         let written = || -> Result<()> {
-            fs::create_dir_all(&self.folder).map_err(|e| Error::io("create the folder", &self.folder, &e))?;
+            fs::create_dir_all(&self.folder).map_err(|e| Error::io_write("create the folder", &self.folder, &e))?;
             if let Some(target) = &self.link {
                 link(target, &self.folder.join(&self.images))?;
             }
@@ -213,7 +213,7 @@ fn link(target: &Path, at: &Path) -> Result<()> {
     if fs::read_link(at).is_ok_and(|old| old == target) {
         return Ok(());
     }
-    let failed = |e: &std::io::Error| Error::io("make the link", at, e);
+    let failed = |e: &std::io::Error| Error::io_write("make the link", at, e);
     let new = at.with_extension("new");
     let _ = fs::remove_file(&new);
     std::os::unix::fs::symlink(target, &new).map_err(|e| failed(&e))?;
