@@ -115,8 +115,8 @@ enum DataCommand {
         #[arg(long, value_name = "NAME")]
         dataset: String,
         /// Images per class
-        #[arg(long, value_name = "N")]
-        shots: usize,
+        #[arg(long, value_name = "N|all", value_parser = nemesis_core::shots::parse)]
+        shots: u32,
         /// The seed
         #[arg(long, value_name = "N")]
         seed: u64,
@@ -161,7 +161,7 @@ impl Data {
             }
             DataCommand::Sample { dataset, shots, seed, classes, missing, json } => {
                 let dataset = registry()?.get(dataset)?.open(&root)?;
-                let drawn = few_shot::draw(&*dataset, *shots, *seed);
+                let drawn = few_shot::draw(&*dataset, *shots as usize, *seed);
                 let paths = |samples: &[Sample]| paths(&*dataset, samples, *classes, *missing);
                 print(&sample_text(&paths(&drawn.train), &paths(&drawn.val), *json))?;
             }

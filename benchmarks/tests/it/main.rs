@@ -1,6 +1,7 @@
 //! Whole commands, run as a user runs them.
 
 mod adopt;
+mod all_shots;
 mod bad_input;
 mod book;
 mod broken;
