@@ -1,144 +1,161 @@
-//! Pictures packed into shards, unpacked into folders: webdataset's tars, as CLIP-benchmark has them.
-//!
-//! A tar holds for each picture `KEY.jpg` (or another picture) and `KEY.cls`, its class: a name, or a number that counts the
-//! lines of `classnames.txt`. The split is the folder that the tar lies in, or how its name begins: `train-0.tar`.
+//! Pictures packed into shards: webdataset's tars, as CLIP-benchmark has them, and Parquet files of the Hugging Face hub.
 
-use nemesis_core::dataset::split_named;
+mod complete;
+mod hub;
+mod tars;
+mod unpack;
+mod unpacked;
+
+pub use unpacked::Unpacked;
+
+use super::parquet;
+use complete::refuse_incomplete;
+use nemesis_core::dataset::{Split, split_named};
 use nemesis_core::{Error, Result, files};
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// How deep shards may lie in their folder.
 const DEPTH: usize = 2;
 
-/// The tars in a folder, sorted; none where it holds none.
-///
-/// # Errors
-///
-/// When a folder cannot be listed.
-pub fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
-    fn collect(folder: &Path, depth: usize, into: &mut Vec<PathBuf>) -> Result<()> {
-        let failed = |e: &std::io::Error| Error::io("list the folder", folder, e);
-        for entry in fs::read_dir(folder).map_err(|e| failed(&e))? {
-            let path = entry.map_err(|e| failed(&e))?.path();
-            if path.is_dir() && depth > 0 {
-                collect(&path, depth - 1, into)?;
-            } else if path.extension().is_some_and(|ending| ending == "tar") {
-                into.push(path);
+/// How pictures are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A tar holds for each picture `KEY.jpg` (or another picture) and `KEY.cls`, its class: a name, or a number that counts
+    /// the lines of `classnames.txt`.
+    Tar,
+    /// A row holds a picture's bytes and its class: a name, or a number that counts the names that the file gives.
+    Parquet,
+}
+
+/// Shards of one data set, sorted by path.
+#[derive(Clone, Debug)]
+pub struct Shards {
+    kind: Kind,
+    /// The folder that they lie in.
+    folder: PathBuf,
+    /// Each with its split: the folder that it lies in, or how its name begins, as in `train-0.tar`.
+    all: Vec<(PathBuf, Option<Split>)>,
+    /// The names of classes that are numbers, a line each.
+    names: Option<PathBuf>,
+}
+
+impl Shards {
+    /// The shards at `source`, which is a folder, or one Parquet file with pictures in it; none where it is something else.
+    ///
+    /// # Errors
+    ///
+    /// When a folder cannot be listed, or its shards are not those of one whole data set.
+    pub fn find(source: &Path) -> Result<Option<Self>> {
+        if source.is_file() {
+            let is_shard = is(source, "parquet") && parquet::holds_pictures(source)?;
+            let folder = source.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            return is_shard.then(|| Self::new(Kind::Parquet, folder, vec![source.to_owned()])).transpose();
+        }
+        let mut found = Vec::new();
+        if source.is_dir() {
+            collect(source, DEPTH, &mut found)?;
+        }
+        found.sort();
+        let (tars, mut tables): (Vec<_>, Vec<_>) = found.into_iter().partition(|file| is(file, "tar"));
+        // img2dataset writes a table of addresses and captions beside each of its tars.
+        tables.retain(|table| !tars.contains(&table.with_extension("tar")));
+        match (tars.first(), tables.first()) {
+            (None, None) => Ok(None),
+            (Some(tar), Some(table)) => Err(Error::new("the folder holds tars and Parquet files")
+                .at(source)
+                .expected("shards of one kind")
+                .help(format!("move `{}` or `{}` and the like away", tar.display(), table.display()))),
+            (Some(_), None) => Self::new(Kind::Tar, source, tars).map(Some),
+            (None, Some(_)) => {
+                refuse_several_configurations(source, &tables)?;
+                Self::new(Kind::Parquet, source, tables).map(Some)
             }
         }
-        Ok(())
     }
-    let mut all = Vec::new();
-    if folder.is_dir() {
-        collect(folder, DEPTH, &mut all)?;
+
+    fn new(kind: Kind, folder: &Path, files: Vec<PathBuf>) -> Result<Self> {
+        let all: Vec<_> = files.into_iter().map(|file| (split_of(folder, &file), file)).map(|(s, f)| (f, s)).collect();
+        let (with, without): (Vec<_>, Vec<_>) = all.iter().partition(|(_, split)| split.is_some());
+        if let (Some((with, _)), Some((without, _))) = (with.first(), without.first()) {
+            return Err(Error::new(format!("`{}` is of no split, and `{}` is", without.display(), with.display()))
+                .at(folder)
+                .expected(
+                    "shards that lie in folders called train, val and test, or whose names begin so; or none that do",
+                )
+                .help("move the shards that do not belong to the data set away"));
+        }
+        let paths: Vec<&Path> = all.iter().map(|(file, _)| file.as_path()).collect();
+        refuse_incomplete(&paths)?;
+        let names = folder.join("classnames.txt");
+        let names = if files::exists(&names)? { Some(names) } else { None };
+        Ok(Self { kind, folder: folder.to_owned(), all, names })
     }
-    all.sort();
-    Ok(all)
-}
 
-/// Unpacks shards of `source` into the folder `into`, which is not there yet and is whole or not there afterwards: a
-/// folder for each split, if shards have some, with a folder for each class.
-///
-/// # Errors
-///
-/// When a shard cannot be read, or a picture in it has no class. Nothing is left then.
-pub fn unpack(source: &Path, shards: &[PathBuf], into: &Path) -> Result<()> {
-    let parent = into.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(|e| Error::io("create the folder", parent, &e))?;
-    let failed = |e: &std::io::Error| Error::io("create the folder", into, e);
-    let temporary = tempfile::Builder::new().prefix(".unpacking-").tempdir_in(parent).map_err(|e| failed(&e))?;
-    let target = temporary.path().join("pictures");
-    let names = source.join("classnames.txt");
-    let names: Option<Vec<String>> = if files::exists(&names)? {
-        Some(files::read_text(&names)?.lines().map(|name| name.trim().to_owned()).collect())
-    } else {
-        None
-    };
-    for (number, shard) in shards.iter().enumerate() {
-        let place = target.join(split_of(source, shard));
-        unpack_tar(shard, number, &place, names.as_deref()).map_err(|e| e.at(shard))?;
+    /// The names of classes that are numbers.
+    fn class_names(&self) -> Result<Option<Vec<String>>> {
+        let lines = |file| Ok(files::read_text(file)?.lines().map(|name| name.trim().to_owned()).collect());
+        self.names.as_deref().map(lines).transpose()
     }
-    fs::rename(&target, into).map_err(|e| failed(&e))
+
+    /// What the pictures come from: a line for each file, its content's hash and its path in the folder.
+    fn listing(&self, label: Option<&str>) -> Result<String> {
+        let mut lines = String::new();
+        for file in self.all.iter().map(|(file, _)| file).chain(&self.names) {
+            let name = file.strip_prefix(&self.folder).unwrap_or(file);
+            lines += &format!("{}  {}\n", files::hash(file)?, name.display());
+        }
+        Ok(lines + &label.map(|label| format!("{label}  --label\n")).unwrap_or_default())
+    }
 }
 
-/// The split's folder, empty where the shard is of none.
-fn split_of(source: &Path, shard: &Path) -> &'static str {
-    let folder = shard.parent().filter(|parent| *parent != source).and_then(Path::file_name);
-    let stem = shard.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    let begins = stem.split(|c: char| !c.is_ascii_alphabetic()).next();
-    let names = [folder.and_then(|name| name.to_str()), begins];
-    names.into_iter().flatten().find_map(split_named).map_or("", |split| split.name())
+fn is(file: &Path, ending: &str) -> bool {
+    file.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
 }
 
-/// What a tar holds of one picture.
-#[derive(Default)]
-struct Parts {
-    key: String,
-    picture: Option<(Vec<u8>, String)>,
-    class: Option<String>,
-}
-
-fn unpack_tar(shard: &Path, number: usize, place: &Path, names: Option<&[String]>) -> Result<()> {
-    let failed = |e: &std::io::Error| Error::io("read the shard", shard, e).help("it may be a download that broke off");
-    let file = files::open(shard).map_err(|e| Error::io("read the file", shard, &e))?;
-    let mut archive = tar::Archive::new(file);
-    let mut parts = Parts::default();
-    let mut count = 0;
-    for entry in archive.entries().map_err(|e| failed(&e))? {
-        let mut entry = entry.map_err(|e| failed(&e))?;
-        if !entry.header().entry_type().is_file() {
+fn collect(folder: &Path, depth: usize, into: &mut Vec<PathBuf>) -> Result<()> {
+    let failed = |e: &std::io::Error| Error::io("list the folder", folder, e);
+    for entry in fs::read_dir(folder).map_err(|e| failed(&e))? {
+        let path = entry.map_err(|e| failed(&e))?.path();
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if is_hidden {
             continue;
         }
-        let path = entry.path().map_err(|e| failed(&e))?.to_string_lossy().into_owned();
-        let name_at = path.rfind('/').map_or(0, |at| at + 1);
-        let Some(dot) = path[name_at..].find('.').map(|at| at + name_at) else { continue };
-        let (key, ending) = (&path[..dot], path[dot + 1..].to_ascii_lowercase());
-        if key != parts.key {
-            count += usize::from(std::mem::take(&mut parts).write(place, number, count, names)?);
-            key.clone_into(&mut parts.key);
-        }
-        let mut bytes = Vec::new();
-        match ending.as_str() {
-            "jpg" | "jpeg" | "png" | "webp" => {
-                entry.read_to_end(&mut bytes).map_err(|e| failed(&e))?;
-                parts.picture = Some((bytes, ending));
+        if path.is_dir() {
+            if depth > 0 {
+                collect(&path, depth - 1, into)?;
             }
-            "cls" => {
-                entry.read_to_end(&mut bytes).map_err(|e| failed(&e))?;
-                parts.class = Some(String::from_utf8_lossy(&bytes).trim().to_owned());
-            }
-            _ => {}
+        } else if is(&path, "tar") || is(&path, "parquet") {
+            into.push(path);
         }
-    }
-    count += usize::from(parts.write(place, number, count, names)?);
-    if count == 0 {
-        return Err(Error::new("the shard holds no picture").expected("KEY.jpg and KEY.cls for each picture"));
     }
     Ok(())
 }
 
-impl Parts {
-    /// Writes the picture, if there is one.
-    fn write(self, place: &Path, shard: usize, at: usize, names: Option<&[String]>) -> Result<bool> {
-        let Self { key, picture, class } = self;
-        let Some((bytes, ending)) = picture else { return Ok(false) };
-        let Some(class) = class.filter(|class| !class.is_empty()) else {
-            return Err(Error::new(format!("the picture `{key}` has no class"))
-                .expected(format!("`{key}.cls` beside `{key}.{ending}`"))
-                .help("img2dataset's shards hold captions: write classes beside them first"));
-        };
-        let class = match (class.parse::<usize>(), names) {
-            (Ok(label), Some(names)) => names.get(label).filter(|name| !name.is_empty()).cloned().ok_or_else(|| {
-                Error::new(format!("the class {label} of the picture `{key}` has no line in `classnames.txt`"))
-            })?,
-            _ => class,
-        };
-        let folder = place.join(class.replace(['/', '\\', '\0'], "_").trim_start_matches('.'));
-        fs::create_dir_all(&folder).map_err(|e| Error::io("create the folder", &folder, &e))?;
-        let file = folder.join(format!("{shard:04}-{at:06}.{ending}"));
-        fs::write(&file, &bytes).map_err(|e| Error::io("write the file", &file, &e))?;
-        Ok(true)
+/// The split of a shard, if it is of one.
+fn split_of(source: &Path, shard: &Path) -> Option<Split> {
+    let folder = shard.parent().filter(|parent| *parent != source).and_then(Path::file_name);
+    let stem = shard.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let begins = stem.split(|c: char| !c.is_ascii_alphabetic()).next();
+    [folder.and_then(|name| name.to_str()), begins].into_iter().flatten().find_map(split_named)
+}
+
+/// The hub keeps each configuration of a data set in a folder of its own, and their pictures may be the same.
+fn refuse_several_configurations(source: &Path, tables: &[PathBuf]) -> Result<()> {
+    let mut folders: BTreeMap<&Path, &Path> = BTreeMap::new();
+    for table in tables {
+        let parent = table.parent().unwrap_or(source);
+        let is_split = parent.file_name().and_then(|name| name.to_str()).and_then(split_named).is_some();
+        let configuration = if is_split && parent != source { parent.parent().unwrap_or(source) } else { parent };
+        folders.entry(configuration).or_insert(table);
     }
+    if folders.len() < 2 {
+        return Ok(());
+    }
+    let named: Vec<String> = folders.keys().take(5).map(|folder| format!("`{}`", folder.display())).collect();
+    Err(Error::new(format!("Parquet files lie in {} folders: {}", folders.len(), named.join(", ")))
+        .at(source)
+        .expected("those of one data set in one folder")
+        .help("give the folder of one configuration"))
 }
