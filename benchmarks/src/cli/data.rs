@@ -296,6 +296,15 @@ pub(super) fn report_text(entry: &Entry, report: &Report) -> String {
     if test == 0 {
         lines.push("no test image is listed, so that nothing can be measured".to_owned());
     }
+    if test > 0 && !report.untested.is_empty() {
+        let named: Vec<String> = report.untested.iter().take(MAX_NAMED).map(|class| format!("`{class}`")).collect();
+        let (count, has) = match report.untested.len() {
+            1 => ("1 class".to_owned(), "has"),
+            count => (format!("{count} classes"), "have"),
+        };
+        lines.push(format!("{count} {has} no test image, so that nothing is measured of them: {}", named.join(", ")));
+        lines.extend(more(report.untested.len()));
+    }
     if entry.template.is_none() {
         lines.push(format!("template: `{}`, as the registry gives none", entry.template()));
     }
@@ -363,6 +372,7 @@ fn report_json(entry: &Entry, report: &Report, drift: Option<&Drift>) -> serde_j
         "expected": report.expected.map(sizes),
         "split": split,
         "fingerprint": report.fingerprint,
+        "without_test_images": report.untested,
         "missing": report.missing,
         "misspelt": misspelt.collect::<Vec<_>>(),
         "damaged": damaged.collect::<Vec<_>>(),

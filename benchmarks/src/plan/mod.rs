@@ -4,6 +4,7 @@ mod cells;
 mod choose;
 mod datasets;
 mod left_out;
+mod own;
 mod question;
 mod saved;
 mod seen;

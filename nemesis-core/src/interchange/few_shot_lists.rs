@@ -65,11 +65,33 @@ pub fn sample(dataset: &dyn Dataset, lists: Option<&Path>, shots: usize, seed: u
         return Err(Error::new(format!("there is no few-shot list for {} and seed {seed}", in_words(shots as u32)))
             .at(&pickle)
             .expected("a list that CoOp wrote there, the same name with `.json`, or 2SFS's with `_train.jsonl`")
-            .help("leave out `--few-shot-lists` to draw the sample instead"));
+            .help(elsewhere(root, &folder).unwrap_or_else(|| DRAW.to_owned())));
     };
     let of = |listed: &[Listed], split| matched(listed, dataset, split).map_err(|e| e.at(&file));
     let sample = FewShot { train: of(&train, Split::Train)?, val: of(&val, Split::Val)? };
     checked(sample, dataset, shots, [&file, &file])
+}
+
+const DRAW: &str = "leave out `--few-shot-lists` to draw the sample instead";
+
+/// What is said of lists that lie in other folders than that of the data set.
+fn elsewhere(root: &Path, wanted: &Path) -> Option<String> {
+    let is_folder = |path: &Path| path.is_dir() && path != wanted;
+    let mut found: Vec<PathBuf> =
+        std::fs::read_dir(root).ok()?.flatten().map(|entry| entry.path().join("split_fewshot")).collect();
+    found.push(root.join("split_fewshot"));
+    found.extend((root.file_name()? == "split_fewshot").then(|| root.to_owned()));
+    found.retain(|path| is_folder(path));
+    found.sort();
+    let named: Vec<String> = found.iter().take(MOST_NAMED).map(|path| format!("`{}`", path.display())).collect();
+    let more = if found.len() > MOST_NAMED { format!(" and {} more", found.len() - MOST_NAMED) } else { String::new() };
+    (!found.is_empty()).then(|| {
+        format!(
+            "there are lists in {}{more}; those of this data set belong into `{}`",
+            named.join(", "),
+            wanted.display()
+        )
+    })
 }
 
 fn listed_lines(file: &Path) -> Result<Vec<Listed>> {
