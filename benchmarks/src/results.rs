@@ -6,6 +6,7 @@ use crate::tables::Outcome;
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::error::suggest;
 use nemesis_core::record::{EvaluationRecord, Store, Subject};
+use nemesis_core::shots::written;
 use nemesis_core::{Error, Result};
 use std::collections::BTreeSet;
 
@@ -157,7 +158,7 @@ impl Evaluation {
         }
         let at_home = training.is_none_or(|training| training.dataset == cell.dataset);
         let on = |classes| training.is_none_or(|training| training.classes == classes);
-        let shots = || training.map_or_else(|| "0".to_owned(), |training| training.shots.to_string());
+        let shots = || training.map_or_else(|| "0".to_owned(), |training| written(training.shots));
         let group = match (protocol, cell.classes) {
             (Protocol::FewShot, ClassSubset::All) if at_home && on(ClassSubset::All) => shots(),
             (Protocol::DomainGeneralization, ClassSubset::All)

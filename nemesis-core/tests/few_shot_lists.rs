@@ -175,7 +175,7 @@ fn lists_that_do_not_fit_are_told() {
       help: CoOp's code writes these lists to `split_fewshot`; pickle protocols 2 to 5 are supported
     ");
     insta::assert_snapshot!(message(b"", "shot_2-seed_1.pkl"), @r"
-    there is no few-shot list for 1 shots and seed 1
+    there is no few-shot list for 1 shot and seed 1
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.pkl
       expected: a list that CoOp wrote there, the same name with `.json`, or 2SFS's with `_train.jsonl`
       help: leave out `--few-shot-lists` to draw the sample instead

@@ -115,8 +115,8 @@ enum DataCommand {
         #[arg(long, value_name = "NAME")]
         dataset: String,
         /// Images per class
-        #[arg(long, value_name = "N")]
-        shots: usize,
+        #[arg(long, value_name = "N|all", value_parser = nemesis_core::shots::parse)]
+        shots: u32,
         /// The seed
         #[arg(long, value_name = "N")]
         seed: u64,
@@ -161,7 +161,7 @@ impl Data {
             }
             DataCommand::Sample { dataset, shots, seed, classes, missing, json } => {
                 let dataset = registry()?.get(dataset)?.open(&root)?;
-                let drawn = few_shot::draw(&*dataset, *shots, *seed);
+                let drawn = few_shot::draw(&*dataset, *shots as usize, *seed);
                 let paths = |samples: &[Sample]| paths(&*dataset, samples, *classes, *missing);
                 print(&sample_text(&paths(&drawn.train), &paths(&drawn.val), *json))?;
             }
@@ -296,6 +296,15 @@ pub(super) fn report_text(entry: &Entry, report: &Report) -> String {
     if test == 0 {
         lines.push("no test image is listed, so nothing can be measured".to_owned());
     }
+    if test > 0 && !report.untested.is_empty() {
+        let named: Vec<String> = report.untested.iter().take(MAX_NAMED).map(|class| format!("`{class}`")).collect();
+        let (count, has) = match report.untested.len() {
+            1 => ("1 class".to_owned(), "has"),
+            count => (format!("{count} classes"), "have"),
+        };
+        lines.push(format!("{count} {has} no test image, so that nothing is measured of them: {}", named.join(", ")));
+        lines.extend(more(report.untested.len()));
+    }
     if entry.template.is_none() {
         lines.push(format!("template: `{}`, as the registry gives none", entry.template()));
     }
@@ -363,6 +372,7 @@ fn report_json(entry: &Entry, report: &Report, drift: Option<&Drift>) -> serde_j
         "expected": report.expected.map(sizes),
         "split": split,
         "fingerprint": report.fingerprint,
+        "without_test_images": report.untested,
         "missing": report.missing,
         "misspelt": misspelt.collect::<Vec<_>>(),
         "damaged": damaged.collect::<Vec<_>>(),

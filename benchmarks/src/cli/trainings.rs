@@ -3,7 +3,7 @@
 use clap::Args;
 use nemesis_core::error::abridged;
 use nemesis_core::record::{EvaluationCell, Store, TrainingCell, TrainingRecord};
-use nemesis_core::{Error, Result};
+use nemesis_core::{Error, Result, shots};
 use std::path::Path;
 
 /// The store in an existing folder.
@@ -28,7 +28,7 @@ pub(super) struct Wanted {
     #[arg(long, value_name = "NAME")]
     method: Option<String>,
     /// Training images per class
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N|all", value_parser = shots::parse)]
     shots: Option<u32>,
     /// The seed
     #[arg(long, value_name = "N")]
@@ -87,7 +87,7 @@ pub(super) fn find(store: &Store, id: Option<&str>, wanted: &Wanted) -> Result<T
                 let classes =
                     if cell.classes.to_string() == "all" { String::new() } else { format!(" {}", cell.classes) };
                 let (method, dataset, seed) = (&cell.method.id, &cell.dataset, cell.seed);
-                let shots = if cell.shots == 1 { "1 shot".to_owned() } else { format!("{} shots", cell.shots) };
+                let shots = shots::in_words(cell.shots);
                 // What distinguishes this one from the others, apart from what was asked for.
                 let of = |record: &TrainingRecord, option: &str| record.cell.method.options.get(option).cloned();
                 let differs = |option: &&String| fitting.iter().any(|other| of(other, option) != of(record, option));

@@ -39,6 +39,11 @@ impl Checksum {
     }
 }
 
+/// The SHA-256 of a file, in hexadecimal.
+pub(super) fn sha256(path: &Path) -> Result<String> {
+    hash::<Sha256>(path)
+}
+
 fn hash<D: Digest>(path: &Path) -> Result<String> {
     let failed = |e: &std::io::Error| Error::io("read the file", path, e);
     let mut file = File::open(path).map_err(|e| failed(&e))?;

@@ -1,6 +1,7 @@
 //! One request to a server: a file from some byte onwards, and what the answer means for the next step.
 
 use nemesis_core::Error;
+use nemesis_core::error::Kind;
 use std::io::Read;
 use std::time::Duration;
 use ureq::http::{HeaderMap, Response, StatusCode};
@@ -103,7 +104,8 @@ fn of_status(status: StatusCode, url: &str) -> Failure {
     if passing {
         Failure::Passing(error.help("try again later; the partial download is kept"))
     } else {
-        Failure::Lasting(error)
+        let is_missing = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
+        Failure::Lasting(if is_missing { error.of_kind(Kind::NotFound) } else { error })
     }
 }
 

@@ -8,11 +8,13 @@ mod backbones;
 mod checksum;
 mod download;
 mod http;
+mod hub;
 mod origin;
 mod part;
 mod unpack;
 
-pub use backbones::{Backbone, fetch_backbone};
+pub use backbones::{Backbone, Fetched, fetch_backbone};
+pub use hub::Hosted;
 pub use origin::Origin;
 pub use part::{Standing, fetch_part, standing};
 

@@ -5,6 +5,7 @@ use super::download::{Wanted, download};
 use super::http::Client;
 use super::{Listener, News};
 use nemesis_core::dataset::Source;
+use nemesis_core::error::Kind;
 use nemesis_core::{Error, Result, files};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -66,7 +67,9 @@ impl<'a> Supply<'a> {
         if let Origin::Folder(folder) = self.origin {
             let file = folder.join(source.url.file_name());
             if !file.is_file() {
-                return Err(Error::new("the file is not in the folder that files are taken from").at(file));
+                return Err(Error::new("the file is not in the folder that files are taken from")
+                    .at(file)
+                    .of_kind(Kind::NotFound));
             }
             if let Some(checksum) = checksum {
                 checksum.check(&file).map_err(|e| e.help("it is another version, or damaged: download it again"))?;

@@ -8,10 +8,10 @@ use crate::settings::Settings;
 use crate::suite::{MethodEntry, Suite, line_of_key};
 use crate::tables::{Kind, Variant};
 use nemesis_core::dataset::Dataset;
-use nemesis_core::dataset::few_shot::ALL_SHOTS;
 use nemesis_core::interchange::few_shot_lists;
 use nemesis_core::method::Descriptor;
 use nemesis_core::record::{BackboneKey, Cell, EvaluationCell, MethodKey, Subject, TrainingCell};
+use nemesis_core::shots::{ALL_SHOTS, in_words};
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result};
 use serde::Serialize;
@@ -168,7 +168,7 @@ impl<'a> Cells<'a> {
                     method.id,
                     dataset.name()
                 );
-                return Err(Error::new(format!("{what}, {shots} shots and seed {seed} names none"))
+                return Err(Error::new(format!("{what}, {} and seed {seed} names none", in_words(shots)))
                     .help("leave the method out with `--methods`, or add the images under `val`"));
             }
             // Methods that look at the same images share the reading of them.

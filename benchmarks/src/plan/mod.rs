@@ -4,6 +4,7 @@ mod cells;
 mod choose;
 mod datasets;
 mod left_out;
+mod own;
 mod question;
 mod saved;
 mod seen;
@@ -26,6 +27,7 @@ use nemesis_core::contents::Contents;
 use nemesis_core::dataset::{ClassSubset, Dataset, Registry};
 use nemesis_core::note::Note;
 use nemesis_core::record::{Cell, CellId};
+use nemesis_core::shots::in_words;
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result};
 use seen::Seen;
@@ -169,7 +171,9 @@ impl PlannedCell {
             half => format!("{} ({half})", self.dataset()),
         };
         match (&self.column, self.sample()) {
-            (Some(column), Some((shots, seed))) => format!("{what} {column} on {dataset}, {shots} shots, seed {seed}"),
+            (Some(column), Some((shots, seed))) => {
+                format!("{what} {column} on {dataset}, {}, seed {seed}", in_words(shots))
+            }
             _ => format!("{what} zero-shot CLIP on {dataset}"),
         }
     }

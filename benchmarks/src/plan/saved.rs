@@ -31,6 +31,7 @@ pub struct SavedPlan {
     /// The data sets, in order, by name and title.
     pub datasets: Vec<(String, String)>,
     /// Shots, in order.
+    #[serde(with = "nemesis_core::shots::list")]
     pub shots: Vec<u32>,
     /// Seeds.
     pub seeds: Vec<u64>,
@@ -84,6 +85,7 @@ pub struct SavedCell {
     /// The column; none for zero-shot.
     pub column: Option<String>,
     /// Shots and seed; none for zero-shot.
+    #[serde(with = "nemesis_core::shots::and_seed")]
     pub sample: Option<(u32, u64)>,
     /// The classes that are told apart.
     pub classes: ClassSubset,

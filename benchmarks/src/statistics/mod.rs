@@ -9,6 +9,7 @@ use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, aver
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::record::statistics::{Paired, Summary};
 use nemesis_core::record::{CorruptionKind, Subject};
+use nemesis_core::shots::{self, ALL_SHOTS};
 use nemesis_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -146,7 +147,10 @@ fn row(
     SheetRow {
         fields: vec![
             Field::Text(condition.label(results)),
-            condition.shots.map_or(Field::Nothing, |shots| Field::Count(shots as usize)),
+            condition.shots.map_or(Field::Nothing, |shots| match shots {
+                ALL_SHOTS => Field::Text(shots::written(shots)),
+                shots => Field::Count(shots as usize),
+            }),
             Field::Text(column.to_owned()),
             Field::Count(summary.count),
             number(summary.mean),
@@ -249,11 +253,7 @@ fn paired_rows(pairs: &[(&Condition, Vec<Accuracies>, Vec<usize>)], results: &Re
     let marks = |notes: &BTreeSet<usize>| notes.iter().copied().collect::<Vec<_>>();
     let mut rows: Vec<SheetRow> =
         by_dataset.iter().map(|((_, label), (pairs, notes))| paired_row(label, pairs, marks(notes))).collect();
-    let shots_label = |shots: &Option<u32>| match shots {
-        Some(1) => "1 shot".to_owned(),
-        Some(shots) => format!("{shots} shots"),
-        None => "no shots".to_owned(),
-    };
+    let shots_label = |shots: &Option<u32>| shots.map_or_else(|| "no shots".to_owned(), shots::in_words);
     let of_shots = by_shots.iter().map(|(shots, (pairs, notes))| paired_row(&shots_label(shots), pairs, marks(notes)));
     let first_of_shots = rows.len();
     rows.extend(of_shots);
@@ -303,7 +303,7 @@ fn collapses_of(
 ) -> Vec<usize> {
     let mut own = Footnotes::default();
     own.collapses(by_seed);
-    let shots = condition.shots.unwrap_or(0);
-    let place = format!("{column} on {}, {shots} shots", condition.label(results));
+    let shots = condition.shots.map_or_else(|| "0 shots".to_owned(), shots::in_words);
+    let place = format!("{column} on {}, {shots}", condition.label(results));
     own.into_texts().into_iter().map(|text| footnotes.mark(format!("{place}: {text}"))).collect()
 }

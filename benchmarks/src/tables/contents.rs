@@ -4,8 +4,8 @@ use super::grid;
 use super::measure::Outcome;
 use super::table::{Column, Group, Heading, Measured};
 use nemesis_core::dataset::ClassSubset;
-use nemesis_core::dataset::few_shot::ALL_SHOTS;
 use nemesis_core::record::Corruption;
+use nemesis_core::shots;
 
 /// The axes of a table, and what has to be said about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl Contents {
     pub(super) fn group_of(&self, shots: u32, key: &str, heading: &str) -> (String, String) {
         match self.shots.as_slice() {
             [_] => (key.to_owned(), heading.to_owned()),
-            _ => (format!("{shots} {key}"), format!("{}, {heading}", shots_heading(shots))),
+            _ => (format!("{} {key}", shots::written(shots)), format!("{}, {heading}", shots::in_words(shots))),
         }
     }
 }
@@ -138,15 +138,6 @@ impl Place {
             Self::ZeroShot => None,
             Self::Trained { shots, .. } => Some(*shots),
         }
-    }
-}
-
-/// `1 shot`, `16 shots`.
-pub(super) fn shots_heading(shots: u32) -> String {
-    match shots {
-        1 => "1 shot".to_owned(),
-        ALL_SHOTS => "all images".to_owned(),
-        _ => format!("{shots} shots"),
     }
 }
 

@@ -170,7 +170,7 @@ fn what_we_have_learned_for_each_class_is_not_taken_for_other_classes() {
     let failures =
         told_of.split("failed: ").skip(1).map(|failure| failure.lines().take(4).collect::<Vec<_>>().join("\n"));
     insta::assert_snapshot!(failures.collect::<Vec<_>>().join("\n"), @r"
-    evaluate CSC on eurosat (new), 1 shots, seed 1
+    evaluate CSC on eurosat (new), 1 shot, seed 1
       what was learned holds something for each class in `ctx`, and other classes are tested
         expected: class 0 to be `Annual Crop Land`, where it is `Pasture Land`
         help: evaluate it on the classes that it was learned for, or learn one context for all classes (`csc: false`)

@@ -1,6 +1,7 @@
 //! Whole commands, run as a user runs them.
 
 mod adopt;
+mod all_shots;
 mod bad_input;
 mod book;
 mod broken;
@@ -20,6 +21,7 @@ mod foreign_weights;
 mod formats;
 mod gradients;
 mod harmful_archives;
+mod hub_checkpoints;
 mod identity;
 mod image_folders;
 mod installed;
@@ -30,6 +32,7 @@ mod left_out;
 mod manners;
 mod mini_suite;
 mod needs;
+mod parquet;
 mod pictures;
 mod plugin;
 mod plugin_c;

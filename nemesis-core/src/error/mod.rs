@@ -55,6 +55,8 @@ pub enum Kind {
     OutOfMemory,
     /// A plugin was made for another interface or another libtorch. The conformance kit wants it refused as that.
     Incompatible,
+    /// A server, or a folder in its place, has no such file. Where a file may have one of several names, the next is tried.
+    NotFound,
     /// Anything else, and what a later version has a word for.
     #[default]
     #[serde(other)]
@@ -229,7 +231,7 @@ impl From<Error> for nemesis_sdk::Error {
     fn from(error: Error) -> Self {
         let kind = match error.kind() {
             Kind::OutOfMemory => ErrorKind::OutOfMemory,
-            Kind::Incompatible | Kind::Other => ErrorKind::Failed,
+            Kind::Incompatible | Kind::NotFound | Kind::Other => ErrorKind::Failed,
         };
         Self::of_kind(kind, error.to_string())
     }

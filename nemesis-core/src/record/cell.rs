@@ -90,6 +90,7 @@ pub struct TrainingCell {
     /// The backbone whose prompts are tuned.
     pub backbone: BackboneKey,
     /// Training images per class.
+    #[serde(with = "crate::shots::one")]
     pub shots: u32,
     /// The seed of the few-shot sample and of every draw of the training.
     pub seed: u64,

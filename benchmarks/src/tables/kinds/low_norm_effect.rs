@@ -4,13 +4,13 @@
 //! table.
 
 use super::{Kind, List, Variant};
+use crate::tables::contents::{Contents, Entry};
 use crate::tables::figures::{self, Figure};
-use crate::tables::contents::{Contents, Entry, shots_heading};
 use crate::tables::grid;
 use crate::tables::measure::{Footnotes, Outcome, one_line};
 use crate::tables::table::{Axes, Column, Group, Measured, Row, Table, Value};
 use nemesis_core::record::{Corruption, CorruptionKind, EvaluationRecord, MethodKey};
-use nemesis_core::{Error, Result};
+use nemesis_core::{Error, Result, shots};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
@@ -55,7 +55,7 @@ impl Kind for LowNormEffect {
             of_cell.entry(entry.corruption.as_ref().map(key)).or_default().push(&entry.outcome);
         }
         let columns: Vec<Column> = (contents.shots.iter())
-            .map(|shots| Column { key: shots.to_string(), label: shots_heading(*shots), seeded: true })
+            .map(|shots| Column { key: shots::written(*shots), label: shots::in_words(*shots), seeded: true })
             .collect();
         let groups: Vec<Group> = (contents.methods.iter())
             .map(|method| Group {

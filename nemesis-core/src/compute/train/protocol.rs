@@ -1,6 +1,7 @@
 //! How training is run: the numbers that are the same for every method and data set of a table.
 
 use crate::note::Note;
+use crate::shots::in_words;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -113,7 +114,7 @@ impl Protocol {
     pub fn resolve(&self, dataset: &str, shots: u32) -> Result<ResolvedProtocol> {
         let by_shots = || self.epochs.range(..=shots).next_back().map(|(_, epochs)| *epochs);
         let epochs = self.epochs_by_dataset.get(dataset).copied().or_else(by_shots).ok_or_else(|| {
-            Error::new(format!("the protocol `{}` has no number of epochs for {shots} shots", self.name))
+            Error::new(format!("the protocol `{}` has no number of epochs for {}", self.name, in_words(shots)))
                 .help("add an entry to `epochs` in the protocol")
         })?;
         Ok(ResolvedProtocol {

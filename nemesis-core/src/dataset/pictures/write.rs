@@ -256,7 +256,12 @@ fn differences(old: &str, new: &str) -> Vec<String> {
     if all.is_empty() { vec!["its split is in another order or of another origin".to_owned()] } else { all }
 }
 
-fn check_name(name: &str) -> Result<()> {
+/// Refuses what cannot be the name of a data set.
+///
+/// # Errors
+///
+/// When it is not a word of letters, digits, `_`, `-` and `.`.
+pub fn check_name(name: &str) -> Result<()> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let is_word =
         ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&name.to_ascii_lowercase().as_str());
