@@ -38,7 +38,7 @@ impl Engine {
         let prompts = self.backbone.class_prompts(&names, 0)?;
         let (backbone, mixed) = (&*self.backbone, self.mixed.as_deref());
         let services = Services::new(backbone, &prompts, cell.seed, self.recompute, &self.cancelled);
-        let services = services.with_mixed(mixed);
+        let services = services.with_mixed(mixed).with_towers(needs);
         let task = task(self.backbone.spec(), names.clone(), dataset.template(), protocol.epochs, self.setup.precision);
         let mut method = plugin.create(&task, &cell.method.options, &services)?;
 

@@ -1,8 +1,15 @@
 //! The host's services for a method: encoding, gradients, random draws, reports.
 
+mod cuts;
+mod encoding;
+mod towers;
+
 use crate::backbone::{Backbone, ClassPrompts};
-use crate::method::{self, ClassPosition, Host, LogLevel, random};
-use std::cell::{Ref, RefCell};
+use crate::method::towers::Towers;
+use crate::method::{self, ClassPosition, Host, LogLevel, Needs, random};
+use cuts::Cut;
+use encoding::Encoding;
+use std::cell::{Cell, Ref, RefCell};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tch::{Tensor, no_grad, with_grad};
@@ -27,22 +34,15 @@ pub struct Services<'a> {
     classes: &'a ClassPrompts,
     seed: u64,
     recompute: Recompute,
+    /// Whether the method may change something in the towers.
+    offers_towers: bool,
     cuts: RefCell<Vec<Cut>>,
+    /// About how many bytes the graphs of this step take that are not cut, those of towers with changes.
+    held: Cell<u64>,
     watched: RefCell<Vec<Tensor>>,
     reports: RefCell<BTreeMap<String, Vec<Tensor>>>,
     warnings: RefCell<Vec<String>>,
     cancelled: &'a AtomicBool,
-}
-
-/// A cut in the graph: text features whose graph is rebuilt, chunk by chunk, in the backward pass.
-struct Cut {
-    /// The contexts that came in, with whatever graph they have.
-    contexts: Tensor,
-    position: ClassPosition,
-    /// How many classes are encoded at once.
-    chunk: usize,
-    /// The features that went out: a leaf, which collects their gradient.
-    features: Tensor,
 }
 
 impl std::fmt::Debug for Services<'_> {
@@ -69,7 +69,9 @@ impl<'a> Services<'a> {
             classes,
             seed,
             recompute,
+            offers_towers: false,
             cuts: RefCell::default(),
+            held: Cell::default(),
             watched: RefCell::default(),
             reports: RefCell::default(),
             warnings: RefCell::default(),
@@ -84,12 +86,18 @@ impl<'a> Services<'a> {
         Self { mixed, ..self }
     }
 
+    /// The same services with towers for a method whose descriptor asks for them.
+    #[must_use]
+    pub fn with_towers(self, needs: Needs) -> Self {
+        Self { offers_towers: needs.towers, ..self }
+    }
+
     /// Whether there is a different backbone for gradients, so that the loss needs a scale.
     pub(super) fn is_mixed(&self) -> bool {
         self.mixed.is_some()
     }
 
-    /// The backbone that encodes contexts, with a gradient or without.
+    /// The backbone that encodes, with a gradient or without.
     fn tower(&self, needs_graph: bool) -> &dyn Backbone {
         self.mixed.filter(|_| needs_graph).unwrap_or(self.backbone)
     }
@@ -102,6 +110,7 @@ impl<'a> Services<'a> {
     /// Ends a step: forgets its graph cuts and returns what was reported, by name, one tensor per report.
     pub fn end_step(&self) -> BTreeMap<String, Vec<Tensor>> {
         self.cuts.borrow_mut().clear();
+        self.held.set(0);
         self.reports.take()
     }
 
@@ -115,83 +124,10 @@ impl<'a> Services<'a> {
         self.warnings.take()
     }
 
-    /// Encodes all classes without a graph, a chunk at a time.
-    fn encode_in_chunks(
-        &self,
-        tower: &dyn Backbone,
-        contexts: &Tensor,
-        position: ClassPosition,
-        chunk: usize,
-    ) -> method::Result<Tensor> {
-        let parts = self
-            .chunks(chunk)
-            .map(|(start, classes)| {
-                let part = class_range(contexts, start, classes.len());
-                no_grad(|| tower.encode_contexts(&classes, &part, position))
-            })
-            .collect::<crate::Result<Vec<_>>>()?;
-        Ok(Tensor::f_cat(&parts, 1)?)
-    }
-
-    /// How many classes are encoded at once, unless all of them are in one graph.
-    fn chunk(&self, contexts: &Tensor, position: ClassPosition) -> Option<usize> {
-        match self.recompute {
-            Recompute::Never => None,
-            Recompute::Chunks(chunk) => Some(chunk),
-            Recompute::Within(budget) => {
-                let needed = self.backbone.graph_bytes(self.classes, contexts, position);
-                let fit = self.classes.len() as f64 * (budget as f64 / needed.max(1) as f64);
-                (needed > budget).then_some((fit as usize).max(1))
-            }
-        }
-    }
-
-    fn chunks(&self, chunk: usize) -> impl Iterator<Item = (usize, ClassPrompts)> + '_ {
-        let classes = self.classes.len();
-        (0..classes)
-            .step_by(chunk.max(1))
-            .map(move |start| (start, self.classes.slice(start..classes.min(start + chunk))))
-    }
-
-    /// The gradients of `loss` in `inputs` through all cuts, the latest first: a cut's contexts may depend on the
-    /// features of an earlier one. The graphs are kept, because loss and contexts may share parts. An input that the
-    /// loss does not depend on gets an undefined tensor.
-    fn gradients_through_cuts(&self, loss: &Tensor, inputs: &[&Tensor]) -> method::Result<Vec<Tensor>> {
-        let cuts = self.cuts.borrow();
-        // All that a backward pass may reach: the inputs first, then the features at each cut.
-        let targets: Vec<&Tensor> = inputs.iter().copied().chain(cuts.iter().map(|cut| &cut.features)).collect();
-        let mut gradients = Tensor::f_run_backward(&[loss], &targets, true, false)?;
-        for (i, cut) in cuts.iter().enumerate().rev() {
-            let at = inputs.len() + i;
-            if !gradients[at].defined() || !cut.contexts.requires_grad() {
-                continue;
-            }
-            let gradient = self.backward_of_encoding(cut, &gradients[at])?;
-            let continued = with_grad(|| (&cut.contexts * gradient).sum(None::<tch::Kind>));
-            let further = Tensor::f_run_backward(&[continued], &targets[..at], true, false)?;
-            for (sum, part) in gradients.iter_mut().zip(further) {
-                if part.defined() {
-                    *sum = if sum.defined() { &*sum + part } else { part };
-                }
-            }
-        }
-        gradients.truncate(inputs.len());
-        Ok(gradients)
-    }
-
-    /// The gradient in a cut's contexts of features whose gradient is known, a chunk of classes at a time.
-    fn backward_of_encoding(&self, cut: &Cut, gradient: &Tensor) -> method::Result<Tensor> {
-        let leaf = cut.contexts.detach().set_requires_grad(true);
-        for (start, classes) in self.chunks(cut.chunk) {
-            with_grad(|| -> method::Result<()> {
-                let part = class_range(&leaf, start, classes.len());
-                let features =
-                    self.tower(true).encode_contexts(&classes, &part, cut.position).map_err(method::Error::from)?;
-                let wanted = gradient.narrow(1, start as i64, classes.len() as i64);
-                Ok((features * wanted).sum(None::<tch::Kind>).f_backward()?)
-            })?;
-        }
-        Ok(leaf.grad())
+    /// What an encoding gives that gives one tensor.
+    fn one(&self, encoding: Encoding) -> method::Result<Tensor> {
+        let features = self.encode(encoding)?.pop();
+        features.ok_or_else(|| method::Error::new("there is nothing to encode"))
     }
 }
 
@@ -201,17 +137,7 @@ impl Host for Services<'_> {
     }
 
     fn encode_contexts(&self, contexts: &Tensor, position: ClassPosition) -> method::Result<Tensor> {
-        let needs_graph = contexts.requires_grad() && grad_enabled();
-        let tower = self.tower(needs_graph);
-        let Some(chunk) = self.chunk(contexts, position) else {
-            return tower.encode_contexts(self.classes, contexts, position).map_err(method::Error::from);
-        };
-        let features = self.encode_in_chunks(tower, contexts, position, chunk)?.set_requires_grad(needs_graph);
-        if needs_graph {
-            let (contexts, features) = (contexts.shallow_clone(), features.shallow_clone());
-            self.cuts.borrow_mut().push(Cut { contexts, position, chunk, features });
-        }
-        Ok(features)
+        self.one(Encoding::Frozen { contexts: contexts.shallow_clone(), position })
     }
 
     fn embed_text(&self, text: &str) -> method::Result<Tensor> {
@@ -258,14 +184,9 @@ impl Host for Services<'_> {
             self.warnings.borrow_mut().push(message.to_owned());
         }
     }
-}
 
-/// The contexts of a range of classes: all of them where one context serves every class.
-fn class_range(contexts: &Tensor, start: usize, len: usize) -> Tensor {
-    if contexts.size().get(1) == Some(&1) {
-        contexts.shallow_clone()
-    } else {
-        contexts.narrow(1, start as i64, len as i64)
+    fn towers(&self) -> Option<&dyn Towers> {
+        (self.offers_towers && self.backbone.towers().is_some()).then_some(self)
     }
 }
 
