@@ -4,7 +4,10 @@ use nemesis_scaffold::{Home, Name, create};
 use std::fs;
 
 const PAGE: &str = include_str!("../../your-own-method.md");
-const GRADIENTS: &str = include_str!("../../../nemesis-core/sdk/src/gradients.rs");
+const SDK: [&str; 2] = [
+    include_str!("../../../nemesis-core/sdk/src/gradients.rs"),
+    include_str!("../../../nemesis-core/sdk/src/towers.rs"),
+];
 const SOURCE: &str = include_str!("../src/lib.rs");
 
 /// The page's listings in this language.
@@ -34,7 +37,7 @@ fn every_listing_stands_in_the_sources() {
 /// Listings that the example method does not need are in the SDK's documentation, where they are compiled and run.
 #[test]
 fn the_other_listings_stand_in_the_documentation_of_the_sdk() {
-    let lines = GRADIENTS.lines().filter_map(|line| line.strip_prefix("//!"));
+    let lines = SDK.iter().flat_map(|file| file.lines()).filter_map(|line| line.strip_prefix("//!"));
     let documentation: Vec<_> = lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
     let listings = listings("rust,no_run");
     assert!(!listings.is_empty());

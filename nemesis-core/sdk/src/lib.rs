@@ -9,6 +9,7 @@ extern crate self as nemesis_sdk;
 
 pub mod border;
 pub mod corruption;
+pub mod deep;
 mod error;
 pub mod gradients;
 mod host;
@@ -17,6 +18,7 @@ mod needs;
 pub mod norm;
 pub mod omega;
 mod options;
+pub mod parameters;
 pub mod prompt;
 mod protocol;
 pub mod random;

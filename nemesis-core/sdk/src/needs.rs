@@ -29,6 +29,9 @@ impl Needs {
     /// Only global image features, which is what most prompt-tuning methods need.
     pub const FEATURES: Self = Self { pixels: false, features: true, dense: false, validation: false, towers: false };
 
+    /// Pixels and the towers to put them through, which is what methods that learn inside of the encoders need.
+    pub const TOWERS: Self = Self { pixels: true, features: false, dense: false, validation: false, towers: true };
+
     /// Whether global features are needed without dense ones. Otherwise one pass through the tower gives both.
     pub fn features_alone(self) -> bool {
         self.features && !self.dense
