@@ -75,12 +75,6 @@ fn add<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["data", "add", "foxes"], more, &["--data", "data"]].concat()
 }
 
-fn done(folder: &Path, arguments: &[&str]) -> String {
-    let output = nemesis(folder, arguments).output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
-    told(&output)
-}
-
 #[test]
 fn shards_of_the_hub_are_unpacked_and_compared_the_next_time() {
     let folder = tempfile::tempdir().unwrap();

@@ -88,7 +88,8 @@ impl Unpacked {
             let made = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(folder);
             made.map_err(|e| Error::io_write("create a folder in", folder, &e))
         };
-        let moved = |from: &Path, to: &Path| fs::rename(from, to).map_err(|e| Error::io_write("move the folder", from, &e));
+        let moved =
+            |from: &Path, to: &Path| fs::rename(from, to).map_err(|e| Error::io_write("move the folder", from, &e));
         let new = temporary()?;
         shards.unpack(&new.path().join("pictures"), label)?;
         if pictures.exists() {

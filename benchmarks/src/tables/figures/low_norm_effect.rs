@@ -4,6 +4,7 @@ use super::Figure;
 use crate::tables::{Contents, Entry};
 use nemesis_core::record::statistics::Summary;
 use nemesis_core::record::{Corruption, CorruptionKind};
+use nemesis_core::shots::in_words;
 use nemesis_figures::{HeatMap, HeatPanel};
 use std::collections::BTreeMap;
 
@@ -50,7 +51,7 @@ pub(in crate::tables) fn low_norm_effect(contents: &Contents, entries: &[Entry])
                 HeatPanel { key: name.clone(), title: title.clone(), values: positions.iter().map(row).collect() }
             });
             let chart = HeatMap {
-                title: format!("{}: {}, {shots} shots", contents.title, method.label),
+                title: format!("{}: {}, {}", contents.title, method.label, in_words(*shots)),
                 columns: settings.iter().map(|(kind, value)| words(*kind, *value)).collect(),
                 rows: positions.iter().map(|position| format!("v{}", position + 1)).collect(),
                 value_label: "points of accuracy, mean over seeds".to_owned(),
