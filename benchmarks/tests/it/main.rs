@@ -57,3 +57,4 @@ mod stopped;
 mod suites;
 mod synthetic;
 mod toy;
+mod zoo;

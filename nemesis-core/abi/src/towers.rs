@@ -116,6 +116,9 @@ pub struct TowerChanges {
     pub replaced: *const *const Replacement,
     /// How many there are.
     pub replaced_count: usize,
+    /// What follows a class name in `encode_contexts`: `, a type of pet.` for example. If `data` is null, it is a full
+    /// stop. Whole prompts have no class name, so nothing may be given for them.
+    pub ending: Str,
 }
 
 /// Prompt tokens that a layer sees.

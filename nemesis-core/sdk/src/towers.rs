@@ -113,6 +113,9 @@ pub struct Changes {
     pub low_rank: Vec<LowRank>,
     /// Weights that are replaced by trained copies, each at most once.
     pub replaced: Vec<Replacement>,
+    /// What follows a class name in [`Towers::encode_contexts`], in place of a full stop: `, a type of pet.` Whole prompts
+    /// have no class name, so nothing may be given for them.
+    pub ending: Option<String>,
 }
 
 /// Prompt tokens that a layer sees.

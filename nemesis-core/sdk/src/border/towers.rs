@@ -85,6 +85,7 @@ impl<'a> BorrowedChanges<'a> {
                 low_rank_count: low_rank.pointers.len(),
                 replaced: replaced.pointers.as_ptr(),
                 replaced_count: replaced.pointers.len(),
+                ending: changes.ending.as_deref().map_or(abi::Str { data: ptr::null(), len: 0 }, borrowed),
             },
             _prompts: prompts,
             _dropouts: dropouts,
@@ -138,6 +139,7 @@ pub unsafe fn changes(pointer: *const abi::TowerChanges) -> Result<Changes> {
             prompts: prompts.collect::<Result<_>>()?,
             low_rank: low_rank.collect::<Result<_>>()?,
             replaced: replaced.collect::<Result<_>>()?,
+            ending: (!changes.ending.data.is_null()).then(|| text(changes.ending).map(str::to_owned)).transpose()?,
         })
     }
 }

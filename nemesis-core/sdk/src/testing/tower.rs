@@ -114,10 +114,13 @@ impl ToyTower {
             ClassPosition::Front => 0,
         };
         let contexts = contexts.expand([copies, classes, vectors, Self::WIDTH], false);
+        let ending = self.embeddings(&words(changes.ending.as_deref().unwrap_or_default()))?;
+        let ending = ending.unsqueeze(0).expand([copies, -1, -1], false);
         let sequences = class_names.iter().enumerate().map(|(class, name)| {
             let name = self.embeddings(&words(name))?.unsqueeze(0).expand([copies, -1, -1], false);
             let context = contexts.select(1, class as i64);
-            let parts = [context.narrow(1, 0, before), name, context.narrow(1, before, vectors - before)];
+            let after = context.narrow(1, before, vectors - before);
+            let parts = [context.narrow(1, 0, before), name, after, ending.shallow_clone()];
             Ok(Tensor::f_cat(&parts, 1)?)
         });
         self.encode_text(&sequences.collect::<Result<Vec<_>>>()?, changes)
@@ -130,6 +133,9 @@ impl ToyTower {
     ///
     /// When there are no prompts, one is too long, or a change does not fit.
     pub fn encode_strings(self, prompts: &[String], changes: &Changes) -> Result<Tensor> {
+        if changes.ending.is_some() {
+            return Err(Error::new("whole prompts have no class name for an ending to follow"));
+        }
         let sequences = prompts.iter().map(|prompt| Ok(self.embeddings(&words(prompt))?.unsqueeze(0)));
         Ok(self.encode_text(&sequences.collect::<Result<Vec<_>>>()?, changes)?.squeeze_dim(0))
     }

@@ -61,7 +61,7 @@ impl<'a> Transformer<'a> {
         let norms = norms.chain(outside.iter().map(|part| format!("{}.{part}", self.name)));
         let weights: BTreeSet<_> =
             maps.iter().cloned().chain(norms).flat_map(|of| [format!("{of}.weight"), format!("{of}.bias")]).collect();
-        let Changes { prompts, low_rank, replaced } = self.changes;
+        let Changes { prompts, low_rank, replaced, ending: _ } = self.changes;
         once(self.name, "linear map", low_rank.iter().map(|delta| &delta.name), &maps)?;
         once(self.name, "weight", replaced.iter().map(|replaced| &replaced.name), &weights)?;
         let numbers: BTreeSet<_> = (0..self.count).map(|layer| layer.to_string()).collect();

@@ -77,12 +77,13 @@ fn changes(tower: &str, width: i64, prompts: Vec<LayerPrompt>) -> Changes {
         prompts,
         low_rank: vec![delta("q", None), delta("v", dropout(None))],
         replaced: vec![Replacement { name: format!("{tower}.0.ln_1.weight"), tensor: leaf(&[width]) }],
+        ending: None,
     }
 }
 
 /// Features, and the gradients of all that changed.
 fn learnt(host: &dyn Host, features: &Tensor, changes: &Changes) -> Vec<Tensor> {
-    let Changes { prompts, low_rank, replaced } = changes;
+    let Changes { prompts, low_rank, replaced, ending: _ } = changes;
     let inputs: Vec<&Tensor> = (prompts.iter().map(|prompt| &prompt.tokens))
         .chain(low_rank.iter().flat_map(|delta| [&delta.down, &delta.up]))
         .chain(replaced.iter().map(|replaced| &replaced.tensor))
@@ -162,6 +163,22 @@ fn a_method_that_does_not_ask_for_the_towers_gets_none() {
     });
 }
 
+#[test]
+fn what_follows_class_names_crosses_the_border() {
+    let host = ToyHost::new(3);
+    let contexts = leaf(&[1, 1, 2, 6]);
+    let features = |ending: Option<&str>| {
+        let (here, there) = both(&host, |host| {
+            let changes = Changes { ending: ending.map(str::to_owned), ..Changes::default() };
+            of(host).unwrap().encode_contexts(&contexts, ClassPosition::End, &changes).unwrap().detach()
+        });
+        assert_eq!(here, there);
+        here
+    };
+    assert_eq!(features(None), features(Some("")));
+    assert_ne!(features(None), features(Some(", a kind of toy.")));
+}
+
 /// What a plugin in another language may get wrong.
 #[test]
 fn broken_changes_are_errors() {
@@ -180,6 +197,7 @@ fn broken_changes_are_errors() {
                 low_rank_count: 0,
                 replaced: ptr::null(),
                 replaced_count: 0,
+                ending: abi::Str { data: ptr::null(), len: 0 },
             };
             let prompt =
                 abi::LayerPrompt { struct_size: size_of::<abi::LayerPrompt>(), layer: 0, tokens: ptr::null_mut() };

@@ -128,7 +128,7 @@ pub(super) fn shallow(changes: &Changes) -> Changes {
 }
 
 fn map(changes: &Changes, of: &mut dyn FnMut(&Tensor) -> Tensor) -> Changes {
-    let Changes { prompts, low_rank, replaced } = changes;
+    let Changes { prompts, low_rank, replaced, ending } = changes;
     let prompts = prompts.iter().map(|LayerPrompt { layer, tokens }| LayerPrompt { layer: *layer, tokens: of(tokens) });
     let prompts = prompts.collect();
     let low_rank = low_rank.iter().map(|LowRank { name, down, up, scale, dropout }| LowRank {
@@ -145,7 +145,7 @@ fn map(changes: &Changes, of: &mut dyn FnMut(&Tensor) -> Tensor) -> Changes {
     let low_rank = low_rank.collect();
     let replaced =
         replaced.iter().map(|Replacement { name, tensor }| Replacement { name: name.clone(), tensor: of(tensor) });
-    Changes { prompts, low_rank, replaced: replaced.collect() }
+    Changes { prompts, low_rank, replaced: replaced.collect(), ending: ending.clone() }
 }
 
 /// The contexts of a range of classes: all of them where one context serves every class.

@@ -46,5 +46,6 @@ impl Towers for Services<'_> {
 }
 
 fn is_empty(changes: &Changes) -> bool {
-    changes.prompts.is_empty() && changes.low_rank.is_empty() && changes.replaced.is_empty()
+    let Changes { prompts, low_rank, replaced, ending } = changes;
+    prompts.is_empty() && low_rank.is_empty() && replaced.is_empty() && ending.is_none()
 }

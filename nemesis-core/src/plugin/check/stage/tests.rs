@@ -60,6 +60,7 @@ fn changes(tower: &str, inputs: &[Tensor]) -> Changes {
         prompts: Vec::new(),
         low_rank: vec![delta("0.q", 0, None), delta("1.c_fc", 2, Some(dropout))],
         replaced: vec![Replacement { name: format!("{tower}.1.ln_2.weight"), tensor: inputs[4].shallow_clone() }],
+        ending: None,
     }
 }
 

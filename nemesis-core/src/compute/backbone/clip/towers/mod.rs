@@ -7,7 +7,7 @@ mod text;
 
 use super::frozen::Layer;
 use super::prompts::Prompts;
-use super::tokenizer::END;
+use super::tokenizer::{END, Tokenizer};
 use super::vit::VisionTransformer;
 use super::{Clip, ImageTower, TextPath};
 use crate::backbone::{Change, ChangedTowers, ClassPrompts};
@@ -15,6 +15,7 @@ use crate::method::ClassPosition;
 use crate::method::towers::{Changes, ImageFeatures, TowerSizes};
 use crate::{Error, Result};
 use image::ChangedImage;
+use std::borrow::Cow;
 use std::ops::Range;
 use tch::{Tensor, no_grad};
 use text::ChangedText;
@@ -47,6 +48,19 @@ impl Clip {
             all.name_lengths.push(0);
         }
         Ok(all)
+    }
+
+    /// The classes with `ending` behind their names.
+    fn ended<'a>(&self, classes: &'a ClassPrompts, ending: Option<&str>) -> Result<Cow<'a, ClassPrompts>> {
+        let Some(ending) = ending else { return Ok(Cow::Borrowed(classes)) };
+        let after = Tokenizer::clip().encode(ending);
+        if after.contains(&END) {
+            return Err(Error::new(format!("what follows class names, `{ending}`, contains the end token")));
+        }
+        let name_lengths = classes.name_lengths.clone();
+        let names = classes.tokens.iter().zip(&name_lengths).map(|(tokens, name)| &tokens[..*name]);
+        let tokens = names.map(|name| [name, &after, &[END]].concat()).collect();
+        Ok(Cow::Owned(ClassPrompts { tokens, name_lengths }))
     }
 
     /// No context vectors, for one copy of whole prompts.
@@ -117,7 +131,7 @@ impl ChangedTowers for Clip {
             Some(sets) if *sets as usize == classes.len() => contexts.narrow(1, part.start as i64, part.len() as i64),
             _ => contexts.shallow_clone(),
         };
-        let own = classes.slice(part);
+        let own = self.ended(&classes.slice(part), change.changes.ending.as_deref())?.into_owned();
         let prompts = Prompts::new(text.tower(), &own, &contexts, position)?;
         text.encode(&prompts, self.path)
     }
@@ -125,6 +139,9 @@ impl ChangedTowers for Clip {
     fn encode_strings(&self, prompts: &[String], part: Range<usize>, change: Change<'_>) -> Result<Tensor> {
         if prompts.is_empty() {
             return Ok(Tensor::zeros([0, self.spec.embed_dim], (self.spec.kind, self.spec.device)));
+        }
+        if change.changes.ending.is_some() {
+            return Err(Error::new("whole prompts have no class name for an ending to follow"));
         }
         let prompts = self.whole_prompts(prompts)?;
         let features =
@@ -149,6 +166,8 @@ impl ChangedTowers for Clip {
         change: Change<'_>,
     ) -> u64 {
         let Some(text) = &self.text else { return 0 };
+        let ended = self.ended(classes, change.changes.ending.as_deref());
+        let classes = ended.as_deref().unwrap_or(classes);
         let [copies, sets, vectors, width] = contexts.size()[..] else { return 0 };
         let own: usize = classes.tokens.iter().map(Vec::len).sum();
         let whole = own + classes.len() * (1 + vectors as usize);

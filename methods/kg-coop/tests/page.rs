@@ -3,7 +3,7 @@
 use nemesis_scaffold::{Home, Name, create};
 use std::fs;
 
-const PAGE: &str = include_str!("../../your-own-method.md");
+const PAGE: &str = include_str!("../../../docs/your-own-method.md");
 const SDK: [&str; 2] = [
     include_str!("../../../nemesis-core/sdk/src/gradients.rs"),
     include_str!("../../../nemesis-core/sdk/src/towers.rs"),

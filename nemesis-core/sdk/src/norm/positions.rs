@@ -1,8 +1,8 @@
 //! The option that says which context vectors PAN tries to corrupt.
 
-use nemesis_sdk::OptionValue;
-use nemesis_sdk::serde::de::{Error, Unexpected, Visitor};
-use nemesis_sdk::serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::OptionValue;
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// Which positions get the norm loss in a step (`NP` in the authors' code).
@@ -16,7 +16,7 @@ pub enum Positions {
 
 impl Positions {
     /// How many positions are drawn.
-    pub(crate) fn count(self) -> usize {
+    pub fn count(self) -> usize {
         match self {
             Self::Tried(count) | Self::Random(count) => count,
         }
@@ -75,7 +75,7 @@ impl<'de> Deserialize<'de> for Positions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nemesis_sdk::serde_json::{from_value, json, to_value};
+    use serde_json::{from_value, json, to_value};
 
     #[test]
     fn both_forms_survive_json() {

@@ -1,4 +1,16 @@
 //! Norms of context vectors, and the normalisation loss that Nemesis is named after.
+//!
+//! A method with context vectors takes the loss as an option: it declares its options with
+//! [`with_norm_loss!`](crate::with_norm_loss), makes a [`NormLoss`] of them, and adds what that gives to
+//! its own loss. `coop` shows how.
+
+mod composed;
+mod options;
+mod positions;
+
+pub use composed::NormLoss;
+pub use options::{NormLossKind, NormLossOptions};
+pub use positions::Positions;
 
 use crate::{Error, Host, OptionValue, Result};
 use serde::{Deserialize, Serialize};
