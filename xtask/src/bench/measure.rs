@@ -11,7 +11,8 @@ use tempfile::TempDir;
 /// Both sides, and what all measurements have in common.
 pub(super) struct Sides {
     python: PathBuf,
-    reference: PathBuf,
+    /// What `--peer` names, for the work that is compared with it.
+    reference: Option<PathBuf>,
     ours: PathBuf,
     pub(super) images: Option<PathBuf>,
     pub(super) runs: u32,
@@ -51,10 +52,10 @@ pub(super) struct Images {
 }
 
 impl Sides {
-    pub(super) fn new(options: &BenchOptions, reference: &Path) -> Result<Self> {
+    pub(super) fn new(options: &BenchOptions) -> Result<Self> {
         Ok(Self {
             python: options.python.clone(),
-            reference: reference.to_owned(),
+            reference: options.peer.clone(),
             ours: workspace::program("nemesis-peer")?,
             images: options.images.clone(),
             runs: options.runs,
@@ -81,7 +82,7 @@ impl Sides {
 
     fn reference(&self, arguments: &[&str], dump: Option<&Path>) -> Command {
         let mut command = Command::new(&self.python);
-        command.arg(&self.reference).args(["--threads", &self.threads.to_string()]).args(arguments);
+        command.args(&self.reference).args(["--threads", &self.threads.to_string()]).args(arguments);
         if let Some(folder) = dump {
             command.arg("--dump").arg(folder);
         }
@@ -92,6 +93,23 @@ impl Sides {
     pub(super) fn ours(&self, folder: &Path, arguments: &[&str]) -> Result<Steps> {
         let mut command = self.our("steps");
         steps(&json_line(command.arg(folder).args(["--threads", &self.threads.to_string()]).args(arguments))?)
+    }
+
+    /// Steps of a method in `towers.py`; with `dump` it leaves there what the other side needs to take them, too.
+    pub(super) fn their_towers(&self, method: &str, dump: Option<&Path>) -> Result<Steps> {
+        let mut command = Command::new(&self.python);
+        command.arg(workspace::root().join("benchmarks/peer/towers.py"));
+        command.args(["--threads", &self.threads.to_string(), "--method", method]);
+        if let Some(folder) = dump {
+            command.arg("--dump").arg(folder);
+        }
+        steps(&json_line(&mut command)?)
+    }
+
+    /// Our side of its steps.
+    pub(super) fn our_towers(&self, folder: &Path) -> Result<Steps> {
+        let mut command = self.our("towers");
+        steps(&json_line(command.arg(folder).args(["--threads", &self.threads.to_string()]))?)
     }
 
     /// The limit for the steps whose inputs are in `folder`.

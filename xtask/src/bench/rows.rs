@@ -23,6 +23,13 @@ pub(super) enum Work {
     /// A step of PAN with 100 classes and one position, features in the pool
     #[value(name = "pan-100")]
     Pan100,
+    /// A step of `MaPLe` with 50 classes and a batch of 4, ViT-B/16-sized
+    Maple,
+    /// A step of `CoCoOp` with 50 classes and a batch of 8, RN50-sized, features given
+    #[value(name = "cocoop")]
+    CoCoOp,
+    /// A step of CLIP-LoRA with 50 classes and a batch of 8, ViT-B/32-sized
+    ClipLora,
     /// The training of `CoOp`, PEN and PAN on ten classes with 16 shots, 5 epochs each
     Methods,
     /// Decoding, resizing and cropping the files of --images
@@ -80,12 +87,27 @@ impl Side {
 }
 
 impl Work {
-    const ALL: [Self; 7] =
-        [Self::Text100, Self::Text397, Self::Text1000, Self::Pan100, Self::Methods, Self::Images, Self::Plugin];
+    const ALL: [Self; 10] = [
+        Self::Text100,
+        Self::Text397,
+        Self::Text1000,
+        Self::Pan100,
+        Self::Maple,
+        Self::CoCoOp,
+        Self::ClipLora,
+        Self::Methods,
+        Self::Images,
+        Self::Plugin,
+    ];
 
     /// What was asked for, in the table's order; everything by default.
     pub(super) fn chosen(only: &[Self]) -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|work| only.is_empty() || only.contains(work))
+    }
+
+    /// Whether it is compared with what `--peer` names.
+    pub(super) fn needs_peer(self) -> bool {
+        matches!(self, Self::Text100 | Self::Text397 | Self::Text1000 | Self::Pan100 | Self::Methods)
     }
 
     /// Measures it. There is no row without its inputs.
@@ -95,6 +117,9 @@ impl Work {
             Self::Text397 => text(sides, "397", "2", "≥ 24×, ≤ 1/3 of the memory").map(|row| vec![row]),
             Self::Text1000 => thousand(sides).map(|row| vec![row]),
             Self::Pan100 => pan(sides).map(|row| vec![row]),
+            Self::Maple => towers(sides, "maple", "MaPLe, 50 classes, batch 4, ViT-B/16", "≥ 2×"),
+            Self::CoCoOp => towers(sides, "cocoop", "CoCoOp, 50 classes, batch 8, RN50, features given", "≥ 5×"),
+            Self::ClipLora => towers(sides, "clip-lora", "CLIP-LoRA, 50 classes, batch 8, ViT-B/32", "≥ 1.5×"),
             Self::Methods => methods(sides).map(|row| vec![row]),
             Self::Images => images(sides),
             Self::Plugin => Ok(vec![Row {
@@ -166,6 +191,17 @@ fn pan(sides: &Sides) -> Result<Row> {
         }
         Ok((theirs, ours()?))
     })
+}
+
+/// A step in which a gradient reaches into towers, or many texts are encoded. Both sides repeat one batch. Dropout is
+/// left out, because the two sides would draw different masks.
+fn towers(sides: &Sides, method: &str, what: &str, wanted: &'static str) -> Result<Vec<Row>> {
+    let folder = folder()?;
+    let row = in_turn(sides, format!("step of {what}"), wanted, |run| {
+        let theirs = sides.their_towers(method, (run == 0).then(|| folder.path()))?;
+        Ok((theirs, sides.our_towers(folder.path())?))
+    })?;
+    Ok(vec![row])
 }
 
 /// Sixteen images of ten classes are five batches of 32; five epochs are 25 steps. The reference repeats one batch, so
