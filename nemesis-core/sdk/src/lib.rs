@@ -7,11 +7,14 @@
 #[cfg(test)]
 extern crate self as nemesis_sdk;
 
+pub mod adapter;
 pub mod border;
+pub mod cache;
 pub mod corruption;
 mod error;
 pub mod gradients;
 mod host;
+pub mod learned;
 mod method;
 mod needs;
 pub mod norm;
@@ -19,6 +22,7 @@ pub mod omega;
 mod options;
 pub mod prompt;
 pub mod random;
+pub mod templates;
 pub mod testing;
 pub mod towers;
 pub mod versions;
