@@ -22,3 +22,4 @@ pub mod statistics;
 pub mod suite;
 pub mod tables;
 pub mod weights;
+pub mod zero_shot;

@@ -171,7 +171,7 @@ impl Head {
             }
         }
         self.keys = leaf(keys, &self.task);
-        self.values = values.tr().to_device(self.task.device).to_kind(self.task.kind);
+        self.values = values.tr().contiguous().to_device(self.task.device).to_kind(self.task.kind);
         Ok(())
     }
 }

@@ -310,10 +310,10 @@ mod tests {
             i64::try_from(logits.argmax(-1, false).eq_tensor(&val.labels).sum(Kind::Int64)).unwrap()
         };
         let mut by_epoch: Vec<_> =
-            (1..=25).map(|train_epoch| trained(Options { train_epoch, ..Options::default() }, None, &host)).collect();
+            (1..=12).map(|train_epoch| trained(Options { train_epoch, ..Options::default() }, None, &host)).collect();
         let best = by_epoch.iter_mut().map(|method| right(method)).max().unwrap();
         let expected = by_epoch.iter_mut().rev().find_map(|method| (right(method) == best).then_some(&method.weight));
-        let chosen = trained(Options { train_epoch: 25, ..Options::default() }, Some(&val), &host);
+        let chosen = trained(Options { train_epoch: 12, ..Options::default() }, Some(&val), &host);
         assert_eq!(Some(&chosen.weight), expected);
     }
 }

@@ -221,7 +221,7 @@ impl Cache {
         }
         let numbers = Vec::<f64>::try_from(balance.to_device(Device::Cpu).to_kind(Kind::Double))?;
         let like = |stored: &Tensor| stored.to_device(self.values.device()).to_kind(self.values.kind());
-        let (keys, values) = (like(keys), like(&values.tr()));
+        let (keys, values) = (like(keys), like(&values.tr().contiguous()));
         (self.values, self.validation) = (values, None);
         Ok((keys, Balance { beta: numbers[0], alpha: numbers[1] }))
     }
@@ -357,14 +357,15 @@ mod tests {
         assert!((alphas[19] - 2.855).abs() < 1e-12 && betas[199] < 7.0);
 
         // One by one, as the authors do it.
+        let grid = Grid { scale: [7.0, 3.0], steps: [20, 10] };
         let (images, keys) = (features(30, 2), features(6, 3));
         let labels = ToyHost::new(3).batch(30, 2).labels;
         let values = values(&Tensor::from_slice(&[0i64, 0, 1, 1, 2, 2]), 3, Kind::Double).unwrap();
         let text = images.matmul(&features(3, 5).tr());
         let affinity = images.matmul(&keys.tr());
         let (mut best, mut expected) = (0, None);
-        for beta in betas {
-            for alpha in &alphas {
+        for beta in grid.values(0) {
+            for alpha in &grid.values(1) {
                 let logits = &text + cache_logits(&affinity, &values, beta).unwrap() * *alpha;
                 let right = i64::try_from(logits.argmax(-1, false).eq_tensor(&labels).sum(Kind::Int64)).unwrap();
                 if right > best {

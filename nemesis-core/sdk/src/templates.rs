@@ -76,6 +76,9 @@ pub fn text_features<T: AsRef<str>>(
             sum = Some(sum.map_or_else(|| features.shallow_clone(), |sum| sum + &features));
         }
         let sum = sum.ok_or_else(|| Error::new("there is no template"))?;
+        if templates.len() == 1 {
+            return Ok(sum);
+        }
         Ok(if average == Average::OfUnits { unit(&sum) } else { sum / templates.len() as i64 })
     })
 }
