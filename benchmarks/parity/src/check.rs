@@ -17,10 +17,21 @@ pub enum Tolerance {
 pub struct Check {
     /// What was compared.
     pub name: String,
-    /// The largest error, or why there is nothing to compare.
-    pub error: Result<f64, String>,
-    /// How large it may be.
+    /// What came of it.
+    pub outcome: Outcome,
+    /// How large the error may be.
     pub tolerance: Tolerance,
+}
+
+/// What came of a comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The largest error.
+    Error(f64),
+    /// Our side could not be computed, and why.
+    Impossible(String),
+    /// Nothing was compared, and why.
+    Skipped(String),
 }
 
 impl Check {
@@ -35,36 +46,50 @@ impl Check {
     }
 
     fn new(name: impl Into<String>, error: nemesis_core::Result<f64>, tolerance: Tolerance) -> Self {
-        let error = error.map_err(|e| e.to_string().split_whitespace().collect::<Vec<_>>().join(" "));
-        Self { name: name.into(), error, tolerance }
+        let in_one_line = |e: nemesis_core::Error| e.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        let outcome = error.map_or_else(|e| Outcome::Impossible(in_one_line(e)), Outcome::Error);
+        Self { name: name.into(), outcome, tolerance }
     }
 
-    /// Whether the error is within the tolerance. What is not a number never is.
+    /// What is not compared, and why.
+    pub(super) fn skipped(name: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { name: name.into(), outcome: Outcome::Skipped(reason.into()), tolerance: Tolerance::Exact }
+    }
+
+    /// Whether the error is within the tolerance. What is not a number never is, nor is what was skipped.
     pub fn passed(&self) -> bool {
         let most = match self.tolerance {
             Tolerance::Exact => 0.0,
             Tolerance::Relative(most) => most,
         };
-        self.error.as_ref().is_ok_and(|error| *error <= most)
+        matches!(self.outcome, Outcome::Error(error) if error <= most)
+    }
+
+    /// Whether nothing was compared.
+    pub fn was_skipped(&self) -> bool {
+        matches!(self.outcome, Outcome::Skipped(_))
     }
 }
 
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Outcome::Skipped(reason) = &self.outcome {
+            return write!(f, "{:<56} {:>8} {:>6}  skipped: {reason}", self.name, "-", "-");
+        }
         let verdict = if self.passed() { "ok" } else { "FAIL" };
-        let error = match (&self.error, self.tolerance) {
-            (Ok(error), Tolerance::Exact) => format!("{error}"),
-            (Ok(error), Tolerance::Relative(_)) => format!("{error:.1e}"),
-            (Err(_), _) => "-".to_owned(),
+        let error = match (&self.outcome, self.tolerance) {
+            (Outcome::Error(error), Tolerance::Exact) => format!("{error}"),
+            (Outcome::Error(error), Tolerance::Relative(_)) => format!("{error:.1e}"),
+            _ => "-".to_owned(),
         };
         let tolerance = match self.tolerance {
             Tolerance::Exact => "exact".to_owned(),
             Tolerance::Relative(most) => format!("{most:.0e}"),
         };
         write!(f, "{:<56} {error:>8} {tolerance:>6}  {verdict}", self.name)?;
-        match &self.error {
-            Ok(_) => Ok(()),
-            Err(reason) => write!(f, ": {reason}"),
+        match &self.outcome {
+            Outcome::Impossible(reason) => write!(f, ": {reason}"),
+            _ => Ok(()),
         }
     }
 }
@@ -119,6 +144,7 @@ mod tests {
             Check::relative("features", Ok(1.234e-6), 1e-4),
             Check::relative("features", Ok(f64::NAN), 1e-4),
             Check::relative("features", Err(nemesis_core::Error::new("no\nsuch thing")), 1e-4),
+            Check::skipped("features", "no tower"),
         ];
         insta::assert_snapshot!(lines.map(|check| check.to_string()).join("\n"), @r"
         tokenizer, 3 texts                                              0  exact  ok
@@ -126,6 +152,7 @@ mod tests {
         features                                                   1.2e-6   1e-4  ok
         features                                                      NaN   1e-4  FAIL
         features                                                        -   1e-4  FAIL: no such thing
+        features                                                        -      -  skipped: no tower
         ");
     }
 

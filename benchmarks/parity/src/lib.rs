@@ -2,6 +2,8 @@
 //!
 //! A folder of golden values holds inputs, outputs and weights; nothing of it is known here but names and shapes, so
 //! that a folder with other values checks as well. `make_parity.py` beside the committed ones makes them.
+//!
+//! A folder may also hold golden values of published methods, made by running their authors' code: see the module `zoo`.
 
 mod check;
 mod corruption;
@@ -13,8 +15,9 @@ mod schedule;
 mod text_path;
 mod tokenizer;
 mod towers;
+mod zoo;
 
-pub use check::{Check, Tolerance};
+pub use check::{Check, Outcome, Tolerance};
 pub use fixtures::{Fixtures, Tensors};
 pub use methods::{Create, task};
 pub use text_path::TextPathName;
@@ -25,6 +28,9 @@ use nemesis_core::backbone::Assumption;
 use nemesis_core::backbone::clip::{Clip, TextPath};
 use std::path::Path;
 use tch::{Device, Kind};
+
+/// The JSON files that are not the zoo's.
+const OTHERS: [&str; 6] = ["tokenizer", "fewshot", "schedule", "preprocess", "methods", "corruption"];
 
 /// A group of checks, about one part of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -43,12 +49,28 @@ pub enum Group {
     Methods,
     /// Accuracy with a corrupted context.
     Corruption,
+    /// Published methods, beside their authors' code.
+    Zoo,
 }
 
 impl Group {
-    /// All groups, in the order in which they run.
+    /// All groups of a folder that `make_parity.py` writes, in the order in which they run.
     pub const ALL: [Self; 7] =
         [Self::Tokenizer, Self::Sampling, Self::Schedule, Self::Images, Self::Towers, Self::Methods, Self::Corruption];
+
+    /// The groups of checks that a folder holds golden values for.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such folder, or a file of it is malformed.
+    pub fn of(folder: &Path) -> Result<Vec<Self>> {
+        let fixtures = Fixtures::open(folder)?;
+        let has_zoo = !zoo::files(&fixtures)?.is_empty();
+        // A folder without golden values of either kind is reported by the first group that misses its file.
+        let has_others = !has_zoo || OTHERS.iter().any(|name| fixtures.path(&format!("{name}.json")).exists());
+        let others = if has_others { &Self::ALL[..] } else { &[] };
+        Ok(others.iter().copied().chain(has_zoo.then_some(Self::Zoo)).collect())
+    }
 
     fn checks(self, fixtures: &Fixtures, path: TextPath, create: &mut Create<'_>) -> Result<Vec<Check>> {
         let clip = || {
@@ -65,6 +87,7 @@ impl Group {
             Self::Towers => towers::checks(fixtures),
             Self::Methods => methods::checks(fixtures, &clip()?, create),
             Self::Corruption => corruption::checks(fixtures, &clip()?, create),
+            Self::Zoo => zoo::checks(fixtures, path, create),
         }
     }
 }

@@ -7,10 +7,11 @@ use nemesis_core::Result;
 use nemesis_parity::{Group, TextPathName};
 use std::path::PathBuf;
 
-/// Compares what this build computes with a folder of golden values made by PyTorch, torchvision, Pillow and CPython.
+/// Compares what this build computes with a folder of golden values made by PyTorch, torchvision, Pillow and CPython, or
+/// by the code of published methods.
 #[derive(Debug, Args)]
 pub(super) struct Parity {
-    /// The folder, as `make_parity.py` writes it
+    /// The folder, as `make_parity.py` writes it, or with a METHOD.json and METHOD.safetensors for each method
     #[arg(long, value_name = "DIR")]
     fixtures: PathBuf,
     /// A plugin, or a folder of plugins, to check in place of the project's
@@ -27,20 +28,25 @@ pub(super) struct Parity {
 impl Parity {
     pub(super) fn run(&self) -> Result<Ending> {
         let mut plugins = Plugins::find(&self.plugin)?;
-        let groups = if self.only.is_empty() { &Group::ALL[..] } else { &self.only };
-        let (mut passed, mut failed) = (0, 0);
+        let groups = if self.only.is_empty() { Group::of(&self.fixtures)? } else { self.only.clone() };
+        let (mut passed, mut failed, mut skipped) = (0, 0, 0);
         nemesis_parity::run(
             &self.fixtures,
-            groups,
+            &groups,
             self.text_path.into(),
             &mut |id, task, options, host| plugins.load(id)?.create(task, options, host),
             &mut |check| {
                 // Whoever reads may have had enough; the verdict stands in the exit code.
                 let _ = say!("{check}");
-                *if check.passed() { &mut passed } else { &mut failed } += 1;
+                *match (check.passed(), check.was_skipped()) {
+                    (true, _) => &mut passed,
+                    (_, true) => &mut skipped,
+                    _ => &mut failed,
+                } += 1;
             },
         )?;
-        say!("{passed} passed, {failed} failed")?;
+        let skipped = if skipped == 0 { String::new() } else { format!(", {skipped} skipped") };
+        say!("{passed} passed, {failed} failed{skipped}")?;
         Ok(if failed == 0 { Ending::Done } else { Ending::WithFailures })
     }
 }

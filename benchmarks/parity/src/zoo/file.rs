@@ -1,0 +1,150 @@
+//! A file of golden values, and its cases.
+
+use nemesis_core::train::{OptimiserKind, ResolvedProtocol, learning_rate};
+use nemesis_core::{Error, Result};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// `METHOD.json`.
+#[derive(Debug, Deserialize)]
+pub(super) struct File {
+    /// The method, as the authors' code names it.
+    pub(super) method: String,
+    /// Class names by label, as data sets spell them.
+    pub(super) class_names: Vec<String>,
+    /// The checkpoints.
+    pub(super) weights: Weights,
+    /// What was run.
+    pub(super) cases: Vec<Case>,
+}
+
+/// The checkpoints of a file.
+#[derive(Debug, Deserialize)]
+pub(super) struct Weights {
+    /// Whose text tower is used.
+    pub(super) text: String,
+    /// Whose image tower is used.
+    pub(super) image: String,
+    /// Whose factor on cosines is used, if not that of `text`.
+    pub(super) logit_scale: Option<String>,
+}
+
+/// One run of the authors' code.
+#[derive(Debug, Deserialize)]
+pub(super) struct Case {
+    /// Its number.
+    pub(super) id: usize,
+    /// The peak learning rate.
+    pub(super) base_lr: f64,
+    optimizer: Optimizer,
+    /// What was logged in each step.
+    pub(super) trace: Vec<Traced>,
+    max_epoch: Option<u64>,
+    /// Whatever else the method's authors can set.
+    #[serde(flatten)]
+    settings: Map<String, Value>,
+}
+
+/// What was logged in a step.
+#[derive(Debug, Deserialize)]
+pub(super) struct Traced {
+    /// The epoch, counted from zero.
+    pub(super) epoch: u64,
+    /// The learning rate.
+    pub(super) lr: f64,
+    #[serde(flatten)]
+    values: Map<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Optimizer {
+    name: String,
+    momentum: Option<f64>,
+    weight_decay: f64,
+    #[serde(default)]
+    dampening: f64,
+    #[serde(default)]
+    nesterov: bool,
+}
+
+impl Case {
+    /// A setting that the case must have.
+    ///
+    /// # Errors
+    ///
+    /// When it has none of this name.
+    pub(super) fn setting(&self, name: &str) -> Result<&Value> {
+        self.settings.get(name).ok_or_else(|| Error::new(format!("case {} has no `{name}`", self.id)))
+    }
+
+    /// A setting that is a number.
+    ///
+    /// # Errors
+    ///
+    /// When it has none of this name, or it is not a number.
+    pub(super) fn number(&self, name: &str) -> Result<f64> {
+        let value = self.setting(name)?;
+        value.as_f64().ok_or_else(|| Error::new(format!("`{name}` of case {} is {value}", self.id)).expected("a number"))
+    }
+
+    /// A setting that is text, if it is there and not null.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.settings.get(name)?.as_str()
+    }
+
+    /// Whether a setting is there and true.
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.settings.get(name).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// The name of one of its tensors.
+    pub(super) fn tensor(&self, what: &str) -> String {
+        format!("case{}.{what}", self.id)
+    }
+
+    /// The number of epochs.
+    pub(super) fn epochs(&self) -> u64 {
+        self.max_epoch.or_else(|| self.trace.last().map(|step| step.epoch + 1)).unwrap_or(0)
+    }
+
+    /// The learning rate of an epoch by Dassl's schedule, as every case of these files has it: one epoch of warm-up at
+    /// 1e-5, then a cosine.
+    pub(super) fn rate(&self, epoch: u64) -> f64 {
+        learning_rate(epoch, self.base_lr, self.epochs(), 1, 1e-5)
+    }
+
+    /// The protocol of its optimiser.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such optimiser.
+    pub(super) fn protocol(&self) -> Result<ResolvedProtocol> {
+        let Optimizer { name, momentum, weight_decay, dampening, nesterov } = &self.optimizer;
+        let (Some(momentum), "sgd") = (momentum, name.as_str()) else {
+            return Err(Error::new(format!("the optimiser `{name}` is not available")).expected("`sgd`"));
+        };
+        if *dampening != 0.0 || *nesterov {
+            return Err(Error::new(format!("SGD with dampening {dampening}, Nesterov {nesterov}"))
+                .expected("plain SGD with momentum"));
+        }
+        Ok(ResolvedProtocol {
+            name: "parity".to_owned(),
+            optimiser: OptimiserKind::Sgd,
+            learning_rate: self.base_lr,
+            momentum: *momentum,
+            weight_decay: *weight_decay,
+            warmup_epochs: 1,
+            warmup_learning_rate: 1e-5,
+            batch_size: 1,
+            epochs: self.epochs(),
+            views: 1,
+        })
+    }
+}
+
+impl Traced {
+    /// What was logged under the first of some names.
+    pub(super) fn number(&self, names: &[&str]) -> Option<f64> {
+        names.iter().find_map(|name| self.values.get(*name)?.as_f64())
+    }
+}

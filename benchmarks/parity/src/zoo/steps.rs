@@ -1,0 +1,167 @@
+//! The steps of a case, taken with our plugin, optimiser and schedule.
+
+use super::file::{Case, File};
+use super::subject::Subject;
+use super::towers::Pair;
+use crate::fixtures::Tensors;
+use crate::methods::Create;
+use nemesis_core::backbone::Backbone;
+use nemesis_core::method::{Batch, FeatureSet, Method, Task};
+use nemesis_core::train::{Recompute, Services, Sgd, step};
+use nemesis_core::{Error, Result};
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use tch::{Kind, Tensor, no_grad};
+
+/// Tensors by our names.
+pub(super) type Named = BTreeMap<String, Tensor>;
+
+/// What our method makes of a case.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// Logits of the first batch, before any step.
+    pub(super) logits: Tensor,
+    /// The steps.
+    pub(super) steps: Vec<Step>,
+}
+
+/// One step.
+#[derive(Debug)]
+pub(super) struct Step {
+    /// The learning rate.
+    pub(super) rate: f64,
+    /// The loss before the step.
+    pub(super) loss: f64,
+    /// The last tensor reported under each name.
+    pub(super) reports: Named,
+    /// The gradients that the optimiser got.
+    pub(super) gradients: Named,
+    /// What was learned after the step.
+    pub(super) state: Named,
+}
+
+/// Takes all steps of a case.
+///
+/// # Errors
+///
+/// When our side cannot compute it.
+pub(super) fn take(
+    subject: &dyn Subject,
+    file: &File,
+    case: &Case,
+    golden: &Tensors,
+    towers: &Pair,
+    create: &mut Create<'_>,
+) -> Result<Taken> {
+    let class_names = subject.class_names(file);
+    let classes = towers.text.class_prompts(&class_names, 0)?;
+    let cancelled = AtomicBool::new(false);
+    let services = Services::new(&*towers.text, &classes, 0, Recompute::Never, &cancelled);
+    let task = task(subject, class_names, case, towers)?;
+    let mut method = create(subject.method(), &task, &subject.options(case)?, &services)?;
+    start(&mut *method, subject, case, golden)?;
+
+    let batches = Batches::new(case, golden, towers)?;
+    if subject.prepares() {
+        let first = batches.at(0)?;
+        let features = first.features.as_ref().map(Tensor::shallow_clone).unwrap_or_default();
+        method.prepare(&FeatureSet { features, labels: first.labels }, None, &services)?;
+    }
+    let mut optimiser = Sgd::new(method.parameters()?, &case.protocol()?)?;
+    services.watch(method.parameters()?.into_iter().map(|parameter| parameter.tensor));
+    let logits = no_grad(|| method.logits(&batches.at(0)?, &services).map_err(Error::from))?;
+    let _ = services.end_step();
+    let mut steps = Vec::with_capacity(case.trace.len());
+    for number in 0..case.trace.len() {
+        let batch = batches.at(number)?;
+        let rate = case.rate(batch.epoch);
+        let loss = step(&mut *method, &mut optimiser, rate, &batch, &services)?;
+        let reports = services.end_step().into_iter().filter_map(|(name, mut all)| Some((name, all.pop()?)));
+        let gradients = method.parameters()?.into_iter().map(|p| (p.name, p.tensor.grad()));
+        steps.push(Step {
+            rate,
+            loss,
+            reports: reports.collect(),
+            gradients: gradients.filter(|(_, g)| g.defined()).map(|(name, g)| (name, g.copy())).collect(),
+            state: copied(method.state()?),
+        });
+    }
+    Ok(Taken { logits, steps })
+}
+
+/// Tensors that later steps leave alone.
+fn copied(tensors: impl IntoIterator<Item = (String, Tensor)>) -> Named {
+    tensors.into_iter().map(|(name, tensor)| (name, tensor.copy())).collect()
+}
+
+/// Puts the parameters that a case starts from in place of the method's own.
+fn start(method: &mut dyn Method, subject: &dyn Subject, case: &Case, golden: &Tensors) -> Result<()> {
+    let mut state = method.state()?;
+    let prefix = case.tensor("init.");
+    let mut found = false;
+    for (name, tensor) in golden.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?, tensor))) {
+        let Some(own) = subject.parameter(name) else { continue };
+        let known: Vec<_> = state.iter().map(|(name, _)| name.clone()).collect();
+        let slot = state.iter_mut().find(|(name, _)| *name == own).ok_or_else(|| {
+            Error::new(format!("the method learns no `{own}`")).expected(format!("one of {}", known.join(", ")))
+        })?;
+        slot.1 = tensor.shallow_clone();
+        found = true;
+    }
+    if !found {
+        return Err(Error::new(format!("there are no tensors `{prefix}…` to start from")));
+    }
+    Ok(method.load_state(&state)?)
+}
+
+fn task(subject: &dyn Subject, class_names: Vec<String>, case: &Case, towers: &Pair) -> Result<Task> {
+    let spec = towers.text.spec();
+    Ok(Task {
+        class_names,
+        template: subject.template(case)?,
+        width: spec.width,
+        embed_dim: spec.embed_dim,
+        logit_scale: towers.logit_scale,
+        device: spec.device,
+        kind: spec.kind,
+        precision: "fp32".to_owned(),
+        epochs: case.epochs(),
+    })
+}
+
+/// The batches of a case, encoded by the image tower.
+struct Batches<'a> {
+    case: &'a Case,
+    towers: &'a Pair,
+    images: Tensor,
+    labels: Tensor,
+}
+
+impl<'a> Batches<'a> {
+    fn new(case: &'a Case, golden: &Tensors, towers: &'a Pair) -> Result<Self> {
+        let labels = golden.get(&case.tensor("labels")).or_else(|_| golden.get("labels"))?.to_kind(Kind::Int64);
+        let images = golden.get("images")?;
+        let steps = case.trace.len() as i64;
+        if images.size()[0] < steps || labels.size()[0] < steps {
+            return Err(Error::new(format!("case {} has {steps} steps", case.id)).expected("a batch for each of them"));
+        }
+        Ok(Self { case, towers, images, labels })
+    }
+
+    fn at(&self, step: usize) -> Result<Batch> {
+        let pixels = self.images.get(step as i64);
+        let (features, dense) = self.towers.image.encode_places(&pixels)?;
+        let traced = &self.case.trace[step];
+        Ok(Batch {
+            items: (0..pixels.size()[0] as u64).collect(),
+            labels: self.labels.get(step as i64),
+            features: Some(features),
+            dense: Some(dense),
+            pixels: Some(pixels),
+            epoch: traced.epoch,
+            epochs: self.case.epochs(),
+            step: step as u64,
+            steps: self.case.trace.len() as u64,
+        })
+    }
+}
