@@ -13,7 +13,7 @@ use nemesis_core::backbone::Backbone;
 use nemesis_core::engine::task;
 use nemesis_core::method::Batch;
 use nemesis_core::method::testing::ToyHost;
-use nemesis_core::train::{OptimiserKind, Precision, Recompute, ResolvedProtocol, Services, Sgd, step};
+use nemesis_core::train::{Optimiser, Precision, Recompute, ResolvedProtocol, Services, step};
 use serde_json::Map;
 use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
@@ -38,18 +38,7 @@ fn steps(criterion: &mut Criterion) {
     let names = class_names(if is_trial() { 3 } else { 100 });
     let classes = clip.class_prompts(&names, 16).expect("the names are short");
     let cancelled = AtomicBool::new(false);
-    let protocol = ResolvedProtocol {
-        name: "bench".to_owned(),
-        optimiser: OptimiserKind::Sgd,
-        learning_rate: 0.002,
-        momentum: 0.9,
-        weight_decay: 5e-4,
-        warmup_epochs: 0,
-        warmup_learning_rate: 1e-5,
-        batch_size: 32,
-        epochs: 1,
-        views: 1,
-    };
+    let protocol = ResolvedProtocol { momentum: 0.9, weight_decay: 5e-4, ..ResolvedProtocol::default() };
     let batch = Batch {
         items: (0..32).collect(),
         labels: Tensor::randint(names.len() as i64, [32], (Kind::Int64, Device::Cpu)),
@@ -69,7 +58,7 @@ fn steps(criterion: &mut Criterion) {
         let plugin = plugins.load(id).expect("all are there");
         let mut method = plugin.create(&task, &Map::new(), &services).expect("the defaults are good");
         let parameters = method.parameters().expect("a method has parameters");
-        let mut optimiser = Sgd::new(parameters, &protocol).expect("the options are the protocol's");
+        let mut optimiser = Optimiser::new(parameters, &protocol).expect("the options are the protocol's");
         group.bench_function(id, |b| {
             b.iter(|| {
                 let loss = step(&mut *method, &mut optimiser, 1e-6, &batch, &services);

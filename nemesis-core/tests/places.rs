@@ -8,8 +8,7 @@ use nemesis_core::dataset::Sample;
 use nemesis_core::image::read;
 use nemesis_core::method::{self, Batch, FeatureSet, Host, Method, Needs, Optimisation, Parameter, State};
 use nemesis_core::train::{
-    Features, OptimiserKind, Pictures, Recompute, ResolvedProtocol, Services, TestInputs, TrainingInputs, evaluate,
-    train,
+    Features, Pictures, Recompute, ResolvedProtocol, Services, TestInputs, TrainingInputs, evaluate, train,
 };
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -201,18 +200,8 @@ fn features_are_not_computed_where_nobody_asks_for_them() {
     let cancelled = AtomicBool::new(false);
     let services = Services::new(&clip, &prompts, 1, Recompute::Never, &cancelled);
     let pictures = Pictures::of_files(&clip, samples.iter().map(|sample| sample.path.clone()).collect());
-    let protocol = ResolvedProtocol {
-        name: "test".to_owned(),
-        optimiser: OptimiserKind::Sgd,
-        learning_rate: 0.1,
-        momentum: 0.0,
-        weight_decay: 0.0,
-        warmup_epochs: 0,
-        warmup_learning_rate: 0.0,
-        batch_size: 2,
-        epochs: 2,
-        views: 2,
-    };
+    let protocol =
+        ResolvedProtocol { learning_rate: 0.1, batch_size: 2, epochs: 2, views: 2, ..ResolvedProtocol::default() };
     let shown = RefCell::new(Vec::new());
     let seen = |epoch: u64, places: &[usize]| {
         shown.borrow_mut().push((epoch, places.to_vec()));

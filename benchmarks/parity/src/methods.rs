@@ -6,7 +6,7 @@ use super::schedule;
 use nemesis_core::backbone::Backbone;
 use nemesis_core::engine::clean_names;
 use nemesis_core::method::{Batch, Host, Method, Task};
-use nemesis_core::train::{OptimiserKind, Recompute, ResolvedProtocol, Services, Sgd, learning_rate, step};
+use nemesis_core::train::{self, Recompute, ResolvedProtocol, Services, learning_rate, step};
 use nemesis_core::{Error, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -108,7 +108,7 @@ fn path(case: &Case, golden: &Tensors, clip: &dyn Backbone, create: &mut Create<
     method.load_state(&vec![("ctx".to_owned(), context)])?;
 
     let protocol = case.protocol()?;
-    let mut optimiser = Sgd::new(method.parameters()?, &protocol)?;
+    let mut optimiser = train::Optimiser::new(method.parameters()?, &protocol)?;
     let batch = |step: u64| Batch {
         items: (0..labels.size()[1] as u64).collect(),
         labels: labels.get(step as i64),
@@ -187,7 +187,6 @@ impl Case {
         }
         Ok(ResolvedProtocol {
             name: "parity".to_owned(),
-            optimiser: OptimiserKind::Sgd,
             learning_rate: self.schedule.base_lr,
             momentum: *momentum,
             weight_decay: *weight_decay,
@@ -195,7 +194,7 @@ impl Case {
             warmup_learning_rate: self.schedule.warmup_lr,
             batch_size: 1,
             epochs: self.epochs,
-            views: 1,
+            ..ResolvedProtocol::default()
         })
     }
 

@@ -1,6 +1,6 @@
 //! What the reference says of its steps.
 
-use nemesis_core::train::{OptimiserKind, ResolvedProtocol};
+use nemesis_core::train::ResolvedProtocol;
 use nemesis_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -51,16 +51,10 @@ impl Inputs {
 
     pub(super) fn protocol(&self) -> ResolvedProtocol {
         ResolvedProtocol {
-            name: "reference".to_owned(),
-            optimiser: OptimiserKind::Sgd,
             learning_rate: self.lr,
             momentum: self.momentum,
             weight_decay: self.weight_decay,
-            warmup_epochs: 0,
-            warmup_learning_rate: self.lr,
-            batch_size: 1,
-            epochs: 1,
-            views: 1,
+            ..ResolvedProtocol::default()
         }
     }
 }

@@ -7,7 +7,7 @@ use nemesis_core::backbone::{Assumption, Backbone};
 use nemesis_core::method::Batch;
 use nemesis_core::plugin::Registry;
 use nemesis_core::pool::{PartKey, Pool, View};
-use nemesis_core::train::{Recompute, Services, Sgd, step};
+use nemesis_core::train::{Optimiser, Recompute, Services, step};
 use nemesis_parity::{Fixtures, task};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ pub(crate) fn steps(folder: &Path, how: &How, plugins: &Registry) -> Result<Step
     method.load_state(&vec![("ctx".to_owned(), tensors.get("ctx0")?)])?;
     let parameters = method.parameters()?;
     services.watch(parameters.iter().map(|parameter| parameter.tensor.shallow_clone()));
-    let mut optimiser = Sgd::new(parameters, &inputs.protocol())?;
+    let mut optimiser = Optimiser::new(parameters, &inputs.protocol())?;
 
     let [labels, images, given] = ["labels", "images", "image_features"].map(|name| tensors.get(name));
     let (labels, images, given) = (labels?, images?, given?);

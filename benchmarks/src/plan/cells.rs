@@ -158,7 +158,7 @@ impl<'a> Cells<'a> {
             }
         }
         self.remarks.extend(datasets::some_exhausted(*dataset, &train, shots).filter(|it| !self.remarks.contains(it)));
-        let resolved = self.protocol.resolve(dataset.name(), shots)?;
+        let resolved = self.protocol.resolve(dataset.name(), shots, count)?;
         let mut trainings = Vec::with_capacity(methods.len());
         let mut looked_at: BTreeMap<bool, String> = BTreeMap::new();
         for (method, column) in methods.iter().zip(self.columns) {
@@ -201,7 +201,7 @@ impl<'a> Cells<'a> {
                 cell: Cell::Training(training.clone()),
                 column: Some(column.label.clone()),
                 images: count * resolved.views,
-                steps: resolved.epochs * resolved.steps_per_epoch(count),
+                steps: resolved.total_steps(count),
             });
             trainings.push((training, column.label.clone()));
         }

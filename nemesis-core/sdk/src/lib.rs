@@ -21,6 +21,7 @@ pub mod norm;
 pub mod omega;
 mod options;
 pub mod prompt;
+mod protocol;
 pub mod random;
 pub mod templates;
 pub mod testing;
@@ -34,4 +35,7 @@ pub use needs::Needs;
 /// A hash over the sources of the crate that calls it, computed when that crate is compiled.
 pub use nemesis_macros::source_fingerprint;
 pub use options::{OptionSchema, OptionSet, OptionValue, parse_options};
+pub use protocol::{
+    Augmentation, AverageKind, Epochs, GroupPatch, OptimiserKind, ProtocolPatch, ScheduleKind, ScheduleUnit, WarmupKind,
+};
 pub use {serde, serde_json, tch};

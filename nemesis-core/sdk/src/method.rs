@@ -1,6 +1,6 @@
 //! The trait that a method implements, and the values that pass between it and the host.
 
-use crate::{Error, Host, Needs, OptionSchema, OptionSet, Result};
+use crate::{Error, Host, Needs, OptionSchema, OptionSet, ProtocolPatch, Result};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
@@ -23,6 +23,9 @@ pub struct Descriptor {
     pub optimisation: Optimisation,
     /// All options with their defaults.
     pub options: Vec<OptionSchema>,
+    /// The protocol that the method was published with, where it differs from the one that others are trained with.
+    #[serde(default, skip_serializing_if = "ProtocolPatch::is_empty")]
+    pub protocol: ProtocolPatch,
     /// A hash over the sources the plugin was built from, which is part of every cell's id.
     pub source: String,
 }
@@ -40,6 +43,7 @@ impl Descriptor {
             needs,
             optimisation,
             options: P::Options::schema(),
+            protocol: P::protocol(),
             source: source.to_owned(),
         }
     }
@@ -187,9 +191,10 @@ pub struct Parameter {
     pub tensor: Tensor,
     /// The group whose options it shares.
     pub group: String,
-    /// The optimiser by name; empty for the protocol's.
+    /// The optimiser by name (`sgd`, `adam` or `adamw`); empty for the protocol's.
     pub optimiser: String,
-    /// Factors and replacements for the protocol's optimiser options: `lr_scale`, `weight_decay`, `momentum`.
+    /// Factors and replacements for the protocol's optimiser options: `lr_scale`, `weight_decay`, and those of the
+    /// optimiser: `momentum` and `dampening`, or `beta1`, `beta2` and `eps`.
     pub options: std::collections::BTreeMap<String, f64>,
 }
 
@@ -303,6 +308,12 @@ pub trait Plugin: Method + Sized + 'static {
 
     /// What the method is.
     const ABOUT: About;
+
+    /// The protocol that the method was published with: only what differs from the protocol of the run, which gives
+    /// the rest. By default it is trained just like the others.
+    fn protocol() -> ProtocolPatch {
+        ProtocolPatch::default()
+    }
 
     /// Creates the method for a task.
     ///

@@ -40,7 +40,7 @@ impl Describe {
 }
 
 fn describe(Known { file, descriptor }: &Known) -> String {
-    let Descriptor { id, label, version, summary, paper, needs, optimisation, options, source } = descriptor;
+    let Descriptor { id, label, version, summary, paper, needs, optimisation, options, protocol, source } = descriptor;
     let inputs = [
         (needs.features, "image features"),
         (needs.dense, "dense image features"),
@@ -59,6 +59,12 @@ fn describe(Known { file, descriptor }: &Known) -> String {
     lines.push(format!("  learns  {learns}"));
     lines.push(format!("  file    {} (blake3 {})", file.path().display(), file.hash()));
     lines.push(format!("  source  {source}"));
+    if !protocol.is_empty() {
+        lines.push(format!("Published protocol, over that of a run; change it with --set {id}.protocol.KEY=VALUE:"));
+        if let Ok(serde_json::Value::Object(parts)) = serde_json::to_value(protocol) {
+            lines.extend(parts.iter().map(|(key, value)| format!("  {key} = {value}")));
+        }
+    }
     if options.is_empty() {
         lines.push("It has no options.".to_owned());
     } else {

@@ -1,5 +1,6 @@
 //! Training and evaluating a method on given features: protocol, schedule, optimiser, epoch loop, host services.
 
+mod averages;
 mod context;
 mod course;
 mod encoded;
@@ -16,9 +17,9 @@ mod training;
 pub use context::{Corruption, CorruptionKind, context_norms, corrupt};
 pub use evaluation::{Classified, Predictions, TestInputs, classify, evaluate, zero_shot_predictions};
 pub use features::{Features, encode_images};
-pub use optimiser::Sgd;
+pub use optimiser::Optimiser;
 pub use pictures::{Pictures, Seen};
-pub use protocol::{OptimiserKind, Precision, Protocol, ResolvedProtocol};
+pub use protocol::{Precision, Protocol, ResolvedProtocol};
 pub use schedule::learning_rate;
 pub use services::{Recompute, Services};
 pub use training::{EpochRecord, TrainingInputs, step, train};

@@ -1,5 +1,7 @@
-//! The learning rate by epoch: constant warm-up around a cosine.
+//! The learning rate by step: a warm-up, then a cosine, steps, or a constant.
 
+use super::protocol::ResolvedProtocol;
+use crate::method::{ScheduleKind, ScheduleUnit, WarmupKind};
 use std::f64::consts::PI;
 
 /// The learning rate of a zero-based `epoch`.
@@ -11,9 +13,50 @@ pub fn learning_rate(epoch: u64, base_rate: f64, epochs: u64, warmup_epochs: u64
     if epoch < warmup_epochs {
         return warmup_rate;
     }
-    let progress = (epoch - warmup_epochs) as f64 / epochs as f64;
+    cosine(epoch - warmup_epochs, epochs, base_rate, 0.0)
+}
+
+/// `CosineAnnealingLR`.
+fn cosine(count: u64, of: u64, base_rate: f64, minimum: f64) -> f64 {
+    let progress = count as f64 / of as f64;
     // `libm`, since the platform's cosine may differ in the last digit.
-    0.5 * base_rate * (1.0 + libm::cos(PI * progress))
+    minimum + 0.5 * (base_rate - minimum) * (1.0 + libm::cos(PI * progress))
+}
+
+impl ResolvedProtocol {
+    /// The learning rate of a zero-based `step`, where an epoch has `steps_per_epoch`.
+    ///
+    /// The warm-up comes first. Then the schedule's own count starts at zero, as Dassl's does, although a cosine's
+    /// length is that of the whole training.
+    pub fn learning_rate(&self, step: u64, steps_per_epoch: u64) -> f64 {
+        let steps_per_epoch = steps_per_epoch.max(1);
+        let (count, length) = match self.warmup_steps {
+            0 => (step / steps_per_epoch, self.warmup_epochs),
+            steps => (step, steps),
+        };
+        if count < length {
+            return match self.warmup {
+                WarmupKind::Linear if count > 0 => self.learning_rate * count as f64 / length as f64,
+                _ => self.warmup_learning_rate,
+            };
+        }
+        let warmed_up = if self.warmup_steps > 0 { self.warmup_steps } else { self.warmup_epochs * steps_per_epoch };
+        let (count, length) = match self.schedule_unit {
+            ScheduleUnit::Epoch => ((step - warmed_up) / steps_per_epoch, self.epochs),
+            ScheduleUnit::Step => (step - warmed_up, self.steps.unwrap_or(self.epochs * steps_per_epoch)),
+        };
+        match self.schedule {
+            ScheduleKind::Cosine => cosine(count, length, self.learning_rate, self.minimum_learning_rate),
+            ScheduleKind::Constant => self.learning_rate,
+            ScheduleKind::Step => {
+                let reductions = match self.step_size {
+                    Some(size) => count / size.max(1),
+                    None => self.milestones.iter().filter(|milestone| **milestone <= count).count() as u64,
+                };
+                self.learning_rate * libm::pow(self.gamma.unwrap_or(1.0), reductions as f64)
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -22,11 +65,21 @@ mod tests {
 
     #[test]
     fn the_published_schedule_of_fifty_epochs() {
+        let protocol = ResolvedProtocol {
+            learning_rate: 0.002,
+            epochs: 50,
+            warmup_epochs: 1,
+            warmup_learning_rate: 1e-5,
+            ..ResolvedProtocol::default()
+        };
         let rate = |epoch| learning_rate(epoch, 0.002, 50, 1, 1e-5);
         // As logged by the authors of CoOp, with two more digits.
         assert!((rate(0) - 1e-5).abs() < 1e-15);
         assert!((rate(1) - 0.002).abs() < 1e-15);
         assert!((rate(2) - 0.001_998_026_7).abs() < 1e-9);
         assert!((rate(49) - 7.8853e-6).abs() < 1e-9);
+        for step in 0..150 {
+            assert_eq!(protocol.learning_rate(step, 3).to_bits(), rate(step / 3).to_bits());
+        }
     }
 }

@@ -1,10 +1,10 @@
-//! The epoch loop: batches in a random order, the method's loss, gradients, SGD, a history by epoch.
+//! The epoch loop: batches in a random order, the method's loss, gradients, optimiser, a history by epoch.
 
+use super::averages::WeightAverage;
 use super::course::{Course, WAY_OUT, check_reported};
-use super::optimiser::Sgd;
+use super::optimiser::Optimiser;
 use super::pictures::Seen;
 use super::protocol::ResolvedProtocol;
-use super::schedule::learning_rate;
 use super::services::Services;
 use crate::method::{Batch, FeatureSet, Host, Method, Needs, Optimisation, random};
 use crate::{Error, Result};
@@ -43,7 +43,7 @@ impl std::fmt::Debug for TrainingInputs<'_> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EpochRecord {
-    /// The learning rate.
+    /// The learning rate of the first step.
     pub learning_rate: f64,
     /// The loss, averaged over steps.
     pub loss: f64,
@@ -89,23 +89,20 @@ pub fn train(
         ));
     }
     services.watch(parameters.iter().map(|parameter| parameter.tensor.shallow_clone()));
-    let optimiser = Sgd::new(parameters, protocol)?;
+    let optimiser = Optimiser::new(parameters, protocol)?;
     let mut optimiser = if services.is_mixed() { optimiser.scaled() } else { optimiser };
     let images = inputs.labels.len();
-    let steps_per_epoch = protocol.steps_per_epoch(images as u64);
+    let (steps_per_epoch, steps) = (protocol.steps_per_epoch(images as u64), protocol.total_steps(images as u64));
+    let mut average = WeightAverage::new(protocol);
     let mut history = Vec::with_capacity(protocol.epochs as usize);
     for epoch in 0..protocol.epochs {
-        let rate = learning_rate(
-            epoch,
-            protocol.learning_rate,
-            protocol.epochs,
-            protocol.warmup_epochs,
-            protocol.warmup_learning_rate,
-        );
+        let first = epoch * steps_per_epoch;
+        let in_epoch = steps_per_epoch.min(steps.saturating_sub(first));
         let features = inputs.needs.features_alone().then(|| (inputs.features)(epoch)).transpose()?;
         let order = random::permutation(images, |n| random::draws(inputs.seed, "order", epoch, n));
         let mut averages = Averages::default();
-        for (i, rows) in order.chunks(protocol.batch_size as usize).take(steps_per_epoch as usize).enumerate() {
+        for (i, rows) in order.chunks(protocol.batch_size as usize).take(in_epoch as usize).enumerate() {
+            let number = first + i as u64;
             let rows_on_device =
                 Tensor::from_slice(&rows.iter().map(|row| *row as i64).collect::<Vec<_>>()).to_device(inputs.device);
             let seen = if inputs.needs.images() { (inputs.seen)(epoch, rows)? } else { Seen::default() };
@@ -117,9 +114,10 @@ pub fn train(
                 pixels: seen.pixels,
                 epoch,
                 epochs: protocol.epochs,
-                step: epoch * steps_per_epoch + i as u64,
-                steps: protocol.epochs * steps_per_epoch,
+                step: number,
+                steps,
             };
+            let rate = protocol.learning_rate(number, steps_per_epoch);
             let loss = step(method, &mut optimiser, rate, &batch, services)?;
             averages.add("loss", &[loss]);
             for (name, values) in services.end_step() {
@@ -130,7 +128,13 @@ pub fn train(
                 }
             }
         }
-        history.push(averages.into_record(rate));
+        if let Some(average) = &mut average {
+            average.end_epoch(epoch, optimiser.parameters().map(|parameter| parameter.tensor));
+            if epoch + 1 == protocol.epochs {
+                average.replace(optimiser.parameters().map(|parameter| parameter.tensor));
+            }
+        }
+        history.push(averages.into_record(protocol.learning_rate(first, steps_per_epoch)));
         on_epoch(epoch + 1, method)?;
     }
     if optimiser.took_no_step() {
@@ -156,7 +160,7 @@ pub fn train(
 /// instead.
 pub fn step(
     method: &mut dyn Method,
-    optimiser: &mut Sgd,
+    optimiser: &mut Optimiser,
     rate: f64,
     batch: &Batch,
     services: &Services<'_>,

@@ -3,7 +3,7 @@
 use super::stage::Stage;
 use super::subject::{CLASSES, Finding, Step, Stop, Subject, close, ensure, failed, finite, skipped};
 use crate::method::{Batch, FeatureSet, Method};
-use crate::train::{OptimiserKind, Recompute, ResolvedProtocol, Seen, TrainingInputs, train};
+use crate::train::{Recompute, ResolvedProtocol, Seen, TrainingInputs, train};
 use std::collections::BTreeSet;
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -220,8 +220,6 @@ pub(super) fn training(subject: &Subject) -> Finding {
     let mut method = subject.method(&stage, 1)?;
     let protocol = ResolvedProtocol {
         name: "check".to_owned(),
-        optimiser: OptimiserKind::Sgd,
-        learning_rate: 0.01,
         momentum: 0.9,
         weight_decay: 5e-4,
         warmup_epochs: 1,
@@ -229,6 +227,7 @@ pub(super) fn training(subject: &Subject) -> Finding {
         batch_size: 4,
         epochs: 3,
         views: 3,
+        ..ResolvedProtocol::default()
     };
     let labels: Vec<u32> = (0..10).map(|image| image % CLASSES as u32).collect();
     let images = |epoch| stage.batch(labels.len(), epoch, needs);

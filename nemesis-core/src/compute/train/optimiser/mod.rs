@@ -1,44 +1,72 @@
-//! Stochastic gradient descent as `PyTorch` computes it, over the parameters of a method.
+//! The optimisers of `torch.optim` as `PyTorch` computes them, over the parameters of a method.
+
+mod adam;
+mod clipping;
+mod rounding;
+mod sgd;
 
 use super::course::{Course, Watched};
-use super::protocol::ResolvedProtocol;
+use super::protocol::{BETAS, EPS, ResolvedProtocol};
 use super::scaler::GradScaler;
-use crate::method::{Batch, Parameter};
+use crate::method::{Batch, GroupPatch, OptimiserKind, Parameter};
 use crate::{Error, Result};
+use adam::Adam;
+use sgd::Sgd;
 use std::collections::BTreeMap;
-use tch::{Kind, Tensor, no_grad};
+use tch::{Tensor, no_grad};
 
-/// SGD with momentum and weight decay (`torch/optim/sgd.py`): `g ← ∇ + wd·p`, `b ← m·b + g` (the first time `b ← g`),
-/// `p ← p − lr·b`.
+/// SGD, Adam or `AdamW` for each parameter, behind gradient clipping and, in mixed precision, a gradient scaler.
 #[derive(Debug)]
-pub struct Sgd {
+pub struct Optimiser {
     slots: Vec<Slot>,
+    /// The largest norm of all gradients together.
+    clip_norm: Option<f64>,
     scaler: Option<GradScaler>,
     /// What has happened so far, to explain a step that goes wrong.
     pub(super) course: Course,
 }
 
+/// A parameter with what moves it.
 #[derive(Debug)]
 struct Slot {
     name: String,
     parameter: Tensor,
-    velocity: Option<Tensor>,
     rate_scale: f64,
-    momentum: f64,
-    weight_decay: f64,
+    rule: Rule,
 }
 
-impl Sgd {
-    /// An optimiser of `parameters` with the protocol's numbers, unless a parameter's own options override them.
+/// An update rule with its numbers and what it remembers.
+#[derive(Debug)]
+enum Rule {
+    Sgd(Sgd),
+    Adam(Adam),
+}
+
+impl Optimiser {
+    /// An optimiser of `parameters` with the protocol's numbers, unless a parameter's own options, or the protocol's
+    /// settings for its group, override them.
     ///
     /// # Errors
     ///
-    /// When a parameter asks for another optimiser or has an option that SGD does not know.
+    /// When a parameter asks for an unknown optimiser or has an option that its optimiser does not know, or the
+    /// protocol has settings for a group that no parameter belongs to.
     pub fn new(parameters: Vec<Parameter>, protocol: &ResolvedProtocol) -> Result<Self> {
+        for group in protocol.groups.keys() {
+            if !parameters.iter().any(|parameter| parameter.group == *group) {
+                let known: std::collections::BTreeSet<&str> =
+                    parameters.iter().map(|parameter| parameter.group.as_str()).collect();
+                let known: Vec<&str> = known.into_iter().collect();
+                return Err(Error::new(format!(
+                    "the protocol has settings for the group `{group}`, which no parameter of the method belongs to"
+                ))
+                .about("groups")
+                .expected(format!("one of the method's groups: {}", known.join(", "))));
+            }
+        }
         let slots =
             parameters.into_iter().map(|parameter| Slot::new(parameter, protocol)).collect::<Result<Vec<_>>>()?;
         let course = Course::new(slots.iter().map(Slot::watched));
-        Ok(Self { slots, scaler: None, course })
+        Ok(Self { slots, clip_norm: protocol.clip_norm, scaler: None, course })
     }
 
     /// The parameters, for checks.
@@ -106,9 +134,12 @@ impl Sgd {
         }
     }
 
-    /// Moves every parameter that has a gradient.
+    /// Moves every parameter that has a gradient, once the gradients are clipped if the protocol says so.
     pub fn step(&mut self, learning_rate: f64) {
         no_grad(|| {
+            if let Some(norm) = self.clip_norm {
+                clipping::clip(self.slots.iter().map(|slot| slot.parameter.grad()), norm);
+            }
             for slot in &mut self.slots {
                 slot.step(learning_rate);
             }
@@ -118,35 +149,63 @@ impl Sgd {
 
 impl Slot {
     fn new(parameter: Parameter, protocol: &ResolvedProtocol) -> Result<Self> {
-        let name = parameter.name.clone();
-        if !parameter.optimiser.is_empty() && parameter.optimiser != "sgd" {
-            let asked = &parameter.optimiser;
-            return Err(Error::new(format!("the parameter `{name}` asks for the optimiser `{asked}`"))
-                .expected("`sgd`, or an empty string for the protocol's optimiser"));
-        }
-        if !parameter.tensor.requires_grad() {
+        let Parameter { name, tensor, group, optimiser, options } = parameter;
+        if !tensor.requires_grad() {
             return Err(Error::new(format!("the parameter `{name}` does not require a gradient")));
         }
-        let mut slot = Self {
-            name: parameter.name,
-            parameter: parameter.tensor,
-            velocity: None,
-            rate_scale: 1.0,
-            momentum: protocol.momentum,
-            weight_decay: protocol.weight_decay,
+        let of_group = protocol.groups.get(&group).cloned().unwrap_or_default();
+        let own = match optimiser.as_str() {
+            "" => protocol.optimiser,
+            "sgd" => OptimiserKind::Sgd,
+            "adam" => OptimiserKind::Adam,
+            "adamw" => OptimiserKind::AdamW,
+            _ => {
+                return Err(Error::new(format!("the parameter `{name}` asks for the optimiser `{optimiser}`"))
+                    .expected("`sgd`, `adam`, `adamw`, or an empty string for the protocol's optimiser"));
+            }
         };
-        for (option, value) in parameter.options {
-            match option.as_str() {
-                "lr_scale" => slot.rate_scale = value,
-                "momentum" => slot.momentum = value,
-                "weight_decay" => slot.weight_decay = value,
+        let GroupPatch { optimiser, lr_scale, weight_decay, momentum, betas, eps } = of_group;
+        let kind = optimiser.unwrap_or(own);
+        let mut rate_scale = 1.0;
+        let mut own_decay = protocol.weight_decay;
+        let mut sgd = Sgd::new(protocol.momentum, protocol.dampening, protocol.nesterov);
+        let mut adam = Adam::new(protocol.betas.unwrap_or(BETAS), protocol.eps.unwrap_or(EPS), protocol.amsgrad);
+        for (option, value) in options {
+            // What the group's optimiser does not know is a matter of the parameter's own.
+            match (own, option.as_str()) {
+                (_, "lr_scale") => rate_scale = value,
+                (_, "weight_decay") => own_decay = value,
+                (OptimiserKind::Sgd, "momentum") => sgd.momentum = value,
+                (OptimiserKind::Sgd, "dampening") => sgd.dampening = value,
+                (OptimiserKind::Adam | OptimiserKind::AdamW, "beta1") => adam.betas[0] = value,
+                (OptimiserKind::Adam | OptimiserKind::AdamW, "beta2") => adam.betas[1] = value,
+                (OptimiserKind::Adam | OptimiserKind::AdamW, "eps") => adam.eps = value,
                 _ => {
+                    let expected = match own {
+                        OptimiserKind::Sgd => "`lr_scale`, `weight_decay`, `momentum` or `dampening`",
+                        _ => "`lr_scale`, `weight_decay`, `beta1`, `beta2` or `eps`",
+                    };
                     return Err(Error::new(format!("the parameter `{name}` has the unknown option `{option}`"))
-                        .expected("`lr_scale`, `momentum` or `weight_decay`"));
+                        .expected(expected));
                 }
             }
         }
-        Ok(slot)
+        let weight_decay = weight_decay.unwrap_or(own_decay);
+        let rule = match kind {
+            OptimiserKind::Sgd => {
+                sgd.momentum = momentum.unwrap_or(sgd.momentum);
+                sgd.weight_decay = weight_decay;
+                Rule::Sgd(sgd)
+            }
+            OptimiserKind::Adam | OptimiserKind::AdamW => {
+                adam.betas = betas.unwrap_or(adam.betas);
+                adam.eps = eps.unwrap_or(adam.eps);
+                adam.weight_decay = weight_decay;
+                adam.is_decoupled = kind == OptimiserKind::AdamW;
+                Rule::Adam(adam)
+            }
+        };
+        Ok(Self { name, parameter: tensor, rate_scale: lr_scale.unwrap_or(rate_scale), rule })
     }
 
     fn watched(&self) -> Watched<'_> {
@@ -158,31 +217,18 @@ impl Slot {
         if !gradient.defined() {
             return;
         }
-        let gradient = plus(&gradient, &self.parameter, self.weight_decay);
-        let velocity = match &self.velocity {
-            Some(velocity) => velocity * self.momentum + gradient,
-            None => gradient,
-        };
-        self.parameter.copy_(&plus(&self.parameter, &velocity, -learning_rate * self.rate_scale));
-        self.velocity = Some(velocity);
-    }
-}
-
-/// `x + factor · y`, rounded once in half precision, as `torch.add` with `alpha` does. A product with a weight decay or
-/// a learning rate may be below the normal range of fp16.
-fn plus(x: &Tensor, y: &Tensor, factor: f64) -> Tensor {
-    match x.kind() {
-        kind @ (Kind::Half | Kind::BFloat16) => {
-            (x.to_kind(Kind::Float) + y.to_kind(Kind::Float) * factor).to_kind(kind)
+        let rate = learning_rate * self.rate_scale;
+        match &mut self.rule {
+            Rule::Sgd(rule) => rule.step(&mut self.parameter, &gradient, rate),
+            Rule::Adam(rule) => rule.step(&mut self.parameter, &gradient, rate),
         }
-        _ => x + y * factor,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::OptimiserKind;
+    use tch::Kind;
 
     /// The values are from `PyTorch` 2.11 on a CPU: `torch.optim.SGD([p], lr, momentum=0.9, weight_decay=131 / 2**18)`
     /// with a parameter of the type, whose `grad` is set, and whose rate is changed before each step. Decay and rates
@@ -206,14 +252,15 @@ mod tests {
         for (kind, (parameter, velocity)) in [(Kind::Half, half), (Kind::BFloat16, bfloat)] {
             let tensor = |values: [f64; 4]| Tensor::from_slice(&values).to_kind(kind).repeat([16]);
             let context = tensor([0.02, -0.3, 4.1, 0.1]).set_requires_grad(true);
-            let mut sgd = Sgd::new(vec![Parameter::new("ctx", context.shallow_clone())], &protocol()).unwrap();
+            let mut sgd = Optimiser::new(vec![Parameter::new("ctx", context.shallow_clone())], &protocol()).unwrap();
             for (rate, gradient) in steps {
                 sgd.zero_grad();
                 (&context * tensor(gradient)).sum(None::<Kind>).backward();
                 sgd.step(rate * 2.0_f64.powi(-16));
             }
             assert_eq!(context, tensor(parameter), "{kind:?}");
-            let found = sgd.slots[0].velocity.as_ref().unwrap();
+            let Rule::Sgd(rule) = &sgd.slots[0].rule else { panic!("the protocol says SGD") };
+            let found = rule.velocity.as_ref().unwrap();
             assert_eq!((found.kind(), found), (kind, &tensor(velocity)));
         }
     }
@@ -223,7 +270,8 @@ mod tests {
     fn scaled_steps_are_plain_ones_or_none() {
         let parameter = || Tensor::from_slice(&[0.5_f32, -2.0]).set_requires_grad(true);
         let [plain, mixed] = [parameter(), parameter()];
-        let sgd = |tensor: &Tensor| Sgd::new(vec![Parameter::new("ctx", tensor.shallow_clone())], &protocol()).unwrap();
+        let sgd =
+            |tensor: &Tensor| Optimiser::new(vec![Parameter::new("ctx", tensor.shallow_clone())], &protocol()).unwrap();
         let (mut one, mut two) = (sgd(&plain), sgd(&mixed).scaled());
         for slope in [1.0, f64::INFINITY, 3.0] {
             if slope.is_finite() {
@@ -241,16 +289,10 @@ mod tests {
 
     fn protocol() -> ResolvedProtocol {
         ResolvedProtocol {
-            name: "paper".to_owned(),
-            optimiser: OptimiserKind::Sgd,
             learning_rate: 0.002,
             momentum: 0.9,
             weight_decay: 131.0 * 2.0_f64.powi(-18),
-            warmup_epochs: 1,
-            warmup_learning_rate: 1e-5,
-            batch_size: 32,
-            epochs: 50,
-            views: 50,
+            ..ResolvedProtocol::default()
         }
     }
 }
