@@ -84,7 +84,7 @@ impl Plugin for Clap {
             head: Head::new(options.init, &task, host)?,
             constraint: options.constraint,
             multipliers: Multipliers::zeros(&task),
-            texts: ClassTexts::new(&task, options.templates, Average::OfFeatures),
+            texts: ClassTexts::new(&task, &options.templates, Average::OfFeatures),
             logit_scale: task.logit_scale,
             epoch: 0,
         })

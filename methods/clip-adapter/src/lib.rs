@@ -86,7 +86,7 @@ impl Plugin for ClipAdapter {
         if !(0.0..=1.0).contains(&options.ratio) {
             return Err(Error::option("ratio", format_args!("{} is not a number from 0 to 1", options.ratio)));
         }
-        let texts = ClassTexts::new(&task, options.templates, Average::OfUnits);
+        let texts = ClassTexts::new(&task, &options.templates, Average::OfUnits);
         let adapter = Bottleneck::new(&task, options.reduction, host)?;
         Ok(Self { adapter, texts, options, logit_scale: task.logit_scale })
     }
@@ -150,7 +150,7 @@ mod tests {
     /// What zero-shot CLIP says of the same batch.
     fn zero_shot() -> Tensor {
         let host = ToyHost::new(4);
-        let texts = ClassTexts::new(&host.task(), Templates::Single, Average::OfUnits);
+        let texts = ClassTexts::new(&host.task(), &Templates::Single, Average::OfUnits);
         scaled_cosines(&host.batch(8, 0).features.unwrap(), texts.features(&host).unwrap(), 10.0).unwrap()
     }
 

@@ -89,7 +89,7 @@ impl Plugin for LpPlusPlus {
             weight: zeros(&[classes, task.embed_dim]),
             bias: leaf(&linear(&[classes], task.embed_dim, "bias", host), &task),
             alpha: zeros(&[1, classes]),
-            texts: ClassTexts::new(&task, options.templates, Average::OfUnits),
+            texts: ClassTexts::new(&task, &options.templates, Average::OfUnits),
             options,
             validation: None,
         })

@@ -41,7 +41,7 @@ pub struct TaskRes {
 }
 
 /// The name of the residual in the authors' checkpoints.
-const RESIDUAL: &str = "prompt_learner.text_feature_residuals";
+const RESIDUAL: &str = "text_feature_residuals";
 
 impl Plugin for TaskRes {
     type Options = Options;
@@ -59,7 +59,7 @@ impl Plugin for TaskRes {
         let shape = [task.class_names.len() as i64, task.embed_dim];
         Ok(Self {
             residual: leaf(&Tensor::zeros(shape, (Kind::Float, Device::Cpu)), &task),
-            texts: ClassTexts::new(&task, options.templates, Average::OfFeatures),
+            texts: ClassTexts::new(&task, &options.templates, Average::OfFeatures),
             residual_scale: at_least_zero("residual_scale", options.residual_scale)?,
             logit_scale: task.logit_scale,
         })

@@ -53,7 +53,7 @@ macro_rules! cache_options {
                     search_scale: self.search_scale,
                     search_step: self.search_step,
                     logit_scale: self.logit_scale,
-                    templates: self.templates,
+                    templates: self.templates.clone(),
                 }
             }
         }
@@ -61,7 +61,7 @@ macro_rules! cache_options {
 }
 
 /// What [`cache_options`](crate::cache_options) declares.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CacheOptions {
     /// β and α where they are not searched.
     pub init: Balance,
@@ -113,7 +113,7 @@ impl Cache {
     pub fn new(task: &Task, options: &CacheOptions) -> Result<Self> {
         let grid = Grid::checked(options.search_scale, options.search_step)?;
         Ok(Self {
-            texts: ClassTexts::new(task, options.templates, Average::OfUnits),
+            texts: ClassTexts::new(task, &options.templates, Average::OfUnits),
             values: Tensor::zeros([0, task.class_names.len() as i64], (task.kind, task.device)),
             init: Balance {
                 beta: at_least_zero("init_beta", options.init.beta)?,

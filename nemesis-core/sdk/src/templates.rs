@@ -6,32 +6,40 @@
 
 use crate::prompt::unit;
 use crate::{Error, Host, OptionValue, Result, Task};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::cell::OnceCell;
 use tch::{Tensor, no_grad};
 
-/// Which templates the text features of a class are averaged over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Which templates the text features of a class are averaged over: a list by its name, or one of one's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Templates {
-    /// The data set's own hand-written template.
+    /// The data set's own hand-written template (`single`).
     #[default]
-    #[serde(rename = "single")]
     Single,
-    /// The seven that OpenAI chose for ImageNet.
-    #[serde(rename = "ensemble-7")]
+    /// The seven that OpenAI chose for ImageNet (`ensemble-7`).
     Seven,
-    /// The seven and the data set's own.
-    #[serde(rename = "ensemble-8")]
+    /// The seven and the data set's own (`ensemble-8`).
     SevenAndSingle,
-    /// All eighty for ImageNet.
-    #[serde(rename = "ensemble-80")]
+    /// All eighty for ImageNet (`ensemble-80`).
     Eighty,
+    /// These.
+    Own(Vec<String>),
 }
+
+/// The names of lists.
+const NAMES: [(&str, Templates); 4] = [
+    ("single", Templates::Single),
+    ("ensemble-7", Templates::Seven),
+    ("ensemble-8", Templates::SevenAndSingle),
+    ("ensemble-80", Templates::Eighty),
+];
 
 impl Templates {
     /// The templates, with `{}` in place of the class name; `single` is the data set's own.
-    pub fn list(self, single: &str) -> Vec<String> {
+    pub fn list(&self, single: &str) -> Vec<String> {
         let chosen: &[&str] = match self {
+            Self::Own(own) => return own.clone(),
             Self::Single => &[],
             Self::Seven | Self::SevenAndSingle => &SEVEN,
             Self::Eighty => &EIGHTY,
@@ -41,9 +49,42 @@ impl Templates {
     }
 }
 
+impl Serialize for Templates {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match NAMES.iter().find(|(_, known)| known == self) {
+            Some((name, _)) => serializer.serialize_str(name),
+            None => self.list("").serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Templates {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Name(String),
+            List(Vec<String>),
+        }
+
+        let wrong = |what: &str| D::Error::custom(format!("{what}, expected {}", Self::kind()));
+        match Written::deserialize(deserializer).map_err(|_| wrong("neither a name nor a list"))? {
+            Written::Name(name) => {
+                let known = NAMES.into_iter().find(|(known, _)| *known == name);
+                known.map(|(_, templates)| templates).ok_or_else(|| wrong(&format!("unknown templates `{name}`")))
+            }
+            Written::List(own) if own.is_empty() => Err(wrong("no template")),
+            Written::List(own) => match own.iter().find(|template| template.matches("{}").count() != 1) {
+                Some(template) => Err(wrong(&format!("a place for the class name is missing in `{template}`"))),
+                None => Ok(Self::Own(own)),
+            },
+        }
+    }
+}
+
 impl OptionValue for Templates {
     fn kind() -> String {
-        "`single`, `ensemble-7`, `ensemble-8` or `ensemble-80`".to_owned()
+        "`single`, `ensemble-7`, `ensemble-8`, `ensemble-80`, or a list of templates with one `{}` each".to_owned()
     }
 }
 
@@ -94,7 +135,7 @@ pub struct ClassTexts {
 
 impl ClassTexts {
     /// The texts of a task; nothing is encoded yet.
-    pub fn new(task: &Task, templates: Templates, average: Average) -> Self {
+    pub fn new(task: &Task, templates: &Templates, average: Average) -> Self {
         let templates = templates.list(&task.template);
         Self { class_names: task.class_names.clone(), templates, average, features: OnceCell::new() }
     }
@@ -232,6 +273,23 @@ mod tests {
     }
 
     #[test]
+    fn options_are_names_or_lists() {
+        let read = |value: serde_json::Value| serde_json::from_value::<Templates>(value);
+        for (name, templates) in NAMES {
+            assert_eq!(read(name.into()).unwrap(), templates);
+            assert_eq!(serde_json::to_value(&templates).unwrap(), name);
+        }
+        let own = serde_json::json!(["a {}", "the {}"]);
+        assert_eq!(read(own.clone()).unwrap(), Templates::Own(vec!["a {}".to_owned(), "the {}".to_owned()]));
+        assert_eq!(serde_json::to_value(read(own.clone()).unwrap()).unwrap(), own);
+        let message = |value| read(value).unwrap_err().to_string();
+        assert!(message("seven".into()).starts_with("unknown templates `seven`, expected `single`, `ensemble-7`"));
+        assert!(message(serde_json::json!(["a"])).starts_with("a place for the class name is missing in `a`"));
+        assert!(message(serde_json::json!([])).starts_with("no template"));
+        assert!(message(1.into()).starts_with("neither a name nor a list"));
+    }
+
+    #[test]
     fn averages_are_those_of_the_formulas_and_encoded_once() {
         let host = ToyHost::new(3);
         let task = host.task();
@@ -243,7 +301,7 @@ mod tests {
         let raw = Tensor::stack(&SEVEN.map(of), 0);
         let mean = |features: &Tensor| features.mean_dim(Some([0i64].as_slice()), false, Kind::Double);
         for (average, expected) in [(Average::OfFeatures, mean(&raw)), (Average::OfUnits, unit(&mean(&unit(&raw))))] {
-            let texts = ClassTexts::new(&task, Templates::Seven, average);
+            let texts = ClassTexts::new(&task, &Templates::Seven, average);
             assert!(texts.features(&host).unwrap().allclose(&expected, 1e-12, 1e-12, false), "{average:?}");
             let first = texts.features(&host).unwrap().data_ptr();
             assert_eq!(first, texts.features(&host).unwrap().data_ptr());

@@ -1,6 +1,7 @@
 //! A file of golden values, and its cases.
 
-use nemesis_core::train::{OptimiserKind, ResolvedProtocol, learning_rate};
+use nemesis_core::method::OptimiserKind;
+use nemesis_core::train::{ResolvedProtocol, learning_rate};
 use nemesis_core::{Error, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -56,15 +57,40 @@ pub(super) struct Traced {
     values: Map<String, Value>,
 }
 
+/// An optimiser of PyTorch's, with its options.
 #[derive(Debug, Deserialize)]
-struct Optimizer {
-    name: String,
+pub(super) struct Optimizer {
+    name: OptimiserKind,
     momentum: Option<f64>,
     weight_decay: f64,
     #[serde(default)]
     dampening: f64,
     #[serde(default)]
     nesterov: bool,
+    betas: Option<[f64; 2]>,
+    eps: Option<f64>,
+    #[serde(default)]
+    amsgrad: bool,
+}
+
+impl Optimizer {
+    /// A protocol that optimises by it.
+    pub(super) fn protocol(&self) -> ResolvedProtocol {
+        ResolvedProtocol {
+            name: "parity".to_owned(),
+            optimiser: self.name,
+            momentum: self.momentum.unwrap_or(0.0),
+            weight_decay: self.weight_decay,
+            dampening: self.dampening,
+            nesterov: self.nesterov,
+            betas: self.betas,
+            eps: self.eps,
+            amsgrad: self.amsgrad,
+            batch_size: 1,
+            views: 1,
+            ..ResolvedProtocol::default()
+        }
+    }
 }
 
 impl Case {
@@ -84,7 +110,9 @@ impl Case {
     /// When it has none of this name, or it is not a number.
     pub(super) fn number(&self, name: &str) -> Result<f64> {
         let value = self.setting(name)?;
-        value.as_f64().ok_or_else(|| Error::new(format!("`{name}` of case {} is {value}", self.id)).expected("a number"))
+        value
+            .as_f64()
+            .ok_or_else(|| Error::new(format!("`{name}` of case {} is {value}", self.id)).expected("a number"))
     }
 
     /// A setting that is text, if it is there and not null.
@@ -114,31 +142,14 @@ impl Case {
     }
 
     /// The protocol of its optimiser.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such optimiser.
-    pub(super) fn protocol(&self) -> Result<ResolvedProtocol> {
-        let Optimizer { name, momentum, weight_decay, dampening, nesterov } = &self.optimizer;
-        let (Some(momentum), "sgd") = (momentum, name.as_str()) else {
-            return Err(Error::new(format!("the optimiser `{name}` is not available")).expected("`sgd`"));
-        };
-        if *dampening != 0.0 || *nesterov {
-            return Err(Error::new(format!("SGD with dampening {dampening}, Nesterov {nesterov}"))
-                .expected("plain SGD with momentum"));
-        }
-        Ok(ResolvedProtocol {
-            name: "parity".to_owned(),
-            optimiser: OptimiserKind::Sgd,
+    pub(super) fn protocol(&self) -> ResolvedProtocol {
+        ResolvedProtocol {
             learning_rate: self.base_lr,
-            momentum: *momentum,
-            weight_decay: *weight_decay,
             warmup_epochs: 1,
             warmup_learning_rate: 1e-5,
-            batch_size: 1,
             epochs: self.epochs(),
-            views: 1,
-        })
+            ..self.optimizer.protocol()
+        }
     }
 }
 

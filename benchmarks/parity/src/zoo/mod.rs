@@ -10,11 +10,18 @@
 //! The rest is shared: the real plugin is created, starts from the given parameters, sees the given batches through our
 //! towers, and takes its steps with the project's optimiser and schedule.
 
+mod clap;
+mod clip_adapter;
 mod compare;
+mod features;
 mod file;
 mod kgcoop;
+mod linear_probe;
+mod lp_plus_plus;
 mod steps;
 mod subject;
+mod task_res;
+mod tip_adapter;
 mod towers;
 
 use subject::Subject;
@@ -30,7 +37,15 @@ use subject::stepwise;
 use towers::Towers;
 
 /// The methods that can be compared.
-const SUBJECTS: &[&dyn Subject] = &[&kgcoop::KgCoop];
+const SUBJECTS: &[&dyn Subject] = &[
+    &clap::Clap,
+    &clip_adapter::ClipAdapter,
+    &kgcoop::KgCoop,
+    &linear_probe::LinearProbe,
+    &lp_plus_plus::LpPlusPlus,
+    &task_res::TaskRes,
+    &tip_adapter::TipAdapter,
+];
 
 /// What every file says first.
 #[derive(Deserialize)]

@@ -7,7 +7,7 @@ use crate::fixtures::Tensors;
 use crate::methods::Create;
 use nemesis_core::backbone::Backbone;
 use nemesis_core::method::{Batch, FeatureSet, Method, Task};
-use nemesis_core::train::{Recompute, Services, Sgd, step};
+use nemesis_core::train::{Optimiser, Recompute, Services, step};
 use nemesis_core::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -67,7 +67,7 @@ pub(super) fn take(
         let features = first.features.as_ref().map(Tensor::shallow_clone).unwrap_or_default();
         method.prepare(&FeatureSet { features, labels: first.labels }, None, &services)?;
     }
-    let mut optimiser = Sgd::new(method.parameters()?, &case.protocol()?)?;
+    let mut optimiser = Optimiser::new(method.parameters()?, &case.protocol())?;
     services.watch(method.parameters()?.into_iter().map(|parameter| parameter.tensor));
     let logits = no_grad(|| method.logits(&batches.at(0)?, &services).map_err(Error::from))?;
     let _ = services.end_step();
