@@ -52,3 +52,4 @@ mod stopped;
 mod suites;
 mod synthetic;
 mod toy;
+mod zero_shot;

@@ -32,7 +32,8 @@ use nemesis_sdk::prompt::cross_entropy;
 use nemesis_sdk::tch::{Kind, Tensor, no_grad};
 use nemesis_sdk::templates::{Average, ClassTexts, Templates};
 use nemesis_sdk::{
-    About, Batch, Error, FeatureSet, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task,
+    About, Batch, Error, FeatureSet, Host, Method, Needs, Optimisation, OptimiserKind, Parameter, Plugin,
+    ProtocolPatch, Result, State, Task,
 };
 
 nemesis_sdk::options! {
@@ -60,6 +61,9 @@ pub struct Clap {
     epoch: u64,
 }
 
+/// How often the authors augment and encode each image.
+const VIEWS: u64 = 20;
+
 impl Plugin for Clap {
     type Options = Options;
 
@@ -68,9 +72,25 @@ impl Plugin for Clap {
         label: "CLAP",
         summary: "a linear probe that starts from the text features and is held near them, class by class",
         paper: Some("Silva-Rodríguez et al., A Closer Look at the Few-Shot Adaptation of Large VLMs, CVPR 2024"),
-        needs: Needs { views: 20, ..Needs::FEATURES },
+        needs: Needs { views: VIEWS, ..Needs::FEATURES },
         optimisation: Optimisation::Host,
     };
+
+    /// `configs/trainers/SGD_lr1e-1_B256_ep300.yaml`.
+    fn protocol() -> ProtocolPatch {
+        ProtocolPatch {
+            optimiser: Some(OptimiserKind::Sgd),
+            learning_rate: Some(0.1),
+            momentum: Some(0.9),
+            weight_decay: Some(0.0),
+            warmup_epochs: Some(1),
+            warmup_learning_rate: Some(1e-5),
+            batch_size: Some(256),
+            epochs: Some(300.into()),
+            views: Some(VIEWS),
+            ..ProtocolPatch::default()
+        }
+    }
 
     fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
         if options.constraint != Constraint::None && !options.init.has_prototypes() {

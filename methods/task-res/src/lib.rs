@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The authors use the data set's own template, and on ImageNet seven more (`templates: ensemble-8`); a `residual_scale`
-//! of 0.5, and of 1 on Flowers102. Three things of their code are left out. Its class names keep their underscores, ours
+//! of 0.5, and of 1 on Flowers102; a learning rate of 0.002, and of 0.0002 on ImageNet. Three things of their code are left out. Its class names keep their underscores, ours
 //! have spaces. It appends the data set's template to a list that a second model of the same process finds longer. Its
 //! "enhanced base" needs a text projection that they trained beforehand and offer for download.
 
@@ -19,7 +19,11 @@ use nemesis_sdk::norm::at_least_zero;
 use nemesis_sdk::prompt::{cross_entropy, scaled_cosines, unit};
 use nemesis_sdk::tch::{Device, Kind, Tensor};
 use nemesis_sdk::templates::{Average, ClassTexts, Templates};
-use nemesis_sdk::{About, Batch, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task};
+use nemesis_sdk::{
+    About, Batch, Epochs, Host, Method, Needs, Optimisation, OptimiserKind, Parameter, Plugin, ProtocolPatch, Result,
+    State, Task,
+};
+use std::collections::BTreeMap;
 
 nemesis_sdk::options! {
     /// The options of `TaskRes`, with the authors' defaults.
@@ -54,6 +58,20 @@ impl Plugin for TaskRes {
         needs: Needs::FEATURES,
         optimisation: Optimisation::Host,
     };
+
+    /// `configs/trainers/TaskRes/adam_lr2e-3_B256_ep100.yaml` and `…_ep200.yaml`, with Dassl's weight decay.
+    fn protocol() -> ProtocolPatch {
+        ProtocolPatch {
+            optimiser: Some(OptimiserKind::Adam),
+            learning_rate: Some(0.002),
+            weight_decay: Some(5e-4),
+            warmup_epochs: Some(1),
+            warmup_learning_rate: Some(1e-5),
+            batch_size: Some(256),
+            epochs: Some(Epochs(BTreeMap::from([(1, 100), (8, 200)]))),
+            ..ProtocolPatch::default()
+        }
+    }
 
     fn create(task: Task, options: Options, _host: &dyn Host) -> Result<Self> {
         let shape = [task.class_names.len() as i64, task.embed_dim];

@@ -21,9 +21,11 @@ use nemesis_sdk::learned::leaf;
 use nemesis_sdk::prompt::cross_entropy;
 use nemesis_sdk::tch::{Device, Kind, Tensor, no_grad};
 use nemesis_sdk::{
-    About, Batch, FeatureSet, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task,
+    About, Batch, FeatureSet, Host, Method, Needs, Optimisation, OptimiserKind, Parameter, Plugin, ProtocolPatch,
+    Result, ScheduleUnit, State, Task,
 };
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 nemesis_sdk::cache_options! {
     /// The options of Tip-Adapter-F, with the authors' defaults.
@@ -55,6 +57,23 @@ impl Plugin for TipAdapterF {
         needs: Needs { validation: true, views: 10, ..Needs::FEATURES },
         optimisation: Optimisation::Host,
     };
+
+    /// `run_tip_adapter_F` and the configurations beside it. EuroSAT has more epochs.
+    fn protocol() -> ProtocolPatch {
+        ProtocolPatch {
+            optimiser: Some(OptimiserKind::AdamW),
+            learning_rate: Some(0.001),
+            eps: Some(1e-4),
+            weight_decay: Some(0.01),
+            schedule_unit: Some(ScheduleUnit::Step),
+            warmup_epochs: Some(0),
+            batch_size: Some(256),
+            drop_last: Some(false),
+            epochs: Some(20.into()),
+            epochs_by_dataset: Some(BTreeMap::from([("eurosat".to_owned(), 100)])),
+            ..ProtocolPatch::default()
+        }
+    }
 
     fn create(task: Task, options: Options, _host: &dyn Host) -> Result<Self> {
         let cache = Cache::new(&task, &options.cache())?;

@@ -1,7 +1,7 @@
 //! `linear_probe`: `methods/linear_probe.py` of FereshteShakeri/FewShot-CLIP-Strong-Baseline.
 //!
 //! Only solutions that have converged are compared number by number: scikit-learn stops at a tolerance. What it leaves
-//! there has to be no better than our minimum, by its objective, and nearly as good.
+//! there has to be no better than our minimum, by its objective.
 
 use super::compare::VALUES;
 use super::features::{Checks, Given, Scene, learned, logits, replace, right, set};
@@ -91,6 +91,8 @@ fn coarse(case: &OwnCase, scene: &Scene, golden: &Tensors, create: &mut Create<'
         let loaded = method.and_then(|mut method| {
             replace(&mut *method, &[("coef", theirs[0].shallow_clone()), ("intercept", theirs[1].shallow_clone())])?;
             let said = logits(&mut *method, &val.features, &services)?;
+            let converged = json!({ "c": c, "tol": 1e-9, "max_iter": 10_000 });
+            let mut method = scene.create(create, "linear-probe", &converged, &services)?;
             method.fit(&train, &services)?;
             let ours = [learned(&*method, "coef")?, learned(&*method, "intercept")?];
             Ok(((right(&said, &val.labels)?, val.labels.size()[0]), ours))
@@ -98,8 +100,9 @@ fn coarse(case: &OwnCase, scene: &Scene, golden: &Tensors, create: &mut Create<'
         let count = loaded.as_ref().map(|(count, _)| *count).map_err(Clone::clone);
         checks.accuracy(&format!("C {c:e}, validation accuracy of their solution"), count, accuracy * 100.0);
         let theirs = objective(&theirs, &train, *c);
-        let ours = loaded.map(|(_, ours)| vec![objective(&ours, &train, *c)]);
-        checks.numbers(&format!("C {c:e}, objective"), 1e-3, ours, &[theirs]);
+        // Theirs stops early, and may be above the minimum by more than a tolerance, but never below it.
+        let ours = loaded.map(|(_, ours)| vec![objective(&ours, &train, *c).max(theirs)]);
+        checks.numbers(&format!("C {c:e}, objective not above theirs"), VALUES, ours, &[theirs]);
     }
     Ok(())
 }
