@@ -9,7 +9,7 @@ use nemesis_core::dataset::Registry;
 use nemesis_core::device;
 use nemesis_core::method::ClassPosition;
 use nemesis_core::record::{Cell, Store};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::time::{Duration, Instant};
 use tch::{Kind, Tensor, no_grad};
@@ -52,16 +52,16 @@ impl Estimate {
             .collect::<Result<_>>()?;
 
         let (mut seconds, mut disk, mut largest) = (0.0, 0, 0);
-        // Features are encoded once for all cells that share them.
-        let mut encoded = HashSet::new();
+        // Features are encoded once for all cells that share them; those with more epochs add views.
+        let mut encoded: HashMap<_, u64> = HashMap::new();
         for cell in plan.distinct_cells().filter(|cell| !store.contains(&cell.id)) {
             let sample = match cell.cell {
                 Cell::Training(_) => cell.sample(),
                 Cell::Evaluation(_) => None,
             };
-            if encoded.insert((cell.dataset().to_owned(), sample)) {
-                seconds += cell.images as f64 * image;
-            }
+            let known = encoded.entry((cell.dataset().to_owned(), sample)).or_default();
+            seconds += cell.images.saturating_sub(*known) as f64 * image;
+            *known = cell.images.max(*known);
             seconds += cell.steps as f64 * class * classes[cell.dataset()] as f64;
             largest = largest.max(cell.images);
             // A record takes some kilobytes, a packed prediction two bytes.

@@ -3,12 +3,15 @@
 use crate::settings::numbers;
 use crate::tables::TableKind;
 use crate::zero_shot::ZeroShot;
+use nemesis_core::method::ProtocolPatch;
 use nemesis_core::note::Note;
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result, error::suggest, yaml};
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 /// A suite: the data sets, methods, shots and seeds of one table.
@@ -59,6 +62,43 @@ pub struct MethodEntry {
     /// win over `options` and `options_by_dataset`.
     #[serde(default)]
     pub sweep: Map<String, Value>,
+    /// How the method is trained, over the run's protocol and what the method publishes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<EntryProtocol>,
+}
+
+/// What a suite's entry says of the protocol.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum EntryProtocol {
+    /// The protocol of this name or file, in place of the run's and of what the method publishes.
+    Named(String),
+    /// Some parts of it.
+    Parts(Box<ProtocolPatch>),
+}
+
+impl<'de> Deserialize<'de> for EntryProtocol {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct NameOrParts;
+
+        impl<'de> Visitor<'de> for NameOrParts {
+            type Value = EntryProtocol;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name or file of a protocol, or a mapping with parts of one, such as `batch_size`")
+            }
+
+            fn visit_str<E>(self, name: &str) -> std::result::Result<EntryProtocol, E> {
+                Ok(EntryProtocol::Named(name.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<EntryProtocol, A::Error> {
+                ProtocolPatch::deserialize(MapAccessDeserializer::new(map)).map(Box::new).map(EntryProtocol::Parts)
+            }
+        }
+
+        deserializer.deserialize_any(NameOrParts)
+    }
 }
 
 impl MethodEntry {
@@ -70,6 +110,7 @@ impl MethodEntry {
             options: Map::new(),
             options_by_dataset: BTreeMap::new(),
             sweep: Map::new(),
+            protocol: None,
         }
     }
 
@@ -179,6 +220,13 @@ pub fn load_protocol(name: &str) -> Result<Protocol> {
         .at(&source.file)
         .help("give it a name of its own: the name is shown in every table"));
     }
+    source.value.check_file().map_err(|error| {
+        let line = error.option().and_then(|key| line_of_key(&source.text, "", key));
+        match line {
+            Some(line) => error.at(&source.file).line(line),
+            None => error.at(&source.file),
+        }
+    })?;
     Ok(source.value)
 }
 

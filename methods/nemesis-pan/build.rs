@@ -1,6 +1,5 @@
-//! Makes the plugin export only its entry, and lets its tests find libtorch.
+//! Makes the plugin export only its entry.
 
 fn main() {
-    nemesis_build::link_libtorch();
     nemesis_build::export_entry_only();
 }

@@ -127,7 +127,7 @@ fn features_follow_the_size_and_normalisation_of_the_backbone() {
     let test = features.test(&backbone, folder.path(), &samples).unwrap();
     assert!(test.allclose(&wanted, 0.0, 1e-12, false), "{test}");
     // Random crops of one colour are that colour.
-    let training = features.training(&backbone, folder.path(), &samples, 1, 3).unwrap();
+    let training = features.training(&backbone, folder.path(), &samples, 1, Some(3)).unwrap();
     assert!(training.allclose(&wanted, 0.0, 1e-12, false), "{training}");
     let paths: Vec<_> = samples.iter().map(|sample| folder.path().join(&sample.path)).collect();
     assert_eq!(encode_images(&backbone, &paths).unwrap(), test);

@@ -243,7 +243,7 @@ fn batches_show_what_features_are_made_of() {
     let all = Needs { pixels: true, dense: true, ..Needs::FEATURES };
     let remembered = tempfile::tempdir().unwrap();
     let mut features = Features::new(clip.spec(), None, 1 << 20, Contents::open(remembered.path().join("contents")));
-    let pictures = features.pictures(folder, &samples, 7);
+    let pictures = features.pictures(folder, &samples, 7, true);
     let places = [3, 0, 4];
     let rows = Tensor::from_slice(&places.map(|place| place as i64));
     let close = |one: &Tensor, two: &Tensor| one.size() == two.size() && one.allclose(two, 1e-12, 1e-12, false);
@@ -253,7 +253,7 @@ fn batches_show_what_features_are_made_of() {
         let (pixels, dense) = (seen.pixels.unwrap(), seen.dense.unwrap());
         let (again, expected) = clip.encode_places(&pixels).unwrap();
         assert!(dense.equal(&expected) && seen.features.as_ref().unwrap().equal(&again));
-        let of_all = features.training(&clip, folder, &samples, 7, view).unwrap();
+        let of_all = features.training(&clip, folder, &samples, 7, Some(view)).unwrap();
         assert!(close(&again, &of_all.index_select(0, &rows)), "view {view} shows other images");
         views.push(pixels);
     }

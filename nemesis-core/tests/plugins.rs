@@ -190,7 +190,7 @@ fn patched(folder: &tempfile::TempDir, from: &str, to: &str) -> PathBuf {
 #[test]
 fn a_plugin_for_another_interface_or_libtorch_is_not_loaded() {
     let folder = tempfile::tempdir().unwrap();
-    for (from, to) in [("abi=1.0\n", "abi=9.0\n"), ("libtorch=2.11.0\n", "libtorch=2.12.0\n")] {
+    for (from, to) in [("abi=1.1\n", "abi=9.1\n"), ("libtorch=2.11.0\n", "libtorch=2.12.0\n")] {
         let path = patched(&folder, from, to);
         let refused = PluginFile::inspect(&path).unwrap().compatible().unwrap_err();
         assert_eq!(Plugin::load(&path).unwrap_err(), refused);

@@ -76,7 +76,7 @@ fn steps_by_shots_end_within_an_epoch() {
     assert_eq!(resolved.total_steps(100), 20);
     let all = patched(json!({ "steps_per_shot": 5 })).unwrap().resolve("dtd", u32::MAX, 100).unwrap_err();
     insta::assert_snapshot!(all, @r"
-    the protocol `paper` goes by steps per shot, and all images are no number of shots
+    the protocol `paper` counts steps per shot, and `--shots all` is not a number of shots
       help: give a number of `epochs` or `steps` instead
     ");
 }
@@ -118,6 +118,9 @@ fn overrides_hold_against_what_a_method_publishes() {
     let published = patch(json!({ "steps_per_shot": 500, "batch_size": 4, "views": 9 }));
     assert_eq!(mini.changeable(&published), patch(json!({ "batch_size": 4 })));
     assert_eq!(paper().changeable(&published), published);
+    let fixed = Protocol { overrides: vec!["optimiser".to_owned()], ..paper() };
+    let published = patch(json!({ "optimiser": "adam", "eps": 1e-3, "weight_decay": 0.1 }));
+    assert_eq!(fixed.changeable(&published), patch(json!({ "weight_decay": 0.1 })));
 }
 
 #[test]

@@ -92,6 +92,9 @@ fn print_methods(plan: &crate::plan::Plan) -> Result<()> {
                 say!("{:12} {options}{on}", column.label)?;
             }
         }
+        if !column.protocol.is_empty() {
+            say!("{:12} is trained otherwise: {}", "", column.protocol.join("; "))?;
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The cells of a plan: trainings and the evaluations behind them, with every option settled.
 
+use super::protocols::PREFIX;
 use super::seen::Seen;
 use super::test_set::TestSet;
 use super::{Column, PlannedCell, datasets};
@@ -23,7 +24,9 @@ use std::collections::BTreeMap;
 pub(super) struct Cells<'a> {
     settings: &'a Settings,
     plugins: &'a mut Plugins,
+    /// The run's, and that of each entry.
     protocol: &'a Protocol,
+    protocols: &'a [Protocol],
     entries: &'a [MethodEntry],
     columns: &'a [Column],
     /// What the cells see.
@@ -42,7 +45,7 @@ impl<'a> Cells<'a> {
     pub(super) fn new(
         settings: &'a Settings,
         plugins: &'a mut Plugins,
-        protocol: &'a Protocol,
+        (protocol, protocols): (&'a Protocol, &'a [Protocol]),
         entries: &'a [MethodEntry],
         columns: &'a [Column],
         seen: Seen<'a>,
@@ -51,6 +54,7 @@ impl<'a> Cells<'a> {
             settings,
             plugins,
             protocol,
+            protocols,
             entries,
             columns,
             seen,
@@ -67,8 +71,8 @@ impl<'a> Cells<'a> {
     }
 
     fn method_keys(&mut self, dataset: &str) -> Result<Vec<MethodKey>> {
-        let entries = self.entries;
-        entries.iter().map(|entry| self.method_key(entry, dataset)).collect()
+        let entries = self.entries.iter().zip(self.protocols);
+        entries.map(|(entry, protocol)| self.method_key(entry, protocol, dataset)).collect()
     }
 
     /// Adds the cells of a data set: for each few-shot sample all trainings, then their evaluations, one test set
@@ -158,10 +162,12 @@ impl<'a> Cells<'a> {
             }
         }
         self.remarks.extend(datasets::some_exhausted(*dataset, &train, shots).filter(|it| !self.remarks.contains(it)));
-        let resolved = self.protocol.resolve(dataset.name(), shots, count)?;
         let mut trainings = Vec::with_capacity(methods.len());
         let mut looked_at: BTreeMap<bool, String> = BTreeMap::new();
-        for (method, column) in methods.iter().zip(self.columns) {
+        for ((method, column), protocol) in methods.iter().zip(self.columns).zip(self.protocols) {
+            let resolved = protocol
+                .resolve(dataset.name(), shots, count)
+                .map_err(|error| error.context(format_args!("{}", column.label)))?;
             let validation = self.plugins.get(&method.id)?.descriptor.needs.validation;
             if validation && few_shot_lists::lacks_validation(*dataset, &sample) {
                 let what = format!(
@@ -209,6 +215,8 @@ impl<'a> Cells<'a> {
     }
 
     fn add_evaluation(&mut self, test: &TestSet<'_>, subject: Subject, column: Option<String>, variant: Variant) {
+        let of_training = subject.training().and_then(|training| training.protocol.get("name").cloned());
+        let name = of_training.unwrap_or_else(|| Value::from(self.protocol.name.as_str()));
         let evaluation = EvaluationCell {
             subject,
             dataset: test.dataset.name().to_owned(),
@@ -220,7 +228,7 @@ impl<'a> Cells<'a> {
             epoch: variant.epoch,
             backbone: self.backbone.clone(),
             // Nothing else of the protocol changes an evaluation but its precision, which has a field of its own.
-            protocol: Map::from_iter([("name".to_owned(), Value::from(self.protocol.name.as_str()))]),
+            protocol: Map::from_iter([("name".to_owned(), name)]),
             precision: self.protocol.precision.to_string(),
             engine: nemesis_core::FINGERPRINT.to_owned(),
         };
@@ -229,11 +237,11 @@ impl<'a> Cells<'a> {
     }
 
     /// A method's options from all sources: its own defaults ← protocol ← suite ← suite for the data set ← sweep ← `--set`.
-    fn method_key(&mut self, entry: &MethodEntry, dataset: &str) -> Result<MethodKey> {
+    fn method_key(&mut self, entry: &MethodEntry, protocol: &Protocol, dataset: &str) -> Result<MethodKey> {
         let descriptor = self.plugins.get(&entry.method)?.descriptor.clone();
         let known = |option: &str| descriptor.options.iter().any(|schema| schema.name == option);
         let mut given: Map<String, Value> =
-            self.protocol.method_options.iter().filter(|(option, _)| known(option)).map(clone_pair).collect();
+            protocol.method_options.iter().filter(|(option, _)| known(option)).map(clone_pair).collect();
         given.extend(entry.options.iter().map(clone_pair));
         given.extend(entry.options_by_dataset.get(dataset).into_iter().flatten().map(clone_pair));
         given.extend(entry.sweep.iter().map(clone_pair));
@@ -276,7 +284,7 @@ impl<'a> Cells<'a> {
 pub(super) fn overrides(settings: &Settings, method: &str) -> Map<String, Value> {
     let of_method = |(key, value): (&String, &Value)| {
         let (id, option) = key.split_once('.')?;
-        (id == method).then(|| (option.to_owned(), value.clone()))
+        (id == method && !option.starts_with(PREFIX)).then(|| (option.to_owned(), value.clone()))
     };
     settings.set.iter().filter_map(of_method).collect()
 }

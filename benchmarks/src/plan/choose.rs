@@ -174,6 +174,7 @@ pub(super) fn columns(settings: &Settings, entries: &[MethodEntry], plugins: &mu
                 "set": set,
             }),
             options: plugin.descriptor.options.iter().map(|option| option.name.clone()).collect(),
+            protocol: Vec::new(),
             source: plugin.descriptor.source.clone(),
         });
     }

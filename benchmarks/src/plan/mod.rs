@@ -4,6 +4,7 @@ mod cells;
 mod choose;
 mod datasets;
 mod left_out;
+mod protocols;
 mod question;
 mod saved;
 mod seen;
@@ -12,6 +13,7 @@ mod test_set;
 pub(crate) use choose::backbone;
 pub use choose::mini_root;
 pub use left_out::LeftOut;
+use question::numbers_of;
 pub use question::{Asked, Checkpoint, Split};
 pub use saved::{SavedCell, SavedColumn, SavedMethod, SavedPlan};
 pub use seen::Lists;
@@ -31,7 +33,7 @@ use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result};
 use seen::Seen;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::path::PathBuf;
 
@@ -97,8 +99,23 @@ pub struct Column {
     pub settings: Value,
     /// The names of all its options.
     pub options: Vec<String>,
+    /// In what its protocol differs from the run's, one phrase each.
+    pub protocol: Vec<String>,
     /// The fingerprint of the plugin's sources.
     pub source: String,
+}
+
+impl Column {
+    /// Takes down in what the method's own protocol differs from the run's.
+    fn trained_with(&mut self, own: &Protocol, run: &Protocol) {
+        self.protocol = own.differences(run);
+        let usual = numbers_of(run);
+        let differs: Map<String, Value> =
+            numbers_of(own).into_iter().filter(|(key, value)| usual.get(key) != Some(value)).collect();
+        if !differs.is_empty() {
+            self.settings["protocol"] = Value::Object(differs);
+        }
+    }
 }
 
 /// What makes a column one of a sweep.
@@ -199,14 +216,21 @@ impl Plan {
         protocol.precision = layer.precision.unwrap_or(protocol.precision);
         let mut warnings = settings.warnings.clone();
         let entries = choose::methods(settings, &mut plugins, &mut warnings)?;
-        let columns = choose::columns(settings, &entries, &mut plugins)?;
+        let mut columns = choose::columns(settings, &entries, &mut plugins)?;
         choose::refuse_stray_settings(settings, &entries)?;
         let names = choose::datasets(settings)?;
         let targets = choose::targets(settings, &names)?;
         let shots = settings.shots.clone();
         let seeds = settings.seeds.clone();
         let seen = Seen::new(Contents::open(settings.contents()), tell);
-        let mut cells = Cells::new(settings, &mut plugins, &protocol, &entries, &columns, seen);
+        let mut protocols = Vec::with_capacity(entries.len());
+        for (entry, column) in entries.iter().zip(&mut columns) {
+            let published = plugins.get(&entry.method)?.descriptor.protocol.clone();
+            let own = protocols::of_entry(settings, &protocol, entry, &published)?;
+            column.trained_with(&own, &protocol);
+            protocols.push(own);
+        }
+        let mut cells = Cells::new(settings, &mut plugins, (&protocol, &protocols), &entries, &columns, seen);
         cells.check_options(&names)?;
 
         let backbone = choose::backbone(settings)?;

@@ -115,11 +115,11 @@ impl Asked {
 }
 
 /// What of a protocol changes results, whatever the data set and shots.
-fn numbers_of(protocol: &Protocol) -> Map<String, Value> {
+pub(super) fn numbers_of(protocol: &Protocol) -> Map<String, Value> {
     let Ok(Value::Object(mut numbers)) = serde_json::to_value(protocol) else {
         unreachable!("a protocol is a struct with string keys")
     };
-    for key in ["deviations", "precision", "threads"] {
+    for key in ["deviations", "overrides", "precision", "threads"] {
         numbers.remove(key);
     }
     numbers

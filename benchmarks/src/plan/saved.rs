@@ -158,6 +158,11 @@ impl Plan {
         let precision = self.protocol.precision.note().to_owned();
         let file = self.backbone.1.file_name().unwrap_or_default().to_string_lossy();
         let assumed = self.checkpoint.note(&file);
+        let of_columns = self.methods.iter().filter(|column| !column.protocol.is_empty()).map(|column| Note {
+            text: format!("{} is trained otherwise: {}", column.label, column.protocol.join("; ")),
+            methods: vec![column.method.clone()],
+            ..Note::default()
+        });
         SavedPlan {
             title: self.title.clone(),
             table: self.table.clone(),
@@ -167,6 +172,7 @@ impl Plan {
                 .cloned()
                 .chain(self.lists().map(Note::from))
                 .chain(deviations)
+                .chain(of_columns)
                 .chain([precision.into()])
                 .chain(assumed.map(Note::from))
                 .chain(self.left_out_notes().into_iter().map(Note::from))

@@ -1,6 +1,6 @@
 //! The table that `docs/your-own-method.md` ends with is the one that its command prints.
 
-use crate::command::{library, nemesis, told};
+use crate::command::{nemesis, told};
 
 const PAGE: &str = include_str!("../../../docs/your-own-method.md");
 
@@ -14,9 +14,7 @@ fn the_row_of_the_example_is_the_one_on_its_page() {
     let arguments = between(PAGE, "$ cargo xtask reproduce ", "\n");
     assert!(arguments.contains("--methods"), "the page has no command");
     let folder = tempfile::tempdir().unwrap();
-    // There it is a crate in `methods/`, whose plugin is found; here it is the example that the page builds.
-    let plugin = library("nemesis_example_kg_coop");
-    let all: Vec<&str> = ["run", "--plugin", &plugin].into_iter().chain(arguments.split(' ')).collect();
+    let all: Vec<&str> = ["run"].into_iter().chain(arguments.split(' ')).collect();
     let output = nemesis(folder.path(), &all).output().unwrap();
     assert!(output.status.success(), "{}", told(&output));
     let table = String::from_utf8(output.stdout).unwrap();

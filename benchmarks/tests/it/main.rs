@@ -53,3 +53,4 @@ mod suites;
 mod synthetic;
 mod toy;
 mod zero_shot;
+mod zoo;

@@ -1,32 +1,63 @@
 //! Plugins that no Rust is in: the method in C++ passes the kit and runs, and what was built for others is refused.
 
 use crate::command::{nemesis, told};
+use nemesis_core::method::border::abi::ABI_VERSION;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 /// A file of this repository.
 fn source(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// Starts to compile the method in C++, from the sources in this folder if one is given.
+fn compile(folder: &Path, sources: Option<&str>) -> Child {
+    let mut build = Command::new(source("../nemesis-core/abi/example/build.sh"));
+    build.arg(folder).args(sources.map(source)).env("LIBTORCH", env!("NEMESIS_LIBTORCH_FOLDER"));
+    build.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// The names of all learned states, which are hashes of their bytes, and what was predicted.
+fn results(folder: &Path) -> BTreeSet<Vec<u8>> {
+    let files = ["states", "predictions"].map(|kind| fs::read_dir(folder.join("out").join(kind)).unwrap());
+    let [states, predictions] = files.map(|files| files.map(|file| file.unwrap().path()));
+    let names = states.map(|state| state.file_name().unwrap().as_encoded_bytes().to_vec());
+    names.chain(predictions.map(|file| fs::read(file).unwrap())).collect()
+}
+
+/// What it learns, and the table, are the same when it was built for version 1.0 of the interface, from the header of
+/// that version.
 #[test]
 fn the_method_in_cpp_passes_every_check_and_runs() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut build = Command::new(source("../nemesis-core/abi/example/build.sh"));
-    let output = build.arg(folder.path()).env("LIBTORCH", env!("NEMESIS_LIBTORCH_FOLDER")).output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
-
+    let [current, released] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let builds =
+        [compile(current.path(), None), compile(released.path(), Some("../nemesis-core/abi/tests/released/1.0"))];
+    for build in builds {
+        let output = build.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", told(&output));
+    }
     let plugin = format!("libnemesis_method_task_residual{}", std::env::consts::DLL_SUFFIX);
     let checks = super::plugin::untimed_checks();
-    let output = nemesis(folder.path(), &["plugin", "check", &plugin, "--only", &checks]).output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
+    let tables = [(current.path(), ABI_VERSION), (released.path(), "1.0")].map(|(folder, version)| {
+        let bytes = fs::read(folder.join(&plugin)).unwrap();
+        let line = format!("abi={version}\n");
+        assert!(bytes.windows(line.len()).any(|window| window == line.as_bytes()), "it is not for version {version}");
 
-    let arguments = ["run", "--plugin", &plugin, "--methods", "coop,task-residual"];
-    let cells = ["--datasets", "eurosat", "--shots", "1", "--seeds", "1"];
-    let output = nemesis(folder.path(), &[&arguments[..], &cells].concat()).output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
-    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap());
+        let output = nemesis(folder, &["plugin", "check", &plugin, "--only", &checks]).output().unwrap();
+        assert!(output.status.success(), "{}", told(&output));
+
+        let arguments = ["run", "--plugin", &plugin, "--methods", "coop,task-residual"];
+        let cells = ["--datasets", "eurosat", "--shots", "1", "--seeds", "1"];
+        let output = nemesis(folder, &[&arguments[..], &cells].concat()).output().unwrap();
+        assert!(output.status.success(), "{}", told(&output));
+        String::from_utf8(output.stdout).unwrap()
+    });
+    assert_eq!(tables[0], tables[1]);
+    assert!(results(current.path()).len() > 2);
+    assert_eq!(results(current.path()), results(released.path()));
+    insta::assert_snapshot!(tables[0]);
 }
 
 /// Builds `foreign.c` to the plugin of a method `foreign`.

@@ -1,20 +1,24 @@
 //! CoOp: learns the context vectors of a prompt with cross-entropy (Zhou et al., "Learning to Prompt for
 //! Vision-Language Models", IJCV 2022; `trainers/coop.py` of its code).
+//!
+//! With `norm_loss`, it takes the losses of Nemesis; `nemesis-pen` and `nemesis-pan` are `CoOp` with one of them.
 
-use nemesis_sdk::norm::report_context_norm;
-use nemesis_sdk::prompt::{PromptLearner, cross_entropy};
+use nemesis_sdk::norm::NormLoss;
+use nemesis_sdk::prompt::PromptLearner;
 use nemesis_sdk::tch::Tensor;
 use nemesis_sdk::{About, Batch, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task};
 
-nemesis_sdk::prompt_options! {
+nemesis_sdk::with_norm_loss! {
+    prompt_options;
     /// The options of `CoOp`, with the authors' defaults.
     pub struct Options {}
 }
 
-/// A context learned with cross-entropy only.
+/// A context learned with cross-entropy.
 #[derive(Debug)]
 pub struct CoOp {
     prompt: PromptLearner,
+    norm: Option<NormLoss>,
 }
 
 impl Plugin for CoOp {
@@ -30,7 +34,9 @@ impl Plugin for CoOp {
     };
 
     fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
-        Ok(Self { prompt: PromptLearner::new(&task, &options.prompt(), host)? })
+        let prompt = PromptLearner::new(&task, &options.prompt(), host)?;
+        let norm = NormLoss::new(options.norm_loss(), prompt.vectors(), &task)?;
+        Ok(Self { prompt, norm })
     }
 }
 
@@ -40,9 +46,7 @@ impl Method for CoOp {
     }
 
     fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
-        let logits = self.prompt.logits(batch.features()?, host)?;
-        report_context_norm(self.prompt.context(), host);
-        cross_entropy(&logits, &batch.labels, host)
+        self.prompt.loss(self.norm.as_ref(), batch, host)
     }
 
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {

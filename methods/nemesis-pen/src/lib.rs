@@ -2,9 +2,9 @@
 //! "Nemesis: Normalizing the Soft-prompt Vectors of Vision-Language Models", ICLR 2024; `trainers/coop_nemesis.py` of
 //! its code with `BETA` 1). The paper calls it PUN; the submitted version called it PEN.
 
-use nemesis_sdk::norm::{NormKind, at_least_zero, norm_loss, position_norms, report_context_norm};
+use nemesis_sdk::norm::{NormKind, NormLoss, NormLossKind, NormLossOptions};
 use nemesis_sdk::omega::Omega;
-use nemesis_sdk::prompt::{PromptLearner, cross_entropy};
+use nemesis_sdk::prompt::PromptLearner;
 use nemesis_sdk::tch::Tensor;
 use nemesis_sdk::{About, Batch, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task};
 
@@ -24,10 +24,7 @@ nemesis_sdk::prompt_options! {
 #[derive(Debug)]
 pub struct NemesisPen {
     prompt: PromptLearner,
-    /// The same coefficient for every position.
-    alpha: Tensor,
-    norm: NormKind,
-    omega: Omega,
+    norm: Option<NormLoss>,
 }
 
 impl Plugin for NemesisPen {
@@ -44,9 +41,15 @@ impl Plugin for NemesisPen {
 
     fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
         let prompt = PromptLearner::new(&task, &options.prompt(), host)?;
-        let alpha = at_least_zero("alpha", options.alpha)?;
-        let alpha = Tensor::full([prompt.vectors() as i64], alpha, (task.kind, task.device));
-        Ok(Self { prompt, alpha, norm: options.norm, omega: options.omega })
+        let norm = NormLossOptions {
+            kind: NormLossKind::Pen,
+            alpha: options.alpha,
+            norm: options.norm,
+            omega: options.omega,
+            ..NormLossOptions::default()
+        };
+        let norm = NormLoss::new(norm, prompt.vectors(), &task)?;
+        Ok(Self { prompt, norm })
     }
 }
 
@@ -56,14 +59,7 @@ impl Method for NemesisPen {
     }
 
     fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
-        let logits = self.prompt.logits(batch.features()?, host)?;
-        let cross_entropy = cross_entropy(&logits, &batch.labels, host)?;
-        let norm_loss = norm_loss(&self.alpha, &position_norms(self.prompt.context(), self.norm))?;
-        let omega = self.omega.weight(batch.epoch, batch.epochs);
-        host.report("norm_loss", &norm_loss);
-        host.report("omega", &Tensor::from(omega));
-        report_context_norm(self.prompt.context(), host);
-        Ok(cross_entropy + norm_loss * omega)
+        self.prompt.loss(self.norm.as_ref(), batch, host)
     }
 
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {

@@ -14,7 +14,7 @@
 #define NEMESIS_ABI_MAJOR 1
 
 // A host understands plugins of its own and of all lower minor versions.
-#define NEMESIS_ABI_MINOR 0
+#define NEMESIS_ABI_MINOR 1
 
 // The class name comes after all context vectors.
 #define NEMESIS_CLASS_POSITION_END 0
@@ -272,9 +272,154 @@ typedef struct {
     // Records a value of this step (a scalar or a small vector) under a name, for the training record.
     NemesisStatus (*report)(void *context, NemesisStr name, NemesisTensor value);
     // A table of an optional service by its name, a string that ends with a zero byte, or null if this host has
-    // none. Names end with the version of their table: `nemesis.images/1`.
+    // none, or not for this method. Names end with the version of their table. Since version 1.1 there is
+    // `nemesis.towers/1`, a `Towers`.
     const void *(*get_extension)(void *context, const char *name);
 } NemesisHost;
+
+// The sizes of the towers, for making parameters. Made by the host.
+typedef struct {
+    // The size of this struct in bytes.
+    size_t struct_size;
+    // Layers of the image tower; zero if it is a residual network, which takes no changes.
+    size_t image_layers;
+    // Width of a token in the image tower.
+    int64_t image_width;
+    // Width of the perceptron's hidden layer in the image tower.
+    int64_t image_hidden;
+    // Tokens of an image: the class token and one for each patch.
+    int64_t image_tokens;
+    // Layers of the text tower.
+    size_t text_layers;
+    // Width of a token in the text tower, which is that of a context vector.
+    int64_t text_width;
+    // Width of the perceptron's hidden layer in the text tower.
+    int64_t text_hidden;
+} NemesisTowerSizes;
+
+// Prompt tokens that a layer sees.
+//
+// In the image tower they are `[1 or images, tokens, width]`. At layer 0 they are appended behind the patches, after the
+// positional embedding was added and before `ln_pre`. At a later layer they take the place of the last tokens, as many
+// as layer 0 has appended. In the text tower they are `[copies, 1 or classes, tokens, width]`; before layer `layer`,
+// which is not 0, they take the place of rows `1..=tokens`, where the start token is row 0.
+typedef struct {
+    // The size of this struct in bytes.
+    size_t struct_size;
+    // The layer, counted from zero.
+    size_t layer;
+    // The tokens.
+    NemesisTensor tokens;
+} NemesisLayerPrompt;
+
+// Inverted dropout of single numbers. Masks are drawn by the host, a pure function of the cell's seed, `index` and the
+// name of the map.
+typedef struct {
+    // The size of this struct in bytes.
+    size_t struct_size;
+    // The probability that a number becomes zero.
+    double probability;
+    // Tells apart draws of the same map; the step, for example.
+    uint64_t index;
+    // The mask to use instead of a drawn one, `[sequences, tokens, from]`, already divided by the probability of
+    // keeping a number; null to draw it. Text then goes through the tower padded to the context length.
+    NemesisTensor mask;
+} NemesisDropout;
+
+// A low-rank delta on a linear map: `y = W x + b + scale * up(down(dropout(x)))`.
+typedef struct {
+    // The size of this struct in bytes.
+    size_t struct_size;
+    // The linear map, such as `image.0.q`.
+    NemesisStr name;
+    // `A`, `[rank, from]`.
+    NemesisTensor down;
+    // `B`, `[to, rank]`.
+    NemesisTensor up;
+    // The factor on the product.
+    double scale;
+    // Dropout on the delta's input, in training; null for none.
+    const NemesisDropout *dropout;
+} NemesisLowRank;
+
+// A weight of the frozen model in whose place another of the same shape is used.
+typedef struct {
+    // The size of this struct in bytes.
+    size_t struct_size;
+    // The weight, such as `image.0.ln_1.weight`.
+    NemesisStr name;
+    // The tensor.
+    NemesisTensor tensor;
+} NemesisReplacement;
+
+// What is different from the frozen model in one call. Made by the plugin; borrowed for one call.
+//
+// Its lists are arrays of pointers, so that the structs can grow. Tensors are of the task's type and device.
+typedef struct {
+    // The size of this struct in bytes.
+    size_t struct_size;
+    // Prompt tokens by layer, each layer at most once.
+    const NemesisLayerPrompt *const *prompts;
+    // How many there are.
+    size_t prompt_count;
+    // Low-rank deltas on linear maps, each map at most once.
+    const NemesisLowRank *const *low_rank;
+    // How many there are.
+    size_t low_rank_count;
+    // Weights that are replaced by trained copies, each at most once.
+    const NemesisReplacement *const *replaced;
+    // How many there are.
+    size_t replaced_count;
+} NemesisTowerChanges;
+
+// The frozen towers with changes of a method's own for one call: prompt tokens in any layer, and deltas on weights.
+//
+// The host's `get_extension` gives it under the name `nemesis.towers/1` to methods whose descriptor asks for `towers`,
+// and a null pointer to others. The table is static; its functions serve the call that handed over the `Host`, and
+// their first argument is the `context` of that `Host`. No function is null.
+//
+// Features are differentiable in every tensor of the changes if grad mode is on, but only through the host's
+// `backward` and `gradients`, as with `encode_contexts`.
+//
+// Weights are named `TOWER.LAYER.PART`, with the tower `image` or `text`, the layer counted from zero, and the part
+// `q`, `k`, `v`, `o`, `c_fc` or `c_proj` for linear maps, or `ln_1` or `ln_2` for layer normalisations. Outside of
+// layers there are `image.ln_pre`, `image.ln_post` and `text.ln_final`. A `Replacement` adds `.weight` or `.bias`.
+//
+// `Host`: crate::Host
+typedef struct {
+    // The size of this struct in bytes.
+    size_t struct_size;
+    // The sizes of the towers, valid until the call that handed over the host returns. Null if the host
+    // fails.
+    const NemesisTowerSizes *(*sizes)(void *context);
+    // Writes features `[images, embed_dim]`, not normalised, of pixels `[images, 3, side, side]` to `out`. If
+    // `patches` is not null, it writes those of patches there, `[images, patches, embed_dim]`, not normalised.
+    //
+    // Fails when a change does not fit the tower, or the image tower is a residual network.
+    NemesisStatus (*encode_images)(void *context,
+                                   NemesisTensor pixels,
+                                   const NemesisTowerChanges *changes,
+                                   NemesisTensor *out,
+                                   NemesisTensor *patches);
+    // Writes features `[copies, classes, embed_dim]`, not normalised, of the task's class names behind `contexts`
+    // `[copies, 1 or classes, context vectors, width]` to `out`. `position` is one of the `CLASS_POSITION_` constants.
+    //
+    // Fails when a change or the contexts do not fit the tower, or a prompt is too long.
+    NemesisStatus (*encode_contexts)(void *context,
+                                     NemesisTensor contexts,
+                                     uint32_t position,
+                                     const NemesisTowerChanges *changes,
+                                     NemesisTensor *out);
+    // Writes features `[prompts, embed_dim]`, not normalised, of `count` whole prompts to `out`. For a
+    // `LayerPrompt`, prompts are the classes of a single copy.
+    //
+    // Fails when a change does not fit the tower, or a prompt is too long.
+    NemesisStatus (*encode_strings)(void *context,
+                                    const NemesisStr *prompts,
+                                    size_t count,
+                                    const NemesisTowerChanges *changes,
+                                    NemesisTensor *out);
+} NemesisTowers;
 
 // The table of a method's functions, static in the plugin and shared by all its methods.
 //
@@ -351,7 +496,10 @@ typedef struct {
 } NemesisEntry;
 
 // Both numbers of the version as text, as in the section of a plugin's file.
-#define NEMESIS_ABI_VERSION "1.0"
+#define NEMESIS_ABI_VERSION "1.1"
+
+// The name by which the host's `get_extension` gives a NemesisTowers table.
+#define NEMESIS_TOWERS "nemesis.towers/1"
 
 // The one symbol that a plugin exports.
 #ifdef __cplusplus

@@ -68,6 +68,7 @@ pub struct Host {
     pub report: Option<unsafe extern "C" fn(context: *mut c_void, name: Str, value: Tensor) -> Status>,
 
     /// A table of an optional service by its name, a string that ends with a zero byte, or null if this host has
-    /// none. Names end with the version of their table: `nemesis.images/1`.
+    /// none, or not for this method. Names end with the version of their table. Since version 1.1 there is
+    /// `nemesis.towers/1`, a [`Towers`](crate::Towers).
     pub get_extension: Option<unsafe extern "C" fn(context: *mut c_void, name: *const c_char) -> *const c_void>,
 }

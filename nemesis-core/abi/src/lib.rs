@@ -35,6 +35,7 @@ mod entry;
 mod host;
 mod method;
 mod text;
+mod towers;
 
 pub use data::{Batch, FeatureSet, Parameter, ParameterSink, Task, TensorList, TensorSink};
 pub use entry::{Entry, EntryFn};
@@ -44,15 +45,16 @@ pub use text::{
     OwnedStr, STATUS_CANCELLED, STATUS_ERROR, STATUS_INVALID_OPTIONS, STATUS_OK, STATUS_PANIC, STATUS_UNSUPPORTED,
     Status, Str,
 };
+pub use towers::{Dropout, LayerPrompt, LowRank, Replacement, TOWERS, TowerChanges, TowerSizes, Towers};
 
 /// Plugins and hosts of different major versions do not understand each other.
 pub const ABI_MAJOR: u32 = 1;
 
 /// A host understands plugins of its own and of all lower minor versions.
-pub const ABI_MINOR: u32 = 0;
+pub const ABI_MINOR: u32 = 1;
 
 /// Both numbers as text, as in the section of a plugin's file.
-pub const ABI_VERSION: &str = "1.0";
+pub const ABI_VERSION: &str = "1.1";
 
 /// The name of the one symbol that a plugin exports, an [`EntryFn`].
 pub const ENTRY_SYMBOL: &str = "nemesis_plugin_entry_v1";

@@ -3,15 +3,17 @@
 use nemesis_abi::{ABI_MAJOR, ABI_MINOR, ABI_VERSION};
 
 /// Every version of the interface that was ever released, with the hash of its text. Never change an entry: add one.
-const RELEASED: &[(&str, &str)] = &[("1.0", "dd7ffa7bfe81dd976b42b6b297610b60")];
+const RELEASED: &[(&str, &str)] =
+    &[("1.0", "dd7ffa7bfe81dd976b42b6b297610b60"), ("1.1", "dba1827f61497c144295e1a5b142dc85")];
 
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     include_str!("../src/lib.rs"),
     include_str!("../src/text.rs"),
     include_str!("../src/data.rs"),
     include_str!("../src/host.rs"),
     include_str!("../src/method.rs"),
     include_str!("../src/entry.rs"),
+    include_str!("../src/towers.rs"),
 ];
 
 /// The interface as code alone: without comments and line breaks.
@@ -38,4 +40,31 @@ fn a_change_of_the_interface_is_a_new_version() {
 #[test]
 fn the_version_is_the_same_as_text() {
     assert_eq!(ABI_VERSION, format!("{ABI_MAJOR}.{ABI_MINOR}"));
+}
+
+/// The header of version 1.0, and what it has become.
+const HEADERS: [&str; 2] = [include_str!("released/1.0/nemesis.h"), include_str!("../include/nemesis.h")];
+
+/// The code of a header, without comments, and its types one by one.
+fn declarations(header: &str) -> Vec<String> {
+    let code = header.lines().map(str::trim).filter(|line| !line.starts_with("//") && !line.starts_with(['*', '/']));
+    let code = code.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
+    code.split("typedef ").skip(1).map(str::to_owned).collect()
+}
+
+/// A plugin of version 1.0 reads and makes the structs of its own header, so those of today must begin with them.
+#[test]
+fn structs_only_grew_at_their_ends_since_the_first_version() {
+    let [released, current] = HEADERS.map(declarations);
+    assert!(released.len() > 10);
+    for old in &released {
+        // The fields up to the end of the struct, which carries its name.
+        let Some((fields, name)) = old.rsplit_once('}') else {
+            assert!(current.contains(old), "{old}");
+            continue;
+        };
+        let name = name.split(';').next().unwrap_or_default().trim();
+        let now = current.iter().find(|new| new.contains(&format!("}} {name};")));
+        assert!(now.is_some_and(|new| new.starts_with(fields)), "{name} does not begin as it did in version 1.0");
+    }
 }

@@ -1,7 +1,7 @@
 //! `include/nemesis.h` is the interface in C, generated from the sources of this crate.
 
 use cbindgen::{Builder, Config, DocumentationStyle, ExportConfig, Language, Style};
-use nemesis_abi::{ABI_VERSION, ENTRY_SYMBOL};
+use nemesis_abi::{ABI_VERSION, ENTRY_SYMBOL, TOWERS};
 use std::path::Path;
 
 const PREAMBLE: &str = "\
@@ -13,7 +13,7 @@ const PREAMBLE: &str = "\
  */";
 
 /// Everything that the entry leads to, in the order of the sources.
-const TYPES: [&str; 11] = [
+const TYPES: [&str; 13] = [
     "Str",
     "OwnedStr",
     "Status",
@@ -24,6 +24,8 @@ const TYPES: [&str; 11] = [
     "TensorSink",
     "TensorList",
     "Host",
+    "Towers",
+    "TowerChanges",
     "Entry",
 ];
 
@@ -31,9 +33,12 @@ fn header() -> String {
     let trailer = format!(
         "// Both numbers of the version as text, as in the section of a plugin's file.\n\
          #define NEMESIS_ABI_VERSION \"{ABI_VERSION}\"\n\n\
+         // The name by which the host's `get_extension` gives a NemesisTowers table.\n\
+         #define NEMESIS_TOWERS \"{}\"\n\n\
          // The one symbol that a plugin exports.\n\
          #ifdef __cplusplus\nextern \"C\"\n#endif\n\
-         const NemesisEntry *{ENTRY_SYMBOL}(void);"
+         const NemesisEntry *{ENTRY_SYMBOL}(void);",
+        TOWERS.to_str().unwrap()
     );
     let config = Config {
         language: Language::C,

@@ -5,7 +5,8 @@ use crate::{Error, Result};
 use tch::{Kind, Tensor};
 
 /// One copy of the context for each of `positions`, with only that vector multiplied by `factor`: `[copies,
-/// vectors, width]` of a context `[vectors, width]`, `[copies, classes, vectors, width]` of class-specific ones.
+/// vectors, width]` of a context `[vectors, width]`, `[copies, classes, vectors, width]` of class-specific ones, and so
+/// on: whatever comes before the vectors, they are rescaled together.
 ///
 /// This is RESCALE (`trainers/coop_crt.py`), and what `inference_batch` in `trainers/coop_nemesis.py` tries out.
 ///
@@ -16,7 +17,7 @@ pub fn rescaled_copies(context: &Tensor, positions: &[usize], factor: f64) -> Re
     let chosen = chosen(context, positions)?;
     let scales = chosen.ones_like().to_kind(context.kind()).masked_fill(&chosen, factor);
     // `[copies, 1, vectors, 1]` for class-specific contexts.
-    let scales = if context.dim() == 3 { scales.unsqueeze(1) } else { scales };
+    let scales = (2..context.dim()).fold(scales, |scales, _| scales.unsqueeze(1));
     Ok(context.unsqueeze(0) * scales)
 }
 
@@ -67,6 +68,14 @@ mod tests {
         let copies = rescaled_copies(&context, &[0], 10.0).unwrap();
         assert_eq!(copies.size(), [1, 2, 2, 1]);
         assert_eq!(numbers(&copies), [10.0, 2.0, 30.0, 4.0]);
+    }
+
+    #[test]
+    fn class_specific_contexts_of_several_prompts_are_rescaled_in_all_of_them() {
+        let context = Tensor::from_slice(&[1.0, 2.0, 3.0, 4.0]).view([1, 2, 2, 1]);
+        let copies = rescaled_copies(&context, &[1], 10.0).unwrap();
+        assert_eq!(copies.size(), [1, 1, 2, 2, 1]);
+        assert_eq!(numbers(&copies), [1.0, 20.0, 3.0, 40.0]);
     }
 
     #[test]

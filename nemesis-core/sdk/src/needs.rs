@@ -39,6 +39,10 @@ impl Needs {
     pub const FEATURES: Self =
         Self { pixels: false, features: true, dense: false, validation: false, towers: false, views: 1 };
 
+    /// Pixels and the towers to put them through, which is what methods that learn inside of the encoders need.
+    pub const TOWERS: Self =
+        Self { pixels: true, features: false, dense: false, validation: false, towers: true, views: 1 };
+
     /// Whether global features are needed without dense ones. Otherwise one pass through the tower gives both.
     pub fn features_alone(self) -> bool {
         self.features && !self.dense

@@ -1,8 +1,9 @@
 //! The prompt learner of CoOp: context vectors before, around or after each class name (Zhou et al., "Learning to
 //! Prompt for Vision-Language Models", IJCV 2022; `trainers/coop.py` of its code).
 
+use crate::norm::{NormLoss, report_context_norm};
 use crate::random::normals;
-use crate::{ClassPosition, Error, Host, Parameter, Result, State, Task};
+use crate::{Batch, ClassPosition, Error, Host, Parameter, Result, State, Task};
 use tch::{Kind, Reduction, Tensor, no_grad};
 
 /// The initial value and the shape of a prompt learner's context.
@@ -20,18 +21,28 @@ pub struct PromptOptions {
 
 /// [Options](crate::options) that begin with those of a prompt learner: `n_ctx`, `ctx_init`, `csc`, `class_position`.
 ///
-/// The struct has a function `prompt` that returns them as [`PromptOptions`].
+/// The struct has a function `prompt` that returns them as [`PromptOptions`]. Contexts are those of `CoOp` unless the
+/// declaration begins with what they start from: `from n_ctx 4, ctx_init "a photo of a";`.
 #[macro_export]
 macro_rules! prompt_options {
     ($(#[$attribute:meta])* $visibility:vis struct $Options:ident { $($fields:tt)* }) => {
+        $crate::prompt_options! {
+            from n_ctx 16, ctx_init "";
+            $(#[$attribute])* $visibility struct $Options { $($fields)* }
+        }
+    };
+    (
+        from n_ctx $n_ctx:literal, ctx_init $ctx_init:literal;
+        $(#[$attribute:meta])* $visibility:vis struct $Options:ident { $($fields:tt)* }
+    ) => {
         $crate::options! {
             $(#[$attribute])*
             $visibility struct $Options {
                 /// Number of context vectors; with `ctx_init`, the number of tokens in that text.
-                pub n_ctx: usize = 16,
+                pub n_ctx: usize = $n_ctx,
                 /// Text whose token embeddings initialise the context, such as "a photo of a"; without it, the context
                 /// is drawn from a normal distribution with standard deviation 0.02.
-                pub ctx_init: String = String::new(),
+                pub ctx_init: String = ::std::string::ToString::to_string($ctx_init),
                 /// Whether each class has its own context.
                 pub csc: bool = false,
                 /// Where the class name goes among the context vectors.
@@ -58,6 +69,8 @@ macro_rules! prompt_options {
 #[derive(Debug)]
 pub struct PromptLearner {
     context: Tensor,
+    /// Vectors `[vectors, width]` between the context and the class name that are not learned.
+    fixed: Option<Tensor>,
     class_position: ClassPosition,
     logit_scale: f64,
     /// The context of the last evaluation and its text features, reused until the context changes.
@@ -68,7 +81,7 @@ pub struct PromptLearner {
 pub const CONTEXT: &str = "ctx";
 
 /// The standard deviation of random context vectors (`nn.init.normal_(ctx_vectors, std=0.02)`).
-const DEVIATION: f64 = 0.02;
+pub const CONTEXT_DEVIATION: f64 = 0.02;
 
 impl PromptLearner {
     /// Creates a context: random, or the token embeddings of a text, in which case class-specific contexts all start
@@ -88,15 +101,33 @@ impl PromptLearner {
             let embedded = host.embed_text(text.trim())?;
             if options.csc { embedded.unsqueeze(0).repeat([classes, 1, 1]) } else { embedded }
         };
+        Self::starting_from(task, &context, options.class_position)
+    }
+
+    /// A context that starts from given vectors, `[vectors, width]` or `[classes, vectors, width]`.
+    ///
+    /// # Errors
+    ///
+    /// When there are no vectors.
+    pub fn starting_from(task: &Task, context: &Tensor, class_position: ClassPosition) -> Result<Self> {
         if context.numel() == 0 {
             return Err(Error::option("n_ctx", "there must be at least one context vector"));
         }
         Ok(Self {
             context: crate::learned::leaf(&context, task),
-            class_position: options.class_position,
+            fixed: None,
+            class_position,
             logit_scale: task.logit_scale,
             evaluated: None,
         })
+    }
+
+    /// The same context with vectors `[vectors, width]` behind it that are not learned: words that stay before the class
+    /// name, which must come last.
+    #[must_use]
+    pub fn followed_by(self, fixed: &Tensor) -> Self {
+        let fixed = fixed.detach().to_device(self.context.device()).to_kind(self.context.kind());
+        Self { fixed: (fixed.numel() > 0).then_some(fixed), ..self }
     }
 
     /// The context, a leaf: `[vectors, width]`, or `[classes, vectors, width]` if it is class-specific.
@@ -113,6 +144,24 @@ impl PromptLearner {
     /// The context as a parameter that the protocol's optimiser trains.
     pub fn parameter(&self) -> Parameter {
         Parameter::new(CONTEXT, self.context.shallow_clone())
+    }
+
+    /// The loss of `CoOp`: the cross-entropy of a batch, plus the norm loss if there is one. Also reports
+    /// `context_norm`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::logits`].
+    pub fn loss(&self, norm: Option<&NormLoss>, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+        let features = batch.features()?;
+        let logits = self.logits(features, host)?;
+        let cross_entropy = cross_entropy(&logits, &batch.labels, host)?;
+        let Some(norm) = norm else {
+            report_context_norm(&self.context, host);
+            return Ok(cross_entropy);
+        };
+        let logits_of = |contexts: &Tensor| self.logits_of(contexts, features, host);
+        Ok(cross_entropy + norm.loss(&self.context, batch, &logits, host, &logits_of)?)
     }
 
     /// Logits `[images, classes]` of image features `[images, embed_dim]`, differentiable in the context: the
@@ -192,6 +241,13 @@ impl PromptLearner {
     /// Text features `[copies, classes, embed_dim]` of length one.
     fn text_features_of(&self, contexts: &Tensor, host: &dyn Host) -> Result<Tensor> {
         let contexts = if contexts.dim() == 3 { contexts.unsqueeze(1) } else { contexts.shallow_clone() };
+        let contexts = match (&self.fixed, &contexts.size()[..]) {
+            (Some(fixed), [copies, sets, _, width]) => {
+                let fixed = fixed.expand([*copies, *sets, fixed.size()[0], *width], false);
+                Tensor::f_cat(&[contexts, fixed], 2)?
+            }
+            _ => contexts,
+        };
         Ok(unit(&host.encode_contexts(&contexts, self.class_position)?))
     }
 }
@@ -217,6 +273,21 @@ pub fn scaled_cosines(features: &Tensor, text: &Tensor, scale: f64) -> Result<Te
     Ok(unit(features).f_matmul(&text.transpose(-2, -1))? * scale)
 }
 
+/// Unit features `[classes, embed_dim]` of hand-written prompts, without gradient: those of a frozen teacher. An empty
+/// `template` stands for the data set's own.
+///
+/// # Errors
+///
+/// When the template lacks `{}`; the message names the option `template`. When a prompt is too long.
+pub fn hand_written(task: &Task, template: &str, host: &dyn Host) -> Result<Tensor> {
+    let template = if template.is_empty() { &task.template } else { template };
+    if !template.contains("{}") {
+        return Err(Error::option("template", format_args!("`{template}` has no `{{}}` for the class name")));
+    }
+    let prompts: Vec<_> = task.class_names.iter().map(|name| template.replace("{}", name)).collect();
+    Ok(no_grad(|| host.encode_strings(&prompts).map(|features| unit(&features)))?.detach())
+}
+
 /// Vectors divided by their 2-norm.
 pub fn unit(vectors: &Tensor) -> Tensor {
     vectors / vectors.norm_scalaropt_dim(2.0, [-1i64].as_slice(), true)
@@ -225,7 +296,7 @@ pub fn unit(vectors: &Tensor) -> Tensor {
 fn random_context(shape: &[i64], host: &dyn Host) -> Tensor {
     let count = shape.iter().product::<i64>() as usize;
     let draws = normals(count, |bits| host.random("context", 0, bits));
-    (Tensor::from_slice(&draws) * DEVIATION).view(shape).to_kind(Kind::Double)
+    (Tensor::from_slice(&draws) * CONTEXT_DEVIATION).view(shape).to_kind(Kind::Double)
 }
 
 #[cfg(test)]
@@ -299,6 +370,28 @@ mod tests {
             let mut data = learner.context().data();
             let _ = data.g_mul_scalar_(3.0);
         }
+    }
+
+    #[test]
+    fn fixed_vectors_count_like_learned_ones_that_stay() {
+        let host = ToyHost::new(4);
+        let options = PromptOptions { class_position: ClassPosition::End, ..options(false) };
+        let whole = PromptLearner::new(&host.task(), &options, &host).unwrap();
+        let (learned, fixed) = (whole.context().narrow(0, 0, 2), whole.context().narrow(0, 2, 1));
+        let learner = PromptLearner::starting_from(&host.task(), &learned, ClassPosition::End).unwrap();
+        let learner = learner.followed_by(&fixed);
+        assert_eq!(learner.text_features(&host).unwrap(), whole.text_features(&host).unwrap());
+        assert_eq!(learner.state()[0].1.size(), [2, 6]);
+    }
+
+    #[test]
+    fn a_hand_written_prompt_needs_a_place_for_the_class_name() {
+        let host = ToyHost::new(3);
+        let features = |template| hand_written(&host.task(), template, &host);
+        assert_eq!(features("").unwrap(), features("a photo of a {}.").unwrap());
+        assert_eq!(features("").unwrap().size(), [3, 5]);
+        let error = features("a photo").unwrap_err();
+        assert_eq!(error.to_string(), "option `template`: `a photo` has no `{}` for the class name");
     }
 
     #[test]

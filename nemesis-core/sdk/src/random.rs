@@ -28,6 +28,17 @@ pub fn draws(seed: u64, purpose: &str, index: u64, count: usize) -> Vec<u64> {
     blocks.take(count).collect()
 }
 
+/// How many numbers a block of [`words`] has.
+pub const WORDS_IN_BLOCK: usize = 4;
+
+/// Numbers of 32 uniform bits: the stream of [`draws`], each number of which is two of these, from a block on. Blocks
+/// repeat after 2^32.
+pub fn words(seed: u64, purpose: &str, index: u64, first_block: u64) -> impl Iterator<Item = u32> + use<> {
+    let purpose = fnv1a(purpose.as_bytes());
+    let (key, index) = (split(seed), split(index));
+    (first_block..).flat_map(move |block| philox4x32_10([split(block)[0], purpose, index[0], index[1]], key))
+}
+
 /// The index of a draw that belongs to an item of an epoch, such as an image's crop.
 pub const fn item_index(epoch: u32, item: u32) -> u64 {
     join(item, epoch)
@@ -144,6 +155,15 @@ mod tests {
         assert_eq!(draws(7, "order", 5, 4), stream[..4]);
         for other in [draws(8, "order", 5, 9), draws(7, "crop", 5, 9), draws(7, "order", 6, 9)] {
             assert!(stream.iter().all(|draw| !other.contains(draw)));
+        }
+    }
+
+    #[test]
+    fn words_are_the_halves_of_draws_from_any_block_on() {
+        let halves: Vec<u32> = draws(7, "order", 5, 12).into_iter().flat_map(split).collect();
+        for block in 0..3 {
+            let words: Vec<u32> = words(7, "order", 5, block).take(12).collect();
+            assert_eq!(words, halves[WORDS_IN_BLOCK * block as usize..][..12]);
         }
     }
 

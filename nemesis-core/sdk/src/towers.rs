@@ -15,6 +15,72 @@
 //! `c_fc` or `c_proj` for linear maps, or `ln_1` or `ln_2` for layer normalisations. Outside of layers there are
 //! `image.ln_pre`, `image.ln_post` and `text.ln_final`. A [`Replacement`] adds `.weight` or `.bias`:
 //! `image.0.ln_1.weight`, `text.3.q.bias`.
+//!
+//! # An example
+//!
+//! ```
+//! use nemesis_sdk::prompt::{cross_entropy, unit};
+//! use nemesis_sdk::tch::Tensor;
+//! use nemesis_sdk::towers::{self, Changes, LayerPrompt, LowRank};
+//! use nemesis_sdk::{Batch, ClassPosition, Host, Result};
+//!
+//! struct BothTowers {
+//!     context: Tensor,
+//!     image_prompt: Tensor,
+//!     text_prompt: Tensor,
+//!     down: Tensor,
+//!     up: Tensor,
+//!     logit_scale: f64,
+//! }
+//!
+//! /// Cross-entropy with what is learned in both towers: a context before the class names, prompt tokens for the first
+//! /// layer of the image tower and the second of the text tower, and a low-rank delta on the queries of a layer.
+//! fn loss(method: &BothTowers, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+//!     let towers = towers::of(host)?;
+//!     let prompt = |layer, tokens: Tensor| vec![LayerPrompt { layer, tokens }];
+//!     let delta = LowRank {
+//!         name: "image.0.q".to_owned(),
+//!         down: method.down.shallow_clone(), // [rank, image width]
+//!         up: method.up.shallow_clone(),     // [image width, rank]
+//!         scale: 1.0,
+//!         dropout: None,
+//!     };
+//!     let changes = Changes {
+//!         prompts: prompt(0, method.image_prompt.unsqueeze(0)), // [1 or images, tokens, image width]
+//!         low_rank: vec![delta],
+//!         ..Changes::default()
+//!     };
+//!     let images = towers.encode_images(batch.pixels()?, &changes, false)?.global;
+//!
+//!     let text_prompt = method.text_prompt.unsqueeze(0).unsqueeze(0); // [copies, 1 or classes, tokens, width]
+//!     let changes = Changes { prompts: prompt(1, text_prompt), ..Changes::default() };
+//!     let contexts = method.context.unsqueeze(0).unsqueeze(0); // [copies, 1 or classes, vectors, width]
+//!     let text = towers.encode_contexts(&contexts, ClassPosition::End, &changes)?.squeeze_dim(0);
+//!
+//!     let logits = unit(&images).f_matmul(&unit(&text).tr())? * method.logit_scale;
+//!     cross_entropy(&logits, &batch.labels, host)
+//! }
+//! # use nemesis_sdk::testing::ToyHost;
+//! # let host = ToyHost::new(4);
+//! # let (task, sizes) = (host.task(), towers::of(&host)?.sizes());
+//! # let leaf = |shape: [i64; 2]| {
+//! #     let numbers = Tensor::arange(shape[0] * shape[1], (task.kind, task.device));
+//! #     numbers.sin().view(shape).set_requires_grad(true)
+//! # };
+//! # let method = BothTowers {
+//! #     context: leaf([3, task.width]),
+//! #     image_prompt: leaf([2, sizes.image_width]),
+//! #     text_prompt: leaf([2, sizes.text_width]),
+//! #     down: leaf([1, sizes.image_width]),
+//! #     up: leaf([sizes.image_width, 1]),
+//! #     logit_scale: task.logit_scale,
+//! # };
+//! # host.backward(&loss(&method, &host.batch(8, 0), &host)?)?;
+//! # for learned in [&method.context, &method.image_prompt, &method.text_prompt, &method.down, &method.up] {
+//! #     assert!(f64::try_from(learned.grad().abs().max())? > 0.0);
+//! # }
+//! # Ok::<(), nemesis_sdk::Error>(())
+//! ```
 
 use crate::{ClassPosition, Error, Host, Result};
 use tch::Tensor;
@@ -47,6 +113,9 @@ pub struct Changes {
     pub low_rank: Vec<LowRank>,
     /// Weights that are replaced by trained copies, each at most once.
     pub replaced: Vec<Replacement>,
+    /// What follows a class name in [`Towers::encode_contexts`], in place of a full stop: `, a type of pet.` Whole prompts
+    /// have no class name, so nothing may be given for them.
+    pub ending: Option<String>,
 }
 
 /// Prompt tokens that a layer sees.

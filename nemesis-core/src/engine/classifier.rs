@@ -54,14 +54,16 @@ impl Classifier<'_> {
         let never_cancelled = AtomicBool::new(false);
         let (key, names, needs) = (self.method, &self.class_names, plugin.descriptor().needs);
         let prompts = backbone.class_prompts(names, 0)?;
-        let services = Services::new(backbone, &prompts, self.seed, self.recompute, &never_cancelled);
+        let services =
+            Services::new(backbone, &prompts, self.seed, self.recompute, &never_cancelled).with_towers(needs);
         let task = task(backbone.spec(), names.clone(), self.template, 0, self.precision);
         let mut method = plugin.create(&task, &key.options, &services)?;
         if let Some(learned_for) = self.learned_for.as_ref().filter(|learned_for| *learned_for != names) {
             refuse_other_classes(&self.state, learned_for, names, |names| {
                 let prompts = backbone.class_prompts(names, 0)?;
                 let task = Task { class_names: names.to_vec(), ..task.clone() };
-                let services = Services::new(backbone, &prompts, self.seed, self.recompute, &never_cancelled);
+                let services =
+                    Services::new(backbone, &prompts, self.seed, self.recompute, &never_cancelled).with_towers(needs);
                 Ok(plugin.create(&task, &key.options, &services)?.state()?)
             })?;
         }

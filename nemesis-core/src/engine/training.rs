@@ -38,7 +38,7 @@ impl Engine {
         let prompts = self.backbone.class_prompts(&names, 0)?;
         let (backbone, mixed) = (&*self.backbone, self.mixed.as_deref());
         let services = Services::new(backbone, &prompts, cell.seed, self.recompute, &self.cancelled);
-        let services = services.with_mixed(mixed);
+        let services = services.with_mixed(mixed).with_towers(needs);
         let task = task(self.backbone.spec(), names.clone(), dataset.template(), protocol.epochs, self.setup.precision);
         let mut method = plugin.create(&task, &cell.method.options, &services)?;
 
@@ -52,14 +52,14 @@ impl Engine {
                 labels: labels.to_device(backbone.spec().device),
             })
         };
-        let pictures = features.pictures(folder, &sample, cell.seed);
+        let pictures = features.pictures(folder, &sample, cell.seed, protocol.view(0).is_some());
         let trains = mixed.unwrap_or(backbone);
-        let mut of_epoch = |epoch: u64| features.training(trains, folder, &sample, cell.seed, epoch % protocol.views);
+        let mut of_epoch = |epoch: u64| features.training(trains, folder, &sample, cell.seed, protocol.view(epoch));
         let labels = labels(&sample);
         let mut inputs = TrainingInputs {
             needs,
             features: &mut of_epoch,
-            seen: &|epoch, places| pictures.see(trains, needs, epoch % protocol.views, places),
+            seen: &|epoch, places| pictures.see(trains, needs, protocol.view(epoch).unwrap_or(0), places),
             labels: &labels,
             validation,
             seed: cell.seed,

@@ -175,7 +175,7 @@ mod tests {
         let refused = |from, to| parse(from, to).unwrap().compatible().unwrap_err();
         insta::assert_snapshot!(refused("abi=1.0", "abi=2.0"), @r"
         the plugin `coop` was made for version 2.0 of the plugin interface
-          expected: version 1.0, which this nemesis uses
+          expected: version 1.1, which this nemesis uses
           help: rebuild the plugin with the SDK of this nemesis, or use the nemesis it was built for
         ");
         insta::assert_snapshot!(refused("2.11.0", "2.13.0"), @r"
@@ -191,8 +191,11 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_minor_version_and_nonsense_are_refused() {
-        for abi in ["1.1", "0.9", "1", "x.y", "1.0.0"] {
+    fn an_older_minor_version_fits_but_a_newer_one_and_nonsense_are_refused() {
+        for minor in 0..=abi::ABI_MINOR {
+            assert_eq!(parse("abi=1.0", &format!("abi=1.{minor}")).unwrap().compatible(), Ok(()));
+        }
+        for abi in ["1.2", "0.9", "1", "x.y", "1.0.0"] {
             assert!(parse("abi=1.0", &format!("abi={abi}")).unwrap().compatible().is_err(), "{abi}");
         }
     }

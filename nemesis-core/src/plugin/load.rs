@@ -104,8 +104,8 @@ impl Plugin {
         // SAFETY: the function belongs to the table, its arguments outlive the call, and after OK the instance is ours.
         unsafe {
             let call = |host| result(create(host, task.as_ptr(), borrowed(&options), &raw mut instance));
-            no_grad(|| with_table(host, call))?;
-            Ok(LoadedMethod::new(instance, self.table))
+            no_grad(|| with_table(host, self.descriptor.needs, call))?;
+            Ok(LoadedMethod::new(instance, self.table, self.descriptor.needs))
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::method::border::{
     BorrowedBatch, BorrowedFeatures, abi, adopt, borrow, borrowed, catch, copy, required, result, sized, slice, status,
     text, written,
 };
-use crate::method::{Batch, Error, ErrorKind, FeatureSet, Host, Method, Parameter, Result, State};
+use crate::method::{Batch, Error, ErrorKind, FeatureSet, Host, Method, Needs, Parameter, Result, State};
 use std::ffi::c_void;
 use std::ptr;
 use tch::{Tensor, no_grad, with_grad};
@@ -14,16 +14,17 @@ use tch::{Tensor, no_grad, with_grad};
 pub(super) struct LoadedMethod {
     instance: *mut c_void,
     table: &'static abi::MethodTable,
+    needs: Needs,
 }
 
 impl LoadedMethod {
-    /// Wraps what a plugin's `create` wrote.
+    /// Wraps what the `create` of a plugin with these needs wrote.
     ///
     /// # Safety
     ///
     /// `instance` belongs to `table`, and to nobody else.
-    pub(super) unsafe fn new(instance: *mut c_void, table: &'static abi::MethodTable) -> Self {
-        Self { instance, table }
+    pub(super) unsafe fn new(instance: *mut c_void, table: &'static abi::MethodTable, needs: Needs) -> Self {
+        Self { instance, table, needs }
     }
 
     /// The loss, in whatever grad mode holds.
@@ -31,7 +32,7 @@ impl LoadedMethod {
         let loss = required(self.table.loss, "loss")?;
         let batch = BorrowedBatch::new(batch);
         // SAFETY: see below.
-        with_table(host, |host| written(|out| unsafe { loss(self.instance, batch.as_ptr(), host, out) }))
+        with_table(host, self.needs, |host| written(|out| unsafe { loss(self.instance, batch.as_ptr(), host, out) }))
     }
 
     /// The logits, in whatever grad mode holds.
@@ -39,7 +40,7 @@ impl LoadedMethod {
         let logits = required(self.table.logits, "logits")?;
         let batch = BorrowedBatch::new(batch);
         // SAFETY: see below.
-        with_table(host, |host| written(|out| unsafe { logits(self.instance, batch.as_ptr(), host, out) }))
+        with_table(host, self.needs, |host| written(|out| unsafe { logits(self.instance, batch.as_ptr(), host, out) }))
     }
 }
 
@@ -109,7 +110,7 @@ impl Method for LoadedMethod {
         let val = val.as_ref().map_or(ptr::null(), BorrowedFeatures::as_ptr);
         // SAFETY: see above.
         let call = |host| unsafe { result(prepare(self.instance, train.as_ptr(), val, host)) };
-        no_grad(|| with_table(host, call))
+        no_grad(|| with_table(host, self.needs, call))
     }
 
     fn fit(&mut self, train: &FeatureSet, host: &dyn Host) -> Result<()> {
@@ -119,7 +120,7 @@ impl Method for LoadedMethod {
         let train = BorrowedFeatures::new(train);
         // SAFETY: see above.
         let call = |host| unsafe { result(fit(self.instance, train.as_ptr(), host)) };
-        with_grad(|| with_table(host, call))
+        with_grad(|| with_table(host, self.needs, call))
     }
 
     fn compute_gradients(&mut self, batch: &Batch, host: &dyn Host) -> Result<Option<Tensor>> {
@@ -133,7 +134,7 @@ impl Method for LoadedMethod {
                 Ok(adopt(out))
             }
         };
-        with_grad(|| with_table(host, call))
+        with_grad(|| with_table(host, self.needs, call))
     }
 }
 

@@ -12,6 +12,7 @@ mod library;
 mod load;
 mod method;
 mod services;
+mod towers;
 
 pub use file::{Metadata, PluginFile};
 pub use find::{Candidate, Registry};

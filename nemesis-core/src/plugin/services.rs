@@ -1,18 +1,29 @@
 //! The host's services as a C table, for the length of a call.
 
+use super::towers;
 use crate::method::border::{abi, catch, class_position, copy, release, slice, status, text};
-use crate::method::{Error, Host, LogLevel, Result};
-use std::ffi::{c_char, c_void};
+use crate::method::{Error, Host, LogLevel, Needs, Result};
+use std::cell::OnceCell;
+use std::ffi::{CStr, c_char, c_void};
+use std::ptr;
 use tch::Tensor;
 
-/// Runs `body` with a table over `host`. The table and all it points to are valid only during this call; the other side
-/// must not keep any of it.
-pub(super) fn with_table<T>(host: &dyn Host, body: impl FnOnce(*const abi::Host) -> T) -> T {
-    // A reference to a trait object is two pointers wide; the context is a pointer to it.
-    let context: *const &dyn Host = &raw const host;
+/// What the context of a table leads to.
+pub(super) struct Context<'a> {
+    pub(super) host: &'a dyn Host,
+    /// What the method asks for: it gets no other service.
+    needs: Needs,
+    /// The sizes of the towers, once they were asked for.
+    pub(super) sizes: OnceCell<abi::TowerSizes>,
+}
+
+/// Runs `body` with a table over `host` for a method with these needs. The table and all it points to are valid only
+/// during this call; the other side must not keep any of it.
+pub(super) fn with_table<T>(host: &dyn Host, needs: Needs, body: impl FnOnce(*const abi::Host) -> T) -> T {
+    let context = Context { host, needs, sizes: OnceCell::new() };
     let table = abi::Host {
         struct_size: size_of::<abi::Host>(),
-        context: context.cast_mut().cast(),
+        context: (&raw const context).cast_mut().cast(),
         log: Some(log),
         cancelled: Some(cancelled),
         encode_strings: Some(encode_strings),
@@ -32,13 +43,17 @@ pub(super) fn with_table<T>(host: &dyn Host, body: impl FnOnce(*const abi::Host)
 // returns.
 
 /// Runs a service with the host behind `context`.
-unsafe fn serve(context: *mut c_void, body: impl FnOnce(&dyn Host) -> Result<()>) -> abi::Status {
+pub(super) unsafe fn serve(context: *mut c_void, body: impl FnOnce(&dyn Host) -> Result<()>) -> abi::Status {
     // SAFETY: see above.
-    status(catch(|| body(unsafe { *context.cast::<&dyn Host>() })))
+    status(catch(|| body(unsafe { &*context.cast::<Context<'_>>() }.host)))
 }
 
 /// Hands over the tensor that a service returns.
-unsafe fn write(out: *mut abi::Tensor, tensor: Tensor) -> Result<()> {
+///
+/// # Safety
+///
+/// `out` is null, or has room for a tensor.
+pub(super) unsafe fn write(out: *mut abi::Tensor, tensor: Tensor) -> Result<()> {
     if out.is_null() {
         return Err(Error::new("there is nowhere to write the result: the pointer is null"));
     }
@@ -61,7 +76,7 @@ unsafe extern "C" fn log(context: *mut c_void, level: u32, message: abi::Str) {
 
 unsafe extern "C" fn cancelled(context: *mut c_void) -> u32 {
     // SAFETY: see above.
-    catch(|| Ok(unsafe { *context.cast::<&dyn Host>() }.cancelled())).unwrap_or(true).into()
+    catch(|| Ok(unsafe { &*context.cast::<Context<'_>>() }.host.cancelled())).unwrap_or(true).into()
 }
 
 unsafe extern "C" fn encode_strings(
@@ -160,63 +175,16 @@ unsafe extern "C" fn report(context: *mut c_void, name: abi::Str, value: abi::Te
     }
 }
 
-/// This host has no optional services yet.
-unsafe extern "C" fn get_extension(_context: *mut c_void, _name: *const c_char) -> *const c_void {
-    std::ptr::null()
+/// The towers are the one optional service. Whether a method asks for them is looked up here, so that no host need do it.
+unsafe extern "C" fn get_extension(context: *mut c_void, name: *const c_char) -> *const c_void {
+    if name.is_null() {
+        return ptr::null();
+    }
+    // SAFETY: see above; the name ends with a zero byte.
+    let (context, name) = unsafe { (&*context.cast::<Context<'_>>(), CStr::from_ptr(name)) };
+    let offered = || Ok(name == abi::TOWERS && context.needs.towers && context.host.towers().is_some());
+    if catch(offered).unwrap_or(false) { (&raw const towers::TABLE).cast() } else { ptr::null() }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::method::ClassPosition;
-    use crate::method::border::GuestHost;
-    use crate::method::testing::ToyHost;
-
-    /// Calls a service on both sides of the table.
-    fn both<T>(host: &ToyHost, call: impl Fn(&dyn Host) -> T) -> (T, T) {
-        // SAFETY: the guest ends before the table does.
-        let there = with_table(host, |table| call(&unsafe { GuestHost::new(table) }.unwrap()));
-        (call(host), there)
-    }
-
-    #[test]
-    fn every_service_does_the_same_on_the_other_side() {
-        let host = ToyHost::new(3);
-        let contexts = Tensor::ones([2, 1, 4, 6], (tch::Kind::Double, tch::Device::Cpu)).set_requires_grad(true);
-
-        let (here, there) = both(&host, |host| host.encode_contexts(&contexts, ClassPosition::Front).unwrap());
-        assert_eq!((here, there.requires_grad()), (there.shallow_clone(), true));
-        let (here, there) = both(&host, |host| {
-            let loss = host.encode_contexts(&contexts, ClassPosition::End).unwrap().sum(tch::Kind::Double);
-            host.gradients(&loss, &[&contexts, &loss]).unwrap()
-        });
-        assert_eq!(here, there);
-        let (here, there) = both(&host, |host| host.encode_strings(&["a".to_owned(), "ö".to_owned()]).unwrap());
-        assert_eq!(here, there);
-        let (here, there) = both(&host, |host| host.embed_text("a photo").unwrap());
-        assert_eq!(here, there);
-        let (here, there) = both(&host, |host| host.random("positions", 3, 5));
-        assert_eq!(here, there);
-        let (here, there) = both(&host, |host| host.cancelled());
-        assert_eq!(here, there);
-        both(&host, |host| host.log(LogLevel::Warn, "careful"));
-        assert_eq!(host.logged(), ["careful", "careful"]);
-        both(&host, |host| host.report("loss", &Tensor::from(2.0)));
-        assert_eq!(host.take_reports().len(), 2);
-        let (here, there) = both(&host, |host| {
-            let mut contexts = contexts.copy().detach().set_requires_grad(true);
-            contexts.zero_grad();
-            let loss = host.encode_contexts(&contexts, ClassPosition::End).unwrap().sum(tch::Kind::Double);
-            host.backward(&loss).unwrap();
-            contexts.grad()
-        });
-        assert_eq!(here, there);
-    }
-
-    #[test]
-    fn errors_cross_as_they_are() {
-        let contexts = Tensor::ones([4, 6], (tch::Kind::Double, tch::Device::Cpu));
-        let (here, there) = both(&ToyHost::new(3), |host| host.encode_contexts(&contexts, ClassPosition::End));
-        assert_eq!(here.unwrap_err(), there.unwrap_err());
-    }
-}
+mod tests;

@@ -82,15 +82,16 @@ impl Clap {
             golden.iter().filter_map(|(name, all)| Some((name.strip_prefix(&prefix)?, all.shallow_clone()))).collect();
         replace(&mut *method, &start)?;
 
-        let mut optimiser = Optimiser::new(method.parameters()?, &case.protocol())?;
+        let protocol = case.protocol();
+        let mut optimiser = Optimiser::new(method.parameters()?, &protocol)?;
         let said = logits(&mut *method, &features, &services)?;
         let initial = state(&*method)?;
         let _ = services.end_step();
         let batch_of =
             |epoch: u64| batch(features.shallow_clone(), labels.shallow_clone(), epoch, epoch, case.trace.len() as u64);
         let mut steps = Vec::new();
-        for (number, traced) in (0..).zip(&case.trace) {
-            let rate = case.rate(traced.epoch);
+        for number in 0..case.trace.len() as u64 {
+            let rate = protocol.learning_rate(number, 1);
             let loss = step(&mut *method, &mut optimiser, rate, &batch_of(number), &services)?;
             let reports = services.end_step().into_iter().filter_map(|(name, mut all)| Some((name, all.pop()?)));
             let reports: Named = reports.collect();
@@ -113,15 +114,16 @@ impl Clap {
         if let (Some(step), Some(tensor)) = (steps.first_mut(), after[0].get("alpha_constraint")) {
             step.state.insert("alpha_constraint before".to_owned(), tensor.copy());
         }
-        Ok(Taken { logits: said, steps })
+        let after = logits(&mut *method, &features, &services)?;
+        Ok(Taken { logits: said, steps, after })
     }
 
     fn all(&self, case: &Case, comparison: &mut Comparison<'_>) {
         comparison.tensor("logits0", VALUES, |taken| Ok(&taken.logits));
-        comparison.trace("loss", self.loss(), |step, _| Ok(step.loss));
-        comparison.trace("cross_entropy", &["cross_entropy"], |step, _| reported(step, "cross_entropy"));
+        comparison.trace("loss", self.loss(), |step| Ok(step.loss));
+        comparison.trace("cross_entropy", &["cross_entropy"], |step| reported(step, "cross_entropy"));
         if case.text("constraint") != Some("none") {
-            comparison.trace("constraint", &["constraint"], |step, _| reported(step, "constraint"));
+            comparison.trace("constraint", &["constraint"], |step| reported(step, "constraint"));
             comparison.tensor("multipliers0", VALUES, |taken| of(taken, 1, "alpha_constraint before"));
         }
         comparison.tensors("gradient", "grad0.", self, |taken| at(taken, 1).map(|step| &step.gradients));

@@ -73,13 +73,20 @@ impl<'a> Comparison<'a> {
 
     /// Compares all that every method has.
     pub(super) fn all(&mut self, subject: &dyn Subject) {
-        self.tensor("logits_eval", VALUES, |taken| Ok(&taken.logits));
-        if self.has("logits_train") {
-            self.tensor("logits_train", VALUES, |taken| Ok(&taken.logits));
+        if self.has("logits_eval") || !self.has("logits_train") {
+            self.tensor("logits_eval", VALUES, |taken| Ok(&taken.logits));
         }
-        self.trace("loss", subject.loss(), |step, _| Ok(step.loss));
+        match subject.untrained_logits(self.case) {
+            Some(reason) => self.checks.push(Check::skipped(format!("{}, logits_train", self.name), reason)),
+            None if self.has("logits_train") => self.tensor("logits_train", VALUES, |taken| Ok(&taken.logits)),
+            None => {}
+        }
+        if self.has("logits_eval_after") {
+            self.tensor("logits_eval_after", VALUES, |taken| Ok(&taken.after));
+        }
+        self.trace("loss", subject.loss(), |step| Ok(step.loss));
         for (golden, report) in subject.parts() {
-            self.trace(golden, &[golden], |step, _| reported(step, report));
+            self.trace(golden, &[golden], |step| reported(step, report));
         }
         let case = self.case;
         self.check("learning rates", schedule::TOLERANCE, |taken| {
@@ -100,18 +107,33 @@ impl<'a> Comparison<'a> {
     }
 
     /// Compares a number of every step with what the authors logged under the first of some names.
-    pub(super) fn trace(&mut self, what: &str, names: &[&str], ours: impl Fn(&Step, &Traced) -> Result<f64>) {
+    pub(super) fn trace(&mut self, what: &str, names: &[&str], ours: impl Fn(&Step) -> Result<f64>) {
+        self.trace_of(what, |traced| traced.number(names), ours);
+    }
+
+    /// Compares a number of every step with one made of what the authors logged.
+    pub(super) fn trace_of(
+        &mut self,
+        what: &str,
+        golden: impl Fn(&Traced) -> Option<f64>,
+        ours: impl Fn(&Step) -> Result<f64>,
+    ) {
         let case = self.case;
         self.check(what, VALUES, |taken| {
             worst(taken.steps.iter().zip(&case.trace).map(|(step, traced)| {
-                let golden = traced
-                    .number(names)
-                    .ok_or_else(|| Error::new(format!("a step of case {} has no `{}`", case.id, names[0])))?;
+                let missing = || Error::new(format!("a step of case {} has nothing logged for it", case.id));
+                let golden = golden(traced).ok_or_else(missing)?;
                 let scale = golden.abs().max(LEAST_SHARE * step.loss.abs());
-                let difference = (ours(step, traced)? - golden).abs();
+                let difference = (ours(step)? - golden).abs();
                 Ok(if scale > 0.0 { difference / scale } else { difference })
             }))
         });
+    }
+
+    /// Adds a check that allows no difference; `differing` counts what differs.
+    pub(super) fn exact(&mut self, what: &str, differing: impl FnOnce(&Taken) -> Result<usize>) {
+        let differing = self.taken.as_ref().map_err(Error::clone).and_then(differing);
+        self.checks.push(Check::exact(format!("{}, {what}", self.name), differing));
     }
 
     /// Compares all golden tensors whose names begin with `prefix` with ours of the same parameter.
@@ -161,10 +183,16 @@ pub(super) fn first(taken: &Taken) -> Result<&Step> {
     taken.steps.first().ok_or_else(|| Error::new("the case has no steps"))
 }
 
+/// What the method reported in a step under a name.
+pub(super) fn numbers(step: &Step, name: &str) -> Result<Vec<f64>> {
+    let tensor = step.reports.get(name).ok_or_else(|| Error::new(format!("the method reports no `{name}`")))?;
+    Ok(Vec::try_from(tensor.to_kind(tch::Kind::Double).flatten(0, -1))?)
+}
+
 /// A scalar that the method reported in a step.
 pub(super) fn reported(step: &Step, name: &str) -> Result<f64> {
-    let tensor = step.reports.get(name).ok_or_else(|| Error::new(format!("the method reports no `{name}`")))?;
-    Ok(f64::try_from(tensor.to_kind(tch::Kind::Double))?)
+    let numbers = numbers(step, name)?;
+    numbers.first().copied().ok_or_else(|| Error::new(format!("the method's `{name}` is empty")))
 }
 
 /// The largest of some errors; what is not a number counts as largest.

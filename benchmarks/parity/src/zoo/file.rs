@@ -1,7 +1,7 @@
 //! A file of golden values, and its cases.
 
 use nemesis_core::method::OptimiserKind;
-use nemesis_core::train::{ResolvedProtocol, learning_rate};
+use nemesis_core::train::ResolvedProtocol;
 use nemesis_core::{Error, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -9,8 +9,6 @@ use serde_json::{Map, Value};
 /// `METHOD.json`.
 #[derive(Debug, Deserialize)]
 pub(super) struct File {
-    /// The method, as the authors' code names it.
-    pub(super) method: String,
     /// Class names by label, as data sets spell them.
     pub(super) class_names: Vec<String>,
     /// The checkpoints.
@@ -35,8 +33,8 @@ pub(super) struct Weights {
 pub(super) struct Case {
     /// Its number.
     pub(super) id: usize,
-    /// The peak learning rate.
-    pub(super) base_lr: f64,
+    /// The peak learning rate, unless the optimiser says.
+    base_lr: Option<f64>,
     optimizer: Optimizer,
     /// What was logged in each step.
     pub(super) trace: Vec<Traced>,
@@ -49,7 +47,8 @@ pub(super) struct Case {
 /// What was logged in a step.
 #[derive(Debug, Deserialize)]
 pub(super) struct Traced {
-    /// The epoch, counted from zero.
+    /// The epoch, counted from zero; always zero if the authors' code counts steps.
+    #[serde(default)]
     pub(super) epoch: u64,
     /// The learning rate.
     pub(super) lr: f64,
@@ -57,11 +56,13 @@ pub(super) struct Traced {
     values: Map<String, Value>,
 }
 
-/// An optimiser of PyTorch's, with its options.
+/// As PyTorch has it.
 #[derive(Debug, Deserialize)]
 pub(super) struct Optimizer {
     name: OptimiserKind,
-    momentum: Option<f64>,
+    lr: Option<f64>,
+    #[serde(default)]
+    momentum: f64,
     weight_decay: f64,
     #[serde(default)]
     dampening: f64,
@@ -74,20 +75,19 @@ pub(super) struct Optimizer {
 }
 
 impl Optimizer {
-    /// A protocol that optimises by it.
+    /// A protocol that optimises by it, without a learning rate.
     pub(super) fn protocol(&self) -> ResolvedProtocol {
+        let Self { name, lr: _, momentum, weight_decay, dampening, nesterov, betas, eps, amsgrad } = *self;
         ResolvedProtocol {
             name: "parity".to_owned(),
-            optimiser: self.name,
-            momentum: self.momentum.unwrap_or(0.0),
-            weight_decay: self.weight_decay,
-            dampening: self.dampening,
-            nesterov: self.nesterov,
-            betas: self.betas,
-            eps: self.eps,
-            amsgrad: self.amsgrad,
-            batch_size: 1,
-            views: 1,
+            optimiser: name,
+            momentum,
+            weight_decay,
+            dampening,
+            nesterov,
+            betas,
+            eps,
+            amsgrad,
             ..ResolvedProtocol::default()
         }
     }
@@ -135,16 +135,15 @@ impl Case {
         self.max_epoch.or_else(|| self.trace.last().map(|step| step.epoch + 1)).unwrap_or(0)
     }
 
-    /// The learning rate of an epoch by Dassl's schedule, as every case of these files has it: one epoch of warm-up at
-    /// 1e-5, then a cosine.
-    pub(super) fn rate(&self, epoch: u64) -> f64 {
-        learning_rate(epoch, self.base_lr, self.epochs(), 1, 1e-5)
+    /// How many steps an epoch has.
+    pub(super) fn steps_per_epoch(&self) -> u64 {
+        self.trace.iter().filter(|step| step.epoch == 0).count() as u64
     }
 
-    /// The protocol of its optimiser.
+    /// The protocol of its optimiser, with Dassl's schedule: one epoch of warm-up at 1e-5, then a cosine.
     pub(super) fn protocol(&self) -> ResolvedProtocol {
         ResolvedProtocol {
-            learning_rate: self.base_lr,
+            learning_rate: self.base_lr.or(self.optimizer.lr).unwrap_or(f64::NAN),
             warmup_epochs: 1,
             warmup_learning_rate: 1e-5,
             epochs: self.epochs(),
@@ -157,5 +156,10 @@ impl Traced {
     /// What was logged under the first of some names.
     pub(super) fn number(&self, names: &[&str]) -> Option<f64> {
         names.iter().find_map(|name| self.values.get(*name)?.as_f64())
+    }
+
+    /// A list of numbers that was logged under a name.
+    pub(super) fn numbers(&self, name: &str) -> Option<Vec<f64>> {
+        self.values.get(name)?.as_array()?.iter().map(Value::as_f64).collect()
     }
 }

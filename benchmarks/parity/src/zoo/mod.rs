@@ -12,15 +12,22 @@
 
 mod clap;
 mod clip_adapter;
+mod clip_lora;
+mod cocoop;
 mod compare;
 mod features;
 mod file;
 mod kgcoop;
 mod linear_probe;
 mod lp_plus_plus;
+mod maple;
+mod plot;
+mod prograd;
+mod replay;
 mod steps;
 mod subject;
 mod task_res;
+mod tcp;
 mod tip_adapter;
 mod towers;
 
@@ -40,10 +47,18 @@ use towers::Towers;
 const SUBJECTS: &[&dyn Subject] = &[
     &clap::Clap,
     &clip_adapter::ClipAdapter,
+    &clip_lora::ClipLora,
+    &cocoop::CoCoOp,
     &kgcoop::KgCoop,
     &linear_probe::LinearProbe,
     &lp_plus_plus::LpPlusPlus,
+    &maple::Maple,
+    &maple::Vpt,
+    &plot::Plot,
+    &plot::PlotNemesis,
+    &prograd::ProGrad,
     &task_res::TaskRes,
+    &tcp::Tcp,
     &tip_adapter::TipAdapter,
 ];
 

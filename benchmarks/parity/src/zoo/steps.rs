@@ -1,6 +1,7 @@
 //! The steps of a case, taken with our plugin, optimiser and schedule.
 
 use super::file::{Case, File};
+use super::replay::Replay;
 use super::subject::Subject;
 use super::towers::Pair;
 use crate::fixtures::Tensors;
@@ -23,6 +24,8 @@ pub(super) struct Taken {
     pub(super) logits: Tensor,
     /// The steps.
     pub(super) steps: Vec<Step>,
+    /// Logits of the first batch, after all steps.
+    pub(super) after: Tensor,
 }
 
 /// One step.
@@ -59,6 +62,9 @@ pub(super) fn take(
     let services = Services::new(&*towers.text, &classes, 0, Recompute::Never, &cancelled);
     let task = task(subject, class_names, case, towers)?;
     let mut method = create(subject.method(), &task, &subject.options(case)?, &services)?;
+    if let Some(drawn) = subject.drawn(case, golden)? {
+        method = Box::new(Replay { method, drawn });
+    }
     start(&mut *method, subject, case, golden)?;
 
     let batches = Batches::new(case, golden, towers)?;
@@ -67,14 +73,15 @@ pub(super) fn take(
         let features = first.features.as_ref().map(Tensor::shallow_clone).unwrap_or_default();
         method.prepare(&FeatureSet { features, labels: first.labels }, None, &services)?;
     }
-    let mut optimiser = Optimiser::new(method.parameters()?, &case.protocol())?;
+    let protocol = subject.protocol(case);
+    let mut optimiser = Optimiser::new(method.parameters()?, &protocol)?;
     services.watch(method.parameters()?.into_iter().map(|parameter| parameter.tensor));
     let logits = no_grad(|| method.logits(&batches.at(0)?, &services).map_err(Error::from))?;
     let _ = services.end_step();
     let mut steps = Vec::with_capacity(case.trace.len());
     for number in 0..case.trace.len() {
         let batch = batches.at(number)?;
-        let rate = case.rate(batch.epoch);
+        let rate = protocol.learning_rate(batch.step, case.steps_per_epoch());
         let loss = step(&mut *method, &mut optimiser, rate, &batch, &services)?;
         let reports = services.end_step().into_iter().filter_map(|(name, mut all)| Some((name, all.pop()?)));
         let gradients = method.parameters()?.into_iter().map(|p| (p.name, p.tensor.grad()));
@@ -86,7 +93,8 @@ pub(super) fn take(
             state: copied(method.state()?),
         });
     }
-    Ok(Taken { logits, steps })
+    let after = no_grad(|| method.logits(&batches.at(0)?, &services).map_err(Error::from))?;
+    Ok(Taken { logits, steps, after })
 }
 
 /// Tensors that later steps leave alone.
@@ -121,7 +129,7 @@ fn task(subject: &dyn Subject, class_names: Vec<String>, case: &Case, towers: &P
         template: subject.template(case)?,
         width: spec.width,
         embed_dim: spec.embed_dim,
-        logit_scale: towers.logit_scale,
+        logit_scale: case.number("logit_scale").unwrap_or(towers.logit_scale),
         device: spec.device,
         kind: spec.kind,
         precision: "fp32".to_owned(),

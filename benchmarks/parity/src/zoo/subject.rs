@@ -2,13 +2,15 @@
 
 use super::compare::Comparison;
 use super::file::{Case, File};
+use super::replay::Drawn;
 use super::steps::take;
 use super::towers::Towers;
 use crate::check::Check;
-use crate::fixtures::Fixtures;
+use crate::fixtures::{Fixtures, Tensors};
 use crate::methods::Create;
 use nemesis_core::Result;
 use nemesis_core::engine::clean_names;
+use nemesis_core::train::ResolvedProtocol;
 use serde_json::{Map, Value};
 
 /// One of our methods beside its authors' code.
@@ -54,6 +56,27 @@ pub(super) trait Subject: Sync {
     /// Whether the method looks at the first batch before it is trained.
     fn prepares(&self) -> bool {
         false
+    }
+
+    /// The optimiser and the schedule of a case.
+    fn protocol(&self, case: &Case) -> ResolvedProtocol {
+        case.protocol()
+    }
+
+    /// What the authors' code has drawn, for a method that would draw something else.
+    ///
+    /// # Errors
+    ///
+    /// When the case does not say.
+    fn drawn(&self, case: &Case, golden: &Tensors) -> Result<Option<Drawn>> {
+        let _ = (case, golden);
+        Ok(None)
+    }
+
+    /// Why a method's logits cannot be those of a training, if so.
+    fn untrained_logits(&self, case: &Case) -> Option<&'static str> {
+        let _ = case;
+        None
     }
 
     /// What comes before a parameter's name in that of its gradient in the first step.
@@ -102,9 +125,8 @@ pub(super) trait Subject: Sync {
 pub(super) fn context_options(case: &Case) -> Result<Map<String, Value>> {
     let mut options = Map::new();
     options.insert("n_ctx".to_owned(), case.setting("n_ctx")?.clone());
-    if let Some(text) = case.text("ctx_init") {
-        options.insert("ctx_init".to_owned(), text.into());
-    }
+    // Without a text, contexts start from random vectors, whatever the method's default.
+    options.insert("ctx_init".to_owned(), case.text("ctx_init").unwrap_or_default().into());
     Ok(options)
 }
 

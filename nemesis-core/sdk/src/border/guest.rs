@@ -1,13 +1,18 @@
 //! The host as a plugin sees it: the trait [`Host`] over the C table.
 
+use super::towers::GuestTowers;
 use super::{adopt, borrow, borrowed, class_position_code, required, result, sized, written};
+use crate::towers::Towers;
 use crate::{ClassPosition, Error, Host, LogLevel, Result};
 use nemesis_abi as abi;
+use std::cell::OnceCell;
 use tch::Tensor;
 
 /// The host's services during one call into the plugin.
 pub struct GuestHost<'a> {
     table: &'a abi::Host,
+    /// Taken from the host when they are first asked for.
+    towers: OnceCell<Option<GuestTowers<'a>>>,
 }
 
 impl GuestHost<'_> {
@@ -22,7 +27,7 @@ impl GuestHost<'_> {
     /// When it is null or smaller than this side's.
     pub unsafe fn new(table: *const abi::Host) -> Result<Self> {
         // SAFETY: the caller vouches for it.
-        Ok(Self { table: unsafe { sized(table, "host table") }? })
+        Ok(Self { table: unsafe { sized(table, "host table") }?, towers: OnceCell::new() })
     }
 }
 
@@ -100,11 +105,14 @@ impl Host for GuestHost<'_> {
             unsafe { log(self.table.context, level, borrowed(message)) };
         }
     }
+
+    fn towers(&self) -> Option<&dyn Towers> {
+        let towers = self.towers.get_or_init(|| demand(GuestTowers::of(self.table)));
+        towers.as_ref().map(|towers| towers as &dyn Towers)
+    }
 }
 
 /// For services that can fail only through a bug in the host. The panic becomes the status of the call.
-fn demand(result: Result<()>) {
-    if let Err(error) = result {
-        panic!("the host failed: {error}");
-    }
+fn demand<T>(result: Result<T>) -> T {
+    result.unwrap_or_else(|error| panic!("the host failed: {error}"))
 }

@@ -12,6 +12,7 @@ mod metadata;
 mod panic;
 mod tensor;
 mod text;
+mod towers;
 
 pub use data::{BorrowedBatch, BorrowedFeatures, BorrowedTask, batch, feature_set, task};
 pub use export::entry;
@@ -21,6 +22,7 @@ pub use nemesis_abi as abi;
 pub use panic::{catch, report_panics};
 pub use tensor::{adopt, borrow, class_position, class_position_code, copy, release, written};
 pub use text::{borrowed, ok, owned, result, status, text};
+pub use towers::{BorrowedChanges, changes, tower_sizes};
 
 use crate::{Error, Result};
 

@@ -8,6 +8,7 @@ mod key;
 pub mod known;
 mod open;
 mod origin;
+mod towers;
 mod words;
 
 pub use checkpoint::Checkpoint;
@@ -15,6 +16,7 @@ pub use config::{Activation, Config};
 pub use key::{BackboneFacts, BackboneKey};
 pub use open::{Request, inspect, open};
 pub use origin::{Assumption, METADATA_KEY, Origin};
+pub use towers::{Change, ChangedTowers};
 pub use words::class_words;
 
 use crate::Result;
@@ -181,4 +183,9 @@ pub trait Backbone {
     /// About how many bytes [`Self::encode_contexts`] keeps for its gradient: most of what a training step takes. It is
     /// proportional to the number of classes.
     fn graph_bytes(&self, classes: &ClassPrompts, contexts: &Tensor, position: ClassPosition) -> u64;
+
+    /// The towers with changes of a method's own, if this family has them.
+    fn towers(&self) -> Option<&dyn ChangedTowers> {
+        None
+    }
 }

@@ -53,7 +53,8 @@ struct Views {
     /// The hash of the images, for the pool, once features have been asked for.
     images: Option<String>,
     decoded: Arc<DecodedCache>,
-    encoded: HashMap<u64, Tensor>,
+    /// By the number of the view, or without one for images prepared like test images.
+    encoded: HashMap<Option<u64>, Tensor>,
 }
 
 impl Features {
@@ -99,9 +100,7 @@ impl Features {
         else {
             return Ok(());
         };
-        encoded
-            .keys()
-            .try_for_each(|epoch| pool.release(&self.key(spec, images.clone(), View::Train { seed, epoch: *epoch })))
+        encoded.keys().try_for_each(|view| pool.release(&self.key(spec, images.clone(), part_of(*view, seed))))
     }
 
     /// Forgets everything in memory, before the next data set.
@@ -132,7 +131,8 @@ impl Features {
         Ok(features)
     }
 
-    /// Features `[images, embed_dim]` of one augmented view of a few-shot sample.
+    /// Features `[images, embed_dim]` of one augmented view of a few-shot sample, or without a number of a view those of
+    /// the sample prepared like test images.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ impl Features {
         folder: &Path,
         samples: &[Sample],
         seed: u64,
-        view: u64,
+        view: Option<u64>,
     ) -> Result<Tensor> {
         let paths = paths(folder, samples);
         let mut views = self.take_views(samples, seed);
@@ -155,9 +155,10 @@ impl Features {
         let known = views.encoded.get(&view).map(Tensor::shallow_clone);
         let features = match known {
             Some(features) => Ok(features),
-            None => self.pooled(backbone.spec(), images, View::Train { seed, epoch: view }, || {
-                encode(backbone, &self.preprocess, &paths, &views.decoded, |place, picture| {
-                    self.preprocess.train(picture, seed, view as u32, item(&samples[place]))
+            None => self.pooled(backbone.spec(), images, part_of(view, seed), || {
+                encode(backbone, &self.preprocess, &paths, &views.decoded, |place, picture| match view {
+                    Some(view) => self.preprocess.train(picture, seed, view as u32, item(&samples[place])),
+                    None => self.preprocess.eval(picture),
                 })
             }),
         };
@@ -168,14 +169,15 @@ impl Features {
         features
     }
 
-    /// The images of a few-shot sample, for methods that use more than their features.
-    pub fn pictures(&mut self, folder: &Path, samples: &[Sample], seed: u64) -> Pictures {
+    /// The images of a few-shot sample, for methods that use more than their features; `augmented` by crops and flips,
+    /// or prepared like test images.
+    pub fn pictures(&mut self, folder: &Path, samples: &[Sample], seed: u64, augmented: bool) -> Pictures {
         let views = self.take_views(samples, seed);
         let pictures = Pictures {
             preprocess: self.preprocess.clone(),
             paths: paths(folder, samples),
             decoded: Arc::clone(&views.decoded),
-            augmentation: Some(Augmentation { seed, items: samples.iter().map(item).collect() }),
+            augmentation: augmented.then(|| Augmentation { seed, items: samples.iter().map(item).collect() }),
         };
         self.training = Some(views);
         pictures
@@ -232,6 +234,11 @@ impl Features {
             view,
         }
     }
+}
+
+/// The pool's name of a view of a few-shot sample.
+fn part_of(view: Option<u64>, seed: u64) -> View {
+    view.map_or(View::Test, |epoch| View::Train { seed, epoch })
 }
 
 /// The number that seeds an image's crops: the same in every sample that holds the image, whatever its index.

@@ -87,7 +87,7 @@ pub(super) fn struct_sizes(subject: &Subject) -> Finding {
     let task = BorrowedTask::new(&task)?;
     let options = serde_json::to_string(&subject.options).unwrap_or_default();
     let try_sizes = |task_size: usize, host_size: usize| {
-        with_table(&services, |host| {
+        with_table(&services, plugin.descriptor().needs, |host| {
             // SAFETY: both pointers lead to whole structs, and plain C structs may be copied bit by bit. Only their
             // size fields change, to no more than there is room for.
             unsafe {

@@ -2,6 +2,8 @@
 
 use super::stage::{Stage, without_labels};
 use super::subject::{CLASSES, Finding, Step, Subject, ensure, failed, finite, skipped};
+use super::towers::PanickingTowers;
+use crate::method::towers::Towers;
 use crate::method::{self, Batch, ClassPosition, Host, LogLevel, Method};
 use crate::train::Recompute;
 use serde_json::{Map, Value};
@@ -165,6 +167,10 @@ impl Host for PanickingHost {
 
     fn log(&self, _: LogLevel, _: &str) {
         panic!("the host's `log` panics");
+    }
+
+    fn towers(&self) -> Option<&dyn Towers> {
+        Some(&PanickingTowers)
     }
 }
 

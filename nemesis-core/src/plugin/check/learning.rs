@@ -1,7 +1,8 @@
-//! Checks of parameters, losses and gradients.
+//! Checks of parameters, losses and whole trainings.
 
+use super::gradients::{direction, first_step};
 use super::stage::Stage;
-use super::subject::{CLASSES, Finding, Step, Stop, Subject, close, ensure, failed, finite, skipped};
+use super::subject::{CLASSES, Finding, Step, Subject, close, ensure, finite, skipped};
 use crate::method::{Batch, FeatureSet, Method};
 use crate::train::{Recompute, ResolvedProtocol, Seen, TrainingInputs, train};
 use std::collections::BTreeSet;
@@ -57,7 +58,7 @@ pub(super) fn instances(subject: &Subject) -> Finding {
     let mut one = subject.method(&stage, 1)?;
     let mut two = subject.method(&stage, 2)?;
     for mut parameter in two.parameters()? {
-        let elsewhere = direction(&parameter.tensor) + 0.25;
+        let elsewhere = direction(&parameter.tensor, 0) + 0.25;
         no_grad(|| parameter.tensor.copy_(&elsewhere));
     }
     Step::take(&mut two, &stage.batch(8, 1, subject.needs()?), &services)?;
@@ -92,120 +93,6 @@ pub(super) fn loss(subject: &Subject) -> Finding {
     ensure(loss.numel() == 1 && loss.dim() == 0, || format!("it has the shape {:?}", loss.size()))?;
     ensure(finite(&loss)?, || format!("it is {loss:?}"))?;
     ensure(loss.requires_grad(), || "it has no autograd graph".to_owned())
-}
-
-pub(super) fn gradients_reach(subject: &Subject) -> Finding {
-    let step = first_step(subject)?;
-    if step.by_itself {
-        return skipped("the method fills gradients itself: see `gradients-filled`");
-    }
-    step.ensure_reached()
-}
-
-pub(super) fn gradients_filled(subject: &Subject) -> Finding {
-    let step = first_step(subject)?;
-    if !step.by_itself {
-        return skipped("the method leaves gradients to the host: see `gradients-reach`");
-    }
-    match step.ensure_reached() {
-        Err(Stop::Failed(why)) => failed(format!(
-            "after `compute_gradients`, {why}. It must call the host's `backward`, or store what the host's \
-             `gradients` returns in `grad` (in Rust with `gradients::fill`)"
-        )),
-        other => other,
-    }
-}
-
-/// The first step of a method that learns by gradients.
-fn first_step(subject: &Subject) -> Finding<Step> {
-    subject.learns_by_gradients()?;
-    let (stage, mut method, batch) = subject.scene()?;
-    Step::take(&mut method, &batch, &stage.services(1, Recompute::Never))
-}
-
-pub(super) fn gradients_exact(subject: &Subject) -> Finding {
-    const STEP: f64 = 1e-5;
-    const TOLERANCE: f64 = 1e-4;
-    subject.learns_by_gradients()?;
-    let (stage, mut method, batch) = subject.scene()?;
-    let services = stage.services(1, Recompute::Never);
-    let step = Step::take(&mut method, &batch, &services)?;
-    if step.by_itself {
-        return skipped("the method fills gradients itself, and they need not be those of its loss");
-    }
-    for (parameter, gradient) in step.parameters.iter().zip(&step.gradients) {
-        let mut tensor = parameter.tensor.shallow_clone();
-        let start = tensor.detach().copy();
-        let direction = direction(&start);
-        let mut loss_at = |distance: f64| -> Finding<f64> {
-            no_grad(|| tensor.copy_(&(&start + &direction * distance)));
-            Ok(f64::try_from(method.loss(&batch, &services)?)?)
-        };
-        let numeric = (loss_at(STEP)? - loss_at(-STEP)?) / (2.0 * STEP);
-        loss_at(0.0)?;
-        let exact = f64::try_from((gradient * &direction).sum(Kind::Double))?;
-        ensure((numeric - exact).abs() <= TOLERANCE * exact.abs().max(1e-3), || {
-            let name = &parameter.name;
-            format!(
-                "along one direction of `{name}`, the loss changes by {numeric:.6}, but its gradient says {exact:.6}"
-            )
-        })?;
-    }
-    Ok(())
-}
-
-/// A fixed, asymmetric direction of length one.
-fn direction(like: &Tensor) -> Tensor {
-    let count = like.numel() as i64;
-    let angles = Tensor::arange(count, (Kind::Double, like.device())) * 1.7 + 0.3;
-    let direction = angles.sin().view(like.size().as_slice());
-    &direction / direction.norm()
-}
-
-pub(super) fn graph_cuts(subject: &Subject) -> Finding {
-    subject.learns_by_gradients()?;
-    let (stage, mut whole, batch) = subject.scene()?;
-    let mut cut = subject.method(&stage, 1)?;
-    let expected = Step::take(&mut whole, &batch, &stage.services(1, Recompute::Never))?;
-    let found = Step::take(&mut cut, &batch, &stage.services(1, Recompute::Chunks(2)));
-    let found = match found {
-        Ok(found) => found,
-        Err(Stop::Failed(why)) => {
-            return failed(format!("{why}; gradients must come only from the host's `backward` and `gradients`"));
-        }
-        Err(other) => return Err(other),
-    };
-    for ((parameter, one), two) in expected.parameters.iter().zip(&expected.gradients).zip(&found.gradients) {
-        ensure(close(one, two, 1e-8), || {
-            format!(
-                "the gradient of `{}` differs when the host recomputes text features: it must come only from the \
-                 host's `backward` and `gradients`",
-                parameter.name
-            )
-        })?;
-    }
-    Ok(())
-}
-
-pub(super) fn two_gradients(subject: &Subject) -> Finding {
-    subject.learns_by_gradients()?;
-    let (stage, mut whole, _) = subject.scene()?;
-    let mut cut = subject.method(&stage, 1)?;
-    let needs = subject.needs()?;
-    for step in 0..3 {
-        let batch = stage.batch(8, step, needs);
-        let expected = Step::take(&mut whole, &batch, &stage.services(1, Recompute::Never))?;
-        if !expected.by_itself {
-            return skipped("the method leaves gradients to the host");
-        }
-        let found = Step::take(&mut cut, &batch, &stage.services(1, Recompute::Chunks(3)))?;
-        for (one, two) in expected.gradients.iter().zip(&found.gradients) {
-            ensure(finite(one)? && close(one, two, 1e-8), || {
-                format!("in step {step}, a gradient differs when the host recomputes text features")
-            })?;
-        }
-    }
-    Ok(())
 }
 
 pub(super) fn training(subject: &Subject) -> Finding {

@@ -2,10 +2,10 @@
 
 use super::stage::{Stage, without_labels};
 use super::subject::{CLASSES, Finding, Step, Subject, ensure, skipped};
-use crate::method::{self, ClassPosition, Host, LogLevel, Method};
-use crate::train::{Recompute, Services};
+use super::towers::Timed;
+use crate::method::Method;
+use crate::train::Recompute;
 use libloading::os::unix::Library;
-use std::cell::Cell;
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor, no_grad, with_grad};
 
@@ -67,7 +67,7 @@ pub(super) fn step_overhead(subject: &Subject) -> Finding {
     subject.learns_by_gradients()?;
     let (stage, mut method, _) = subject.scene()?;
     let services = stage.services(1, Recompute::Never);
-    let timed = Timed { host: &services, spent: Cell::new(Duration::ZERO) };
+    let timed = Timed::new(&services);
     let needs = subject.needs()?;
     let mut times = Vec::new();
     for step in 0..STEPS {
@@ -81,59 +81,6 @@ pub(super) fn step_overhead(subject: &Subject) -> Finding {
     // The fastest, because other processes may slow down any of the steps.
     let fastest = times.into_iter().min().unwrap_or_default();
     ensure(fastest < LIMIT, || format!("the fastest of {STEPS} steps took {:.1} ms", fastest.as_secs_f64() * 1e3))
-}
-
-/// A host that adds up the time spent in its services.
-struct Timed<'a> {
-    host: &'a Services<'a>,
-    spent: Cell<Duration>,
-}
-
-impl Timed<'_> {
-    fn time<T>(&self, service: impl FnOnce(&Services<'_>) -> T) -> T {
-        let start = Instant::now();
-        let result = service(self.host);
-        self.spent.set(self.spent.get() + start.elapsed());
-        result
-    }
-}
-
-impl Host for Timed<'_> {
-    fn encode_strings(&self, prompts: &[String]) -> method::Result<Tensor> {
-        self.time(|host| host.encode_strings(prompts))
-    }
-
-    fn encode_contexts(&self, contexts: &Tensor, position: ClassPosition) -> method::Result<Tensor> {
-        self.time(|host| host.encode_contexts(contexts, position))
-    }
-
-    fn embed_text(&self, text: &str) -> method::Result<Tensor> {
-        self.time(|host| host.embed_text(text))
-    }
-
-    fn backward(&self, loss: &Tensor) -> method::Result<()> {
-        self.time(|host| host.backward(loss))
-    }
-
-    fn gradients(&self, loss: &Tensor, inputs: &[&Tensor]) -> method::Result<Vec<Tensor>> {
-        self.time(|host| host.gradients(loss, inputs))
-    }
-
-    fn random(&self, purpose: &str, index: u64, count: usize) -> Vec<u64> {
-        self.time(|host| host.random(purpose, index, count))
-    }
-
-    fn report(&self, name: &str, value: &Tensor) {
-        self.time(|host| host.report(name, value));
-    }
-
-    fn cancelled(&self) -> bool {
-        self.host.cancelled()
-    }
-
-    fn log(&self, level: LogLevel, message: &str) {
-        self.host.log(level, message);
-    }
 }
 
 pub(super) fn memory(subject: &Subject) -> Finding {

@@ -4,8 +4,10 @@
 //! its own process, so a plugin that crashes, hangs or corrupts its process fails only that check. [`Kit`] starts the
 //! processes; [`run_here`] is what runs in each.
 
+mod backbone;
 mod evaluation;
 mod file;
+mod gradients;
 mod inputs;
 mod learning;
 mod manners;
@@ -14,6 +16,7 @@ mod runner;
 mod stage;
 mod state;
 mod subject;
+mod towers;
 
 pub use runner::{Kit, Report};
 pub use subject::Outcome;
@@ -84,19 +87,16 @@ pub const CHECKS: &[Check] = &[
     check("instances", "two instances do not disturb each other", learning::instances),
     check("single-precision", "the method works in single precision", learning::single_precision),
     check("loss", "the loss is a finite scalar with a graph", learning::loss),
-    check("gradients-reach", "gradients reach every parameter", learning::gradients_reach),
-    check(
-        "gradients-filled",
-        "a method that fills gradients itself leaves one in every parameter",
-        learning::gradients_filled,
-    ),
-    check("gradients-exact", "gradients agree with finite differences", learning::gradients_exact),
-    check("graph-cuts", "gradients stay the same when the host cuts the graph", learning::graph_cuts),
+    check("gradients-reach", "gradients reach every parameter", gradients::reach),
+    check("gradients-filled", "a method that fills gradients itself leaves one in every parameter", gradients::filled),
+    check("gradients-exact", "gradients agree with finite differences", gradients::exact),
+    check("graph-cuts", "gradients stay the same when the host cuts the graph", gradients::graph_cuts),
     check(
         "two-gradients",
         "a method that fills gradients itself gets the gradients of each of its losses",
-        learning::two_gradients,
+        gradients::two_gradients,
     ),
+    check("towers", "a method uses the towers if it asks for them, and not otherwise", towers::used),
     check("training", "training for several epochs completes, and reported numbers are finite", learning::training),
     check("logits", "logits are finite, have the shape [images, classes] and carry no graph", evaluation::logits),
     check(

@@ -1,10 +1,10 @@
-//! The toy setting that checks run in: a backbone with one small layer, behind the services of real runs.
+//! The toy setting that checks run in: a small backbone behind the services of real runs.
 
-use crate::Result;
-use crate::backbone::{Backbone, BackboneSpec, ClassPrompts, Origin};
+use super::backbone::{ToyBackbone, name_prompts};
+use crate::backbone::{BackboneSpec, ClassPrompts, Origin};
 use crate::image::{Interpolation, Preprocess, RandomCrop, ResizeMode};
 use crate::method::testing::{ToyHost, ToyTower};
-use crate::method::{Batch, ClassPosition, Needs, Task};
+use crate::method::{Batch, Needs, Task};
 use crate::train::{Recompute, Services};
 use std::sync::atomic::AtomicBool;
 use tch::{Device, Kind, Tensor};
@@ -23,7 +23,7 @@ impl Stage {
         let task = host.task();
         let spec = BackboneSpec {
             preprocess: Preprocess {
-                size: 8,
+                size: ToyTower::SIDE as usize,
                 mean: [0.0; 3],
                 std: [1.0; 3],
                 resize: ResizeMode::Squash,
@@ -41,7 +41,7 @@ impl Stage {
             origin: Origin::Script,
             shape: String::new(),
         };
-        let backbone = ToyBackbone { spec, tower: ToyTower { kind } };
+        let backbone = ToyBackbone { spec, tower: ToyTower { kind, seed: 1 } };
         let prompts = name_prompts(&task.class_names);
         Self { host, backbone, prompts, cancelled: AtomicBool::new(false) }
     }
@@ -50,8 +50,10 @@ impl Stage {
         self.host.task()
     }
 
+    /// All services. A plugin gets those that its descriptor asks for.
     pub(super) fn services(&self, seed: u64, recompute: Recompute) -> Services<'_> {
-        Services::new(&self.backbone, &self.prompts, seed, recompute, &self.cancelled)
+        let everything = Needs { towers: true, ..Needs::FEATURES };
+        Services::new(&self.backbone, &self.prompts, seed, recompute, &self.cancelled).with_towers(everything)
     }
 
     /// A batch with only what a method asks for.
@@ -81,60 +83,5 @@ pub(super) fn without_labels(batch: &Batch) -> Batch {
     }
 }
 
-struct ToyBackbone {
-    spec: BackboneSpec,
-    tower: ToyTower,
-}
-
-/// The bytes of each name are its tokens.
-fn name_prompts(class_names: &[String]) -> ClassPrompts {
-    let tokens: Vec<Vec<i64>> = class_names.iter().map(|name| name.bytes().map(i64::from).collect()).collect();
-    let name_lengths = tokens.iter().map(Vec::len).collect();
-    ClassPrompts { tokens, name_lengths }
-}
-
-impl Backbone for ToyBackbone {
-    fn spec(&self) -> &BackboneSpec {
-        &self.spec
-    }
-
-    fn encode_images(&self, pixels: &Tensor) -> Result<Tensor> {
-        let images = pixels.size()[0];
-        Ok(pixels.f_reshape([images, -1])?.narrow(1, 0, self.spec.embed_dim))
-    }
-
-    fn encode_places(&self, pixels: &Tensor) -> Result<(Tensor, Tensor)> {
-        let places = pixels.f_reshape([pixels.size()[0], 4, -1])?;
-        Ok((self.encode_images(pixels)?, places.narrow(2, 0, self.spec.embed_dim)))
-    }
-
-    fn encode_strings(&self, prompts: &[String]) -> Result<Tensor> {
-        Ok(self.tower.encode_strings(prompts)?)
-    }
-
-    fn embed_text(&self, text: &str) -> Result<Tensor> {
-        Ok(self.tower.embeddings(&text.split_whitespace().collect::<Vec<_>>())?)
-    }
-
-    fn embed_tokens(&self, tokens: &[i64]) -> Result<Tensor> {
-        self.embed_text(&tokens.iter().map(|token| char::from(*token as u8)).collect::<String>())
-    }
-
-    fn start_token(&self) -> i64 {
-        0
-    }
-
-    fn class_prompts(&self, class_names: &[String], _context_vectors: usize) -> Result<ClassPrompts> {
-        Ok(name_prompts(class_names))
-    }
-
-    fn encode_contexts(&self, classes: &ClassPrompts, contexts: &Tensor, position: ClassPosition) -> Result<Tensor> {
-        let text = |tokens: &Vec<i64>| tokens.iter().map(|token| char::from(*token as u8)).collect();
-        let names: Vec<String> = classes.tokens.iter().map(text).collect();
-        Ok(self.tower.encode_contexts(&names, contexts, position)?)
-    }
-
-    fn graph_bytes(&self, classes: &ClassPrompts, contexts: &Tensor, _position: ClassPosition) -> u64 {
-        (classes.len() * contexts.numel() * contexts.kind().elt_size_in_bytes()) as u64
-    }
-}
+#[cfg(test)]
+mod tests;

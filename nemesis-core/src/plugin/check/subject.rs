@@ -188,16 +188,26 @@ impl Step {
 
     /// Ends the check as failed if a gradient is missing, not finite, or zero everywhere.
     pub(super) fn ensure_reached(&self) -> Finding {
+        match self.untouched()? {
+            None => Ok(()),
+            Some(name) => failed(format!("the gradient of `{name}` is zero")),
+        }
+    }
+
+    /// The first parameter whose gradient is zero everywhere. Ends the check as failed if one is missing or not finite.
+    pub(super) fn untouched(&self) -> Finding<Option<&str>> {
         if let Some(name) = self.missing.first() {
             return failed(format!("no gradient reaches the parameter `{name}`"));
         }
+        let mut untouched = None;
         for (parameter, gradient) in self.parameters.iter().zip(&self.gradients) {
             let name = &parameter.name;
             ensure(finite(gradient)?, || format!("the gradient of `{name}` is not finite"))?;
-            let size = f64::try_from(gradient.abs().max())?;
-            ensure(size > 0.0, || format!("the gradient of `{name}` is zero"))?;
+            if f64::try_from(gradient.abs().max())? == 0.0 {
+                untouched = untouched.or(Some(name.as_str()));
+            }
         }
-        Ok(())
+        Ok(untouched)
     }
 }
 

@@ -97,6 +97,12 @@ fn spoilt() -> abi::Entry {
         let descriptor = descriptor.replace(r#""features":true"#, r#""features":false"#);
         entry.descriptor = borrowed(descriptor.replace(r#""validation":false"#, r#""validation":true"#).leak());
     }
+    if fault("towers-unused") || fault("towers-inexact") {
+        // SAFETY: as above.
+        let descriptor = unsafe { text(entry.descriptor) }.expect("it is UTF-8");
+        let asking = descriptor.replace(r#""validation":false"#, r#""validation":false,"towers":true"#);
+        entry.descriptor = borrowed(asking.leak());
+    }
     if fault("entry-functions") {
         table.save = None;
     }

@@ -8,9 +8,10 @@ mod misdeed;
 use misdeed::Misdeed;
 use nemesis_sdk::prompt::{PromptLearner, PromptOptions, cross_entropy};
 use nemesis_sdk::tch::{Device, Kind, Tensor, no_grad, no_grad_guard};
+use nemesis_sdk::towers::{self, Changes, LayerPrompt};
 use nemesis_sdk::{
-    About, Batch, Error, Host, Method, Needs, Optimisation, OptionSchema, OptionSet, Parameter, Plugin, Result, State,
-    Task,
+    About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, OptionSchema, OptionSet, Parameter, Plugin,
+    Result, State, Task,
 };
 use std::cell::OnceCell;
 use std::sync::OnceLock;
@@ -86,7 +87,7 @@ impl Plugin for Faulty {
             n_ctx: 3,
             ctx_init: String::new(),
             csc: options.csc && !fault("class-specific"),
-            class_position: nemesis_sdk::ClassPosition::End,
+            class_position: ClassPosition::End,
         };
         let prompt = PromptLearner::new(&task, &prompt, host)?;
         let classes = task.class_names.len() as i64;
@@ -137,11 +138,23 @@ impl Faulty {
         if fault("gradients-exact") {
             total += (context * 3.0).sin().sum(None::<Kind>).detach();
         }
+        if fault("towers-unasked") || fault("towers-inexact") {
+            total += in_towers(context, host)?;
+        }
         if fault("training") {
             host.report("ratio", &(Tensor::from(0.0) / 0.0));
         }
         Ok(total)
     }
+}
+
+/// A loss on features of a tower with a prompt in its second layer, which no gradient passes.
+fn in_towers(context: &Tensor, host: &dyn Host) -> Result<Tensor> {
+    let contexts = context.unsqueeze(0).unsqueeze(0);
+    let prompts = vec![LayerPrompt { layer: 1, tokens: contexts.detach() }];
+    let changes = Changes { prompts, ..Changes::default() };
+    let features = towers::of(host)?.encode_contexts(&contexts, ClassPosition::End, &changes)?;
+    Ok(features.square().mean(None::<Kind>))
 }
 
 impl Method for Faulty {

@@ -4,8 +4,8 @@
 use nemesis_sdk::prompt::{PromptLearner, PromptOptions, cross_entropy};
 use nemesis_sdk::tch::Tensor;
 use nemesis_sdk::{
-    About, Batch, ClassPosition, Error, FeatureSet, Host, Method, Needs, Optimisation, Parameter, Plugin, Result,
-    State, Task,
+    About, Batch, ClassPosition, Error, FeatureSet, Host, Method, Needs, Optimisation, Parameter, Plugin,
+    ProtocolPatch, Result, State, Task,
 };
 
 nemesis_sdk::options! {
@@ -32,6 +32,10 @@ impl Plugin for Onlooker {
         needs: Needs { pixels: true, features: true, dense: true, validation: true, towers: false, views: 1 },
         optimisation: Optimisation::Host,
     };
+
+    fn protocol() -> ProtocolPatch {
+        ProtocolPatch { batch_size: Some(8), epochs: Some(3.into()), ..ProtocolPatch::default() }
+    }
 
     fn create(task: Task, _: Options, host: &dyn Host) -> Result<Self> {
         let prompt =

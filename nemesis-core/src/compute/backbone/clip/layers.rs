@@ -26,6 +26,13 @@ pub(super) fn attend(
     Tensor::scaled_dot_product_attention(&queries, &keys, &values, mask, 0.0, causal, scale, false).to_kind(kind)
 }
 
+/// Either tensor of a linear map or a normalisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    Weight,
+    Bias,
+}
+
 /// A linear map `x Wᵀ + b`.
 #[derive(Debug)]
 pub(super) struct Linear {
@@ -54,6 +61,20 @@ impl Linear {
         Self { weight: weight.shallow_clone(), bias: bias.shallow_clone(), kind: self.kind }
     }
 
+    /// A tensor as a weight of this map: of its type, rounded as its weights are.
+    pub(super) fn fitting(&self, tensor: &Tensor) -> Tensor {
+        tensor.to_kind(self.kind).to_kind(self.weight.kind())
+    }
+
+    /// Puts a tensor in the place of the weight or the bias.
+    pub(super) fn replace(&mut self, which: Which, tensor: &Tensor) {
+        let tensor = self.fitting(tensor);
+        match which {
+            Which::Weight => self.weight = tensor,
+            Which::Bias => self.bias = tensor,
+        }
+    }
+
     /// `[…, from]` to `[…, to]`.
     pub(super) fn forward(&self, x: &Tensor) -> Tensor {
         rounded(x, &self.weight, self.kind, |x| x.linear(&self.weight, Some(&self.bias)))
@@ -78,6 +99,14 @@ impl LayerNorm {
 
     pub(super) fn shallow_clone(&self) -> Self {
         Self { weight: self.weight.shallow_clone(), bias: self.bias.shallow_clone(), epsilon: self.epsilon }
+    }
+
+    /// Puts a tensor in the place of the weight or the bias.
+    pub(super) fn replace(&mut self, which: Which, tensor: &Tensor) {
+        match which {
+            Which::Weight => self.weight = tensor.to_kind(self.weight.kind()),
+            Which::Bias => self.bias = tensor.to_kind(self.bias.kind()),
+        }
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Tensor {

@@ -15,6 +15,7 @@ use crate::backbone::open::{Family, about};
 use crate::backbone::origin::METADATA_KEY;
 use crate::backbone::{Assumption, BackboneSpec, Checkpoint, Config, Origin, Request, known};
 use crate::{Error, Result};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tch::{Device, Kind};
@@ -71,7 +72,8 @@ impl Clip {
         let (image, text) = towers(&weights.to(device, rounds_to))?;
         let text = text.map(|text| if kind == rounds_to { text } else { text.mixed() });
         let spec = BackboneSpec { device, kind, rounds_to, ..spec };
-        Ok(Self { spec, image: image.frozen(), text: text.map(FrozenText::new), path: TextPath::default() })
+        let (image, text) = (image.frozen(), text.map(FrozenText::new));
+        Ok(Self { spec, image, text, path: TextPath::default(), image_layers: OnceCell::new() })
     }
 }
 

@@ -21,6 +21,7 @@ mod resnet;
 mod text;
 mod text_cleaning;
 mod tokenizer;
+mod towers;
 mod tree;
 mod vit;
 mod weights;
@@ -35,12 +36,13 @@ pub use tokenizer::{END, START, Tokenizer};
 pub use vit::VisionTransformer;
 pub use weights::Weights;
 
-use super::{Backbone, BackboneSpec, ClassPrompts};
+use super::{Backbone, BackboneSpec, ChangedTowers, ClassPrompts};
 use crate::backbone::class_words;
 use crate::method::ClassPosition;
 use crate::{Error, Result};
-use frozen::FrozenText;
+use frozen::{FrozenText, Layer};
 use prompts::Prompts;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use tch::Tensor;
 
@@ -65,6 +67,8 @@ pub struct Clip {
     /// Checkpoints of an image tower alone lack it.
     text: Option<FrozenText>,
     path: TextPath,
+    /// The image tower's layers arranged for speed, once a method changes something in them.
+    image_layers: OnceCell<Vec<Layer>>,
 }
 
 impl Clip {
@@ -235,5 +239,9 @@ impl Backbone for Clip {
         };
         let numbers = copies as u64 * rows as u64 * widths * width as u64 * text.tower.blocks.len() as u64;
         numbers * self.spec.kind.elt_size_in_bytes() as u64
+    }
+
+    fn towers(&self) -> Option<&dyn ChangedTowers> {
+        Some(self)
     }
 }

@@ -52,6 +52,24 @@ impl TextTower {
         Self { kind: Kind::Float, ..self }
     }
 
+    /// The normalisation after the last layer.
+    pub(super) fn ln_final(&self) -> &LayerNorm {
+        &self.ln_final
+    }
+
+    /// What the tower has outside of its layers, with a different normalisation after the last.
+    pub(super) fn with_ln_final(&self, ln_final: LayerNorm) -> Self {
+        Self {
+            token_embedding: self.token_embedding.shallow_clone(),
+            positions: self.positions.shallow_clone(),
+            blocks: Vec::new(),
+            ln_final,
+            projection: self.projection.shallow_clone(),
+            rounds_to: self.rounds_to,
+            kind: self.kind,
+        }
+    }
+
     /// The number of tokens that it knows.
     pub fn vocabulary(&self) -> i64 {
         self.token_embedding.size()[0]

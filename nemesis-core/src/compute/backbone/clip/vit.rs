@@ -3,7 +3,7 @@
 use super::layers::{Block, LayerNorm, rounded};
 use super::weights::Weights;
 use crate::{Error, Result};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// A vision transformer whose class token is the image's feature.
 #[derive(Debug)]
@@ -86,9 +86,33 @@ impl VisionTransformer {
         self.projection.size()[1]
     }
 
+    /// The normalisation before the first block.
+    pub(super) fn ln_pre(&self) -> &LayerNorm {
+        &self.ln_pre
+    }
+
+    /// The normalisation after the last block.
+    pub(super) fn ln_post(&self) -> &LayerNorm {
+        &self.ln_post
+    }
+
+    pub(super) fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// Where the weights lie.
+    pub(super) fn device(&self) -> Device {
+        self.positions.device()
+    }
+
+    /// The type that products are rounded to, which is that of tokens.
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// Features `[images, embed_dim]`, not normalised, of pixels `[images, 3, image_size, image_size]`.
     pub fn forward(&self, pixels: &Tensor) -> Tensor {
-        self.project(&self.tokens(pixels).select(1, 0))
+        self.project(&self.ln_post, &self.tokens(pixels).select(1, 0))
     }
 
     /// Features as of [`Self::forward`], and dense features `[images, patches, embed_dim]`, not normalised: the tokens of
@@ -96,27 +120,33 @@ impl VisionTransformer {
     pub fn forward_places(&self, pixels: &Tensor) -> (Tensor, Tensor) {
         let tokens = self.tokens(pixels);
         let patches = tokens.size()[1] - 1;
-        (self.project(&tokens.select(1, 0)), self.project(&tokens.narrow(1, 1, patches)))
+        let project = |tokens: &Tensor| self.project(&self.ln_post, tokens);
+        (project(&tokens.select(1, 0)), project(&tokens.narrow(1, 1, patches)))
     }
 
     /// Class token and patches `[images, 1 + patches, width]` after the last block.
     fn tokens(&self, pixels: &Tensor) -> Tensor {
-        let (images, width, patch) = (pixels.size()[0], self.class_embedding.size()[0], self.patches.size()[2]);
-        let convolve = |pixels: &Tensor| pixels.conv2d(&self.patches, None::<&Tensor>, patch, 0, 1, 1);
-        let patches = rounded(pixels, &self.patches, self.kind, convolve);
-        let patches = patches.flatten(2, 3).transpose(1, 2);
-        let [class, positions] = [&self.class_embedding, &self.positions].map(|t| t.to_kind(self.kind));
-        let class = class.expand([images, 1, width], false);
-        let mut x = self.ln_pre.forward(&(Tensor::cat(&[class, patches], 1) + positions));
+        let mut x = self.ln_pre.forward(&self.embed(pixels));
         for block in &self.blocks {
             x = block.forward(&x, false);
         }
         x
     }
 
-    /// Tokens `[…, width]` in the shared embedding space.
-    fn project(&self, tokens: &Tensor) -> Tensor {
-        let tokens = self.ln_post.forward(tokens);
+    /// Class token and patches `[images, 1 + patches, width]` with their positions, before they are normalised.
+    pub(super) fn embed(&self, pixels: &Tensor) -> Tensor {
+        let (images, width, patch) = (pixels.size()[0], self.class_embedding.size()[0], self.patches.size()[2]);
+        let convolve = |pixels: &Tensor| pixels.conv2d(&self.patches, None::<&Tensor>, patch, 0, 1, 1);
+        let patches = rounded(pixels, &self.patches, self.kind, convolve);
+        let patches = patches.flatten(2, 3).transpose(1, 2);
+        let [class, positions] = [&self.class_embedding, &self.positions].map(|t| t.to_kind(self.kind));
+        let class = class.expand([images, 1, width], false);
+        Tensor::cat(&[class, patches], 1) + positions
+    }
+
+    /// Tokens `[…, width]` in the shared embedding space, after a normalisation.
+    pub(super) fn project(&self, ln_post: &LayerNorm, tokens: &Tensor) -> Tensor {
+        let tokens = ln_post.forward(tokens);
         rounded(&tokens, &self.projection, self.kind, |tokens| tokens.matmul(&self.projection))
     }
 }

@@ -11,6 +11,13 @@ use serde_json::{Map, Value};
 const ALTERNATIVES: [&[&str]; 3] =
     [&["epochs", "steps", "steps_per_shot"], &["warmup_epochs", "warmup_steps"], &["step_size", "milestones"]];
 
+/// Parts that mean something only together with the first.
+const FAMILIES: [&[&str]; 3] = [
+    &["optimiser", "momentum", "dampening", "nesterov", "betas", "eps", "amsgrad"],
+    &["schedule", "schedule_unit", "minimum_learning_rate", "step_size", "milestones", "gamma"],
+    &["average", "average_decay", "average_mean", "average_deviation"],
+];
+
 impl Protocol {
     /// The protocol with the parts of a patch in place of its own.
     ///
@@ -82,9 +89,12 @@ impl Protocol {
     /// What a published patch may change: all but what [`Self::overrides`] names.
     pub fn changeable(&self, published: &ProtocolPatch) -> ProtocolPatch {
         let mut fixed: Vec<&str> = self.overrides.iter().map(String::as_str).collect();
-        if fixed.iter().any(|key| LENGTH.contains(key)) {
-            fixed.extend(LENGTH);
-        }
+        let alternatives = ALTERNATIVES.into_iter().chain([&LENGTH[..]]);
+        let together: Vec<&[&str]> = alternatives
+            .filter(|keys| keys.iter().any(|key| fixed.contains(key)))
+            .chain(FAMILIES.into_iter().filter(|keys| fixed.contains(&keys[0])))
+            .collect();
+        fixed.extend(together.into_iter().flatten());
         published.clone().without(&fixed)
     }
 

@@ -231,7 +231,7 @@ impl Protocol {
             (Some(steps), _) => Some(steps),
             (None, Some(_)) if shots == u32::MAX => {
                 return Err(Error::new(format!(
-                    "the protocol `{}` goes by steps per shot, and all images are no number of shots",
+                    "the protocol `{}` counts steps per shot, and `--shots all` is not a number of shots",
                     self.name
                 ))
                 .about("steps_per_shot")
@@ -261,6 +261,11 @@ impl ResolvedProtocol {
         } else {
             images.div_ceil(self.batch_size)
         }
+    }
+
+    /// The augmented view of a zero-based `epoch`; none if images are prepared like test images.
+    pub fn view(&self, epoch: u64) -> Option<u64> {
+        (self.augmentation == Augmentation::CropsAndFlips).then(|| epoch % self.views.max(1))
     }
 
     /// How many steps a training on `images` has.

@@ -1,0 +1,124 @@
+//! Which protocol each method is trained with: the run's ← what the method publishes ← the suite's entry ← `--set`.
+
+use crate::settings::Settings;
+use crate::suite::{EntryProtocol, MethodEntry, line_of_key, load_protocol};
+use nemesis_core::error::suggest;
+use nemesis_core::method::ProtocolPatch;
+use nemesis_core::train::Protocol;
+use nemesis_core::{Error, Result};
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// What stands between a method's id and a part of its protocol, in `--set METHOD.protocol.KEY=VALUE`.
+pub(super) const PREFIX: &str = "protocol.";
+
+/// The protocol of an entry of the suite.
+///
+/// # Errors
+///
+/// When a source names a part that there is not, or gives one a value that nothing can be trained with.
+pub(super) fn of_entry(
+    settings: &Settings,
+    run: &Protocol,
+    entry: &MethodEntry,
+    published: &ProtocolPatch,
+) -> Result<Protocol> {
+    let method = &entry.method;
+    let in_suite = |error: Error| {
+        let suite = &settings.suite;
+        let key = error.option().unwrap_or("protocol").to_owned();
+        match line_of_key(&suite.text, &format!("method: {method}"), &key) {
+            Some(line) => error.at(&suite.file).line(line),
+            None => error.at(&suite.file),
+        }
+    };
+    let base = match &entry.protocol {
+        Some(EntryProtocol::Named(name)) => {
+            let Protocol { precision, threads, .. } = *run;
+            Protocol {
+                precision,
+                threads,
+                ..load_protocol(&beside(&settings.suite.file, name))
+                    .map_err(|error| if error.file().is_some() { error } else { in_suite(error) })?
+            }
+        }
+        other => {
+            let own = run
+                .patched(&run.changeable(published))
+                .map_err(|error| error.context(format_args!("the protocol that `{method}` publishes")))?;
+            match other {
+                Some(EntryProtocol::Parts(parts)) => own.patched(parts).map_err(in_suite)?,
+                _ => own,
+            }
+        }
+    };
+    let set = set(settings, method)?;
+    base.patched(&set).map_err(|error| {
+        let about = |key: &&String| {
+            let part = key.split('.').nth(2);
+            part.is_some() && part == error.option() && key.split('.').next() == Some(method)
+        };
+        match settings.set.keys().find(about).cloned() {
+            Some(key) => place(settings, &key, error),
+            None => error,
+        }
+    })
+}
+
+/// A file that a suite names, which lies beside it; names stay.
+fn beside(suite: &Path, name: &str) -> String {
+    let folder = suite.parent().filter(|_| suite.is_file());
+    match folder.map(|folder| folder.join(name)).filter(|file| file.is_file()) {
+        Some(file) => file.display().to_string(),
+        None => name.to_owned(),
+    }
+}
+
+/// What `--set` says of a method's protocol.
+fn set(settings: &Settings, method: &str) -> Result<ProtocolPatch> {
+    let mut all = Map::new();
+    for (key, value) in &settings.set {
+        let path = key.strip_prefix(method).and_then(|rest| rest.strip_prefix('.')?.strip_prefix(PREFIX));
+        let Some(path) = path else { continue };
+        let mut alone = Map::new();
+        put(&mut alone, path, value.clone());
+        let known = alone.keys().next().filter(|part| !ProtocolPatch::KEYS.contains(&part.as_str()));
+        if let Some(part) = known {
+            let error = Error::new(format!("`{key}` is set, and `{part}` is not a part of a protocol"))
+                .about(key)
+                .help(suggest(part, ProtocolPatch::KEYS.iter().copied()));
+            return Err(place(settings, key, error));
+        }
+        if let Err(error) = serde_json::from_value::<ProtocolPatch>(Value::Object(alone)) {
+            return Err(place(settings, key, Error::new(format!("`{key}` is set to {value}: {error}")).about(key)));
+        }
+        put(&mut all, path, value.clone());
+    }
+    serde_json::from_value(Value::Object(all)).map_err(|e| Error::new(format!("the protocol of `{method}`: {e}")))
+}
+
+/// Puts a value into maps within maps: `groups.text.lr_scale`.
+fn put(map: &mut Map<String, Value>, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => drop(map.insert(path.to_owned(), value)),
+        Some((first, rest)) => {
+            let inner = map.entry(first).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(inner) = inner {
+                put(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// Adds to an error where the option was set.
+fn place(settings: &Settings, key: &str, error: Error) -> Error {
+    let from_file = settings
+        .user_file
+        .as_ref()
+        .and_then(|source| line_of_key(&source.text, "set", key).map(|line| (source.file.clone(), line)));
+    match from_file {
+        Some((file, line)) => error.at(file).line(line),
+        None if error.has_help() => error.found_in(format_args!("`--set {key}`")),
+        None => error.help(format!("`--set {key}=…`; the parts are: {}", ProtocolPatch::KEYS.join(", "))),
+    }
+}

@@ -1,0 +1,5 @@
+//! Makes the plugin export only its entry.
+
+fn main() {
+    nemesis_build::export_entry_only();
+}

@@ -1,0 +1,153 @@
+//! `MaPLe`: prompts in the first layers of both towers, those of the image tower made from those of the text tower
+//! (Khattak et al., "MaPLe: Multi-modal Prompt Learning", CVPR 2023; `trainers/maple.py` and `clip/model.py` of its
+//! code).
+//!
+//! With `n` context vectors and depth `D`, the parameters are `P_0` (`ctx`) to `P_{D-1}` (`compound_prompts_text`), each
+//! `[n, text width]`, and an affine map `F_i` for each (`proj`, `compound_prompt_projections`). Before layer `i < D`, the
+//! `n` tokens behind the start token are `P_i` in the text tower (equation 4 of the paper), and the last `n` tokens are
+//! `F_i(P_i)` in the image tower (equation 7). Logits are the backbone's factor times the cosine of both features, and
+//! the loss is the cross-entropy (equation 2).
+//!
+//! As in the authors' code: with `n = 2` only the first two words of "a photo of a" are learned, and the other two
+//! stay; with more than four vectors, words are ignored; the maps of later layers start equal, as PyTorch's `nn.Linear`
+//! does; weight decay also applies to biases. The widths are the backbone's, where the code has 512 and 768.
+//!
+//! Two departures: a depth beyond the last layer of a tower is lowered, with a warning (the code keeps prompts that
+//! nothing reads), and a text with fewer tokens than there are context vectors is refused (the code learns on the end
+//! token and cuts off class names).
+
+use nemesis_sdk::deep::{self, Context};
+use nemesis_sdk::parameters::{Parameters, linear};
+use nemesis_sdk::prompt::{cross_entropy, unit};
+use nemesis_sdk::tch::{Tensor, no_grad};
+use nemesis_sdk::towers::{Changes, of};
+use nemesis_sdk::{
+    About, Batch, ClassPosition, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task,
+};
+
+nemesis_sdk::options! {
+    /// The options of `MaPLe`, with the authors' defaults.
+    pub struct Options {
+        /// Number of context vectors, which is also that of prompt tokens in every layer.
+        pub n_ctx: usize = 2,
+        /// Text whose first tokens initialise the context; the other tokens stay. With more than four context vectors,
+        /// or without text, the context is drawn from a normal distribution with standard deviation 0.02.
+        pub ctx_init: String = "a photo of a".to_owned(),
+        /// Number of layers with prompts, in both towers; 1 means the input only.
+        pub depth: usize = 9,
+    }
+}
+
+/// Prompts in both towers, learned with cross-entropy.
+#[derive(Debug)]
+pub struct Maple {
+    parameters: Parameters,
+    /// Embeddings `[tokens, width]` of the words between the context and the class name, which stay.
+    rest: Tensor,
+    depth: usize,
+    logit_scale: f64,
+}
+
+impl Plugin for Maple {
+    type Options = Options;
+
+    const ABOUT: About = About {
+        id: "maple",
+        label: "MaPLe",
+        summary: "prompts in the first layers of both towers, coupled by linear maps",
+        paper: Some("Khattak et al., MaPLe: Multi-modal Prompt Learning, CVPR 2023"),
+        needs: Needs::TOWERS,
+        optimisation: Optimisation::Host,
+    };
+
+    fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
+        let sizes = of(host)?.sizes();
+        let depth = deep::depth("depth", options.depth, sizes.image_layers.min(sizes.text_layers), host)?;
+        let Context { learned, rest } = deep::context(&task, options.n_ctx, &options.ctx_init, host)?;
+        let (from, to) = (sizes.text_width, sizes.image_width);
+        let mut parameters = Parameters::new(&task);
+        parameters.add("ctx", &learned);
+        parameters.add("proj.weight", &linear(&[to, from], from, host, "proj.weight", 0));
+        parameters.add("proj.bias", &linear(&[to], from, host, "proj.bias", 0));
+        for layer in 1..depth {
+            let random = deep::random_prompt(options.n_ctx, from, host, "compound_prompts_text", layer);
+            parameters.add(prompt(layer), &random);
+        }
+        // Copies of one layer (`_get_clones`).
+        let weight = linear(&[to, from], from, host, "compound_prompt_projections.weight", 0);
+        let bias = linear(&[to], from, host, "compound_prompt_projections.bias", 0);
+        for layer in 1..depth {
+            parameters.add(format!("{}.weight", map(layer)), &weight);
+            parameters.add(format!("{}.bias", map(layer)), &bias);
+        }
+        Ok(Self { parameters, rest, depth, logit_scale: task.logit_scale })
+    }
+}
+
+/// The name of a layer's prompt.
+fn prompt(layer: usize) -> String {
+    layer.checked_sub(1).map_or("ctx".to_owned(), |at| format!("compound_prompts_text.{at}"))
+}
+
+/// The name of the map from a layer's prompt to that of the image tower, before `.weight` and `.bias`.
+fn map(layer: usize) -> String {
+    layer.checked_sub(1).map_or("proj".to_owned(), |at| format!("compound_prompt_projections.{at}"))
+}
+
+/// Text features `[classes, embed_dim]` of length one.
+fn text_features(parameters: &Parameters, rest: &Tensor, depth: usize, host: &dyn Host) -> Result<Tensor> {
+    let context = Tensor::f_cat(&[parameters.get(&prompt(0))?, rest], 0)?;
+    let prompts = (1..depth).map(|layer| Ok(deep::for_text(layer, parameters.get(&prompt(layer))?)));
+    let changes = Changes { prompts: prompts.collect::<Result<_>>()?, ..Changes::default() };
+    let contexts = context.unsqueeze(0).unsqueeze(0);
+    let features = of(host)?.encode_contexts(&contexts, ClassPosition::End, &changes)?;
+    Ok(unit(&features.squeeze_dim(0)))
+}
+
+impl Maple {
+    /// Image features `[images, embed_dim]` of length one.
+    fn image_features(&self, pixels: &Tensor, host: &dyn Host) -> Result<Tensor> {
+        let prompts = (0..self.depth).map(|layer| {
+            let [weight, bias] = ["weight", "bias"].map(|part| self.parameters.get(&format!("{}.{part}", map(layer))));
+            let projected = self.parameters.get(&prompt(layer))?.f_matmul(&weight?.tr())? + bias?;
+            Ok(deep::for_images(layer, &projected))
+        });
+        let changes = Changes { prompts: prompts.collect::<Result<_>>()?, ..Changes::default() };
+        Ok(unit(&of(host)?.encode_images(pixels, &changes, false)?.global))
+    }
+
+    fn compare(&self, images: &Tensor, text: &Tensor) -> Result<Tensor> {
+        Ok(images.f_matmul(&text.tr())? * self.logit_scale)
+    }
+}
+
+impl Method for Maple {
+    fn parameters(&self) -> Result<Vec<Parameter>> {
+        Ok(self.parameters.all())
+    }
+
+    fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+        let text = text_features(&self.parameters, &self.rest, self.depth, host)?;
+        let logits = self.compare(&self.image_features(batch.pixels()?, host)?, &text)?;
+        cross_entropy(&logits, &batch.labels, host)
+    }
+
+    fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+        let (rest, depth) = (&self.rest, self.depth);
+        let text = self.parameters.remembered(|parameters| text_features(parameters, rest, depth, host))?;
+        no_grad(|| self.compare(&self.image_features(batch.pixels()?, host)?, &text))
+    }
+
+    fn state(&self) -> Result<State> {
+        Ok(self.parameters.state())
+    }
+
+    fn load_state(&mut self, state: &State) -> Result<()> {
+        self.parameters.load_state(state)
+    }
+}
+
+nemesis_sdk::export_method!(Maple);
+
+#[cfg(test)]
+mod tests;

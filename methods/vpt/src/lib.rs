@@ -1,0 +1,147 @@
+//! VPT: prompt tokens in the first layers of the image tower (Jia et al., "Visual Prompt Tuning", ECCV 2022), as the code
+//! of `MaPLe` applies it to CLIP (`trainers/vpt.py` and `clip/model.py` there). With depth 1 it is VPT-shallow.
+//!
+//! Before layer `i`, the last `n` tokens of an image are the prompt `P_i` `[n, width]`: `VPT` at layer 0, and
+//! `VPT_shallow` of the layer's block later, all drawn with standard deviation 0.02. The text is "a photo of a NAME."
+//! on every data set, encoded once. Logits are the backbone's factor times the cosine of both features, and the loss is
+//! the cross-entropy.
+//!
+//! A depth beyond the tower's last layer is lowered, with a warning; the code has no such layers, either.
+
+use nemesis_sdk::deep;
+use nemesis_sdk::parameters::Parameters;
+use nemesis_sdk::prompt::{cross_entropy, unit};
+use nemesis_sdk::tch::{Tensor, no_grad};
+use nemesis_sdk::towers::{Changes, of};
+use nemesis_sdk::{
+    About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task,
+};
+
+nemesis_sdk::options! {
+    /// The options of VPT, with the authors' defaults.
+    pub struct Options {
+        /// Number of prompt tokens in every layer.
+        pub n_ctx: usize = 8,
+        /// Number of layers with prompts; 1 means the input only (VPT-shallow).
+        pub depth: usize = 12,
+    }
+}
+
+/// Prompts in the image tower, learned with cross-entropy.
+#[derive(Debug)]
+pub struct Vpt {
+    parameters: Parameters,
+    depth: usize,
+    /// Text features `[classes, embed_dim]` of length one.
+    text: Tensor,
+    logit_scale: f64,
+}
+
+/// The name of a layer's prompt.
+fn name(layer: usize) -> String {
+    let transformer = "image_encoder.transformer.resblocks";
+    if layer == 0 { "image_encoder.VPT".to_owned() } else { format!("{transformer}.{layer}.VPT_shallow") }
+}
+
+impl Plugin for Vpt {
+    type Options = Options;
+
+    const ABOUT: About = About {
+        id: "vpt",
+        label: "VPT",
+        summary: "prompts in the first layers of the image tower",
+        paper: Some("Jia et al., Visual Prompt Tuning, ECCV 2022"),
+        needs: Needs::TOWERS,
+        optimisation: Optimisation::Host,
+    };
+
+    fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
+        let sizes = of(host)?.sizes();
+        let depth = deep::depth("depth", options.depth, sizes.image_layers, host)?;
+        if options.n_ctx == 0 {
+            return Err(Error::option("n_ctx", "there must be at least one prompt token"));
+        }
+        let mut parameters = Parameters::new(&task);
+        for layer in 0..depth {
+            parameters.add(name(layer), &deep::random_prompt(options.n_ctx, sizes.image_width, host, "VPT", layer));
+        }
+        let words = host.embed_text("a photo of a")?.unsqueeze(0).unsqueeze(0);
+        let text = no_grad(|| host.encode_contexts(&words, ClassPosition::End))?;
+        Ok(Self { parameters, depth, text: unit(&text.squeeze_dim(0)), logit_scale: task.logit_scale })
+    }
+}
+
+impl Vpt {
+    fn scores(&self, pixels: &Tensor, host: &dyn Host) -> Result<Tensor> {
+        let prompt = |layer| Ok(deep::for_images(layer, self.parameters.get(&name(layer))?));
+        let changes = Changes { prompts: (0..self.depth).map(prompt).collect::<Result<_>>()?, ..Changes::default() };
+        let features = unit(&of(host)?.encode_images(pixels, &changes, false)?.global);
+        Ok(features.f_matmul(&self.text.tr())? * self.logit_scale)
+    }
+}
+
+impl Method for Vpt {
+    fn parameters(&self) -> Result<Vec<Parameter>> {
+        Ok(self.parameters.all())
+    }
+
+    fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+        cross_entropy(&self.scores(batch.pixels()?, host)?, &batch.labels, host)
+    }
+
+    fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+        no_grad(|| self.scores(batch.pixels()?, host))
+    }
+
+    fn state(&self) -> Result<State> {
+        Ok(self.parameters.state())
+    }
+
+    fn load_state(&mut self, state: &State) -> Result<()> {
+        self.parameters.load_state(state)
+    }
+}
+
+nemesis_sdk::export_method!(Vpt);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nemesis_sdk::testing::{ToyHost, check_gradients};
+
+    fn create(n_ctx: usize, depth: usize, host: &ToyHost) -> Result<Vpt> {
+        Vpt::create(host.task(), Options { n_ctx, depth }, host)
+    }
+
+    #[test]
+    fn parameters_have_the_authors_names() {
+        let host = ToyHost::new(4);
+        let names = |vpt: Vpt| vpt.parameters().unwrap().into_iter().map(|parameter| parameter.name);
+        let deep: Vec<_> = names(create(8, 12, &host).unwrap()).collect();
+        assert_eq!(
+            deep,
+            [
+                "image_encoder.VPT",
+                "image_encoder.transformer.resblocks.1.VPT_shallow",
+                "image_encoder.transformer.resblocks.2.VPT_shallow"
+            ]
+        );
+        assert_eq!(host.logged(), ["`depth` is lowered from 12 to 3, the number of layers"]);
+        assert!(names(create(4, 1, &host).unwrap()).eq(["image_encoder.VPT"]));
+    }
+
+    #[test]
+    fn gradients_are_those_of_the_loss() {
+        let host = ToyHost::new(4);
+        let batch = host.batch(3, 0);
+        let mut vpt = create(2, 3, &host).unwrap();
+        check_gradients(&mut vpt, &batch, &host).unwrap();
+    }
+
+    #[test]
+    fn options_that_do_not_fit_are_named() {
+        let host = ToyHost::new(4);
+        let error = create(0, 1, &host).unwrap_err();
+        assert_eq!(error.to_string(), "option `n_ctx`: there must be at least one prompt token");
+    }
+}

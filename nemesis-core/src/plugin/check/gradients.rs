@@ -1,0 +1,155 @@
+//! Checks of gradients: that they reach the parameters, and that they are those of the loss.
+
+use super::stage::Stage;
+use super::subject::{Finding, Step, Stop, Subject, close, ensure, failed, finite, skipped};
+use crate::method::random::{draws, normals};
+use crate::method::{Batch, Method};
+use crate::plugin::method::LoadedMethod;
+use crate::train::Recompute;
+use tch::{Kind, Tensor, no_grad};
+
+pub(super) fn reach(subject: &Subject) -> Finding {
+    let step = first_step(subject)?;
+    if step.by_itself {
+        return skipped("the method fills gradients itself: see `gradients-filled`");
+    }
+    step.ensure_reached()
+}
+
+pub(super) fn filled(subject: &Subject) -> Finding {
+    let step = first_step(subject)?;
+    if !step.by_itself {
+        return skipped("the method leaves gradients to the host: see `gradients-reach`");
+    }
+    match step.ensure_reached() {
+        Err(Stop::Failed(why)) => failed(format!(
+            "after `compute_gradients`, {why}. It must call the host's `backward`, or store what the host's \
+             `gradients` returns in `grad` (in Rust with `gradients::fill`)"
+        )),
+        other => other,
+    }
+}
+
+/// The first step of a method that learns by gradients. If a gradient is zero there, it is the first step from other
+/// values: where a product has a factor of zero, as the deltas of LoRA do at the start, so has its gradient.
+pub(super) fn first_step(subject: &Subject) -> Finding<Step> {
+    subject.learns_by_gradients()?;
+    let (stage, mut method, batch) = subject.scene()?;
+    let services = stage.services(1, Recompute::Never);
+    let step = Step::take(&mut method, &batch, &services)?;
+    if !step.untouched().is_ok_and(|name| name.is_some()) {
+        return Ok(step);
+    }
+    move_away(&method)?;
+    Step::take(&mut method, &batch, &services)
+}
+
+/// Moves every parameter a little, each along another direction.
+fn move_away(method: &LoadedMethod) -> Finding {
+    for (at, mut parameter) in method.parameters()?.into_iter().enumerate() {
+        let tensor = &mut parameter.tensor;
+        let moved = &*tensor + direction(tensor, at as u64) * 0.5;
+        no_grad(|| tensor.copy_(&moved));
+    }
+    Ok(())
+}
+
+/// A fixed random direction of length one.
+pub(super) fn direction(like: &Tensor, index: u64) -> Tensor {
+    let numbers = normals(like.numel(), |bits| draws(1, "direction", index, bits));
+    let direction = Tensor::from_slice(&numbers).to_device(like.device()).view(like.size().as_slice());
+    (&direction / direction.norm()).to_kind(like.kind())
+}
+
+pub(super) fn exact(subject: &Subject) -> Finding {
+    subject.learns_by_gradients()?;
+    let (stage, mut method, batch) = subject.scene()?;
+    if compare(&mut method, &batch, &stage)? {
+        return skipped("the method fills gradients itself, and they need not be those of its loss");
+    }
+    // Where it starts from, a parameter may have no effect.
+    move_away(&method)?;
+    compare(&mut method, &batch, &stage).map(|_| ())
+}
+
+/// Compares each parameter's gradient with differences of the loss along some directions. Does nothing, and says so, if
+/// the method fills gradients itself.
+fn compare(method: &mut LoadedMethod, batch: &Batch, stage: &Stage) -> Finding<bool> {
+    const STEP: f64 = 1e-5;
+    const TOLERANCE: f64 = 1e-4;
+    const DIRECTIONS: u64 = 3;
+    let services = stage.services(1, Recompute::Never);
+    let step = Step::take(method, batch, &services)?;
+    if step.by_itself {
+        return Ok(true);
+    }
+    for (parameter, gradient) in step.parameters.iter().zip(&step.gradients) {
+        let mut tensor = parameter.tensor.shallow_clone();
+        let start = tensor.detach().copy();
+        for index in 0..DIRECTIONS {
+            let direction = direction(&start, index);
+            let mut loss_at = |distance: f64| -> Finding<f64> {
+                no_grad(|| tensor.copy_(&(&start + &direction * distance)));
+                Ok(f64::try_from(method.loss(batch, &services)?)?)
+            };
+            let numeric = (loss_at(STEP)? - loss_at(-STEP)?) / (2.0 * STEP);
+            no_grad(|| tensor.copy_(&start));
+            let exact = f64::try_from((gradient * &direction).sum(Kind::Double))?;
+            ensure((numeric - exact).abs() <= TOLERANCE * exact.abs().max(1e-3), || {
+                let name = &parameter.name;
+                format!(
+                    "along one direction of `{name}`, the loss changes by {numeric:.6}, but its gradient says \
+                     {exact:.6}"
+                )
+            })?;
+        }
+        services.end_step();
+    }
+    Ok(false)
+}
+
+pub(super) fn graph_cuts(subject: &Subject) -> Finding {
+    subject.learns_by_gradients()?;
+    let (stage, mut whole, batch) = subject.scene()?;
+    let mut cut = subject.method(&stage, 1)?;
+    let expected = Step::take(&mut whole, &batch, &stage.services(1, Recompute::Never))?;
+    let found = Step::take(&mut cut, &batch, &stage.services(1, Recompute::Chunks(2)));
+    let found = match found {
+        Ok(found) => found,
+        Err(Stop::Failed(why)) => {
+            return failed(format!("{why}; gradients must come only from the host's `backward` and `gradients`"));
+        }
+        Err(other) => return Err(other),
+    };
+    for ((parameter, one), two) in expected.parameters.iter().zip(&expected.gradients).zip(&found.gradients) {
+        ensure(close(one, two, 1e-8), || {
+            format!(
+                "the gradient of `{}` differs when the host recomputes features: it must come only from the \
+                 host's `backward` and `gradients`",
+                parameter.name
+            )
+        })?;
+    }
+    Ok(())
+}
+
+pub(super) fn two_gradients(subject: &Subject) -> Finding {
+    subject.learns_by_gradients()?;
+    let (stage, mut whole, _) = subject.scene()?;
+    let mut cut = subject.method(&stage, 1)?;
+    let needs = subject.needs()?;
+    for step in 0..3 {
+        let batch = stage.batch(8, step, needs);
+        let expected = Step::take(&mut whole, &batch, &stage.services(1, Recompute::Never))?;
+        if !expected.by_itself {
+            return skipped("the method leaves gradients to the host");
+        }
+        let found = Step::take(&mut cut, &batch, &stage.services(1, Recompute::Chunks(3)))?;
+        for (one, two) in expected.gradients.iter().zip(&found.gradients) {
+            ensure(finite(one)? && close(one, two, 1e-8), || {
+                format!("in step {step}, a gradient differs when the host recomputes features")
+            })?;
+        }
+    }
+    Ok(())
+}
