@@ -14,6 +14,7 @@ mod cuda;
 mod damaged_images;
 mod data_faults;
 mod errors;
+mod feature_side;
 mod fetch;
 mod files;
 mod foreign_weights;
