@@ -100,7 +100,7 @@ impl Filter {
         };
         let fits = |cell: &&SavedCell| {
             is_in(&self.datasets, &cell.dataset)
-                && cell.column.as_ref().is_none_or(|label| fits_label(label))
+                && (cell.sample.is_none() || cell.column.as_ref().is_none_or(|label| fits_label(label)))
                 && cell.sample.is_none_or(|(shots, seed)| is_in(&self.shots, &shots) && is_in(&self.seeds, &seed))
         };
         let cells: Vec<SavedCell> = plan.cells.iter().filter(fits).cloned().collect();
@@ -113,7 +113,9 @@ impl Filter {
         part.columns.retain(|column| has(&|cell| cell.column.as_ref() == Some(&column.label)));
         part.shots.retain(|shots| has(&|cell| cell.sample.is_some_and(|(known, _)| known == *shots)));
         part.seeds.retain(|seed| has(&|cell| cell.sample.is_some_and(|(_, known)| known == *seed)));
-        part.zero_shot &= has(&|cell| cell.column.is_none());
+        part.zero_shot
+            .0
+            .retain(|prompts| has(&|cell| cell.sample.is_none() && cell.column.as_deref() == prompts.label()));
         part.cells = cells;
         // What was set for a method that is not shown says nothing about the numbers that are.
         if let Some(asked) = &mut part.asked {
@@ -180,7 +182,7 @@ impl Gathered {
         extend(&mut plan.shots, &part.shots);
         extend(&mut plan.seeds, &part.seeds);
         extend(&mut plan.notes, &part.notes);
-        plan.zero_shot |= part.zero_shot;
+        extend(&mut plan.zero_shot.0, &part.zero_shot.0);
         if let (Some(asked), Some(other)) = (&mut plan.asked, &part.asked) {
             asked.splits.extend(other.splits.clone());
             asked.set.extend(other.set.clone());

@@ -23,3 +23,4 @@ pub mod statistics;
 pub mod suite;
 pub mod tables;
 pub mod weights;
+pub mod zero_shot;

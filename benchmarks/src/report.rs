@@ -57,7 +57,7 @@ fn contents(plan: &SavedPlan, store: &Store) -> Result<(Contents, Vec<Entry>)> {
         methods: plan.columns.iter().map(column).collect(),
         shots: plan.shots.clone(),
         seeds: plan.seeds.clone(),
-        zero_shot: plan.zero_shot.then(|| ZERO_SHOT.to_owned()),
+        zero_shot: plan.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT).to_owned()).collect(),
         remarks: remarks(plan, &entries),
     };
     Ok((contents, entries))
@@ -93,7 +93,8 @@ fn entry(cell: &SavedCell, store: &Store) -> Result<Entry> {
     let outcome = Outcome::read(&cell.id, store)?;
     let place = match (&cell.column, cell.sample) {
         (Some(method), Some((shots, seed))) => Place::Trained { method: method.clone(), shots, seed },
-        _ => Place::ZeroShot,
+        (Some(label), None) => Place::ZeroShot { label: label.clone() },
+        _ => Place::ZeroShot { label: ZERO_SHOT.to_owned() },
     };
     Ok(Entry {
         dataset: cell.dataset.clone(),

@@ -72,7 +72,8 @@ impl Results {
                 runs.push(Evaluation { column, record: *record });
             }
         }
-        let zero_shot = runs.iter().any(|run| run.column == ZERO_SHOT).then(|| ZERO_SHOT.to_owned());
+        let zero_shot = plan.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT).to_owned());
+        let zero_shot: Vec<String> = zero_shot.filter(|label| runs.iter().any(|run| run.column == *label)).collect();
         Ok(Self {
             suite: suite.to_owned(),
             backbone: plan.backbone.clone(),
@@ -140,16 +141,19 @@ impl Evaluation {
         self.record.outcome.accuracy
     }
 
-    /// The method's id, or `zero-shot`.
+    /// The method's id; `zero-shot`, or for several templates their list's name.
     pub fn method(&self) -> &str {
-        self.record.cell.subject.method().map_or("zero-shot", |method| &method.id)
+        match &self.record.cell.subject {
+            Subject::Ensemble { name, .. } => name,
+            subject => subject.method().map_or("zero-shot", |method| &method.id),
+        }
     }
 
     /// Data set and group of columns in tables of this protocol, if the evaluation belongs in one.
     pub fn place(&self, protocol: Protocol) -> Option<(&str, String)> {
         let cell = &self.record.cell;
         let training = match &cell.subject {
-            Subject::ZeroShot { .. } => None,
+            Subject::ZeroShot { .. } | Subject::Ensemble { .. } => None,
             Subject::Training { cell } => Some(cell),
             Subject::Imported { .. } => return None,
         };

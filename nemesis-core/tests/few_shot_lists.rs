@@ -16,6 +16,7 @@ fn dataset() -> Listed {
         name: "eurosat".into(),
         folder: "/data/eurosat".into(),
         template: "a photo of a {}.".into(),
+        own_templates: Vec::new(),
         contents: Contents {
             class_names: ["River", "Forest"].map(String::from).into(),
             train: ["River/River_1", "River/River_2", "River/River_3"]

@@ -279,6 +279,7 @@ fn batches_show_what_is_asked_for_and_nothing_else() {
             dense: bits & 4 > 0,
             validation: false,
             towers: false,
+            views: 1,
         };
         let seen = pictures.see(&clip, needs, 0, &[1, 2]).unwrap();
         assert_eq!((seen.pixels.is_some(), seen.dense.is_some()), (needs.pixels, needs.dense));

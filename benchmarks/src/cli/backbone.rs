@@ -134,7 +134,7 @@ fn zero_shot(backbone: &dyn backbone::Backbone, dataset: &dyn Dataset) -> Result
     let labels: Vec<u32> = samples.iter().map(|sample| sample.label).collect();
     let features = encode_images(backbone, &paths)?;
     let names = clean_names(dataset.class_names());
-    let predictions = zero_shot_predictions(backbone, &features, &labels, &names, dataset.template())?;
+    let predictions = zero_shot_predictions(backbone, &features, &labels, &names, &[dataset.template()])?;
     Ok(format!(
         "  zero-shot    {:.1} % of {} test images of {} (`{}`)\n",
         predictions.accuracy(),

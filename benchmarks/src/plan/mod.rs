@@ -23,6 +23,7 @@ use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::load_protocol;
 use crate::tables::TableKind;
+use crate::zero_shot::ZeroShot;
 use cells::Cells;
 use nemesis_core::backbone::BackboneSpec;
 use nemesis_core::contents::Contents;
@@ -69,8 +70,8 @@ pub struct Plan {
     pub shots: Vec<u32>,
     /// Seeds.
     pub seeds: Vec<u64>,
-    /// Whether the zero-shot baseline is evaluated.
-    pub zero_shot: bool,
+    /// The zero-shot baselines that are evaluated.
+    pub zero_shot: ZeroShot,
     /// The cells that the table shows, each behind what it needs.
     pub cells: Vec<PlannedCell>,
     /// What the images hold that the cells see.
@@ -288,7 +289,7 @@ impl Plan {
             methods: columns,
             shots,
             seeds,
-            zero_shot: suite.zero_shot,
+            zero_shot: suite.zero_shot.clone(),
             protocol,
         };
         plan.refuse_nothing()?;

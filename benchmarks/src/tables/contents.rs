@@ -20,8 +20,8 @@ pub struct Contents {
     pub shots: Vec<u32>,
     /// The seeds whose runs are averaged.
     pub seeds: Vec<u64>,
-    /// The label of the zero-shot column, if there is one.
-    pub zero_shot: Option<String>,
+    /// The labels of the zero-shot columns.
+    pub zero_shot: Vec<String>,
     /// Sentences for under the table, for instance the protocol's deviations.
     pub remarks: Vec<String>,
 }
@@ -55,8 +55,11 @@ pub struct Entry {
 /// What an evaluation evaluates.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
-    /// The zero-shot baseline.
-    ZeroShot,
+    /// A zero-shot baseline.
+    ZeroShot {
+        /// The label of its column.
+        label: String,
+    },
     /// A method's training.
     Trained {
         /// The label of the method's column.
@@ -68,8 +71,13 @@ pub enum Place {
     },
 }
 
-/// The key of the zero-shot column.
+/// The key of the zero-shot column for the data set's template. Others have their label as the key.
 pub(super) const ZERO_SHOT: &str = "zero-shot";
+
+/// The key of a zero-shot column.
+fn key_of_zero_shot(label: &str) -> String {
+    if label == crate::results::ZERO_SHOT { ZERO_SHOT } else { label }.to_owned()
+}
 
 impl MethodColumn {
     /// A method that is not swept.
@@ -100,17 +108,17 @@ impl Contents {
         if column.seeded { self.seeds.iter().copied().map(Some).collect() } else { vec![None] }
     }
 
-    /// The column of the zero-shot baseline, if there is one.
-    pub(super) fn zero_shot_column(&self) -> Option<Column> {
-        let label = self.zero_shot.clone()?;
-        Some(Column { key: ZERO_SHOT.to_owned(), label, seeded: false })
+    /// The columns of the zero-shot baselines.
+    pub(super) fn zero_shot_columns(&self) -> impl Iterator<Item = Column> {
+        self.zero_shot.iter().map(|label| Column { key: key_of_zero_shot(label), label: label.clone(), seeded: false })
     }
 
-    /// A group of only that column, whose key is `0`: zero shots.
+    /// A group of only these columns, if there are any, whose key is `0`: zero shots.
     pub(super) fn zero_shot_group(&self) -> Option<Group> {
-        let columns = vec![self.zero_shot_column()?];
+        let columns: Vec<_> = self.zero_shot_columns().collect();
         let measured = Measured::Accuracy;
-        Some(Group { key: "0".to_owned(), heading: String::new(), columns, measured, baseline: true })
+        let group = Group { key: "0".to_owned(), heading: String::new(), columns, measured, baseline: true };
+        (!group.columns.is_empty()).then_some(group)
     }
 
     /// Key and heading of a group for these shots and for something else; only the latter if the table has one number
@@ -127,7 +135,7 @@ impl Place {
     /// The key of the column, and the seed.
     pub(super) fn column(&self) -> (String, Option<u64>) {
         match self {
-            Self::ZeroShot => (ZERO_SHOT.to_owned(), None),
+            Self::ZeroShot { label } => (key_of_zero_shot(label), None),
             Self::Trained { method, seed, .. } => (method.clone(), Some(*seed)),
         }
     }
@@ -135,7 +143,7 @@ impl Place {
     /// The training's shots.
     pub(super) fn shots(&self) -> Option<u32> {
         match self {
-            Self::ZeroShot => None,
+            Self::ZeroShot { .. } => None,
             Self::Trained { shots, .. } => Some(*shots),
         }
     }

@@ -77,6 +77,11 @@ pub trait Dataset: Send + Sync {
     fn samples(&self, split: Split) -> &[Sample];
     /// The zero-shot template, with `{}` in place of the class name.
     fn template(&self) -> &str;
+    /// The templates that were published for it, if it is known to have more than one or another one: OpenAI's, for
+    /// instance.
+    fn own_templates(&self) -> &[String] {
+        &[]
+    }
     /// Whether the validation samples are the test samples, as in ImageNet; none are drawn then.
     fn val_is_test(&self) -> bool {
         false

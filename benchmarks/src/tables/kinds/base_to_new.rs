@@ -25,7 +25,7 @@ impl Kind for BaseToNew {
     /// H is taken run by run; in the row of averages it is that of the average accuracies, as in the tables of `CoCoOp`.
     fn table(&self, contents: &Contents, entries: &[Entry]) -> Table {
         let columns: Vec<Column> =
-            contents.zero_shot_column().into_iter().chain(contents.methods.iter().map(MethodColumn::column)).collect();
+            contents.zero_shot_columns().chain(contents.methods.iter().map(MethodColumn::column)).collect();
         let group = |shots, (key, heading)| {
             let (key, heading) = contents.group_of(shots, key, heading);
             Group { key, heading, columns: columns.clone(), measured: Measured::Accuracy, baseline: false }

@@ -5,7 +5,8 @@ use super::services::Services;
 use crate::backbone::Backbone;
 use crate::backbone::class_words;
 use crate::method::prompt::unit;
-use crate::method::{Batch, Method, Needs};
+use crate::method::templates::{Average, text_features};
+use crate::method::{self, Batch, Method, Needs};
 use crate::{Error, Result};
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -141,21 +142,22 @@ pub fn evaluate(
     Ok(predictions)
 }
 
-/// Logits `[images, classes]` of zero-shot CLIP: the prompts are the template with each class name in it
-/// (`trainers/zsclip.py`).
+/// Predictions of zero-shot CLIP: the prompts are each template with each class name in it (`trainers/zsclip.py`; for
+/// several templates OpenAI's notebook).
 ///
 /// # Errors
 ///
-/// When a prompt is too long.
-pub fn zero_shot_predictions(
+/// When there is no template, or a prompt is too long.
+pub fn zero_shot_predictions<T: AsRef<str>>(
     backbone: &dyn Backbone,
     features: &Tensor,
     labels: &[u32],
     class_names: &[String],
-    template: &str,
+    templates: &[T],
 ) -> Result<Predictions> {
-    let prompts: Vec<String> = class_names.iter().map(|name| template.replace("{}", &class_words(name))).collect();
-    let text = no_grad(|| backbone.encode_strings(&prompts).map(|text| unit(&text)))?;
+    let names: Vec<String> = class_names.iter().map(|name| class_words(name)).collect();
+    let encode = |prompts: &[String]| backbone.encode_strings(prompts).map_err(method::Error::from);
+    let text = text_features(&names, templates, Average::OfUnits, encode)?;
     let scale = backbone.spec().logit_scale;
     let inputs = TestInputs::features(features);
     let logits_of = |batch: &Batch| Ok(unit(batch.features()?).f_matmul(&text.tr())? * scale);

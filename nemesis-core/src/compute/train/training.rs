@@ -72,7 +72,9 @@ pub fn train(
         return Ok(Vec::new());
     }
     if inputs.needs.features {
-        let first = FeatureSet { features: (inputs.features)(0)?, labels: labels.shallow_clone() };
+        let views = (0..inputs.needs.views.min(protocol.views).max(1)).map(&mut *inputs.features);
+        let features = Tensor::f_cat(&views.collect::<Result<Vec<_>>>()?, 0)?;
+        let first = FeatureSet { features, labels: labels.shallow_clone() };
         method.prepare(&first, inputs.validation.as_ref(), services)?;
         if optimisation == Optimisation::Fit {
             method.fit(&first, services)?;

@@ -77,8 +77,13 @@ pub fn add(root: &Path, request: &Request<'_>, pictures: &Pictures) -> Result<Ad
     let contents = divided.rows.contents(Path::new("")).map_err(|(error, _)| error.at(request.images))?;
     let samples =
         SplitSizes { train: divided.rows.train.len(), val: divided.rows.val.len(), test: divided.rows.test.len() };
-    let listed =
-        Listed { name: name.to_owned(), folder: request.images.to_owned(), template: template.to_owned(), contents };
+    let listed = Listed {
+        name: name.to_owned(),
+        folder: request.images.to_owned(),
+        template: template.to_owned(),
+        own_templates: Vec::new(),
+        contents,
+    };
     refuse_unreadable(&listed)?;
 
     let split = render(&divided.rows, &format!("nemesis data add: {}", divided.origin))?;
