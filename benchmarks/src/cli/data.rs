@@ -288,22 +288,20 @@ const MAX_NAMED: usize = 5;
 
 pub(super) fn report_text(entry: &Entry, report: &Report) -> String {
     let SplitSizes { train, val, test } = report.samples;
-    let mut lines = vec![format!("{}: {}", entry.name, if report.is_whole() { "whole" } else { "not whole" })];
+    // Which classes these are stands in a warning.
+    let untested = match (test, report.untested.len()) {
+        (0, _) | (_, 0) => String::new(),
+        (_, 1) => ", but 1 class has no test image".to_owned(),
+        (_, count) => format!(", but {count} classes have no test image"),
+    };
+    let whole = if report.is_whole() { format!("whole{untested}") } else { "not whole".to_owned() };
+    let mut lines = vec![format!("{}: {whole}", entry.name)];
     lines.push(format!("{train} train, {val} val, {test} test"));
     if let Some(SplitSizes { train, val, test }) = report.expected.filter(|expected| *expected != report.samples) {
         lines.push(format!("expected: {train} train, {val} val, {test} test"));
     }
     if test == 0 {
         lines.push("no test image is listed, so nothing can be measured".to_owned());
-    }
-    if test > 0 && !report.untested.is_empty() {
-        let named: Vec<String> = report.untested.iter().take(MAX_NAMED).map(|class| format!("`{class}`")).collect();
-        let (count, has) = match report.untested.len() {
-            1 => ("1 class".to_owned(), "has"),
-            count => (format!("{count} classes"), "have"),
-        };
-        lines.push(format!("{count} {has} no test image, so that nothing is measured of them: {}", named.join(", ")));
-        lines.extend(more(report.untested.len()));
     }
     if entry.template.is_none() {
         lines.push(format!("template: `{}`, as the registry gives none", entry.template()));

@@ -22,7 +22,8 @@ const SUMS: &str = "SHA256SUMS";
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Hub {
-    hub: String,
+    /// The address that repositories lie under.
+    address: String,
     config: String,
     weights: Vec<String>,
     checkpoints: Vec<Hosted>,
@@ -110,7 +111,7 @@ impl Hosted {
     }
 
     fn source(&self, file: &str) -> Source {
-        let url = format!("{}/{}/resolve/main/{file}", hub().hub, self.repository);
+        let url = format!("{}/{}/resolve/main/{file}", hub().address, self.repository);
         Source {
             url: Url::try_from(url).expect("the list is well-formed"),
             sha256: self.sha256.get(file).cloned(),

@@ -46,7 +46,7 @@ pub(super) struct PictureRow {
 /// When it is not Parquet.
 pub(super) fn holds_pictures(file: &Path) -> Result<bool> {
     let table = Table::open(file)?;
-    Ok(table.columns().iter().any(|column| holds_bytes(column)))
+    Ok(table.columns().iter().any(holds_bytes))
 }
 
 /// Reads a list. `label` is the column of classes, if it is not found by its name.

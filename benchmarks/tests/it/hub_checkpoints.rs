@@ -56,7 +56,7 @@ fn weights_and_configuration_come_into_one_folder() {
     // Nothing is asked for again, and what has changed since is told.
     said(dir, &server.url, &fetch);
     assert_eq!(server.requests().len(), asked.len());
-    insta::assert_snapshot!(said(dir, "", &["backbone", "check", "weights/ViT-B-16-dfn2b"]));
+    insta::assert_snapshot!(said(dir, "no server", &["backbone", "check", "weights/ViT-B-16-dfn2b"]));
     fs::write(fetched.join(WEIGHTS), "other weights").unwrap();
     insta::assert_snapshot!(said(dir, &server.url, &fetch));
 }
@@ -90,6 +90,6 @@ fn a_folder_may_stand_in_for_the_hub() {
     for file in [CONFIG, WEIGHTS] {
         fs::write(dir.join("copy").join(file), of_tiny_model(file)).unwrap();
     }
-    let told = said(dir, "-", &["backbone", "fetch", NAME, "--out", "weights", "--from", "copy"]);
+    let told = said(dir, "no server", &["backbone", "fetch", NAME, "--out", "weights", "--from", "copy"]);
     assert!(told.contains("use it with --weights ViT-B-16-dfn2b=weights/ViT-B-16-dfn2b"), "{told}");
 }

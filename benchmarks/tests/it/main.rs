@@ -33,6 +33,7 @@ mod left_out;
 mod manners;
 mod mini_suite;
 mod needs;
+mod own_data;
 mod parquet;
 mod pictures;
 mod plugin;

@@ -1,13 +1,18 @@
 //! Parquet shards of the Hugging Face hub: rows of pictures' bytes and classes.
 
-use super::unpack::{Into, named};
+use super::unpack::{Destination, named};
 use crate::pictures::parquet::Table;
 use nemesis_core::{Error, Result};
 use std::path::Path;
 
 /// Unpacks a table. Classes that are numbers have the names that its metadata gives, or else `names`; `label` is the
 /// column of classes, if it is not found by its name.
-pub(super) fn unpack(shard: &Path, names: Option<&[String]>, label: Option<&str>, into: &mut Into<'_>) -> Result<()> {
+pub(super) fn unpack(
+    shard: &Path,
+    names: Option<&[String]>,
+    label: Option<&str>,
+    into: &mut Destination<'_>,
+) -> Result<()> {
     let table = Table::open(shard)?;
     let columns = table.picture_columns(label)?;
     let own = table.class_names(&columns.label);

@@ -104,7 +104,7 @@ impl Shards {
         let mut lines = String::new();
         for file in self.all.iter().map(|(file, _)| file).chain(&self.names) {
             let name = file.strip_prefix(&self.folder).unwrap_or(file);
-            lines += &format!("{}  {}\n", files::hash(file)?, name.display());
+            lines.extend([files::hash(file)?, "  ".to_owned(), name.display().to_string(), "\n".to_owned()]);
         }
         Ok(lines + &label.map(|label| format!("{label}  --label\n")).unwrap_or_default())
     }

@@ -1,6 +1,6 @@
 //! webdataset's tars.
 
-use super::unpack::{Into, named};
+use super::unpack::{Destination, named};
 use nemesis_core::{Error, Result, files};
 use std::io::{self, Read};
 use std::path::Path;
@@ -15,7 +15,7 @@ struct Parts {
 }
 
 /// Unpacks a tar. `names` are those of classes that are numbers.
-pub(super) fn unpack(shard: &Path, names: Option<&[String]>, into: &mut Into<'_>) -> Result<()> {
+pub(super) fn unpack(shard: &Path, names: Option<&[String]>, into: &mut Destination<'_>) -> Result<()> {
     let failed = |e: &io::Error| Error::io("read the shard", shard, e).help("the download may have been interrupted");
     let file = files::open(shard).map_err(|e| Error::io("read the file", shard, &e))?;
     let mut archive = tar::Archive::new(file);
@@ -56,7 +56,7 @@ pub(super) fn unpack(shard: &Path, names: Option<&[String]>, into: &mut Into<'_>
 
 impl Parts {
     /// Hands the picture on, if there is one.
-    fn put(self, into: &mut Into<'_>, names: Option<&[String]>) -> Result<()> {
+    fn put(self, into: &mut Destination<'_>, names: Option<&[String]>) -> Result<()> {
         let Self { key, picture, class, has_caption } = self;
         let Some(bytes) = picture else { return Ok(()) };
         let Some(class) = class.filter(|class| !class.is_empty()) else {

@@ -18,7 +18,7 @@ impl Shards {
         let names = self.class_names()?;
         let mut folders = Folders { target: target.to_owned(), classes: BTreeMap::new() };
         for (number, (shard, split)) in self.all.iter().enumerate() {
-            let mut into = Into { folders: &mut folders, shard: number, split: *split, count: 0 };
+            let mut into = Destination { folders: &mut folders, shard: number, split: *split, count: 0 };
             match self.kind {
                 Kind::Tar => tars::unpack(shard, names.as_deref(), &mut into),
                 Kind::Parquet => hub::unpack(shard, names.as_deref(), label, &mut into),
@@ -37,7 +37,7 @@ struct Folders {
 }
 
 /// Where the pictures of a shard go.
-pub(super) struct Into<'a> {
+pub(super) struct Destination<'a> {
     folders: &'a mut Folders,
     shard: usize,
     /// The split of the shard.
@@ -46,7 +46,7 @@ pub(super) struct Into<'a> {
     pub(super) count: usize,
 }
 
-impl Into<'_> {
+impl Destination<'_> {
     /// Writes a picture, which `which` names in messages. `split` says its own, where the shard is of none.
     pub(super) fn put(&mut self, which: &str, class: &str, split: Option<Split>, bytes: &[u8]) -> Result<()> {
         let ending = match Format::of(bytes) {
