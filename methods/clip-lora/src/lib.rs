@@ -19,6 +19,7 @@ pub use choices::{Encoder, Position};
 use nemesis_sdk::norm::at_least_zero;
 use nemesis_sdk::parameters::{Parameters, linear};
 use nemesis_sdk::prompt::{cross_entropy, unit};
+use nemesis_sdk::protocol::{OptimiserKind, ProtocolPatch, ScheduleKind, ScheduleUnit};
 use nemesis_sdk::tch::{Device, Kind, Tensor, no_grad};
 use nemesis_sdk::towers::{Changes, Dropout, LowRank, of};
 use nemesis_sdk::{
@@ -81,6 +82,23 @@ impl Plugin for ClipLora {
         needs: Needs::TOWERS,
         optimisation: Optimisation::Host,
     };
+
+    /// As published (`lora.py` and `run_utils.py`): `AdamW` for 500 steps a shot, and a cosine by steps down to 1e-6.
+    fn protocol() -> ProtocolPatch {
+        ProtocolPatch {
+            optimiser: Some(OptimiserKind::AdamW),
+            learning_rate: Some(2e-4),
+            betas: Some([0.9, 0.999]),
+            weight_decay: Some(1e-2),
+            schedule: Some(ScheduleKind::Cosine),
+            schedule_unit: Some(ScheduleUnit::Step),
+            minimum_learning_rate: Some(1e-6),
+            warmup_epochs: Some(0),
+            batch_size: Some(32),
+            steps_per_shot: Some(500),
+            ..ProtocolPatch::default()
+        }
+    }
 
     fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
         let sizes = of(host)?.sizes();

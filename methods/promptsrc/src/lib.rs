@@ -24,6 +24,7 @@ use nemesis_sdk::deep::{self, Context};
 use nemesis_sdk::norm::at_least_zero;
 use nemesis_sdk::parameters::Parameters;
 use nemesis_sdk::prompt::{cross_entropy, unit};
+use nemesis_sdk::protocol::{AverageKind, OptimiserKind, ProtocolPatch, ScheduleKind, WarmupKind};
 use nemesis_sdk::tch::{Kind, Tensor, no_grad};
 use nemesis_sdk::towers::{Changes, of};
 use nemesis_sdk::{
@@ -90,6 +91,27 @@ impl Plugin for PromptSrc {
         needs: Needs::TOWERS,
         optimisation: Optimisation::Host,
     };
+
+    /// As published (`configs/trainers/PromptSRC/vit_b16_c2_ep20_batch4_4+4ctx.yaml`): SGD with a constant warm-up of an epoch at 1e-5,
+    /// and a cosine by epochs.
+    fn protocol() -> ProtocolPatch {
+        ProtocolPatch {
+            optimiser: Some(OptimiserKind::Sgd),
+            learning_rate: Some(0.0025),
+            momentum: Some(0.9),
+            weight_decay: Some(5e-4),
+            schedule: Some(ScheduleKind::Cosine),
+            warmup: Some(WarmupKind::Constant),
+            warmup_epochs: Some(1),
+            warmup_learning_rate: Some(1e-5),
+            batch_size: Some(4),
+            epochs: Some(20.into()),
+            average: Some(AverageKind::Gaussian),
+            average_mean: Some(15.0),
+            average_deviation: Some(1.0),
+            ..ProtocolPatch::default()
+        }
+    }
 
     fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
         let sizes = of(host)?.sizes();

@@ -11,6 +11,7 @@
 use nemesis_sdk::deep;
 use nemesis_sdk::parameters::Parameters;
 use nemesis_sdk::prompt::{cross_entropy, unit};
+use nemesis_sdk::protocol::{OptimiserKind, ProtocolPatch, ScheduleKind, WarmupKind};
 use nemesis_sdk::tch::{Tensor, no_grad};
 use nemesis_sdk::towers::{Changes, of};
 use nemesis_sdk::{
@@ -54,6 +55,24 @@ impl Plugin for Vpt {
         needs: Needs::TOWERS,
         optimisation: Optimisation::Host,
     };
+
+    /// As published (`configs/trainers/VPT/vit_b16_c2_ep5_batch4_4.yaml`): SGD with a constant warm-up of an epoch at 1e-5,
+    /// and a cosine by epochs.
+    fn protocol() -> ProtocolPatch {
+        ProtocolPatch {
+            optimiser: Some(OptimiserKind::Sgd),
+            learning_rate: Some(0.0025),
+            momentum: Some(0.9),
+            weight_decay: Some(5e-4),
+            schedule: Some(ScheduleKind::Cosine),
+            warmup: Some(WarmupKind::Constant),
+            warmup_epochs: Some(1),
+            warmup_learning_rate: Some(1e-5),
+            batch_size: Some(4),
+            epochs: Some(5.into()),
+            ..ProtocolPatch::default()
+        }
+    }
 
     fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
         let sizes = of(host)?.sizes();

@@ -354,7 +354,8 @@ typedef struct {
 
 // What is different from the frozen model in one call. Made by the plugin; borrowed for one call.
 //
-// Its lists are arrays of pointers, so that the structs can grow. Tensors are of the task's type and device.
+// A null pointer in place of this struct means no changes. Its lists are arrays of pointers, so that the structs in
+// them can grow. Tensors are of the task's type and device.
 typedef struct {
     // The size of this struct in bytes.
     size_t struct_size;
@@ -370,6 +371,9 @@ typedef struct {
     const NemesisReplacement *const *replaced;
     // How many there are.
     size_t replaced_count;
+    // What follows a class name in `encode_contexts`: `, a type of pet.` for example. If `data` is null, it is a full
+    // stop. Whole prompts have no class name, so nothing may be given for them.
+    NemesisStr ending;
 } NemesisTowerChanges;
 
 // The frozen towers with changes of a method's own for one call: prompt tokens in any layer, and deltas on weights.
