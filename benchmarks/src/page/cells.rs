@@ -3,9 +3,7 @@
 use crate::plan::SavedCell;
 use crate::results::ZERO_SHOT;
 use nemesis_core::Result;
-use nemesis_core::record::{
-    CorruptionKind, EvaluationRecord, Provenance, Store, Subject, TrainingCell, TrainingRecord,
-};
+use nemesis_core::record::{CorruptionKind, EvaluationRecord, Provenance, Store, TrainingCell, TrainingRecord};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -73,10 +71,7 @@ impl Cells {
         if self.evaluations.contains_key(&key) {
             return Ok(key);
         }
-        let training = match &record.cell.subject {
-            Subject::Training { cell } => self.add_training(cell, store)?,
-            Subject::ZeroShot { .. } | Subject::Imported { .. } => None,
-        };
+        let training = record.cell.subject.training().map(|cell| self.add_training(cell, store)).transpose()?.flatten();
         let outcome = &record.outcome;
         let provenance = self.place(&record.provenance);
         let plain = cell.corruption.is_none() && cell.epoch.is_none();

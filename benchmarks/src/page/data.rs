@@ -88,7 +88,7 @@ fn question(name: &str, plan: &SavedPlan, store: &Store, cells: &mut Cells) -> R
         name: name.to_owned(),
         title: if plan.suite(name) == name { plan.title.clone() } else { format!("{} ({name})", plan.title) },
         datasets: plan.datasets.clone(),
-        methods: (plan.zero_shot.then(|| ZERO_SHOT.to_owned()).into_iter())
+        methods: (plan.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT).to_owned()))
             .chain(plan.columns.iter().map(|column| column.label.clone()))
             .collect(),
         shots: plan.shots.clone(),

@@ -30,7 +30,7 @@ fn everything(tower: &str, width: i64, prompts: Vec<LayerPrompt>, index: u64) ->
     });
     let replaced = ["2.ln_2.weight", "0.v.bias"]
         .map(|name| Replacement { name: format!("{tower}.{name}"), tensor: leaf(name, &[width], 0.2, 1.0) });
-    let changes = Changes { prompts, low_rank: low_rank.into(), replaced: replaced.into() };
+    let changes = Changes { prompts, low_rank: low_rank.into(), replaced: replaced.into(), ..Changes::default() };
     let prompts = changes.prompts.iter().map(|prompt| &prompt.tokens);
     let low_rank = changes.low_rank.iter().flat_map(|delta| [&delta.down, &delta.up]);
     let replaced = changes.replaced.iter().map(|replacement| &replacement.tensor);
