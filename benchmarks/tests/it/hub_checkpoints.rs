@@ -12,7 +12,7 @@ const WEIGHTS: &str = "open_clip_pytorch_model.bin";
 /// A model that was trained with `QuickGELU`, as the tiny one of the tests was.
 const NAME: &str = "ViT-B-16/dfn2b";
 
-/// A file of the tiny model that open_clip made.
+/// A file of the tiny model that `open_clip` made.
 fn of_tiny_model(file: &str) -> Vec<u8> {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nemesis-core/tests/layouts/models");
     let packed = fs::read(models.join("open-clip-quick-gelu").join(format!("{file}.gz"))).unwrap();

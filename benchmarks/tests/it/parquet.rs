@@ -2,7 +2,7 @@
 
 use crate::command::{assert_command, nemesis, told};
 use crate::files::tree;
-use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use ::parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::WriterProperties;
@@ -150,7 +150,7 @@ fn a_list_in_parquet_is_read_as_one_in_text_is() {
     let labels = ["cat", "cat", "cat", "cat", "dog", "dog", "dog", "dog"];
     let splits = ["train", "train", "valid", "test"].repeat(2);
     let columns = || [text(&paths), text(&labels), text(&splits), Column::Numbers(vec![5; 8])];
-    let gzip = Compression::GZIP(Default::default());
+    let gzip = Compression::GZIP(GzipLevel::default());
     write(&dir.join("list.parquet"), LIST, &columns(), "{}", gzip);
     assert_command!(dir, &["data", "add", "pets", "list.parquet", "--images", "photos", "--data", "data"]);
     let rows: Vec<String> = (0..8).map(|at| format!("{},{},{}\n", paths[at], labels[at], splits[at])).collect();
