@@ -5,6 +5,7 @@ use std::fs;
 
 const PAGE: &str = include_str!("../../your-own-method.md");
 const GRADIENTS: &str = include_str!("../../../nemesis-core/sdk/src/gradients.rs");
+const PROTOCOL: &str = include_str!("../../../nemesis-core/sdk/src/protocol.rs");
 const SOURCE: &str = include_str!("../src/lib.rs");
 
 /// The page's listings in this language.
@@ -34,7 +35,7 @@ fn every_listing_stands_in_the_sources() {
 /// Listings that the example method does not need are in the SDK's documentation, where they are compiled and run.
 #[test]
 fn the_other_listings_stand_in_the_documentation_of_the_sdk() {
-    let lines = GRADIENTS.lines().filter_map(|line| line.strip_prefix("//!"));
+    let lines = GRADIENTS.lines().chain(PROTOCOL.lines()).filter_map(|line| line.strip_prefix("//!"));
     let documentation: Vec<_> = lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
     let listings = listings("rust,no_run");
     assert!(!listings.is_empty());
