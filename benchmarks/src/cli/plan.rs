@@ -96,7 +96,7 @@ fn print_methods(plan: &crate::plan::Plan) -> Result<()> {
             }
         }
         if !column.protocol.is_empty() {
-            say!("{:12} is trained otherwise: {}", "", column.protocol.join("; "))?;
+            say!("{:12} departs from this protocol: {}", "", column.protocol.join("; "))?;
         }
     }
     Ok(())

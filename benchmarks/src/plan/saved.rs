@@ -161,7 +161,7 @@ impl Plan {
         let file = self.backbone.1.file_name().unwrap_or_default().to_string_lossy();
         let assumed = self.checkpoint.note(&file);
         let of_columns = self.methods.iter().filter(|column| !column.protocol.is_empty()).map(|column| Note {
-            text: format!("{} is trained otherwise: {}", column.label, column.protocol.join("; ")),
+            text: format!("{} departs from this protocol: {}", column.label, column.protocol.join("; ")),
             methods: vec![column.method.clone()],
             ..Note::default()
         });

@@ -45,6 +45,7 @@ mod pool_in_use;
 mod precision;
 #[cfg(target_os = "linux")]
 mod processes;
+mod protocols;
 mod questions;
 mod remarks;
 mod repeats;
