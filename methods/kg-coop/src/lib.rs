@@ -56,7 +56,7 @@ impl Plugin for KgCoop {
         optimisation: Optimisation::Host,
     };
 
-    /// As published (`scripts/base2new_train.sh`, and the paper's section 4).
+    /// As published (`configs/trainers/KgCoOp/vit_b16_ep100_ctxv1.yaml`).
     fn protocol() -> ProtocolPatch {
         ProtocolPatch { batch_size: Some(128), epochs: Some(100.into()), ..ProtocolPatch::default() }
     }

@@ -23,6 +23,7 @@ mod lp_plus_plus;
 mod maple;
 mod plot;
 mod prograd;
+mod promptsrc;
 mod replay;
 mod steps;
 mod subject;
@@ -57,6 +58,7 @@ const SUBJECTS: &[&dyn Subject] = &[
     &plot::Plot,
     &plot::PlotNemesis,
     &prograd::ProGrad,
+    &promptsrc::PromptSrc,
     &task_res::TaskRes,
     &tcp::Tcp,
     &tip_adapter::TipAdapter,

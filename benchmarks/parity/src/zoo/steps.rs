@@ -7,10 +7,11 @@ use super::towers::Pair;
 use crate::fixtures::Tensors;
 use crate::methods::Create;
 use nemesis_core::backbone::Backbone;
-use nemesis_core::method::{Batch, FeatureSet, Method, Task};
-use nemesis_core::train::{Optimiser, Recompute, Services, step};
+use nemesis_core::method::{Batch, FeatureSet, Method, Needs, Task};
+use nemesis_core::train::{Optimiser, Recompute, Services, WeightAverage, step};
 use nemesis_core::{Error, Result};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 use tch::{Kind, Tensor, no_grad};
 
@@ -24,7 +25,9 @@ pub(super) struct Taken {
     pub(super) logits: Tensor,
     /// The steps.
     pub(super) steps: Vec<Step>,
-    /// Logits of the first batch, after all steps.
+    /// What was learned in the end: an average over epochs, if the protocol asks for one.
+    pub(super) learned: Named,
+    /// Logits of the first batch with that.
     pub(super) after: Tensor,
 }
 
@@ -60,6 +63,8 @@ pub(super) fn take(
     let classes = towers.text.class_prompts(&class_names, 0)?;
     let cancelled = AtomicBool::new(false);
     let services = Services::new(&*towers.text, &classes, 0, Recompute::Never, &cancelled);
+    // For those whose descriptor asks for them; a model of two checkpoints has none to offer.
+    let services = services.with_towers(Needs { towers: Rc::ptr_eq(&towers.text, &towers.image), ..Needs::FEATURES });
     let task = task(subject, class_names, case, towers)?;
     let mut method = create(subject.method(), &task, &subject.options(case)?, &services)?;
     if let Some(drawn) = subject.drawn(case, golden)? {
@@ -79,6 +84,7 @@ pub(super) fn take(
     let logits = no_grad(|| method.logits(&batches.at(0)?, &services).map_err(Error::from))?;
     let _ = services.end_step();
     let mut steps = Vec::with_capacity(case.trace.len());
+    let mut average = WeightAverage::new(&protocol);
     for number in 0..case.trace.len() {
         let batch = batches.at(number)?;
         let rate = protocol.learning_rate(batch.step, case.steps_per_epoch());
@@ -92,9 +98,17 @@ pub(super) fn take(
             gradients: gradients.filter(|(_, g)| g.defined()).map(|(name, g)| (name, g.copy())).collect(),
             state: copied(method.state()?),
         });
+        let ends = case.trace.get(number + 1).is_none_or(|next| next.epoch > batch.epoch);
+        if let Some(average) = average.as_mut().filter(|_| ends) {
+            average.end_epoch(batch.epoch, method.parameters()?.iter().map(|parameter| &parameter.tensor));
+        }
     }
+    if let Some(average) = average {
+        average.replace(method.parameters()?.iter().map(|parameter| &parameter.tensor));
+    }
+    let learned = copied(method.state()?);
     let after = no_grad(|| method.logits(&batches.at(0)?, &services).map_err(Error::from))?;
-    Ok(Taken { logits, steps, after })
+    Ok(Taken { logits, steps, learned, after })
 }
 
 /// Tensors that later steps leave alone.

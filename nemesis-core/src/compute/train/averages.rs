@@ -6,7 +6,7 @@ use tch::{Kind, Tensor, no_grad};
 
 /// An average of parameters at the ends of epochs, which takes their place when training is over.
 #[derive(Debug)]
-pub(super) struct WeightAverage {
+pub struct WeightAverage {
     weighting: Weighting,
     /// The average so far: its type is that of the parameters, or single precision for half types.
     average: Option<Vec<Tensor>>,
@@ -22,7 +22,7 @@ enum Weighting {
 
 impl WeightAverage {
     /// The average that a protocol asks for, if it does.
-    pub(super) fn new(protocol: &ResolvedProtocol) -> Option<Self> {
+    pub fn new(protocol: &ResolvedProtocol) -> Option<Self> {
         let weighting = match protocol.average {
             AverageKind::None => return None,
             AverageKind::Moving => Weighting::Moving(protocol.average_decay.unwrap_or(0.0)),
@@ -36,7 +36,7 @@ impl WeightAverage {
     }
 
     /// Takes in the parameters at the end of a zero-based `epoch`.
-    pub(super) fn end_epoch<'a>(&mut self, epoch: u64, parameters: impl Iterator<Item = &'a Tensor>) {
+    pub fn end_epoch<'a>(&mut self, epoch: u64, parameters: impl Iterator<Item = &'a Tensor>) {
         no_grad(|| {
             let parameters = parameters.map(|tensor| {
                 let kind = match tensor.kind() {
@@ -58,7 +58,7 @@ impl WeightAverage {
     }
 
     /// Replaces the parameters by their average.
-    pub(super) fn replace<'a>(&self, parameters: impl Iterator<Item = &'a Tensor>) {
+    pub fn replace<'a>(&self, parameters: impl Iterator<Item = &'a Tensor>) {
         no_grad(|| {
             for (parameter, average) in parameters.zip(self.average.iter().flatten()) {
                 parameter.shallow_clone().copy_(average);

@@ -16,6 +16,7 @@ mod services;
 mod training;
 
 pub use ahead::Ahead;
+pub use averages::WeightAverage;
 pub use context::{Corruption, CorruptionKind, context_norms, corrupt};
 pub use evaluation::{Classified, Predictions, TestInputs, classify, evaluate, zero_shot_predictions};
 pub use features::{Features, encode_images};
