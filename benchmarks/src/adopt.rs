@@ -30,7 +30,7 @@ pub struct Difference {
     pub what: String,
 }
 
-/// The planned cells that have no record, while a record of another build fits. Evaluations stand behind their trainings.
+/// The planned cells without a record that a record of another build fits. Evaluations follow their trainings.
 ///
 /// # Errors
 ///
@@ -39,7 +39,7 @@ pub fn candidates(plan: &Plan, store: &Store) -> Result<Vec<Candidate>> {
     let wanted: Vec<&PlannedCell> = plan.cells.iter().filter(|cell| !store.contains(&cell.id)).collect();
     let mut by_recipe: HashMap<CellId, (CellId, Build)> = HashMap::new();
     for id in store.ids()? {
-        // What cannot be read is of another format, or damaged: nothing that could be adopted.
+        // A record that cannot be read is damaged or in another format, and cannot be adopted.
         let cell = match store.get::<TrainingCell>(&id) {
             Ok(record) => record.map(|record| Cell::Training(record.cell)),
             Err(_) => store.get::<EvaluationCell>(&id).ok().flatten().map(|record| Cell::Evaluation(record.cell)),
@@ -55,8 +55,8 @@ pub fn candidates(plan: &Plan, store: &Store) -> Result<Vec<Candidate>> {
     Ok(wanted.into_iter().filter_map(found).collect())
 }
 
-/// About `count` of the candidates that are evaluations, spread over builds, methods and data sets: at least one for
-/// each build of a method, the others chosen by the seed.
+/// About `count` of the candidate evaluations, spread over builds, methods and data sets: at least one for each build
+/// of a method, and the others chosen by the seed.
 pub fn sample(candidates: &[Candidate], count: usize, seed: u64) -> Vec<&Candidate> {
     let mut strata: BTreeMap<(&Build, &str), Vec<&Candidate>> = BTreeMap::new();
     for candidate in candidates.iter().filter(|c| matches!(c.planned.cell, Cell::Evaluation(_))) {
@@ -73,14 +73,14 @@ pub fn sample(candidates: &[Candidate], count: usize, seed: u64) -> Vec<&Candida
     rounds.take(count.max(builds.len())).collect()
 }
 
-/// The items in an order drawn from a stream of its own.
+/// The items in an order drawn from a random stream of their own.
 fn shuffled<T>(items: Vec<T>, seed: u64, stream: u64) -> Vec<T> {
     let order = random::permutation(items.len(), |count| random::draws(seed, "adopt", stream, count));
     let mut items: Vec<Option<T>> = items.into_iter().map(Some).collect();
     order.into_iter().filter_map(|place| items[place].take()).collect()
 }
 
-/// The part of a plan that computes these cells again: they and the trainings that they evaluate.
+/// The part of a plan that computes these cells again: the cells, and the trainings that they evaluate.
 pub fn part(plan: &Plan, sample: &[&Candidate]) -> Plan {
     let mut ids: BTreeSet<CellId> = sample.iter().map(|candidate| candidate.planned.id).collect();
     ids.extend(sample.iter().filter_map(|candidate| match &candidate.planned.cell {
@@ -95,13 +95,13 @@ pub fn part(plan: &Plan, sample: &[&Candidate]) -> Plan {
 /// What a comparison found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// How far numbers may lie apart, relative to the largest: 0 where both sides were computed on the same machine.
+    /// How far numbers may differ, relative to the largest: 0 if both sides were computed on the same machine.
     pub tolerance: f64,
-    /// What lies further apart.
+    /// What differs by more.
     pub differences: Vec<Difference>,
 }
 
-/// How far learned vectors may lie apart that were computed on other machines, unless the user says something else.
+/// How far learned vectors from different machines may differ, unless the user says otherwise.
 const ELSEWHERE: f64 = 1e-3;
 
 /// Computes a part of a plan into a store of its own and compares it with the candidates' records.
@@ -149,7 +149,7 @@ struct Pair<'a> {
 type Side<'a, C> = (&'a Store, &'a Record<C>);
 
 impl Pair<'_> {
-    /// The tolerance that holds for the two, and what differs by more; none where one is missing.
+    /// The tolerance that applies to the two, and what differs by more. None if one is missing.
     fn of<C: Recorded>(
         &self,
         differ: impl Fn(Side<'_, C>, Side<'_, C>, f64) -> Result<Option<String>>,
@@ -195,7 +195,8 @@ fn trainings(
     Ok(None)
 }
 
-/// The largest difference between two states, relative to the largest number; none where they have other tensors.
+/// The largest difference between two states, relative to the largest number. None if their tensors have different
+/// names or shapes.
 fn distance(one: &State, other: &State) -> Result<Option<f64>> {
     if one.len() != other.len() {
         return Ok(None);
@@ -226,12 +227,12 @@ fn evaluations(
     }
     let (theirs, ours) = (old.predictions(theirs)?, new.predictions(ours)?);
     let differing = theirs.iter().zip(&ours).filter(|(a, b)| a != b).count() + theirs.len().abs_diff(ours.len());
-    // A prediction flips where two logits are nearly equal, which a tolerance above zero allows for a few.
+    // A prediction flips when two logits are nearly equal. A tolerance above zero allows for a few of these.
     let allowed = if tolerance > 0.0 { theirs.len() / 1000 } else { 0 };
     Ok((differing > allowed).then(|| format!("{differing} of {} predictions differ", theirs.len())))
 }
 
-/// Whether what moves the last digits is the same on both sides.
+/// Whether everything that affects the last digits is the same on both sides.
 fn same_machine(one: &Provenance, other: &Provenance) -> bool {
     let of = |provenance: &Provenance| {
         let Provenance { libtorch, processor, device, threads, .. } = provenance.clone();
@@ -240,7 +241,7 @@ fn same_machine(one: &Provenance, other: &Provenance) -> bool {
     of(one) == of(other)
 }
 
-/// The proof that the candidates may be used, once the part of the plan was compared.
+/// The proof that the candidates may be used, once the part of the plan has been compared.
 ///
 /// # Errors
 ///

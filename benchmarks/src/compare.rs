@@ -1,4 +1,4 @@
-//! Our numbers beside published ones: the difference, and whether it lies within the spread.
+//! Our numbers next to published ones: the difference, and whether it lies within the spread.
 
 use crate::published::{AVERAGE, Block, Known, Protocol, Published};
 use crate::results::{ELEVEN, Evaluation, Results};
@@ -9,7 +9,7 @@ use nemesis_core::record::statistics::{Summary, harmonic_mean};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Ours beside one published table.
+/// Ours next to one published table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
     /// Ours, theirs, the difference, and whether it lies within the spread.
@@ -20,10 +20,10 @@ pub struct Comparison {
     pub beyond: usize,
 }
 
-/// What a published table and our results have to say to each other.
+/// What comes of comparing a published table with our results.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// Rows that both have, or that ours has and must stay blank.
+    /// Rows that both have, or that only ours has and that stay blank.
     Compared(Comparison),
     /// Nothing is comparable, for this reason.
     Nothing(String),
@@ -48,14 +48,14 @@ const RULE: &str = "In spread: the difference is at most the sum of both ±. Our
                     figure or half a unit of the last digit, and half of the interval where single runs or a deviation \
                     are published.";
 
-/// Puts our results beside a published table. `said` is the backbone that ours is by the user's word.
+/// Compares our results with a published table. `said` is the backbone that ours is according to the user.
 ///
-/// What a checkpoint and a data set are called proves nothing: the one has to be known by its hash or vouched for, and the
-/// other by the fingerprint of its split, where that of the published one is known.
+/// Names of checkpoints and data sets prove nothing. A checkpoint has to be known by its hash or vouched for, a data
+/// set by the fingerprint of its split, if that of the published one is known.
 ///
 /// # Errors
 ///
-/// When the registry that is built in cannot be read, which its tests rule out.
+/// When the built-in registry cannot be read, which its tests rule out.
 pub fn compare(published: &Published, results: &Results, said: Option<&str>, tolerance: f64) -> Result<Verdict> {
     if let Some(reason) = is_mini(results) {
         return Ok(Verdict::Nothing(reason.to_owned()));
@@ -80,7 +80,7 @@ pub fn compare(published: &Published, results: &Results, said: Option<&str>, tol
     Ok(side.comparison().map_or_else(|| Verdict::Nothing(side.why_nothing()), Verdict::Compared))
 }
 
-/// Why results compare with nothing, if they are of the mini suite's data or weights.
+/// Why results cannot be compared, if they are of the mini suite's data or weights.
 fn is_mini(results: &Results) -> Option<&'static str> {
     let (data, weights) = match &results.asked {
         Some(asked) => (asked.mini_data, asked.checkpoint.is_mini()),
@@ -101,7 +101,7 @@ fn normalised(backbone: &str) -> String {
 
 /// Whether a run is of the method and options that published numbers belong to.
 fn is_of(run: &Evaluation, block: &Block) -> bool {
-    // `1` and `1.0` are one value.
+    // `1` and `1.0` are the same value.
     let equal = |ours: &Json, theirs: &Json| ours == theirs || (ours.is_number() && ours.as_f64() == theirs.as_f64());
     let options = run.record.cell.subject.method().map(|method| &method.options);
     let same = |(key, theirs): (&String, &Json)| {
@@ -181,12 +181,12 @@ impl SideBySide<'_> {
         self.results.runs.iter().filter(move |run| run.record.cell.limit.is_none() && run.place(protocol).is_some())
     }
 
-    /// The data sets whose runs are left out, since their splits are not the published ones.
+    /// The data sets whose runs are left out because their splits are not the published ones.
     fn foreign(&self) -> BTreeSet<&str> {
         self.in_protocol().filter_map(|run| self.splits.foreign_in(run)).collect()
     }
 
-    /// Accuracies by data set and group, with averages and harmonic means where they are whole.
+    /// Accuracies by data set and group, with averages and harmonic means if nothing is missing from them.
     fn values<'a>(&self, runs: impl Iterator<Item = &'a Evaluation>) -> BTreeMap<(String, String), BySeed> {
         let mut values: BTreeMap<(String, String), BySeed> = BTreeMap::new();
         for run in runs {
@@ -199,7 +199,8 @@ impl SideBySide<'_> {
             let all: Vec<&BySeed> =
                 ELEVEN.iter().filter_map(|row| values.get(&((*row).to_owned(), group.clone()))).collect();
             let average = average_by_seed(all.iter().copied());
-            // Those that one training is tested on are no eleven trainings, and published averages of them are over others.
+            // The test sets of one training are not eleven trainings, and published averages of them are over different
+            // ones.
             let of_many = self.published.table != Protocol::DomainGeneralization;
             if of_many && all.len() == ELEVEN.len() && !average.is_empty() {
                 values.insert((AVERAGE.to_owned(), group), average);
@@ -244,7 +245,7 @@ impl SideBySide<'_> {
         let summary = Summary::of(&accuracies).expect("a place has at least one value");
         let drawn = by_seed.keys().any(Option::is_some);
         let half = if drawn { summary.half_interval(0.95) } else { Some(0.0) };
-        // An average is no run: what collapsed under it is told in the rows of its data sets.
+        // An average is not a run: the rows of its data sets say which runs collapsed.
         let mut marks = if row == AVERAGE { Vec::new() } else { footnotes.collapses(by_seed) };
         if let Some(seeds) = self.published.seeds.filter(|seeds| theirs.is_some() && drawn && accuracies.len() < *seeds)
         {
@@ -377,13 +378,13 @@ impl SideBySide<'_> {
     }
 }
 
-/// What is known of the splits that results are on, by data set.
+/// What is known about the splits that results are on, by data set.
 struct Splits(BTreeMap<String, Standing>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Published,
-    /// Nobody has told the fingerprint of the published one.
+    /// The fingerprint of the published one is not known.
     Unknown,
 }
 
@@ -411,7 +412,7 @@ impl Splits {
         datasets_of(run).find(|dataset| !self.0.contains_key(*dataset))
     }
 
-    /// The one of which it is not known.
+    /// The one of which that is not known.
     fn unknown_in<'a>(&self, run: &'a Evaluation) -> Option<&'a str> {
         datasets_of(run).find(|dataset| self.0.get(*dataset) == Some(&Standing::Unknown))
     }

@@ -1,4 +1,4 @@
-//! A data set as it is on disk beside what the records of a folder saw of it.
+//! A data set as it is on the disk, against what the records of a folder saw of it.
 
 use crate::report::saved_plans;
 use nemesis_core::contents::Contents;
@@ -18,7 +18,7 @@ pub struct Records {
 /// What was seen of one data set.
 #[derive(Debug, Default)]
 struct Views {
-    /// The evaluations whose test images are of it.
+    /// The evaluations on its test images.
     evaluations: usize,
     manifests: BTreeSet<String>,
     /// Digests of lists of images.
@@ -30,14 +30,14 @@ struct Views {
 pub struct Drift {
     /// How many evaluations were made on the data set.
     pub evaluations: usize,
-    /// Whether class names, template or splits are others for some of them.
+    /// Whether class names, template or splits differ for some of them.
     pub manifest: bool,
-    /// The images that hold something else, or are gone.
+    /// The images whose contents differ, or that are gone.
     pub images: Vec<PathBuf>,
 }
 
 impl Records {
-    /// Reads the records of the saved plans in `out`; none if there is no such plan.
+    /// Reads the records of the saved plans in `out`; none if there is no plan.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl Records {
 }
 
 impl Drift {
-    /// Whether the records saw just what there is.
+    /// Whether the records saw exactly what there is.
     pub fn is_none(&self) -> bool {
         !self.manifest && self.images.is_empty()
     }

@@ -17,10 +17,10 @@ use tch::{Kind, Tensor, no_grad};
 /// Images encoded for the measurement.
 const IMAGES: i64 = 8;
 
-/// The most classes encoded for the measurement; the time of more is in proportion.
+/// The most classes encoded for the measurement; the time for more is in proportion.
 const CLASSES: usize = 50;
 
-/// What the cells without a record will take.
+/// What the cells without a record will need.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// Time with all workers at work.
@@ -79,7 +79,7 @@ impl Estimate {
     }
 }
 
-/// What a process with libtorch takes before it does anything, in bytes.
+/// The memory of a process with libtorch before it does anything, in bytes.
 const LIBTORCH: u64 = 400 << 20;
 
 fn seconds_per_image(backbone: &dyn Backbone) -> Result<f64> {
@@ -95,7 +95,7 @@ fn seconds_per_image(backbone: &dyn Backbone) -> Result<f64> {
     Ok(seconds / IMAGES as f64)
 }
 
-/// The time of a step by class: the text tower forward and backward.
+/// The time of a step per class: the text tower forward and backward.
 fn seconds_per_class(backbone: &dyn Backbone) -> Result<f64> {
     let spec = backbone.spec();
     let names: Vec<String> = (0..CLASSES).map(|i| format!("class number {i}")).collect();

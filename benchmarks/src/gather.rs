@@ -1,5 +1,5 @@
-//! A question over the records of all saved plans: what fits is put together, and what was computed by different recipes
-//! stays apart.
+//! A question over the records of all saved plans: what fits is put together, and what different recipes computed stays
+//! apart.
 
 use crate::plan::{Asked, SavedCell, SavedPlan};
 use crate::suite::{embedded_suite, load_suite};
@@ -8,7 +8,7 @@ use nemesis_core::{Error, Result};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// What a table is to show. An empty list leaves it as it is.
+/// What a table should show. An empty list leaves it as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Data sets by name.
@@ -26,11 +26,11 @@ pub struct Filter {
 pub struct Gathered {
     /// The suite.
     pub suite: String,
-    /// The names of the plans that it is from.
+    /// The names of the plans that it comes from.
     pub from: Vec<String>,
     /// All that fits of them.
     pub plan: SavedPlan,
-    /// In what its evaluations differ from those of the first table of the suite; nothing in that one.
+    /// How its evaluations differ from those of the suite's first table; empty in that one.
     pub differs: BTreeSet<String>,
 }
 
@@ -100,7 +100,7 @@ impl Filter {
         };
         let fits = |cell: &&SavedCell| {
             is_in(&self.datasets, &cell.dataset)
-                && cell.column.as_ref().is_none_or(|label| fits_label(label))
+                && (cell.sample.is_none() || cell.column.as_ref().is_none_or(|label| fits_label(label)))
                 && cell.sample.is_none_or(|(shots, seed)| is_in(&self.shots, &shots) && is_in(&self.seeds, &seed))
         };
         let cells: Vec<SavedCell> = plan.cells.iter().filter(fits).cloned().collect();
@@ -113,9 +113,11 @@ impl Filter {
         part.columns.retain(|column| has(&|cell| cell.column.as_ref() == Some(&column.label)));
         part.shots.retain(|shots| has(&|cell| cell.sample.is_some_and(|(known, _)| known == *shots)));
         part.seeds.retain(|seed| has(&|cell| cell.sample.is_some_and(|(_, known)| known == *seed)));
-        part.zero_shot &= has(&|cell| cell.column.is_none());
+        part.zero_shot
+            .0
+            .retain(|prompts| has(&|cell| cell.sample.is_none() && cell.column.as_deref() == prompts.label()));
         part.cells = cells;
-        // What was set for a method that is not shown says nothing of the numbers that are.
+        // What was set for a method that is not shown says nothing about the numbers that are.
         if let Some(asked) = &mut part.asked {
             let shown: Vec<&str> =
                 part.columns.iter().filter_map(|column| Some(column.method.as_ref()?.id.as_str())).collect();
@@ -124,8 +126,8 @@ impl Filter {
         Some(part)
     }
 
-    /// Rows and columns as asked for, else as the suite has them; shots and seeds that were asked for and are nowhere
-    /// are holes.
+    /// Rows and columns as asked for, else as the suite has them. Shots and seeds that were asked for and are in no
+    /// plan are holes.
     fn put_in_order(&self, gathered: &mut Gathered) {
         let plan = &mut gathered.plan;
         let suite = embedded_suite(&gathered.suite).and_then(|_| load_suite(&gathered.suite).ok()).map(|s| s.value);
@@ -158,11 +160,11 @@ impl Filter {
 }
 
 impl Gathered {
-    /// Whether the evaluations of a plan may stand in one mean with those that are here already.
+    /// Whether the evaluations of a plan may share a mean with those that are already here.
     fn takes(&self, part: &SavedPlan, name: &str) -> bool {
         let known = |plan: &SavedPlan| plan.asked.is_some();
         if !known(&self.plan) || !known(part) {
-            // What an earlier version has left does not say how it came about.
+            // Plans of earlier versions do not say how they came about.
             return self.from.iter().any(|from| from == name);
         }
         let places: BTreeMap<String, &SavedCell> = self.plan.cells.iter().map(|cell| (place(cell), cell)).collect();
@@ -180,7 +182,7 @@ impl Gathered {
         extend(&mut plan.shots, &part.shots);
         extend(&mut plan.seeds, &part.seeds);
         extend(&mut plan.notes, &part.notes);
-        plan.zero_shot |= part.zero_shot;
+        extend(&mut plan.zero_shot.0, &part.zero_shot.0);
         if let (Some(asked), Some(other)) = (&mut plan.asked, &part.asked) {
             asked.splits.extend(other.splits.clone());
             asked.set.extend(other.set.clone());
@@ -200,13 +202,13 @@ fn extend<T: Clone + PartialEq>(all: &mut Vec<T>, more: &[T]) {
     }
 }
 
-/// Where an evaluation belongs, whatever its recipe.
+/// Where an evaluation belongs, regardless of its recipe.
 fn place(cell: &SavedCell) -> String {
     let SavedCell { id: _, dataset, column, sample, classes, corruption, epoch } = cell;
     json!([dataset, column, sample, classes, corruption, epoch]).to_string()
 }
 
-/// In what the recipes of two plans differ, in words; in what only one of them has they cannot.
+/// How the recipes of two plans differ, in words. What only one of them has is not compared.
 fn differences(one: &SavedPlan, other: &SavedPlan) -> Vec<String> {
     let (Some(a), Some(b)) = (&one.asked, &other.asked) else {
         let same = one.asked.is_none() && other.asked.is_none() && one.cells == other.cells;

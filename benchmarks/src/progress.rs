@@ -8,19 +8,19 @@ use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// Follows a run and tells how far it is.
+/// Follows a run and shows how far it is.
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
     started: Instant,
-    /// The work of all cells to be computed, and of those done, in units of [`weight`].
+    /// The work of all cells to compute, and of those done, in units of [`weight`].
     total: f64,
     done: f64,
-    /// Parts of the cells that are at work now.
+    /// Parts done of the cells that are being computed.
     partly: HashMap<String, f64>,
     cells: u64,
     cells_done: u64,
-    /// The next tenth to print a line at.
+    /// The next tenth at which to print a line.
     next_line: f64,
 }
 
@@ -67,7 +67,7 @@ impl Progress {
         self.show();
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -117,7 +117,7 @@ fn weight(cell: &PlannedCell) -> f64 {
     (cell.images + 8 * cell.steps) as f64
 }
 
-/// A duration as a person says it: `45 s`, `3 min`, `2 h 10 min`.
+/// A duration as people say it: `45 s`, `3 min`, `2 h 10 min`.
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {

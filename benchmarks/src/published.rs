@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
-    /// The file's name without its ending, by which a user chooses it.
+    /// The file's name without its extension, by which a user chooses it.
     #[serde(skip)]
     pub name: String,
     /// What they are.
     pub title: String,
-    /// Where they are from.
+    /// Where they come from.
     pub source: String,
-    /// What a reader should know of them.
+    /// What a reader should know about them.
     #[serde(default)]
     pub notes: Vec<String>,
     /// What they are numbers of.
@@ -27,13 +27,13 @@ pub struct Published {
     pub backbone: String,
     /// How they were measured, as far as the source says: context, shots, code.
     pub protocol: String,
-    /// What they were computed in, if that is known.
+    /// The precision that they were computed in, if that is known.
     pub arithmetic: Option<String>,
-    /// Over how many seeds they are averaged; none where that is not known.
+    /// How many seeds they are averaged over; none if that is not known.
     pub seeds: Option<usize>,
-    /// Digits behind the point in the source.
+    /// Decimals in the source.
     pub decimals: u32,
-    /// How they were read, if they are from a figure.
+    /// How they were read, if they come from a figure.
     #[serde(default)]
     pub figure: Option<Figure>,
     /// What must not be compared, and why.
@@ -86,14 +86,14 @@ pub struct Blank {
 pub struct Block {
     /// The method's id, or `zero-shot`.
     pub method: String,
-    /// Those of its options that are known and matter.
+    /// The options that are known and matter.
     #[serde(default)]
     pub options: Map<String, Value>,
     /// For each data set (or `average`) a value of each group.
     pub rows: BTreeMap<String, Vec<Option<Number>>>,
 }
 
-/// A published number, in the forms in which one may write it.
+/// A published number, in the forms in which it may be written.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(
     untagged,
@@ -130,7 +130,7 @@ pub struct Known {
     pub value: f64,
     /// How well it is known: the reading error of a figure, and half a unit of the last digit.
     pub reading_error: f64,
-    /// Half of Student's 95 % interval, where runs or a deviation are published; otherwise zero.
+    /// Half of Student's 95 % interval, if runs or a deviation are published; otherwise zero.
     pub half_interval: f64,
 }
 
@@ -154,11 +154,11 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 impl Published {
-    /// The numbers that the project brings along, and those of the user's files or folders of files behind them.
+    /// The numbers that come with the project, followed by those of the user's files or folders of files.
     ///
     /// # Errors
     ///
-    /// When a file is missing or malformed (the message names the line), or two have one name.
+    /// When a file is missing or malformed (the message names the line), or two have the same name.
     pub fn gather(own: &[PathBuf]) -> Result<Vec<Self>> {
         let embedded = FILES.iter().map(|(name, text)| {
             Self::parse(text, &Path::new("benchmarks/published").join(name).with_extension("yaml"))
@@ -189,7 +189,7 @@ impl Published {
             let unusable = values.iter().flatten().find_map(|number| match number {
                 Number::Runs { runs } if runs.is_empty() => Some("has a value without runs"),
                 Number::Spread { .. } if published.seeds.is_none_or(|seeds| seeds < 2) => {
-                    Some("gives a deviation, which says nothing without `seeds`")
+                    Some("gives a deviation, which means nothing without `seeds`")
                 }
                 _ => None,
             });
@@ -224,7 +224,7 @@ impl Published {
         })
     }
 
-    /// Why numbers of a method are not compared with these, if they must not be.
+    /// Why a method's numbers must not be compared with these, if that is so.
     pub fn blank_for(&self, method: &str) -> Option<&str> {
         let blank = self.blank.as_ref()?;
         let is_meant = blank.methods.as_ref().is_none_or(|methods| methods.iter().any(|known| known == method));
@@ -346,7 +346,7 @@ methods:
           --> x.yaml
         ");
         insta::assert_snapshot!(message("seeds: 3", "seeds: null"), @r"
-        the row `average` gives a deviation, which says nothing without `seeds`
+        the row `average` gives a deviation, which means nothing without `seeds`
           --> x.yaml
         ");
         insta::assert_snapshot!(message("decimals", "digits"), @r"

@@ -1,9 +1,9 @@
-//! From records to a suite's table: on the terminal, and as files beside the records.
+//! From records to a suite's table: on the terminal, and as files next to the records.
 
 use crate::plan::{Checkpoint, SavedCell, SavedColumn, SavedPlan};
 use crate::results::ZERO_SHOT;
 use crate::tables::formats::{Terminal, write_all};
-use crate::tables::{Contents, Entry, MethodColumn, Outcome, Place, Table};
+use crate::tables::{Contents, Entry, Figure, MethodColumn, Outcome, Place, Table};
 use nemesis_core::error::suggest;
 use nemesis_core::record::Store;
 use nemesis_core::{Error, Result, files};
@@ -27,6 +27,25 @@ pub fn write_and_render(name: &str, plan: &SavedPlan, store: &Store, out: &Path)
 ///
 /// When a record is damaged.
 pub fn table(plan: &SavedPlan, store: &Store) -> Result<Table> {
+    let (contents, entries) = contents(plan, store)?;
+    Ok(plan.table.kind().table(&contents, &entries))
+}
+
+/// The table of a saved plan, and its figures.
+///
+/// # Errors
+///
+/// When a record is damaged.
+pub fn table_and_figures(plan: &SavedPlan, store: &Store) -> Result<(Table, Vec<Figure>)> {
+    let (contents, entries) = contents(plan, store)?;
+    let kind = plan.table.kind();
+    let table = kind.table(&contents, &entries);
+    let figures = kind.figures(&contents, &entries, &table);
+    Ok((table, figures))
+}
+
+/// What a table and its figures are made of.
+fn contents(plan: &SavedPlan, store: &Store) -> Result<(Contents, Vec<Entry>)> {
     let entries = plan.cells.iter().map(|cell| entry(cell, store)).collect::<Result<Vec<_>>>()?;
     let column = |column: &SavedColumn| MethodColumn {
         label: column.label.clone(),
@@ -38,13 +57,13 @@ pub fn table(plan: &SavedPlan, store: &Store) -> Result<Table> {
         methods: plan.columns.iter().map(column).collect(),
         shots: plan.shots.clone(),
         seeds: plan.seeds.clone(),
-        zero_shot: plan.zero_shot.then(|| ZERO_SHOT.to_owned()),
+        zero_shot: plan.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT).to_owned()).collect(),
         remarks: remarks(plan, &entries),
     };
-    Ok(plan.table.kind().table(&contents, &entries))
+    Ok((contents, entries))
 }
 
-/// What is to be said of the table beside what its records say.
+/// What has to be said about the table, apart from what its records say.
 fn remarks(plan: &SavedPlan, entries: &[Entry]) -> Vec<String> {
     let asked = plan.asked.as_ref();
     let backbone = match asked.map(|asked| &asked.checkpoint) {
@@ -59,7 +78,7 @@ fn remarks(plan: &SavedPlan, entries: &[Entry]) -> Vec<String> {
     };
     let set =
         asked.into_iter().flat_map(|asked| &asked.set).map(|(option, value)| format!("`{option}` is set to {value}"));
-    // What an earlier version has left does not say what its methods are: then all of its notes stand.
+    // Plans of earlier versions do not say what their methods are. Then all notes apply.
     let shown = plan.shown();
     let notes = plan.notes.iter().filter_map(|note| match &shown {
         Some(shown) => note.for_table(shown).map(str::to_owned),
@@ -74,7 +93,8 @@ fn entry(cell: &SavedCell, store: &Store) -> Result<Entry> {
     let outcome = Outcome::read(&cell.id, store)?;
     let place = match (&cell.column, cell.sample) {
         (Some(method), Some((shots, seed))) => Place::Trained { method: method.clone(), shots, seed },
-        _ => Place::ZeroShot,
+        (Some(label), None) => Place::ZeroShot { label: label.clone() },
+        _ => Place::ZeroShot { label: ZERO_SHOT.to_owned() },
     };
     Ok(Entry {
         dataset: cell.dataset.clone(),
@@ -86,8 +106,8 @@ fn entry(cell: &SavedCell, store: &Store) -> Result<Entry> {
     })
 }
 
-/// The plans saved beside the records in `out`, by the names of their tables: all of them, or those of one suite, the
-/// suite as it stands first.
+/// The plans saved with the records in `out`, by the names of their tables: all of them, or those of one suite, the
+/// unchanged suite first.
 ///
 /// # Errors
 ///

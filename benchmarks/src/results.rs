@@ -1,4 +1,4 @@
-//! What the saved plans of a folder have come to: each complete evaluation with its place in its suite.
+//! The results of a folder's saved plans: each complete evaluation with its place in its suite.
 
 use crate::plan::{Asked, SavedPlan};
 use crate::published::Protocol;
@@ -6,6 +6,7 @@ use crate::tables::Outcome;
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::error::suggest;
 use nemesis_core::record::{EvaluationRecord, Store, Subject};
+use nemesis_core::shots::written;
 use nemesis_core::{Error, Result};
 use std::collections::BTreeSet;
 
@@ -34,7 +35,7 @@ pub struct Results {
     pub suite: String,
     /// The backbone's name, as the user calls it.
     pub backbone: String,
-    /// What it was run with and on; plans of earlier versions do not say.
+    /// What it was run with and on; plans of earlier versions do not say so.
     pub asked: Option<Asked>,
     /// Labels of the methods' columns, in order, the zero-shot one first if there is one.
     pub columns: Vec<String>,
@@ -71,7 +72,8 @@ impl Results {
                 runs.push(Evaluation { column, record: *record });
             }
         }
-        let zero_shot = runs.iter().any(|run| run.column == ZERO_SHOT).then(|| ZERO_SHOT.to_owned());
+        let zero_shot = plan.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT).to_owned());
+        let zero_shot: Vec<String> = zero_shot.filter(|label| runs.iter().any(|run| run.column == *label)).collect();
         Ok(Self {
             suite: suite.to_owned(),
             backbone: plan.backbone.clone(),
@@ -106,7 +108,7 @@ impl Results {
         }
     }
 
-    /// The published backbone that the weights are known to be: `RN50`, `ViT-B/16`.
+    /// The published backbone of the weights, if their hash is known: `RN50`, `ViT-B/16`.
     pub fn published_backbone(&self) -> Option<&str> {
         self.asked.as_ref()?.checkpoint.published.as_deref()
     }
@@ -116,7 +118,7 @@ impl Results {
         self.datasets.iter().find(|(name, _)| name == dataset).map_or(dataset, |(_, title)| title)
     }
 
-    /// Says how much is missing, if something is.
+    /// Says how much is missing, if anything is.
     pub fn incomplete(&self) -> Option<String> {
         let (done, planned) = (self.runs.len(), self.planned);
         (done < planned).then(|| format!("The run is not complete: {done} of {planned} evaluations have a record."))
@@ -129,7 +131,7 @@ impl Results {
 }
 
 impl Evaluation {
-    /// The seed of the training; none where nothing is drawn.
+    /// The seed of the training; none if nothing is drawn.
     pub fn seed(&self) -> Option<u64> {
         self.record.cell.subject.training().map(|training| training.seed)
     }
@@ -139,16 +141,19 @@ impl Evaluation {
         self.record.outcome.accuracy
     }
 
-    /// The method's id, or `zero-shot`.
+    /// The method's id; `zero-shot`, or for several templates their list's name.
     pub fn method(&self) -> &str {
-        self.record.cell.subject.method().map_or("zero-shot", |method| &method.id)
+        match &self.record.cell.subject {
+            Subject::Ensemble { name, .. } => name,
+            subject => subject.method().map_or("zero-shot", |method| &method.id),
+        }
     }
 
-    /// Data set and group of columns in tables of this protocol, if the evaluation belongs into one.
+    /// Data set and group of columns in tables of this protocol, if the evaluation belongs in one.
     pub fn place(&self, protocol: Protocol) -> Option<(&str, String)> {
         let cell = &self.record.cell;
         let training = match &cell.subject {
-            Subject::ZeroShot { .. } => None,
+            Subject::ZeroShot { .. } | Subject::Ensemble { .. } => None,
             Subject::Training { cell } => Some(cell),
             Subject::Imported { .. } => return None,
         };
@@ -157,7 +162,7 @@ impl Evaluation {
         }
         let at_home = training.is_none_or(|training| training.dataset == cell.dataset);
         let on = |classes| training.is_none_or(|training| training.classes == classes);
-        let shots = || training.map_or_else(|| "0".to_owned(), |training| training.shots.to_string());
+        let shots = || training.map_or_else(|| "0".to_owned(), |training| written(training.shots));
         let group = match (protocol, cell.classes) {
             (Protocol::FewShot, ClassSubset::All) if at_home && on(ClassSubset::All) => shots(),
             (Protocol::DomainGeneralization, ClassSubset::All)

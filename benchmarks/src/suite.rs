@@ -2,6 +2,7 @@
 
 use crate::settings::numbers;
 use crate::tables::TableKind;
+use crate::zero_shot::ZeroShot;
 use nemesis_core::method::ProtocolPatch;
 use nemesis_core::note::Note;
 use nemesis_core::train::Protocol;
@@ -32,9 +33,9 @@ pub struct Suite {
     /// Seeds, averaged over.
     #[serde(deserialize_with = "numbers::deserialize")]
     pub seeds: Vec<u64>,
-    /// Whether the zero-shot baseline is a column.
+    /// The zero-shot columns: whether there is one, or a list of prompts with a column each.
     #[serde(default)]
-    pub zero_shot: bool,
+    pub zero_shot: ZeroShot,
     /// The methods, one column each.
     pub methods: Vec<MethodEntry>,
     /// Sentences printed under the table, as far as they are about what is in it.

@@ -15,8 +15,8 @@ use tempfile::NamedTempFile;
 /// When the folder or the file cannot be written; `path` is then unchanged.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
-    let failed = |e: &std::io::Error| Error::io("write the file", path, e);
+    fs::create_dir_all(folder).map_err(|e| Error::io_write("create the folder", folder, &e))?;
+    let failed = |e: &std::io::Error| Error::io_write("write the file", path, e);
     let mut temporary = temporary_in(folder, ".tmp-", "").map_err(|e| failed(&e))?;
     temporary.write_all(bytes).map_err(|e| failed(&e))?;
     temporary.as_file().sync_all().map_err(|e| failed(&e))?;

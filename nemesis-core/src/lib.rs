@@ -18,6 +18,7 @@ pub mod plugin;
 pub mod pool;
 pub mod record;
 mod sample;
+pub mod shots;
 pub mod yaml;
 
 use compute::budget;

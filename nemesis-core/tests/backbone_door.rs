@@ -133,6 +133,6 @@ fn features_follow_the_size_and_normalisation_of_the_backbone() {
     assert_eq!(encode_images(&backbone, &paths).unwrap(), test);
 
     let names = ["green", "blue", "red"].map(str::to_owned);
-    let predictions = zero_shot_predictions(&backbone, &test, &[2, 1], &names, "a {} picture").unwrap();
+    let predictions = zero_shot_predictions(&backbone, &test, &[2, 1], &names, &["a {} picture"]).unwrap();
     assert_eq!(predictions.predicted, [2, 1]);
 }

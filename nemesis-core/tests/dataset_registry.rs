@@ -217,13 +217,13 @@ fn all_missing_keys_of_all_entries_are_told_at_once() {
     keys are missing: `name` and `layout` of data set 1 (line 1); `layout` of `bears` (line 3); `layout` of `ants` (line 5)
       --> datasets.yaml:1
       expected: `name` and `layout` for each data set
-      help: `title`, `folder`, `classes`, `samples`, `template`, `licence` and `home` may be left out
+      help: `title`, `folder`, `classes`, `samples`, `template`, `templates`, `licence` and `home` may be left out
     ");
     insta::assert_snapshot!(told("[{title: Toy}]"), @r"
     keys are missing: `name` and `layout` of data set 1
       --> datasets.yaml
       expected: `name` and `layout` for each data set
-      help: `title`, `folder`, `classes`, `samples`, `template`, `licence` and `home` may be left out
+      help: `title`, `folder`, `classes`, `samples`, `template`, `templates`, `licence` and `home` may be left out
     ");
     insta::assert_snapshot!(told("- name: ../toy\n  layout: {variant_lists: {images: .}}\n"), @r"
     no folder can be called as the data set `../toy`

@@ -53,6 +53,7 @@ fn listed(val: Option<Vec<Sample>>) -> Listed {
         name: "toy".into(),
         folder: "toy".into(),
         template: "a photo of a {}.".into(),
+        own_templates: Vec::new(),
         contents: Contents {
             class_names: ["a", "b", "c"].map(String::from).into(),
             train: samples((0..60).map(|i| i / 20)),

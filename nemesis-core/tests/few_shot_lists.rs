@@ -16,6 +16,7 @@ fn dataset() -> Listed {
         name: "eurosat".into(),
         folder: "/data/eurosat".into(),
         template: "a photo of a {}.".into(),
+        own_templates: Vec::new(),
         contents: Contents {
             class_names: ["River", "Forest"].map(String::from).into(),
             train: ["River/River_1", "River/River_2", "River/River_3"]
@@ -163,9 +164,10 @@ fn lists_that_do_not_fit_are_told() {
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json
     ");
     insta::assert_snapshot!(json(r#"{"trian": []}"#), @r"
-    trian: unknown field `trian`
+    unknown key `trian`
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.json:1
-      expected: `train` or `val`
+      expected: one of train, val
+      help: did you mean `train`?
     ");
     insta::assert_snapshot!(message(b"no pickle", "shot_1-seed_1.pkl"), @r"
     the pickle is not a few-shot list
@@ -174,7 +176,7 @@ fn lists_that_do_not_fit_are_told() {
       help: CoOp's code writes these lists to `split_fewshot`; pickle protocols 2 to 5 are supported
     ");
     insta::assert_snapshot!(message(b"", "shot_2-seed_1.pkl"), @r"
-    there is no few-shot list for 1 shots and seed 1
+    there is no few-shot list for 1 shot and seed 1
       --> ROOT/eurosat/split_fewshot/shot_1-seed_1.pkl
       expected: a list that CoOp wrote there, the same name with `.json`, or 2SFS's with `_train.jsonl`
       help: leave out `--few-shot-lists` to draw the sample instead

@@ -70,6 +70,10 @@ fn models_of_open_clip_and_transformers_give_their_features() {
         "transformers-gelu",
         "transformers-quick-gelu-sharded",
         "transformers-old",
+        "open-clip-many-heads",
+        "transformers-many-heads",
+        "open-clip-short-context",
+        "transformers-short-context",
     ] {
         let folder = unpacked(name);
         let backbone = check(name, folder.path(), None);
@@ -87,7 +91,47 @@ fn models_of_open_clip_and_transformers_give_their_features() {
     transformers-gelu: GELU, heads 80 (image) and 16 (text) wide, epsilon 1e-3 (image) and 1e-3 (text), images resized to the shorter side, mean [0.5, 0.4, 0.3], deviation [0.25, 0.2, 0.3], by `config.json` beside it
     transformers-quick-gelu-sharded: QuickGELU, heads 64 (image) and 16 (text) wide, images resized to the shorter side, mean [0.5, 0.4, 0.3], deviation [0.25, 0.2, 0.3], by `config.json` beside it
     transformers-old: GELU, heads 64 (image) and 16 (text) wide, images resized to the shorter side, mean [0.5, 0.4, 0.3], deviation [0.25, 0.2, 0.3], by `config.json` beside it
+    open-clip-many-heads: GELU, heads 80 (image) and 8 (text) wide, images resized to the shorter side, OpenAI's mean and deviation, by `open_clip_config.json` beside it
+    transformers-many-heads: GELU, heads 80 (image) and 16 (text) wide, epsilon 1e-3 (image) and 1e-3 (text), images resized to the shorter side, mean [0.5, 0.4, 0.3], deviation [0.25, 0.2, 0.3], by `config.json` beside it
+    open-clip-short-context: GELU, heads 64 (image) and 16 (text) wide, images resized to the shorter side, OpenAI's mean and deviation, by `open_clip_config.json` beside it
+    transformers-short-context: QuickGELU, heads 64 (image) and 16 (text) wide, epsilon 1e-3 (image) and 1e-3 (text), images resized to the shorter side, mean [0.5, 0.4, 0.3], deviation [0.25, 0.2, 0.3], by `config.json` beside it
     ");
+}
+
+/// Configurations of transformers say much that changes nothing; what changes something is not passed over.
+#[test]
+fn unknown_keys_of_transformers_are_refused_and_inert_ones_are_not() {
+    let folder = unpacked("transformers-gelu");
+    let (model, images) = (folder.path().join("config.json"), folder.path().join("preprocessor_config.json"));
+    let texts = [&model, &images].map(|path| fs::read_to_string(path).unwrap());
+    let told = |path: &Path, text: &str, from: &str, to: &str| {
+        assert!(text.contains(from), "{from}: {text}");
+        fs::write(path, text.replacen(from, to, 1)).unwrap();
+        let said = open(folder.path(), None).err().map_or_else(|| "read".to_owned(), |e| e.to_string());
+        fs::write(path, text).unwrap();
+        said.replace(&folder.path().display().to_string(), "FOLDER")
+    };
+    let in_text = |more: &str| told(&model, &texts[0], "\"text_config\": {", &format!("\"text_config\": {{{more},"));
+    let on_top = |more: &str| told(&model, &texts[0], "{", &format!("{{{more},"));
+    for inert in [
+        "\"torch_dtype\": \"float16\"",
+        "\"pruned_heads\": {}",
+        "\"do_sample\": false, \"top_k\": 50, \"length_penalty\": 1.0",
+        "\"use_bfloat16\": false, \"prefix\": null",
+    ] {
+        assert_eq!(in_text(inert), "read", "{inert}");
+    }
+    let said = [
+        in_text("\"rope_theta\": 10000.0"),
+        in_text("\"pruned_heads\": {\"0\": [1]}"),
+        in_text("\"use_causal_mask\": true"),
+        told(&model, &texts[0], "\"eos_token_id\": 49407", "\"eos_token_id\": 7"),
+        on_top("\"quantization_config\": {\"bits\": 4}"),
+        on_top("\"auto_map\": {\"AutoModel\": \"mine.Clip\"}"),
+        told(&images, &texts[1], "{", "{\"do_grayscale\": true,"),
+        told(&images, &texts[1], "\"rescale_factor\": 0.00392156862745098", "\"rescale_factor\": 1.0"),
+    ];
+    insta::assert_snapshot!(said.join("\n"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use nemesis_core::dataset::Sample;
 use nemesis_core::image::read;
 use nemesis_core::method::{self, Batch, FeatureSet, Host, Method, Needs, Optimisation, Parameter, State};
 use nemesis_core::train::{
-    Features, Pictures, Recompute, ResolvedProtocol, Services, TestInputs, TrainingInputs, evaluate, train,
+    Features, Pictures, Recompute, ResolvedProtocol, Seen, Services, TestInputs, TrainingInputs, evaluate, train,
 };
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -224,7 +224,7 @@ fn features_are_not_computed_where_nobody_asks_for_them() {
         assert_eq!(of_epoch.collect::<BTreeSet<_>>().len(), 4, "two batches of two, the rest is left out");
     }
     let seen = |places: &[usize]| pictures.see(&clip, needs, 0, places);
-    let inputs = TestInputs::new(5, needs, None, &seen);
+    let inputs = TestInputs::new(5, needs, None, &seen, 32);
     assert_eq!(evaluate(&mut method, &inputs, &[0; 5], 1, &services).unwrap().correct(), 5);
 }
 
@@ -279,6 +279,7 @@ fn batches_show_what_is_asked_for_and_nothing_else() {
             dense: bits & 4 > 0,
             validation: false,
             towers: false,
+            views: 1,
         };
         let seen = pictures.see(&clip, needs, 0, &[1, 2]).unwrap();
         assert_eq!((seen.pixels.is_some(), seen.dense.is_some()), (needs.pixels, needs.dense));
@@ -289,4 +290,34 @@ fn batches_show_what_is_asked_for_and_nothing_else() {
             Err(error) => assert_eq!(error.file(), Some(Path::new("no such file"))),
         }
     }
+}
+
+#[test]
+fn pixels_made_ahead_are_those_made_on_demand() {
+    let (clip, samples) = (load("clip_vit"), samples());
+    let mut paths: Vec<PathBuf> = samples.into_iter().map(|sample| sample.path).collect();
+    paths.push("no such file".into());
+    let pictures = Pictures::of_files(&clip, paths);
+    let needs = Needs { pixels: true, ..Needs::default() };
+    let order = [vec![1, 2], vec![0], vec![5], vec![3]];
+    let pixels = |seen: Seen| seen.pixels.unwrap();
+    let see = |places: &[usize]| pictures.see(&clip, needs, 0, places);
+    let batches = || order.clone().into_iter().map(|places| (0, places));
+    pictures.ahead(Kind::Double, batches(), |ahead| {
+        for places in &order {
+            // An error is told where its batch is asked for, and what follows can still be seen.
+            match (ahead.see(&clip, needs, 0, places), see(places)) {
+                (Ok(found), Ok(expected)) => assert!(pixels(found).equal(&pixels(expected))),
+                (Err(found), Err(expected)) => assert_eq!(found.to_string(), expected.to_string()),
+                (found, expected) => panic!("{found:?}, expected {expected:?}"),
+            }
+        }
+    });
+    // Another order, and an end before all batches are taken.
+    pictures.ahead(Kind::Double, batches(), |ahead| {
+        for places in [&order[0], &order[3], &order[1]] {
+            assert!(pixels(ahead.see(&clip, needs, 0, places).unwrap()).equal(&pixels(see(places).unwrap())));
+        }
+    });
+    pictures.ahead(Kind::Double, std::iter::repeat_with(|| (0, vec![0])), |_| ());
 }

@@ -187,7 +187,7 @@ fn what_cannot_be_trained_with_is_refused() {
     let infinite = ProtocolPatch { learning_rate: Some(f64::INFINITY), ..ProtocolPatch::default() };
     insta::assert_snapshot!(paper().patched(&infinite).unwrap_err(), @"`learning_rate` is not a finite number");
     insta::assert_snapshot!(refused(json!({ "learning_rate": 0 })), @r"
-    `learning_rate` is 0.0 in the protocol `paper`
+    `learning_rate` is 0.0
       expected: a number above 0
     ");
     insta::assert_snapshot!(refused(json!({ "average": "moving" })), @r"

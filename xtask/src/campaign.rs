@@ -1,4 +1,4 @@
-//! `cargo xtask campaign`: what a test does a few times, done many times.
+//! `cargo xtask campaign`: what tests do a few times, done many times.
 
 use crate::failure::{Failure, Result};
 use crate::{setup, workspace};
@@ -10,7 +10,7 @@ use std::process::Command;
 pub(crate) enum Campaign {
     /// Read thousands of damaged images as Pillow does, and compare
     Images(Images),
-    /// Kill a run in the middle again and again, and compare the table that it ends with
+    /// Kill a run midway again and again, and compare the table that it ends with
     Kills(Kills),
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct Images {
     /// Files of each kind, JPEG and PNG
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     count: u32,
-    /// What the damage is drawn from
+    /// The seed of the damage
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u32,
 }
@@ -31,12 +31,12 @@ pub(crate) struct Images {
 /// How often a run is killed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Kills {
-    /// Kills, each after some progress of its own
+    /// How many kills, each after some progress
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=40))]
     count: u32,
 }
 
-/// Runs the campaign; returns 1 when something comes out otherwise than it should.
+/// Runs the campaign; returns 1 if anything differs from what it should be.
 pub(crate) fn run(campaign: &Campaign) -> Result<u8> {
     let libtorch = setup::run(setup::SetupOptions::default())?;
     match campaign {
@@ -45,7 +45,7 @@ pub(crate) fn run(campaign: &Campaign) -> Result<u8> {
     }
 }
 
-/// Damages, asks Pillow, and compares.
+/// Damages images, asks Pillow, and compares.
 fn images(options: &Images, libtorch: &Path) -> Result<u8> {
     let folder = tempfile::tempdir().map_err(|error| Failure::new(format!("cannot create a folder: {error}")))?;
     let script = workspace::root().join("nemesis-core/tests/pillow/mutate.py");
@@ -65,7 +65,7 @@ fn images(options: &Images, libtorch: &Path) -> Result<u8> {
     Ok(u8::from(!workspace::run(&mut command)?.success()))
 }
 
-/// Builds the plugins that a run loads, and lets the test of resumed runs kill as often.
+/// Builds the plugins that a run loads, and has the test of resumed runs kill it so often.
 fn kills(options: &Kills, libtorch: &Path) -> Result<u8> {
     workspace::build_debug(libtorch)?;
     let mut command = workspace::cargo("test");

@@ -11,16 +11,16 @@ use std::path::{Path, PathBuf};
 /// What the command line says about the installation.
 #[derive(Debug, clap::Args)]
 pub(crate) struct InstallOptions {
-    /// The folder to install to: `bin/nemesis` is a link to `lib/nemesis/nemesis`, which has its plugins beside it
+    /// The folder to install to: `bin/nemesis` is a link to `lib/nemesis/nemesis`, which has its plugins next to it
     /// [default: Cargo's own, ~/.cargo]
     #[arg(long, value_name = "DIR")]
     prefix: Option<PathBuf>,
-    /// Install the build that tests use, which is slower to run and quicker to make
+    /// Install the build that tests use, which runs more slowly and builds faster
     #[arg(long)]
     debug: bool,
 }
 
-/// Builds, copies, and says what was put where.
+/// Builds, copies, and says where everything is.
 pub(crate) fn run(options: &InstallOptions) -> Result<u8> {
     let libtorch = setup::run(setup::SetupOptions::default())?;
     if options.debug {
@@ -64,7 +64,7 @@ fn make(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))
 }
 
-/// Removes the plugins of an earlier installation: one whose method is gone must not be found any more.
+/// Removes the plugins of an earlier installation, so that methods that no longer exist are not found.
 fn remove_plugins(folder: &Path) -> Result<()> {
     let failed = |e| Failure::io("read the folder", folder, &e);
     for entry in fs::read_dir(folder).map_err(failed)? {
@@ -76,17 +76,17 @@ fn remove_plugins(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies a file so that a program which is running keeps its old one.
+/// Copies a file in such a way that a running program keeps the old one.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     let temporary = to.with_extension("part");
     fs::copy(from, &temporary).map_err(|e| Failure::io("copy", from, &e))?;
     fs::rename(&temporary, to).map_err(|e| Failure::io("write", to, &e))
 }
 
-/// Puts libtorch where the installed program looks first, and returns where it lies if it is not copied.
+/// Puts libtorch where the installed program looks first, and returns where it is if it is not copied.
 ///
-/// One that was downloaded into the workspace may go with it, so its libraries come along; that of a Python, or the
-/// user's own, is linked to.
+/// One that was downloaded into the workspace may be deleted with it, so its libraries are copied. That of a Python, or
+/// the user's own, is linked to.
 fn bring_libtorch(libtorch: &Path, to: &Path) -> Result<Option<PathBuf>> {
     let libtorch = libtorch.canonicalize().map_err(|e| Failure::io("find", libtorch, &e))?;
     let root = workspace::root();
@@ -113,7 +113,7 @@ fn bring_libtorch(libtorch: &Path, to: &Path) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// Half a gigabyte: a second name of the same file takes no room, where both lie on one disk.
+/// Links or copies half a gigabyte: a hard link takes no room, but both must be on one disk.
 fn bring_library(from: &Path, to: &Path) -> Result<()> {
     match fs::read_link(from) {
         Ok(other) => symlink(other, to).map_err(|e| Failure::io("create the link", to, &e)),
@@ -125,7 +125,7 @@ fn bring_library(from: &Path, to: &Path) -> Result<()> {
 fn link(program: &Path, place: &Path) -> Result<()> {
     match fs::symlink_metadata(place) {
         Ok(found) if !found.is_symlink() => {
-            return Err(Failure::new(format!("{} is there and not a link of ours", place.display()))
+            return Err(Failure::new(format!("{} exists and was not installed by this command", place.display()))
                 .help("remove it, or install elsewhere with --prefix DIR"));
         }
         Ok(_) => fs::remove_file(place).map_err(|e| Failure::io("replace", place, &e))?,

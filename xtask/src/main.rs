@@ -1,4 +1,4 @@
-//! `cargo xtask`: what is done with the workspace as a whole. One file a command.
+//! `cargo xtask`: what is done with the workspace as a whole. One file per command.
 //!
 //! It links no libtorch, so that it works before there is one.
 
@@ -32,7 +32,7 @@ enum Command {
     Setup(setup::SetupOptions),
     /// Train, evaluate and print a table: setup, a release build, then `nemesis run ARGS`
     Reproduce {
-        /// Arguments of `nemesis run`; none reproduces the mini suite
+        /// Arguments of `nemesis run`; without any, the mini suite is run
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
         arguments: Vec<OsString>,
     },
@@ -49,9 +49,9 @@ enum Command {
         #[arg(last = true, value_name = "ARGS")]
         arguments: Vec<OsString>,
     },
-    /// Run the benches, or time the work beside PyTorch's
+    /// Run the benches, or compare speed with PyTorch
     Bench(bench::BenchOptions),
-    /// Try thousands of damaged images, or many kills of a run: what the tests do a few times
+    /// Read thousands of damaged images, or kill a run many times: what the tests do a few times
     #[command(subcommand)]
     Campaign(campaign::Campaign),
     /// Make a crate with a working method in methods/, which appears in tables with no further edit
@@ -72,7 +72,7 @@ Examples:
   cargo xtask test
       Everything that has to pass before a change lands
   cargo xtask new-method my-idea && cargo xtask reproduce --methods coop,my-idea
-      A method of your own beside CoOp
+      A method of your own next to CoOp
   LIBTORCH=/opt/libtorch cargo xtask setup
       Use a libtorch of your own
 

@@ -1,4 +1,4 @@
-//! `cargo xtask new-method`: a crate with a working method in `methods/`, to be changed into one's own.
+//! `cargo xtask new-method`: a crate with a working method in `methods/`, to be turned into your own.
 
 use crate::failure::{Failure, Result};
 use crate::workspace;

@@ -12,7 +12,7 @@ struct Step {
     name: &'static str,
     /// The Cargo command and its arguments.
     cargo: &'static [&'static str],
-    /// The toolchain component that the command needs, if it is one that may be missing.
+    /// The toolchain component that the command needs, if it may be missing.
     component: Option<&'static str>,
 }
 
@@ -29,8 +29,8 @@ const STEPS: &[Step] = &[
     Step { name: "tests", cargo: &["test", "--workspace", "--no-fail-fast"], component: None },
 ];
 
-/// The folder in which each test that is skipped leaves a file of its name that says why. Our own programs would take a name
-/// that begins with `NEMESIS_` for a setting.
+/// The folder in which each skipped test leaves a file of its name that says why. The variable's name does not begin
+/// with `NEMESIS_`, because our own programs would take it for a setting.
 const SKIPPED: &str = "XTASK_SKIPPED_TESTS";
 
 enum Outcome {
@@ -50,7 +50,7 @@ pub(crate) fn run() -> Result<u8> {
         let failed = matches!(outcome, Outcome::Failed);
         summary.push((step.name, outcome, start.elapsed()));
         if failed && step.name == "build" {
-            // Whatever comes next would fail for the same reason, in more words.
+            // Every later step would fail for the same reason, at greater length.
             break;
         }
     }
@@ -74,19 +74,19 @@ impl Step {
     }
 }
 
-/// Whether this subcommand of Cargo is there.
+/// Whether Cargo has this subcommand.
 fn is_installed(name: &str) -> bool {
     let mut command: Command = workspace::cargo(name);
     let status = command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }
 
-/// Whether nobody is there to be asked to install something.
+/// Whether nobody is there to install something.
 fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| !["", "0", "false"].contains(&value.as_str()))
 }
 
-/// The tests that were skipped, by name, and why.
+/// The skipped tests by name, and why they were skipped.
 fn skipped(folder: &Path) -> Result<Vec<(String, String)>> {
     let failed = |e| Failure::io("read the folder", folder, &e);
     let mut skipped = Vec::new();

@@ -1,4 +1,4 @@
-//! Where the workspace lies, and how its programs are started.
+//! Where the workspace is, and how its programs are started.
 
 use crate::failure::{Failure, Result};
 use serde_json::Value;
@@ -13,17 +13,17 @@ const FIRST_BUILD: &str = "about three minutes on two cores, once";
 
 /// The root of the workspace that this `xtask` belongs to.
 pub(crate) fn root() -> PathBuf {
-    // Cargo sets the variable at run time too, which stays right when the workspace was moved after the build.
+    // Cargo sets the variable at run time too, and is right even if the workspace was moved after the build.
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     let mut root = PathBuf::from(package);
     root.pop();
     root
 }
 
-/// Where Cargo puts what it builds, by its own account: it may be configured anywhere.
+/// Where Cargo puts what it builds, according to Cargo: it may be configured anywhere.
 pub(crate) fn target_folder() -> Result<PathBuf> {
     let folder = metadata()?.get("target_directory").and_then(Value::as_str).map(PathBuf::from);
-    folder.ok_or_else(|| Failure::new("`cargo metadata` does not tell the target directory"))
+    folder.ok_or_else(|| Failure::new("`cargo metadata` does not give the target directory"))
 }
 
 /// The file names of the method plugins in `methods/`.
@@ -43,12 +43,13 @@ fn methods() -> Result<Vec<String>> {
     Ok(packages.filter_map(method).collect())
 }
 
-/// What Cargo says of the workspace.
+/// What Cargo says about the workspace.
 fn metadata() -> Result<Value> {
     let mut command = cargo("metadata");
     command.args(["--format-version", "1", "--no-deps", "--offline"]);
     let output = command.output().map_err(|error| cannot_start(&command, &error))?;
-    serde_json::from_slice(&output.stdout).map_err(|e| Failure::new(format!("`cargo metadata` prints no JSON: {e}")))
+    serde_json::from_slice(&output.stdout)
+        .map_err(|e| Failure::new(format!("the output of `cargo metadata` is not JSON: {e}")))
 }
 
 /// A Cargo command in the root of the workspace.
@@ -79,7 +80,7 @@ pub(crate) fn build_release(libtorch: &Path) -> Result<()> {
     Err(failed_build())
 }
 
-/// Builds our side of the timings beside PyTorch's, which users have no use for.
+/// Builds our side of the comparison with PyTorch, which users do not need.
 pub(crate) fn build_peer(libtorch: &Path) -> Result<()> {
     let mut command = cargo("build");
     command.args(["--release", "--package", "nemesis-peer"]).env("LIBTORCH", libtorch);
@@ -90,8 +91,7 @@ fn failed_build() -> Failure {
     Failure::new("the build failed; its messages are above")
 }
 
-/// Builds everything as tests use it. All of it: for fewer packages cargo would unify features differently, and build
-/// `tch` again.
+/// Builds everything as tests use it. For fewer packages Cargo would unify features differently, and build `tch` again.
 pub(crate) fn build_debug(libtorch: &Path) -> Result<()> {
     let mut command = cargo("build");
     command.arg("--workspace").env("LIBTORCH", libtorch);
@@ -108,8 +108,8 @@ pub(crate) fn program(name: &str) -> Result<PathBuf> {
     Ok(target_folder()?.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
 }
 
-/// Becomes the release build of `nemesis`, where the user stands: its exit code is that of the task, and Ctrl-C finds it
-/// alone.
+/// Replaces this process with the release build of `nemesis`, in the user's folder: its exit code is that of the task,
+/// and only it gets Ctrl-C.
 pub(crate) fn nemesis(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     let mut command = Command::new(nemesis_program()?);
     eprintln!("$ {}", shown(command.args(arguments)));

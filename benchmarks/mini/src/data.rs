@@ -63,23 +63,23 @@ fn version_of(root: &Path) -> Result<Option<String>> {
 /// Writes a complete root beside `root` and renames it; `replace` says that an earlier one lies there.
 fn write(root: &Path, all: &[DataFile], replace: bool) -> Result<()> {
     let parent = root.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(|e| Error::io("create the folder", parent, &e))?;
-    let temporary = |e: &std::io::Error| Error::io("create a temporary folder", parent, e);
+    fs::create_dir_all(parent).map_err(|e| Error::io_write("create the folder", parent, &e))?;
+    let temporary = |e: &std::io::Error| Error::io_write("create a temporary folder", parent, e);
     let folder = tempfile::Builder::new().prefix(".mini-").tempdir_in(parent).map_err(|e| temporary(&e))?;
     let fresh = folder.path().join("new");
     all.par_iter().try_for_each(|(path, bytes)| {
         let path = fresh.join(path);
         let written = fs::create_dir_all(path.parent().unwrap_or(&fresh)).and_then(|()| fs::write(&path, bytes));
-        written.map_err(|e| Error::io("write the file", &path, &e))
+        written.map_err(|e| Error::io_write("write the file", &path, &e))
     })?;
     let marker = json!({"version": version(all), "files": all.len()});
     files::write_atomic(&fresh.join(MARKER), format!("{marker:#}\n").as_bytes())?;
     if replace {
         let old = folder.path().join("old");
-        fs::rename(root, old).map_err(|e| Error::io("move the earlier version away", root, &e))?;
+        fs::rename(root, old).map_err(|e| Error::io_write("move the earlier version away", root, &e))?;
     }
     // Renaming a folder onto an empty one replaces it.
-    fs::rename(&fresh, root).map_err(|e| Error::io("put the data root in its place", root, &e))
+    fs::rename(&fresh, root).map_err(|e| Error::io_write("put the data root in its place", root, &e))
 }
 
 /// The hash of all files and their paths.

@@ -7,6 +7,7 @@ mod images;
 mod inputs;
 mod limit;
 mod steps;
+mod towers;
 
 use clap::Parser;
 use inputs::{ImageSource, Inputs};
@@ -45,6 +46,17 @@ enum Work {
         #[arg(long)]
         steps: Option<usize>,
     },
+    /// The training steps of `towers.py`
+    Towers {
+        /// What it wrote by `--dump`
+        folder: PathBuf,
+        /// Threads of libtorch
+        #[arg(long, default_value_t = 2)]
+        threads: usize,
+        /// Bytes that the activations of a step may take
+        #[arg(long, value_name = "BYTES")]
+        activations: Option<u64>,
+    },
     /// The rate of matrix products, and the least time of a step by it
     Limit {
         /// What the reference wrote by `--dump`
@@ -77,6 +89,9 @@ impl Work {
                     steps: *count,
                 };
                 say(&steps(folder, &how, &plugins()?)?)
+            }
+            Self::Towers { folder, threads, activations } => {
+                say(&towers::steps(folder, *threads, activations.map_or(Recompute::Never, Recompute::Within))?)
             }
             Self::Limit { folder, threads } => say(&Limit::measure(folder, *threads)?),
             Self::Images { folder, threads } => say(&images::measure(folder, *threads)?),

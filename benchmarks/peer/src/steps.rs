@@ -99,15 +99,22 @@ pub(crate) fn steps(folder: &Path, how: &How, plugins: &Registry) -> Result<Step
         services.end_step();
         seconds.push(started.elapsed().as_secs_f64());
     }
-    Ok(Steps {
-        classes: inputs.class_names.len(),
-        method: inputs.method,
-        seconds: seconds.iter().sum(),
-        seconds_per_step: median(seconds),
-        peak_rss_bytes: peak_memory(),
-        losses,
-        comparable,
-    })
+    Ok(Steps::new(inputs.method, inputs.class_names.len(), seconds, losses, comparable))
+}
+
+impl Steps {
+    /// Steps that took so many seconds each.
+    pub(crate) fn new(method: String, classes: usize, seconds: Vec<f64>, losses: Vec<f64>, comparable: usize) -> Self {
+        Self {
+            method,
+            classes,
+            seconds: seconds.iter().sum(),
+            seconds_per_step: median(seconds),
+            peak_rss_bytes: peak_memory(),
+            losses,
+            comparable,
+        }
+    }
 }
 
 /// The features of a step's batch. The reference has the same images in every step; a training has other ones, so each

@@ -1,10 +1,11 @@
 //! `nemesis data add`: people's own pictures.
 
 use super::{print, warn};
-use crate::pictures::{read_list, shards, unpack};
+use crate::pictures::{Shards, Unpacked, read_list};
 use clap::Args;
 use nemesis_core::dataset::{Added, Pictures, Request, SplitSizes, add};
 use nemesis_core::{Error, Result};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Makes a data set of your own pictures.
@@ -14,7 +15,7 @@ pub(super) struct Add {
     /// The name of the data set
     #[arg(value_name = "NAME")]
     name: String,
-    /// A folder of pictures or of webdataset's tars, or a list of pictures (.csv, .tsv)
+    /// A folder of pictures or of shards (webdataset's tars, the hub's Parquet files), or a list (.csv, .tsv, .parquet)
     #[arg(value_name = "FOLDER|LIST")]
     source: PathBuf,
     /// The zero-shot prompt, with {} for the class name [default: "a photo of a {}."]
@@ -26,6 +27,9 @@ pub(super) struct Add {
     /// The folder that a list's paths are relative to [default: the list's own]
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
+    /// The column of a list or of Parquet files that holds the classes [default: `label` and the like]
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
     /// Class names, a line for each class: its folder, a tab, and its name
     #[arg(long, value_name = "FILE")]
     class_names: Option<PathBuf>,
@@ -38,53 +42,56 @@ const MORE: &str = "\
 Examples:
   nemesis data add birds ~/photos/birds --data ROOT
   nemesis data add birds ~/photos/birds.csv --images ~/photos --data ROOT
+  nemesis data add cifar100 ~/cifar100 --label fine_label --data ROOT
   nemesis data add birds ~/photos/birds --template \"a photo of a {}, a type of bird.\" --data ROOT
 
 A folder holds a folder of pictures for each class; or train, val and test, which hold such folders. A list has a line of \
-headings: `path`, `label`, and maybe `split`. What is not split is divided as CoOp does: half of each class for training, a \
+headings: `path`, `label`, and maybe `split`; \
+in Parquet, columns of these names. What is not split is divided as CoOp does: half of each class for training, a \
 fifth for validation, the rest for testing; where only val is missing, it is a fifth of train. Pictures stay where they \
-are, and a link in the data root leads to them; tars are unpacked into ROOT/NAME/pictures. ROOT/NAME/classnames.txt holds the class names: to correct one, edit that \
+are, and a link in the data root leads to them; tars and Parquet files of pictures are unpacked into ROOT/NAME/pictures. ROOT/NAME/classnames.txt holds the class names: to correct one, edit that \
 file and run the same command again.";
 
 impl Add {
     pub(super) fn run(&self, root: &Path) -> Result<()> {
-        let packed = shards(&self.source)?;
-        if packed.is_empty() {
-            return self.run_on(root, &self.source);
-        }
-        let folder = root.join(&self.name);
-        let pictures = folder.join("pictures");
-        if pictures.is_dir() {
-            warn(
-                &Error::new("the shards are unpacked already, and are not looked at again")
-                    .at(&pictures)
-                    .help("remove the folder to have them unpacked again"),
-            );
-            return self.run_on(root, &pictures);
-        }
-        if folder.exists() {
-            return Err(Error::new(format!("there is a folder `{}`, and shards are to be unpacked there", self.name))
-                .at(&folder)
-                .help("choose another name, or move the folder away"));
-        }
-        let added = unpack(&self.source, &packed, &pictures).and_then(|()| self.run_on(root, &pictures));
-        added.inspect_err(|_| {
-            // The folder was made here, and holds nothing else.
-            let _ = std::fs::remove_dir_all(&folder);
+        let missing: Vec<&Path> = root.ancestors().take_while(|folder| !folder.exists()).collect();
+        self.add(root).inspect_err(|_| {
+            // What was not there before is not there afterwards; a folder that is not empty stays.
+            missing.iter().take_while(|folder| fs::remove_dir(folder).is_ok()).for_each(drop);
         })
     }
 
-    fn run_on(&self, root: &Path, source: &Path) -> Result<()> {
+    fn add(&self, root: &Path) -> Result<()> {
+        let label = self.label.as_deref();
+        let Some(shards) = Shards::find(&self.source)? else { return self.add_from(root, &self.source) };
+        if self.images.is_some() {
+            return Err(Error::new("--images is for lists of paths, and shards hold the pictures themselves")
+                .at(&self.source)
+                .help("leave --images out"));
+        }
+        nemesis_core::dataset::check_name(&self.name)?;
+        let unpacked = Unpacked::new(&shards, &root.join(&self.name), label, self.replace)?;
+        self.add_from(root, &unpacked.pictures)?;
+        unpacked.keep();
+        Ok(())
+    }
+
+    fn add_from(&self, root: &Path, source: &Path) -> Result<()> {
         let is_list = source.is_file();
         let (pictures, images) = if is_list {
             let beside = source.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let images = self.images.as_deref().unwrap_or(beside);
-            (read_list(source, images)?, images)
+            (read_list(source, images, self.label.as_deref())?, images)
         } else {
             if self.images.is_some() {
                 return Err(Error::new("--images is for lists, and no list is given")
                     .at(source)
                     .help("leave --images out, or give a list of pictures in place of a folder"));
+            }
+            if self.label.is_some() && source == self.source {
+                return Err(Error::new("--label is for lists and Parquet files, and neither is given")
+                    .at(source)
+                    .help("leave --label out: the classes of a folder are its folders"));
             }
             (Pictures::of_folder(source)?, source)
         };

@@ -1,4 +1,4 @@
-//! `nemesis adopt`: uses the records of another build, once a sample of them came out the same.
+//! `nemesis adopt`: uses the records of another build, once a sample of them has been recomputed and found equal.
 
 use super::run::worker_options;
 use super::{Ending, print, warn};
@@ -12,7 +12,7 @@ use nemesis_core::{Error, Result};
 use std::fs;
 use std::path::Path;
 
-/// Lets this build use records that another build has left in the folder.
+/// Lets this build use the records that another build left in the folder.
 ///
 /// A record belongs to the build that computed it. Of those that this build would compute again for the given options,
 /// a sample is computed again, and learned states and predictions are compared. If all are equal, the records are used
@@ -61,7 +61,7 @@ impl Adopt {
         }
         remove_what_a_kill_left(&out)?;
         let scratch = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&out);
-        let scratch = scratch.map_err(|e| Error::io("create a folder", &out, &e))?;
+        let scratch = scratch.map_err(|e| Error::io_write("create a folder", &out, &e))?;
         let again = Store::open(scratch.path())?;
         eprintln!("recomputing {} of {} cells", part.cells.len(), all.len());
         let mut progress = Progress::new(&part, &again);
@@ -85,16 +85,16 @@ impl Adopt {
     }
 }
 
-/// How the folders begin in which cells are computed again.
+/// How the names of folders begin in which cells are computed again.
 const SCRATCH: &str = ".adopt-";
 
-/// Removes such folders of commands that were killed.
+/// Removes the folders of commands that were killed.
 fn remove_what_a_kill_left(out: &Path) -> Result<()> {
     let failed = |e| Error::io("read the folder", out, &e);
     for entry in fs::read_dir(out).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         if entry.file_name().to_string_lossy().starts_with(SCRATCH) {
-            fs::remove_dir_all(entry.path()).map_err(|e| Error::io("remove the folder", entry.path(), &e))?;
+            fs::remove_dir_all(entry.path()).map_err(|e| Error::io_write("remove the folder", entry.path(), &e))?;
         }
     }
     Ok(())

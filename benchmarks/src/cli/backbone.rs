@@ -12,22 +12,22 @@ use nemesis_core::{Result, device};
 use std::path::{Path, PathBuf};
 use tch::Kind;
 
-/// Lists and fetches OpenAI's checkpoints of CLIP, and tells what a checkpoint is.
+/// Lists and fetches checkpoints of CLIP, and tells what a checkpoint is.
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(super) enum Backbone {
     /// List the checkpoints that can be fetched.
     List,
-    /// Download a checkpoint, or go on with a download that broke off. Its SHA-256 is checked.
+    /// Download a checkpoint, or resume a download. Its SHA-256 is checked if it is published.
     #[command(after_help = EXAMPLES)]
     Fetch {
-        /// OpenAI's name of it, as `nemesis backbone list` prints it; ViT-B-16 is ViT-B/16
+        /// Its name, as `nemesis backbone list` prints it; ViT-B-16 is ViT-B/16
         #[arg(value_name = "NAME")]
         name: String,
         /// The folder that it goes to
         #[arg(long, value_name = "DIR", default_value = ".")]
         out: PathBuf,
-        /// Take the file from a folder or a mirror instead, where it has the name that OpenAI gave it
+        /// Take the files from a folder or a mirror instead, where they have the names that their publisher gave them
         #[arg(long, value_name = "URL|DIR")]
         from: Option<String>,
     },
@@ -63,6 +63,7 @@ Examples:
   nemesis backbone list
   nemesis backbone fetch RN50 --out weights
   nemesis backbone fetch ViT-B/16 --out weights --from ~/Downloads
+  nemesis backbone fetch ViT-B-16/datacomp_xl_s13b_b90k --out weights
   nemesis run --data ROOT --weights RN50=weights/RN50.pt
 
 Proxies are taken from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.";
@@ -71,28 +72,31 @@ impl Backbone {
     pub(super) fn run(&self) -> Result<Ending> {
         match self {
             Self::List => {
-                let lines = Known::all().map(|backbone| format!("{:15} {}\n", backbone.0.name, backbone.0.file));
-                print(&lines.collect::<String>())?;
+                let line = |backbone: Known| {
+                    let sum = if backbone.has_sum() { "" } else { "  no published hash" };
+                    format!("{:31} {}{sum}\n", backbone.name(), backbone.place())
+                };
+                print(&Known::all().map(line).collect::<String>())?;
             }
             Self::Fetch { name, out, from } => {
                 let (backbone, origin) = (Known::find(name)?, Origin::from_option(from.as_deref())?);
-                let file = metered(|listen| fetch_backbone(&backbone, out, &origin, listen))
-                    .map_err(|e| e.context(format!("cannot fetch {}", backbone.0.name)))?;
+                let fetched = metered(|listen| fetch_backbone(backbone, out, &origin, listen))
+                    .map_err(|e| e.context(format!("cannot fetch {}", backbone.name())))?;
+                let said = fetched.said.join("\n  ");
                 // A name of `--weights` is the user's own; a slash in it would only be in the way.
-                let short = backbone.0.name.replace(['/', '@'], "-");
-                print(&format!(
-                    "{}: as OpenAI published it\nuse it with --weights {short}={}\n",
-                    file.display(),
-                    file.display()
-                ))?;
+                let (short, weights) = (backbone.short_name(), fetched.weights.display());
+                print(&format!("{weights}: {said}\nuse it with --weights {short}={weights}\n"))?;
             }
             Self::Check { weights, weights_config, data, dataset, device } => {
                 let device = device::open(device)?;
                 let request = Request::new(weights, *weights_config, device, Kind::Float);
-                print(&described(weights, &backbone::inspect(&request)?)?)?;
                 if let (Some(root), Some(name)) = (data, dataset) {
+                    let backbone = backbone::open(&request)?;
+                    print(&described(weights, backbone.spec())?)?;
                     let dataset = Registry::load(root)?.get(name)?.open(root)?;
-                    print(&zero_shot(&*backbone::open(&request)?, &*dataset)?)?;
+                    print(&zero_shot(&*backbone, &*dataset)?)?;
+                } else {
+                    print(&described(weights, &backbone::inspect(&request)?)?)?;
                 }
             }
         }
@@ -130,7 +134,7 @@ fn zero_shot(backbone: &dyn backbone::Backbone, dataset: &dyn Dataset) -> Result
     let labels: Vec<u32> = samples.iter().map(|sample| sample.label).collect();
     let features = encode_images(backbone, &paths)?;
     let names = clean_names(dataset.class_names());
-    let predictions = zero_shot_predictions(backbone, &features, &labels, &names, dataset.template())?;
+    let predictions = zero_shot_predictions(backbone, &features, &labels, &names, &[dataset.template()])?;
     Ok(format!(
         "  zero-shot    {:.1} % of {} test images of {} (`{}`)\n",
         predictions.accuracy(),

@@ -1,4 +1,4 @@
-//! `nemesis compare`: our numbers beside published ones.
+//! `nemesis compare`: our numbers next to published ones.
 
 use super::only::{Only, Records};
 use super::{Ending, print};
@@ -27,7 +27,7 @@ pub(super) struct Compare {
     /// Only the tables of this suite, or the one of this name
     #[arg(long, value_name = "NAME")]
     suite: Option<String>,
-    /// Only these published numbers, as --list names them [default: all that fit]
+    /// Only these published numbers, by the names that --list prints [default: all that fit]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     against: Vec<String>,
     /// Published numbers of your own, written as in benchmarks/published: a file, or a folder of files
@@ -36,14 +36,14 @@ pub(super) struct Compare {
     /// How many points ours may differ
     #[arg(long, value_name = "POINTS", default_value_t = 1.0, allow_hyphen_values = true)]
     tolerance: f64,
-    /// The published backbone that ours is, where its checkpoint is not byte by byte the published file: RN50, ViT-B/16.
-    /// The comparison says that it rests on this word
+    /// The published backbone that ours is, if its checkpoint is not byte for byte the published file: RN50, ViT-B/16.
+    /// The comparison says that it depends on this option
     #[arg(long = "as", value_name = "NAME")]
     said: Option<String>,
     /// How the comparison is printed
     #[arg(long, value_parser = format_parser(), default_value = "terminal")]
     format: &'static dyn Format,
-    /// List the published numbers that there are
+    /// List the published numbers
     #[arg(long)]
     list: bool,
 }
@@ -112,7 +112,7 @@ impl Compare {
     }
 }
 
-/// Says of each published table why it compares with nothing, where all have one reason once.
+/// Says why no published table can be compared: once if they all have the same reason, else table by table.
 fn nothing(reasons: &[(&str, String)]) -> Error {
     let error = Error::new("no published number compares with ours");
     match reasons {

@@ -1,4 +1,4 @@
-//! `nemesis data`: what data sets there are, what of them lies on the disk, and what is drawn from them.
+//! `nemesis data`: the data sets, what is on the disk, and what is drawn from them.
 
 use super::add::Add;
 use super::fetch::Fetch;
@@ -78,15 +78,15 @@ ALL_PROXY and NO_PROXY.";
 
 #[derive(Debug, Subcommand)]
 enum DataCommand {
-    /// List the data sets that are known, and which are in the data root.
+    /// List the known data sets, and which are in the data root.
     List,
-    /// Download data sets, or go on where a download broke off. What is there already is left alone.
+    /// Download data sets, or resume a download that was interrupted. What already exists is left alone.
     #[command(after_help = FETCH_EXAMPLES)]
     Fetch {
         /// The data sets
         #[arg(value_name = "NAMES", required = true)]
         names: Vec<String>,
-        /// Take the files from a folder or a mirror instead, where they have the names that end their addresses
+        /// Take the files from a folder or a mirror instead, under the names at the end of their addresses
         #[arg(long, value_name = "URL|DIR")]
         from: Option<String>,
         /// Only show what would be fetched, and from where
@@ -115,8 +115,8 @@ enum DataCommand {
         #[arg(long, value_name = "NAME")]
         dataset: String,
         /// Images per class
-        #[arg(long, value_name = "N")]
-        shots: usize,
+        #[arg(long, value_name = "N|all", value_parser = nemesis_core::shots::parse)]
+        shots: u32,
         /// The seed
         #[arg(long, value_name = "N")]
         seed: u64,
@@ -147,7 +147,7 @@ pub(super) fn parse_classes(text: &str) -> std::result::Result<ClassSubset, Stri
 impl Data {
     pub(super) fn run(&self) -> Result<Ending> {
         let root = self.root()?;
-        // A data root that is not there yet is an error for all but `fetch` and `add`, which make it.
+        // A data root that does not exist yet is an error for all commands but `fetch` and `add`, which create it.
         let registry = || Registry::load(&root);
         match &self.command {
             DataCommand::List => print(&list(&registry()?, &root))?,
@@ -161,7 +161,7 @@ impl Data {
             }
             DataCommand::Sample { dataset, shots, seed, classes, missing, json } => {
                 let dataset = registry()?.get(dataset)?.open(&root)?;
-                let drawn = few_shot::draw(&*dataset, *shots, *seed);
+                let drawn = few_shot::draw(&*dataset, *shots as usize, *seed);
                 let paths = |samples: &[Sample]| paths(&*dataset, samples, *classes, *missing);
                 print(&sample_text(&paths(&drawn.train), &paths(&drawn.val), *json))?;
             }
@@ -231,7 +231,7 @@ fn chosen(registry: &Registry, root: &Path, names: &[String]) -> Result<Vec<Entr
     Ok(entries)
 }
 
-/// Checks data sets, and whether they are still what the records saw.
+/// Checks data sets, and whether they still hold what the records saw.
 fn check_all(entries: &[Entry], root: &Path, settings: &Settings, decode: bool, json: bool) -> Result<Ending> {
     let out = &settings.out();
     let records = Records::read(out)?;
@@ -283,18 +283,25 @@ fn drift_text(drift: &Drift, out: &Path) -> String {
     format!("  {}\n", lines.join("\n  "))
 }
 
-/// How many missing or damaged images are named; more would bury what else there is to say.
+/// How many missing or damaged images are named; more would bury the rest of the report.
 const MAX_NAMED: usize = 5;
 
 pub(super) fn report_text(entry: &Entry, report: &Report) -> String {
     let SplitSizes { train, val, test } = report.samples;
-    let mut lines = vec![format!("{}: {}", entry.name, if report.is_whole() { "whole" } else { "not whole" })];
+    // Which classes these are stands in a warning.
+    let untested = match (test, report.untested.len()) {
+        (0, _) | (_, 0) => String::new(),
+        (_, 1) => ", but 1 class has no test image".to_owned(),
+        (_, count) => format!(", but {count} classes have no test image"),
+    };
+    let whole = if report.is_whole() { format!("whole{untested}") } else { "not whole".to_owned() };
+    let mut lines = vec![format!("{}: {whole}", entry.name)];
     lines.push(format!("{train} train, {val} val, {test} test"));
     if let Some(SplitSizes { train, val, test }) = report.expected.filter(|expected| *expected != report.samples) {
         lines.push(format!("expected: {train} train, {val} val, {test} test"));
     }
     if test == 0 {
-        lines.push("no test image is listed, so that nothing can be measured".to_owned());
+        lines.push("no test image is listed, so nothing can be measured".to_owned());
     }
     if entry.template.is_none() {
         lines.push(format!("template: `{}`, as the registry gives none", entry.template()));
@@ -330,7 +337,7 @@ pub(super) fn report_text(entry: &Entry, report: &Report) -> String {
     lines.join("\n  ") + "\n"
 }
 
-/// A path that differs from another, also where that cannot be seen: `é` is one character or two.
+/// A path that differs from another, even if that cannot be seen: `é` is one character or two.
 pub(super) fn visibly(there: &Path, path: &Path) -> String {
     let composed = |path: &Path| path.to_string_lossy().nfc().collect::<String>();
     let hidden = if composed(there) == composed(path) { " (the same letters in another Unicode form)" } else { "" };
@@ -363,6 +370,7 @@ fn report_json(entry: &Entry, report: &Report, drift: Option<&Drift>) -> serde_j
         "expected": report.expected.map(sizes),
         "split": split,
         "fingerprint": report.fingerprint,
+        "without_test_images": report.untested,
         "missing": report.missing,
         "misspelt": misspelt.collect::<Vec<_>>(),
         "damaged": damaged.collect::<Vec<_>>(),

@@ -20,7 +20,7 @@ pub(super) struct Encode {
     /// Images, or folders of images (test preprocessing: resize and centre crop)
     #[arg(value_name = "IMAGES", required_unless_present = "texts", conflicts_with = "texts")]
     images: Vec<PathBuf>,
-    /// A file with one text a line
+    /// A file with one text per line
     #[arg(long, value_name = "FILE")]
     texts: Option<PathBuf>,
     #[command(flatten)]
@@ -60,7 +60,7 @@ impl Encode {
         let (names, features) = if let Some(file) = &self.texts {
             let texts: Vec<String> = files::read_text(file)?.lines().map(str::to_owned).collect();
             if texts.is_empty() {
-                return Err(Error::new("the file holds no text").at(file).expected("one text a line"));
+                return Err(Error::new("the file holds no text").at(file).expected("one text per line"));
             }
             let features = no_grad(|| backbone.encode_strings(&texts)).map_err(|e| e.at(file))?;
             (texts, features)

@@ -7,7 +7,7 @@ use nemesis_core::method::versions;
 use nemesis_core::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// Prints what a plugin outside of this repository needs to be built for this program, as lines for a shell.
+/// Prints what it takes to build a plugin outside this repository for this program, as lines for a shell.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Env {
@@ -26,8 +26,8 @@ Examples:
 
 impl Env {
     pub(super) fn run(&self) -> Result<Ending> {
-        let program =
-            std::env::current_exe().map_err(|error| Error::new(format!("no path of this program: {error}")))?;
+        let program = std::env::current_exe()
+            .map_err(|error| Error::new(format!("cannot find the path of this program: {error}")))?;
         let variables = variables(&program);
         if self.json {
             let object: serde_json::Map<_, _> =
@@ -66,7 +66,7 @@ pub(super) fn libtorch_folder() -> PathBuf {
     PathBuf::from(env!("NEMESIS_LIBTORCH_FOLDER"))
 }
 
-/// The SDK in the sources that this program was built from, as long as they lie where they were.
+/// The SDK in the sources that this program was built from, if they are still where they were.
 pub(super) fn sdk_folder() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?.join("nemesis-core/sdk");
     folder.join("Cargo.toml").is_file().then_some(folder)

@@ -19,14 +19,15 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Measures the accuracy of a context from elsewhere on test images: of a checkpoint that CoOp's code has written
-/// (prompt_learner/model.pth.tar-EPOCH), or `nemesis export`. Each evaluation leaves a record.
+/// Measures the accuracy of a context from elsewhere on test images: a checkpoint written by CoOp's code
+/// (prompt_learner/model.pth.tar-EPOCH) or by `nemesis export`. Each evaluation leaves a record.
 ///
-/// A file that holds the context alone, or in a whole model, is read too; what is assumed about it is told. CoOp saves
-/// the embeddings of the class names beside the context: where they are those of another backbone, or of other classes
-/// than each of which has its own vectors, the context is refused.
+/// A file that holds only the context, or a whole model with it, is read too, and the command says what it assumes.
+/// CoOp saves the embeddings of the class names with the context. If they belong to a different backbone, or if each
+/// class has its own vectors and these are different classes, the context is refused.
 ///
-/// Prints a line for each data set, separated by tabs: name, accuracy in percent, correct of all test images, record.
+/// Prints a line for each data set, separated by tabs: name, accuracy in percent, how many test images are correct, and
+/// record.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Evaluate {
@@ -36,10 +37,10 @@ pub(super) struct Evaluate {
     /// The data sets to test on
     #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
     dataset: Vec<String>,
-    /// The classes that are told apart: all, or the base or the new half of them
+    /// The classes to choose between: all, or the base or the new half of them
     #[arg(long, value_name = "all|base|new", default_value = "all", value_parser = data::parse_classes)]
     classes: ClassSubset,
-    /// The method that gives the context its meaning
+    /// The method that the context belongs to
     #[arg(long, value_name = "NAME", default_value = "coop")]
     method: String,
     /// An option of the method, such as `coop.class_position=middle`; the context says how many vectors it has
@@ -103,7 +104,7 @@ impl Evaluate {
         let (_, weights) = backbone(&settings)?;
         let (root, datasets) = self.open_datasets(&context, &settings)?;
         let plugin = plugins.get(&self.method)?.file.path().to_owned();
-        // The process that has tried the plugin need not wait for more.
+        // The process that tried the plugin is no longer needed.
         drop(plugins);
         let pool = settings.pool();
         let lease = pool.as_ref().map(|(folder, budget)| Pool::open(folder, *budget)?.lease(&out));
@@ -157,7 +158,7 @@ impl Evaluate {
         Ok(Ending::Done)
     }
 
-    /// The method with the options that the context says, and those that the user does.
+    /// The method with the options that follow from the context, and those that the user sets.
     fn method_key(&self, context: &Context, plugins: &mut Plugins) -> Result<MethodKey> {
         let source = plugins.get(&self.method)?.descriptor.source.clone();
         let mut given = Map::from_iter([
@@ -166,7 +167,7 @@ impl Evaluate {
         ]);
         for (key, value) in &self.set {
             let option = key.strip_prefix(&format!("{}.", self.method)).ok_or_else(|| {
-                Error::new(format!("`{key}` is set, and the method is `{}`", self.method))
+                Error::new(format!("`{key}` is set, but the method is `{}`", self.method))
                     .help("give the method whose option it is with --method NAME")
             })?;
             given.insert(option.to_owned(), value.clone());
@@ -179,13 +180,13 @@ impl Evaluate {
         }
     }
 
-    /// What to say of the class token position, which no file of a context tells, unless the user does.
+    /// What to say about the class token position. No file of a context gives it, but the user may.
     fn assumed_position(&self, method: &MethodKey) -> Option<String> {
         let option = format!("{}.class_position", self.method);
         let position = method.options.get("class_position")?.as_str()?;
         let is_said = self.set.iter().any(|(key, _)| *key == option);
         (!is_said)
-            .then(|| format!("the class token position is taken to be `{position}`; `--set {option}=…` says another"))
+            .then(|| format!("the class token position is taken to be `{position}`; `--set {option}=…` changes it"))
     }
 
     /// The data root and the data sets, once it is clear that the context fits them and no image is missing.
@@ -193,7 +194,7 @@ impl Evaluate {
         let root = if let Some(root) = &settings.layer.data {
             root.clone()
         } else {
-            // A name that is wrong is told before the mini suite's data are made.
+            // A wrong name is reported before the mini suite's data are made.
             let known = Registry::built_in()?;
             self.dataset.iter().try_for_each(|name| known.get(name).map(drop))?;
             mini_root(&settings.out())?
@@ -235,7 +236,7 @@ impl Evaluate {
         }
     }
 
-    /// The test images that are evaluated on.
+    /// The test images.
     fn test_images(&self, dataset: &dyn Dataset, limit: Option<u32>) -> Vec<Sample> {
         self.classes.samples(&limited_test(dataset, limit), dataset.class_names().len())
     }
@@ -286,7 +287,7 @@ impl Evaluate {
     }
 }
 
-/// What a user should know of the context on a data set: what was assumed about the file, and about its classes.
+/// What a user should know about the context on a data set: what was assumed about the file and its classes.
 fn notes_on(context: &Context, learned_for: LearnedFor, dataset: &str, names: &[String]) -> Vec<String> {
     let mut notes = context.assumed.clone();
     match learned_for {
@@ -294,7 +295,7 @@ fn notes_on(context: &Context, learned_for: LearnedFor, dataset: &str, names: &[
             let here = names.get(class).map_or_else(|| "missing".to_owned(), |name| format!("`{name}`"));
             notes.push(format!(
                 "the context was learned for other classes than those of `{dataset}`: class {class}, {here} here, is the \
-                 first that differs; its vectors stand before the names of these all the same, as in CoOp's code"
+                 first that differs; its vectors are used with the names of these anyway, as in CoOp's code"
             ));
         }
         LearnedFor::Unknown if context.classes().is_some() => notes.push(format!(

@@ -8,10 +8,10 @@ use nemesis_core::interchange::coop;
 use nemesis_core::{Error, Result, files};
 use std::path::PathBuf;
 
-/// Writes the context that a training has learned to DIR/prompt_learner/model.pth.tar-EPOCH, a file of `torch.save`
-/// that CoOp's code loads (`--model-dir DIR --load-epoch EPOCH --eval-only`), and prints the file's path.
+/// Writes the context that a training learned to DIR/prompt_learner/model.pth.tar-EPOCH, a `torch.save` file that
+/// CoOp's code loads (`--model-dir DIR --load-epoch EPOCH --eval-only`), and prints the file's path.
 ///
-/// The training is given by its id, or by enough of what it is.
+/// The training is given by its id, or by options that fit only one.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Export {
@@ -54,7 +54,7 @@ impl Export {
             let scratch = tempfile::tempdir().map_err(|e| Error::new(format!("cannot create a folder: {e}")))?;
             let ours = coop::write(scratch.path(), &state, epochs, &classes)?;
             if files::read(&ours)? != files::read(&file)? {
-                return Err(Error::new("another context lies here already")
+                return Err(Error::new("another context already exists here")
                     .at(&file)
                     .help("remove it, or choose another folder: CoOp's code wants one folder for each training"));
             }

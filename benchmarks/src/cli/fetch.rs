@@ -1,4 +1,4 @@
-//! `nemesis data fetch`: downloads data sets, and says what a person has to do where it may not.
+//! `nemesis data fetch`: downloads data sets, and says what to do by hand if it may not.
 
 use super::{Ending, complain, print};
 use crate::fetch::{Listener, News, Origin, Standing, fetch_part, size, standing};
@@ -16,14 +16,15 @@ pub(super) struct Fetch<'a> {
 }
 
 impl Fetch<'_> {
-    /// Fetches each part that is not there, in order. A part that fails does not keep the others from being fetched.
+    /// Fetches each missing part, in order. If one fails, the others are fetched anyway.
     pub(super) fn run(&self, root: &Path) -> Result<Ending> {
         let registry = if root.exists() { Registry::load(root)? } else { Registry::built_in()? };
         let origin = Origin::from_option(self.from)?;
         let entries = self.names.iter().map(|name| registry.get(name)).collect::<Result<Vec<_>>>()?;
         if let Some(entry) = entries.iter().find(|entry| entry.fetch.is_empty()) {
-            return Err(Error::new(format!("nothing is known of where `{}` can be downloaded", entry.name))
-                .help(entry.see_home()));
+            return Err(
+                Error::new(format!("it is not known where `{}` can be downloaded", entry.name)).help(entry.see_home())
+            );
         }
         let mut done = true;
         for entry in entries {
@@ -45,7 +46,7 @@ impl Fetch<'_> {
 /// Says what would be done for a part.
 fn say(entry: &Entry, part: &Part, root: &Path, origin: &Origin) -> Result<bool> {
     match standing(entry, part, root) {
-        Standing::There => print(&format!("  {}: there already\n", names(part)))?,
+        Standing::There => print(&format!("  {}: already there\n", names(part)))?,
         Standing::ByHand => print(&by_hand(entry, part, root))?,
         Standing::ToFetch => {
             let sources = part.from.iter().map(|source| {
@@ -60,10 +61,10 @@ fn say(entry: &Entry, part: &Part, root: &Path, origin: &Origin) -> Result<bool>
     Ok(true)
 }
 
-/// Gets a part, and returns whether it is there now.
+/// Fetches a part, and returns whether it is there now.
 fn get(entry: &Entry, part: &Part, root: &Path, origin: &Origin) -> Result<bool> {
     match standing(entry, part, root) {
-        Standing::There => print(&format!("  {}: there already\n", names(part)))?,
+        Standing::There => print(&format!("  {}: already there\n", names(part)))?,
         Standing::ByHand => {
             print(&by_hand(entry, part, root))?;
             return Ok(false);
@@ -80,7 +81,7 @@ fn get(entry: &Entry, part: &Part, root: &Path, origin: &Origin) -> Result<bool>
     Ok(true)
 }
 
-/// What a person has to do to get a part.
+/// How to get a part by hand.
 fn by_hand(entry: &Entry, part: &Part, root: &Path) -> String {
     let places: Vec<String> = part.gives.iter().map(|path| entry.path(root).join(path).display().to_string()).collect();
     let how = match (&part.by_hand, &part.copy) {
@@ -95,7 +96,7 @@ fn names(part: &Part) -> String {
     part.gives.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Says whether what is there now makes up the data set.
+/// Says whether the data set is complete now.
 fn report(entry: &Entry, root: &Path) -> Result<bool> {
     match check(entry, root, false) {
         Ok(report) => {
@@ -136,18 +137,18 @@ impl Meter {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     fn end(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }
 
-    /// Tells the size before the first byte comes.
+    /// Shows the size before the first byte arrives.
     fn begin(&mut self, url: &str, had: u64, total: Option<u64>) {
         self.end();
         let length = total.map_or("of unknown size".to_owned(), size);
-        let rest = if had > 0 { format!(", going on after {}", size(had)) } else { String::new() };
+        let rest = if had > 0 { format!(", resuming after {}", size(had)) } else { String::new() };
         eprintln!("    {url} ({length}{rest})");
         (self.total, self.next_line) = (total, 10);
         if self.bar.is_some() {

@@ -8,13 +8,13 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// The endings of what is taken for an image, whatever it holds: a damaged one must not be passed over.
+/// The extensions of files that count as images whatever they hold: a damaged one must not be skipped.
 const ENDINGS: [&str; 5] = ["jpg", "jpeg", "jpe", "jfif", "png"];
 
 /// How many files of a kind a warning names.
 const NAMED: usize = 3;
 
-/// All images that `paths` name, sorted within each folder. What folders hold besides is named in a warning.
+/// All images that `paths` name, sorted within each folder. Whatever else the folders hold is named in a warning.
 pub(super) fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Found::default();
     for path in paths {
@@ -49,13 +49,13 @@ const EXPECTED: &str = "JPEG or PNG images, by their content or their names: .jp
 #[derive(Default)]
 struct Found {
     images: Vec<PathBuf>,
-    /// The files that are passed over.
+    /// The files that are skipped.
     others: BTreeMap<Other, Vec<PathBuf>>,
-    /// Where links lead to a folder that was read by another path.
+    /// Links to folders that were already read by another path.
     again: Vec<PathBuf>,
 }
 
-/// Why a file is passed over, in the order in which it is told.
+/// Why a file is skipped, in the order in which the warning names it.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Other {
     Unread(Format),
@@ -64,7 +64,7 @@ enum Other {
 }
 
 impl Found {
-    /// Each folder is walked once, whatever links lead to it.
+    /// Each folder is walked once, however many links lead to it.
     fn walk(&mut self, folder: &Path, walked: &mut BTreeSet<PathBuf>) -> Result<()> {
         let failed = |e: std::io::Error| Error::io("list the folder", folder, &e);
         if !walked.insert(fs::canonicalize(folder).map_err(failed)?) {
@@ -97,7 +97,7 @@ impl Found {
         Ok(())
     }
 
-    /// Says what is passed over; empty where nothing is.
+    /// Says what is skipped; empty if nothing is.
     fn others(&self) -> String {
         let named = |paths: &[PathBuf]| {
             let mut names: Vec<String> = paths.iter().take(NAMED).map(|path| path.display().to_string()).collect();

@@ -9,7 +9,7 @@ use nemesis_mini::Recipe;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Makes what the mini suite runs on. `nemesis run` makes the data by itself and carries the weights with it.
+/// Makes what the mini suite runs on. `nemesis run` makes the data by itself and comes with the weights.
 #[derive(Debug, Args)]
 pub(super) struct Mini {
     #[command(subcommand)]
@@ -24,12 +24,12 @@ enum Part {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
-    /// Pre-train the small CLIP on pictures and captions that are drawn for it
+    /// Pre-train the small CLIP on generated pictures and captions
     Pretrain {
         /// Where the weights go, as safetensors
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
-        /// The recipe [default: the one that the weights in the repository were made by]
+        /// The recipe [default: the one that made the weights in the repository]
         #[arg(long, value_name = "FILE")]
         recipe: Option<PathBuf>,
     },
@@ -54,7 +54,7 @@ fn pretrain(out: &Path, recipe: Option<&Path>) -> Result<()> {
     let weights = nemesis_mini::pretrain(&recipe, |step, steps, loss| {
         eprintln!("step {step} of {steps}, loss {loss:.3}, {:.0} s", started.elapsed().as_secs_f64());
     })?;
-    // It is a CLIP as OpenAI's are, and no other program knows that.
+    // It computes as OpenAI's CLIPs do, which no other program knows.
     let said = (METADATA_KEY, Assumption::OpenAi.to_string());
     files::write_atomic(out, &record::to_safetensors(&weights, &[said])?)
 }

@@ -1,4 +1,4 @@
-//! The command line: one file a command.
+//! The command line: one file per command.
 
 mod add;
 mod adopt;
@@ -10,6 +10,7 @@ mod env;
 mod evaluate;
 mod export;
 mod fetch;
+mod figure;
 mod images;
 mod mini;
 mod only;
@@ -46,18 +47,18 @@ Examples:
   nemesis run --data ROOT --weights RN50=RN50.pt --datasets eurosat,dtd --shots 1,16
   nemesis run --plugin libmy_method.so --set my-method.alpha=2
   nemesis report --out out                        the tables again, from the records
-  nemesis compare --out out                       our numbers beside published ones
+  nemesis compare --out out                       our numbers next to published ones
 
 Exit codes: 0 done, 1 finished with failures, 2 could not run; a run that Ctrl-C ends has 130, and by SIGTERM 143.";
 
-/// How a command ended, where it could run.
+/// How a command ended, if it could run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// All went well.
     Done,
-    /// The command finished, with failures or differences, which it has told.
+    /// The command finished with failures or differences, and has reported them.
     WithFailures,
-    /// A signal of this number ended it before it was done, and it has told how far it came.
+    /// A signal with this number ended it early, and it has reported how far it got.
     Stopped(i32),
 }
 
@@ -69,7 +70,9 @@ enum Command {
     Plan(plan::Plan),
     /// Print the tables of a folder of records again.
     Report(report::Report),
-    /// Use the records of another build, once a sample of them came out the same.
+    /// Draw the figures of a folder of records.
+    Figure(figure::Figure),
+    /// Use the records of another build, once a sample of them has been recomputed and found equal.
     Adopt(adopt::Adopt),
     /// Compare the records of a run with published numbers.
     Compare(compare::Compare),
@@ -80,9 +83,9 @@ enum Command {
     Backbone(backbone::Backbone),
     /// Encode images or texts to features.
     Encode(encode::Encode),
-    /// Label images with a context that was learned.
+    /// Label images with a learned context.
     Predict(predict::Predict),
-    /// Evaluate a context that CoOp's code has learned.
+    /// Evaluate a context that CoOp's code learned.
     Evaluate(evaluate::Evaluate),
     /// Write a learned context as CoOp's code loads it.
     Export(export::Export),
@@ -94,7 +97,7 @@ enum Command {
     /// Show what the feature pool holds, or bound its size.
     #[command(subcommand)]
     Pool(pool::PoolCommand),
-    /// Print what a plugin outside of this repository needs to be built.
+    /// Print what it takes to build a plugin outside this repository.
     Env(env::Env),
     /// Make the mini suite's data sets, and its small CLIP.
     Mini(mini::Mini),
@@ -104,13 +107,14 @@ enum Command {
 }
 
 /// Runs the command line and returns the exit code: 0 done, 1 finished with failures, 2 could not run, and 128 plus the
-/// signal's number where one ended it, as shells say it.
+/// signal's number if one ended it, as in shells.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Run(command) => command.run(),
         Command::Plan(command) => command.run(),
         Command::Report(command) => command.run(),
+        Command::Figure(command) => command.run(),
         Command::Adopt(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Data(command) => command.run(),
@@ -143,7 +147,7 @@ macro_rules! say {
 }
 pub(crate) use say;
 
-/// Prints to standard output. Whoever reads it may have had enough (`nemesis data sample … | head`): that is no failure.
+/// Prints to standard output. It is not a failure if the reader stops early (`nemesis data sample … | head`).
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -154,7 +158,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Says which files were written, on standard error: standard output may go to another one.
+/// Says which files were written, on standard error: standard output may be redirected to a file of its own.
 fn tell_files(files: &[PathBuf]) {
     let here = std::env::current_dir().unwrap_or_default();
     for file in files {
@@ -172,7 +176,7 @@ fn warn(warning: &Error) {
     tell("warning", AnsiColor::Yellow, warning);
 }
 
-/// Prints what is worth knowing and no fault.
+/// Prints something worth knowing that is not a fault.
 fn note(note: &Error) {
     tell("note", AnsiColor::Cyan, note);
 }

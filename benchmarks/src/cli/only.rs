@@ -1,4 +1,4 @@
-//! Some of the options of a run, for commands that take these alone and honour files and variables in the same way.
+//! Some of the options of a run, for commands that take only these and honour files and variables in the same way.
 
 use crate::settings::{Layer, Settings};
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
@@ -9,13 +9,13 @@ use std::marker::PhantomData;
 pub(super) trait Keys {
     const KEYS: &'static [&'static str];
 
-    /// An option as the command has it, where that is otherwise than in a run.
+    /// An option as this command has it, if it differs from that of a run.
     fn adapted(argument: Arg) -> Arg {
         argument
     }
 }
 
-/// The folder of records that others have written.
+/// The folder of records that other commands wrote.
 #[derive(Debug)]
 pub(super) struct Records;
 
@@ -44,7 +44,7 @@ impl<K: Keys> Only<K> {
 impl<K: Keys> Args for Only<K> {
     fn augment_args(command: Command) -> Command {
         let all = Layer::augment_args(Command::new("all"));
-        // They remember their order among the options of a run, and are to stand where this command has them.
+        // They keep their order among the options of a run, but belong where this command has them.
         let before = command.get_arguments().filter(|argument| !argument.is_positional()).count();
         let of_keys = |key: &str| all.get_arguments().find(|argument| argument.get_id() == key).cloned();
         let chosen = K::KEYS.iter().filter_map(|key| of_keys(key)).enumerate();
@@ -57,7 +57,7 @@ impl<K: Keys> Args for Only<K> {
 }
 
 impl<K: Keys> FromArgMatches for Only<K> {
-    /// `Layer` asks for all of its options, so that what was given is read once more beside those that cannot be.
+    /// `Layer` needs all of its options, so what was given is parsed once more next to those that cannot be.
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         let given = K::KEYS.iter().flat_map(|key| {
             matches.get_raw(key).into_iter().flatten().map(move |value| {

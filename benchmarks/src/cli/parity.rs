@@ -1,4 +1,4 @@
-//! `nemesis parity`: our values beside golden ones.
+//! `nemesis parity`: our values against golden ones.
 
 use super::{Ending, say};
 use crate::plugins::Plugins;
@@ -36,7 +36,7 @@ impl Parity {
             self.text_path.into(),
             &mut |id, task, options, host| plugins.load(id)?.create(task, options, host),
             &mut |check| {
-                // Whoever reads may have had enough; the verdict stands in the exit code.
+                // The reader may stop early; the verdict is in the exit code.
                 let _ = say!("{check}");
                 *match (check.passed(), check.was_skipped()) {
                     (true, _) => &mut passed,

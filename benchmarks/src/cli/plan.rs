@@ -73,7 +73,10 @@ fn print_head(plan: &crate::plan::Plan, options: &crate::run::RunOptions) -> Res
     say!("protocol     {}, {}", plan.protocol.name, plan.protocol.precision)?;
     say!("workers      {} with {} threads each, on {}", options.jobs, options.threads, options.device)?;
     say!("data sets    {}", plan.datasets.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "))?;
-    say!("shots        {}", list(&plan.shots))?;
+    say!(
+        "shots        {}",
+        plan.shots.iter().map(|shots| nemesis_core::shots::written(*shots)).collect::<Vec<_>>().join(", ")
+    )?;
     say!("seeds        {}", list(&plan.seeds))
 }
 
@@ -93,7 +96,7 @@ fn print_methods(plan: &crate::plan::Plan) -> Result<()> {
             }
         }
         if !column.protocol.is_empty() {
-            say!("{:12} is trained otherwise: {}", "", column.protocol.join("; "))?;
+            say!("{:12} departs from this protocol: {}", "", column.protocol.join("; "))?;
         }
     }
     Ok(())

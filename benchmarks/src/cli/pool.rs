@@ -1,4 +1,4 @@
-//! `nemesis pool`: what the feature pool holds, and room in it.
+//! `nemesis pool`: what the feature pool holds, and making room in it.
 
 use super::only::{Keys, Only};
 use super::{Ending, print};
@@ -15,12 +15,13 @@ use std::time::SystemTime;
 /// Show what the feature pool holds, or bound its size.
 #[derive(Debug, Subcommand)]
 pub(super) enum PoolCommand {
-    /// List what the pool holds: one line for the views of one list of images by one backbone.
+    /// List what the pool holds: one line for each list of images, view and backbone.
     #[command(after_help = LIST_EXAMPLES)]
     List(Place),
-    /// Remove the longest unused features until the rest fits, those first that no planned cell needs any more.
+    /// Remove the features that have been unused for longest until the rest fits, starting with those that no planned
+    /// cell needs any more.
     ///
-    /// How much may stay must be said. A pool that a run is using is left alone.
+    /// You have to say how much may stay. A pool that a run is using is left alone.
     #[command(after_help = PRUNE_EXAMPLES)]
     Prune {
         #[command(flatten)]
@@ -31,7 +32,7 @@ pub(super) enum PoolCommand {
         /// Remove everything
         #[arg(long)]
         all: bool,
-        /// Remove features under runs that are going on, too, which then compute again what they need
+        /// Remove features even while runs use them; these runs then recompute what they need
         #[arg(long)]
         force: bool,
     },
@@ -90,7 +91,7 @@ impl PoolCommand {
     }
 }
 
-/// The refusal to remove what nobody has asked to: it says what there is to ask for.
+/// The refusal to remove what nobody asked to remove. It says what to ask for.
 fn unasked(pool: &Pool, usual: u64, place: &Place) -> Result<Error> {
     let would = |budget: u64| -> Result<String> {
         let pruned = pool.would_prune(budget)?;
@@ -126,7 +127,7 @@ impl Place {
     }
 }
 
-/// The parts of one list of images, seen in one way by one backbone.
+/// The parts of one list of images, in one view, by one backbone.
 #[derive(Debug, Default)]
 struct Group {
     parts: u64,
@@ -183,7 +184,7 @@ fn counted(parts: u64) -> String {
     if parts == 1 { "1 part".to_owned() } else { format!("{parts} parts") }
 }
 
-/// How long ago something was used; what no planned cell needs is dated back to the beginning of time.
+/// How long ago something was used. What no planned cell needs is dated back to the Unix epoch.
 fn ago(used: SystemTime, now: SystemTime) -> String {
     if used == SystemTime::UNIX_EPOCH {
         return "released".to_owned();

@@ -1,4 +1,4 @@
-//! `nemesis predict`: labels images with a context that was learned.
+//! `nemesis predict`: labels images with a learned context.
 
 use super::only::{Keys, Only, Records};
 use super::sources::Sources;
@@ -15,11 +15,11 @@ use nemesis_core::{Error, Result};
 use std::path::PathBuf;
 use tch::Kind;
 
-/// Labels images with a context that a run has learned: one line an image, with the file, the class and its
-/// probability, separated by tabs.
+/// Labels images with a context that a run learned: one line per image, with the file, the class and its probability,
+/// separated by tabs.
 ///
-/// The training is given by its id, or by enough of what it is. Its data and weights are found where the run had them, and
-/// checked.
+/// The training is given by its id, or by options that fit only one. Its data and weights are taken from where the run
+/// had them, and checked.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Predict {
@@ -78,7 +78,7 @@ impl Predict {
         let device = device::open(settings.device())?;
         let backbone = backbone::open(&Request::new(&weights, assume, device, precision.kind()))?;
         let names = cell.classes.class_names(dataset.class_names());
-        // Another process tries the plugin first, in case it crashes, and need not wait for more.
+        // Another process tries the plugin first, in case it crashes. After that it is no longer needed.
         let plugin = settings.plugins()?.get(&cell.method.id)?.file.path().to_owned();
         let classifier = Classifier {
             method: &cell.method,

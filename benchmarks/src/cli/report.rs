@@ -11,7 +11,7 @@ use crate::statistics::{Pair, paired, statistics};
 use crate::tables::Sheet;
 use crate::tables::formats::{Format, format_parser, write_all};
 use clap::Args;
-use nemesis_core::error::suggest;
+use nemesis_core::error::{abridged, suggest};
 use nemesis_core::record::Store;
 use nemesis_core::{Error, Result};
 use std::collections::BTreeSet;
@@ -19,9 +19,9 @@ use std::path::PathBuf;
 
 /// Prints the tables of a folder of records, and writes their files again. Nothing is computed.
 ///
-/// Every question that was run has a table of its own, which --list names. With --datasets, --methods, --shots or --seeds
-/// the evaluations of all of them that fit are shown in one table, which is only printed; those that were computed by
-/// different recipes are never put into one mean, but shown apart.
+/// Every question that was run has a table of its own, which --list names. With --datasets, --methods, --shots or
+/// --seeds all evaluations that fit are shown in one table, which is only printed. Evaluations computed by different
+/// recipes are never put into one mean, but shown in separate tables.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Report {
@@ -33,7 +33,7 @@ pub(super) struct Report {
     /// Only the table of this question, as --list names it
     #[arg(long, value_name = "NAME", conflicts_with_all = ["suite", "datasets", "methods", "shots", "seeds"])]
     question: Option<String>,
-    /// List the questions that there are tables of
+    /// List the questions that have tables
     #[arg(long, conflicts_with_all = ["datasets", "methods", "shots", "seeds"])]
     list: bool,
     /// Only these data sets, over the records of all questions
@@ -48,14 +48,17 @@ pub(super) struct Report {
     /// Only these seeds, as in 1-3
     #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
     seeds: Vec<Numbers<u64>>,
-    /// For each value its seeds, mean, sample and population deviation, Student's 95 % interval and range
+    /// Show the seeds, mean, sample and population deviation, Student's 95 % interval and range of each value
     #[arg(long)]
     statistics: bool,
-    /// Two methods compared on the same data sets, shots and seeds: labels of columns, or ids of methods. Labels with
-    /// commas are better given one at a time: --paired FIRST --paired SECOND
+    /// Compare two methods on the same data sets, shots and seeds: labels of columns, or ids of methods. If a label has
+    /// a comma, give them one at a time: --paired FIRST --paired SECOND
     #[arg(long, value_name = "FIRST,SECOND", conflicts_with = "statistics")]
     paired: Vec<String>,
-    /// How it is printed
+    /// Write one page with every table, its figures and the cells behind it to this file; it needs no network
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["list", "statistics", "paired", "format"])]
+    html: Option<PathBuf>,
+    /// The format to print in
     #[arg(long, value_parser = format_parser(), default_value = "terminal")]
     format: &'static dyn Format,
 }
@@ -66,6 +69,7 @@ Examples:
   nemesis report --list
   nemesis report --suite few-shot --format markdown > table.md
   nemesis report --datasets eurosat,dtd --methods coop,nemesis-pen --shots 1,16 --seeds 1-3
+  nemesis report --html report.html
   nemesis report --statistics --format csv > statistics.csv
   nemesis report --paired coop,nemesis-pen
   nemesis report --paired 'Nemesis-PEN, alpha 0.1' --paired 'Nemesis-PEN, alpha 1.0'";
@@ -101,6 +105,11 @@ impl Report {
                 .help("show one with --question NAME, which --list names, or take --statistics"));
             }
         }
+        if let Some(file) = &self.html {
+            crate::page::write(&plans, store, file)?;
+            tell_files(std::slice::from_ref(file));
+            return Ok(ending(&plans, store));
+        }
         let mut written = Vec::new();
         let text = if self.statistics || !self.paired.is_empty() {
             self.format.sheets(&self.sheets(&plans, store)?)
@@ -110,9 +119,7 @@ impl Report {
         };
         print(&text)?;
         tell_files(&written);
-        let there = |plan: &SavedPlan| plan.cells.iter().filter(|cell| store.contains(&cell.id)).count();
-        let complete = plans.iter().all(|(_, plan)| there(plan) == plan.expected());
-        Ok(if complete { Ending::Done } else { Ending::WithFailures })
+        Ok(ending(&plans, store))
     }
 
     fn filter(&self) -> Filter {
@@ -148,7 +155,7 @@ impl Report {
         let has_both = |results: &&Results| results.column(&first).is_ok() && results.column(&second).is_ok();
         let both: Vec<&Results> = results.iter().filter(has_both).collect();
         if both.is_empty() {
-            // The error of one of them says what there is.
+            // The error of one table says what there is.
             let missing = |results: &Results| results.column(&first).err().or_else(|| results.column(&second).err());
             return Err(missing(&results[0]).unwrap_or_else(|| {
                 Error::new(format!("no table has both `{first}` and `{second}`")).help("`--list` names the tables")
@@ -159,14 +166,21 @@ impl Report {
         if sheets.is_empty() {
             return Err(Error::new(format!("`{first}` and `{second}` share no data set, number of shots and seed"))
                 .at(store.folder())
-                .help("what draws nothing, as zero-shot, has no seeds to be paired by"));
+                .help("zero-shot draws nothing, so it has no seeds to be paired by"));
         }
         Ok(sheets)
     }
 }
 
-/// What was gathered as plans with names. Where a suite's evaluations are of several recipes, says so, and has titles
-/// tell them apart.
+/// Whether every evaluation has a record.
+fn ending(plans: &[(String, SavedPlan)], store: &Store) -> Ending {
+    let there = |plan: &SavedPlan| plan.cells.iter().filter(|cell| store.contains(&cell.id)).count();
+    let complete = plans.iter().all(|(_, plan)| there(plan) == plan.expected());
+    if complete { Ending::Done } else { Ending::WithFailures }
+}
+
+/// What was gathered, as plans with names. If a suite's evaluations are of several recipes, a warning says so, and the
+/// titles differ.
 fn apart(gathered: &[Gathered]) -> Vec<(String, SavedPlan)> {
     let mut plans = Vec::new();
     for one in gathered {
@@ -193,15 +207,14 @@ fn apart(gathered: &[Gathered]) -> Vec<(String, SavedPlan)> {
     plans
 }
 
+/// How many data sets or columns of a question are named.
+const MAX_NAMED: usize = 6;
+
 /// A question in three lines: its name, its axes, and how it is computed.
 fn listed(name: &str, plan: &SavedPlan, store: &Store) -> String {
     let there = plan.cells.iter().filter(|cell| store.contains(&cell.id)).count();
-    let names = |names: Vec<&str>| match names.as_slice() {
-        names if names.len() > 6 => format!("{} and {} more", names[..5].join(", "), names.len() - 5),
-        names => names.join(", "),
-    };
-    let datasets = names(plan.datasets.iter().map(|(name, _)| name.as_str()).collect());
-    let columns = names(plan.columns.iter().map(|column| column.label.as_str()).collect());
+    let datasets = abridged(plan.datasets.iter().map(|(name, _)| name), MAX_NAMED);
+    let columns = abridged(plan.columns.iter().map(|column| &column.label), MAX_NAMED);
     let (shots, seeds) = (brief(&plan.shots, ", "), brief(&plan.seeds, ", "));
     let how = plan.asked.as_ref().map_or_else(String::new, |asked| format!(", {}", asked.precision));
     let data = match plan.asked.as_ref() {

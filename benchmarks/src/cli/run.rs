@@ -3,6 +3,7 @@
 use super::{Ending, print, tell_files, warn};
 use crate::plan::Plan;
 use crate::progress::{Progress, duration};
+use crate::report::{saved_plans, write_and_render};
 use crate::run::{Outcome, RunOptions, run};
 use crate::settings::{Layer, Settings};
 use clap::Args;
@@ -13,8 +14,8 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Computes what a suite's table needs and prints it. What has a record already is not computed again, so a run that
-/// was stopped goes on where it was.
+/// Computes what a suite's table needs and prints it. What already has a record is not computed again, so a run that
+/// was stopped resumes where it stopped.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Run {
@@ -34,7 +35,7 @@ impl Run {
     pub(super) fn run(&self) -> Result<Ending> {
         let settings = Settings::gather(&self.options)?;
         let out = settings.out();
-        // Told here once, and not by every worker.
+        // Said here once, rather than by every worker.
         device::open(settings.device())?;
         let mut plan = Plan::new(&settings, settings.plugins()?, &|text| eprintln!("{text}"))?;
         plan.warnings.iter().for_each(warn);
@@ -47,9 +48,12 @@ impl Run {
         if let Some(signal) = outcome.stopped {
             return Ok(Ending::Stopped(signal));
         }
-        let (table, files) = crate::report::write_and_render(&plan.name, &plan.saved(), &store, &out)?;
+        let (table, files) = write_and_render(&plan.name, &plan.saved(), &store, &out)?;
         print(&table)?;
         tell_files(&files);
+        let page = out.join("report.html");
+        crate::page::write(&saved_plans(&out, None)?, &store, &page)?;
+        tell_files(&[page]);
         Ok(if outcome.failed == 0 && plan.left_out.is_empty() { Ending::Done } else { Ending::WithFailures })
     }
 }
@@ -75,8 +79,8 @@ fn compute(plan: &Plan, store: &Store, options: &RunOptions) -> Result<Outcome> 
     Ok(outcome)
 }
 
-/// Workers and threads: a protocol with a fixed number of threads gets as many workers as fit the cores, since the
-/// last digits of a result depend on the threads of a worker but not on how many workers there are.
+/// Workers and threads. A protocol with a fixed number of threads gets as many workers as fit the cores: the last
+/// digits of a result depend on the threads of a worker, but not on the number of workers.
 pub(super) fn worker_options(settings: &Settings, plan: &Plan) -> RunOptions {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = plan.protocol.threads.unwrap_or(cores).max(1);
@@ -91,11 +95,11 @@ pub(super) fn worker_options(settings: &Settings, plan: &Plan) -> RunOptions {
     }
 }
 
-/// Two runs must not write to one folder. The lock goes with the process, however that ends.
+/// Two runs must not write to one folder. The lock ends with the process, however that ends.
 pub(super) fn lock(out: &Path) -> Result<File> {
-    std::fs::create_dir_all(out).map_err(|e| Error::io("create the folder", out, &e))?;
+    std::fs::create_dir_all(out).map_err(|e| Error::io_write("create the folder", out, &e))?;
     let path = out.join("lock");
-    let file = File::create(&path).map_err(|e| Error::io("create the file", &path, &e))?;
+    let file = File::create(&path).map_err(|e| Error::io_write("create the file", &path, &e))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::new("another run is writing to this folder")

@@ -1,4 +1,4 @@
-//! Where a training's data and weights are: as the runs of the folder keep it, checked by hash before it is used.
+//! Where a training's data and weights are, according to the runs of the folder. They are checked by hash before use.
 
 use crate::plan::{SavedPlan, mini_root};
 use crate::report::saved_plans;
@@ -8,7 +8,7 @@ use nemesis_core::record::{Store, TrainingCell};
 use nemesis_core::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// What the plans in a folder of records say of where things are.
+/// What the plans in a folder of records say about where things are.
 pub(super) struct Sources<'a> {
     out: &'a Path,
     plans: Vec<SavedPlan>,
@@ -17,7 +17,7 @@ pub(super) struct Sources<'a> {
 impl<'a> Sources<'a> {
     pub(super) fn of(store: &'a Store) -> Self {
         let out = store.folder();
-        // Records may have been brought here without plans; then the user has to say where things are.
+        // Records may have been copied here without plans; then the user has to say where things are.
         let plans = saved_plans(out, None).unwrap_or_default().into_iter().map(|(_, plan)| plan).collect();
         Self { out, plans }
     }
@@ -26,7 +26,7 @@ impl<'a> Sources<'a> {
     ///
     /// # Errors
     ///
-    /// When the given one is another, or that of the run is not where it was; the message says which hash is wanted.
+    /// When the given one differs, or that of the run is not where it was; the message says which hash is wanted.
     pub(super) fn weights(&self, cell: &TrainingCell, given: Option<&Path>) -> Result<PathBuf> {
         let wanted = &cell.backbone.weights;
         let expected = |error: Error| {
@@ -60,7 +60,7 @@ impl<'a> Sources<'a> {
     ///
     /// # Errors
     ///
-    /// When that in the given data root is another, or the run's is not where it was.
+    /// When that in the given data root differs, or the run's is not where it was.
     pub(super) fn dataset(&self, cell: &TrainingCell, given: Option<&Path>) -> Result<Box<dyn Dataset>> {
         let open = |root: &Path| Registry::load(root)?.get(&cell.dataset)?.open(root);
         let expected = |error: Error| {

@@ -1,15 +1,16 @@
-//! Finding the record of a training by what a user knows of it.
+//! Finding the record of a training by what a user knows about it.
 
 use clap::Args;
+use nemesis_core::error::abridged;
 use nemesis_core::record::{EvaluationCell, Store, TrainingCell, TrainingRecord};
-use nemesis_core::{Error, Result};
+use nemesis_core::{Error, Result, shots};
 use std::path::Path;
 
-/// The store in a folder that is there.
+/// The store in an existing folder.
 ///
 /// # Errors
 ///
-/// When it is not.
+/// When the folder does not exist.
 pub(super) fn open_store(out: &Path) -> Result<Store> {
     if out.is_dir() {
         return Store::open(out);
@@ -27,7 +28,7 @@ pub(super) struct Wanted {
     #[arg(long, value_name = "NAME")]
     method: Option<String>,
     /// Training images per class
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N|all", value_parser = shots::parse)]
     shots: Option<u32>,
     /// The seed
     #[arg(long, value_name = "N")]
@@ -43,7 +44,7 @@ impl Wanted {
     }
 }
 
-/// How many of several fitting trainings are named.
+/// How many of the trainings that fit are named.
 const MAX_NAMED: usize = 5;
 
 /// The one training that fits, given the first digits of its id, or what it is.
@@ -60,12 +61,12 @@ pub(super) fn find(store: &Store, id: Option<&str>, wanted: &Wanted) -> Result<T
         }
         match store.get::<TrainingCell>(&known) {
             Ok(record) => fitting.extend(record.filter(|record| wanted.fits(&record.cell))),
-            // The record of an evaluation is none of a training.
+            // An evaluation's record is not a training's.
             Err(error) if store.get::<EvaluationCell>(&known).is_err() => unreadable = unreadable.or(Some(error)),
             Err(_) => {}
         }
     }
-    // One that is damaged, or of another version, may be the one that is looked for.
+    // A record that is damaged, or of another version, may be the one that is wanted.
     if let Some(error) = unreadable.filter(|_| fitting.is_empty()) {
         return Err(error);
     }
@@ -77,7 +78,7 @@ pub(super) fn find(store: &Store, id: Option<&str>, wanted: &Wanted) -> Result<T
     match fitting.len() {
         0 => Err(wrong(match id {
             Some(id) => format!("there is no training whose id begins with `{id}`"),
-            None => "there is no record of such a training".to_owned(),
+            None => "no record of a training fits".to_owned(),
         })),
         1 => Ok(fitting.swap_remove(0)),
         count => {
@@ -86,20 +87,19 @@ pub(super) fn find(store: &Store, id: Option<&str>, wanted: &Wanted) -> Result<T
                 let classes =
                     if cell.classes.to_string() == "all" { String::new() } else { format!(" {}", cell.classes) };
                 let (method, dataset, seed) = (&cell.method.id, &cell.dataset, cell.seed);
-                let shots = if cell.shots == 1 { "1 shot".to_owned() } else { format!("{} shots", cell.shots) };
-                // What tells this one from the others, beside what was asked for.
+                let shots = shots::in_words(cell.shots);
+                // What distinguishes this one from the others, apart from what was asked for.
                 let of = |record: &TrainingRecord, option: &str| record.cell.method.options.get(option).cloned();
                 let differs = |option: &&String| fitting.iter().any(|other| of(other, option) != of(record, option));
                 let told = cell.method.options.iter().filter(|(option, _)| differs(option));
                 let told: Vec<String> = told.map(|(option, value)| format!(", {option} {value}")).collect();
                 format!("{} ({method} on {dataset}{classes}, {shots}, seed {seed}{})", record.id.short(), told.concat())
             };
-            let mut named: Vec<String> = fitting.iter().take(MAX_NAMED).map(name).collect();
-            named.extend((count > MAX_NAMED).then(|| format!("and {} more", count - MAX_NAMED)));
+            let named = abridged(fitting.iter().map(name), MAX_NAMED);
             Err(Error::new(format!("{count} trainings fit"))
                 .at(store.folder())
                 .expected("one; be more specific, or give its id")
-                .help(format!("they are {}", named.join(", "))))
+                .help(format!("they are {named}")))
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Zip and tar archives as one thing: a sequence of named files and folders. The content tells the format, as some
-//! archives that are called `.tar.gz` are not compressed (ImageNetV2's).
+//! Zip and tar archives as one thing: a sequence of named files and folders. The format is recognised by content,
+//! because some archives called `.tar.gz` are not compressed (ImageNetV2's).
 
 use super::unpack::{damaged, open};
 use flate2::read::MultiGzDecoder;
@@ -39,7 +39,7 @@ impl Format {
         let mut head = Vec::new();
         open(file)?.take(512).read_to_end(&mut head).map_err(|e| Error::io("read the archive", file, &e))?;
         match &head[..] {
-            [] => Err(Error::new("the archive is empty").help("get it again")),
+            [] => Err(Error::new("the archive is empty").help("download it again")),
             [b'P', b'K', 3 | 5, 4 | 6, ..] => Ok(Self::Zip),
             [0x1f, 0x8b, ..] => Ok(Self::TarGz),
             head if head.get(TAR_MAGIC) == Some(b"ustar") => Ok(Self::Tar),
@@ -101,11 +101,11 @@ fn each_of_tar(reader: impl Read, each: Each<'_>) -> Result<()> {
         };
         each(&name, &kind, &mut entry)?;
     }
-    // Only its last bytes tell that a compressed archive is whole.
+    // Only its last bytes show that a compressed archive is whole.
     let mut rest = archive.into_inner();
     io::copy(&mut (&mut rest).take(MOST_PADDING), &mut io::sink()).map_err(|e| told(&e))?;
     Ok(())
 }
 
-/// More than this behind the last entry is not read: it could be endless.
+/// More than this after the last entry is not read: it could be endless.
 const MOST_PADDING: u64 = 1 << 20;

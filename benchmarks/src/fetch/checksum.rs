@@ -1,4 +1,4 @@
-//! Checksums of files, by which a download is known to be what its publisher meant.
+//! Checksums, which show that a download is what its publisher meant.
 
 use md5::Md5;
 use nemesis_core::dataset::Source;
@@ -16,7 +16,7 @@ pub(super) enum Checksum {
 }
 
 impl Checksum {
-    /// The better one of those that a source gives.
+    /// The stronger of those that a source gives.
     pub(super) fn of(source: &Source) -> Option<Self> {
         let sha256 = source.sha256.as_ref().map(|hex| Self::Sha256(hex.as_str().to_owned()));
         sha256.or_else(|| source.md5.as_ref().map(|hex| Self::Md5(hex.as_str().to_owned())))
@@ -37,6 +37,11 @@ impl Checksum {
         }
         Err(Error::new(format!("the file has the wrong {kind} checksum {found}")).at(file).expected(expected))
     }
+}
+
+/// The SHA-256 of a file, in hexadecimal.
+pub(super) fn sha256(path: &Path) -> Result<String> {
+    hash::<Sha256>(path)
 }
 
 fn hash<D: Digest>(path: &Path) -> Result<String> {

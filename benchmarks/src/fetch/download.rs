@@ -1,4 +1,4 @@
-//! One file from one address: resumed where it broke off, checked, and only then put in its place.
+//! One file from one address: resumed where it stopped, checked, and only then put in its place.
 
 use super::checksum::Checksum;
 use super::http::{Client, Failure};
@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How often a download is taken up again in a row without a byte more than before.
+/// How often in a row a download is retried without getting any further.
 const RETRIES: u32 = 3;
 /// The pause before the first retry; it doubles with each.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -19,13 +19,13 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub(super) struct Wanted<'a> {
     pub(super) url: &'a str,
     pub(super) checksum: Option<&'a Checksum>,
-    /// The length, where it is known beforehand.
+    /// The length, if it is known beforehand.
     pub(super) bytes: Option<u64>,
     /// Where it goes.
     pub(super) target: &'a Path,
 }
 
-/// What has to be known of a part of a file to go on with it, kept beside it.
+/// What has to be known to resume a partial download, kept next to it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Begun {
     url: String,
@@ -33,12 +33,12 @@ struct Begun {
     total: Option<u64>,
 }
 
-/// Downloads the file. What was there of it is not asked for again, and what is there at a failure stays for the next
-/// call, beside the target under a name of its own.
+/// Downloads the file. What is already there is not requested again. After a failure the partial download stays for the
+/// next call, next to the target under a name of its own.
 ///
 /// # Errors
 ///
-/// When the server does not give the file, gives another one, or there is no room for it.
+/// When the server does not send the file, or sends a different one, or there is no room for it.
 pub(super) fn download(client: &Client, wanted: &Wanted<'_>, listen: Listener<'_>) -> Result<()> {
     let growing = Growing::beside(wanted.target);
     let (mut longest, mut retries) = (growing.length(), 0);
@@ -46,7 +46,7 @@ pub(super) fn download(client: &Client, wanted: &Wanted<'_>, listen: Listener<'_
         match attempt(client, wanted, &growing, listen) {
             Ok(()) => break,
             Err(Failure::Lasting(error)) => return Err(error),
-            // What the server has now is another file; an answer to a request for all of it does not say so again.
+            // The server has a different file now. The answer to a request for all of it does not say so again.
             Err(Failure::StartOver) if growing.length() > 0 => growing.discard(),
             Err(Failure::StartOver) => return Err(Error::new(format!("{} is invalid", wanted.url))),
             Err(Failure::Passing(error)) => {
@@ -74,7 +74,7 @@ pub(super) fn download(client: &Client, wanted: &Wanted<'_>, listen: Listener<'_
     growing.finish(wanted.target)
 }
 
-/// Downloads what is missing, as far as the connection carries.
+/// Downloads what is missing, until the connection breaks.
 fn attempt(
     client: &Client,
     wanted: &Wanted<'_>,
@@ -113,7 +113,7 @@ fn attempt(
     }
 }
 
-/// A file that grows beside its place, and the note of where it comes from.
+/// A file that grows next to its place, and a note of where it comes from.
 struct Growing {
     part: PathBuf,
     note: PathBuf,
@@ -132,18 +132,18 @@ impl Growing {
         fs::metadata(&self.part).map_or(0, |data| data.len())
     }
 
-    /// What was noted of the part that is there, if it can be gone on with: it is of the same address, and a validator
-    /// or a checksum will tell whether the rest belongs to it.
+    /// What was noted about the partial download, if it can be resumed: it has the same address, and a validator or a
+    /// checksum will show whether the rest belongs to it.
     fn begun(&self, wanted: &Wanted<'_>) -> Option<Begun> {
         let begun: Begun = serde_json::from_slice(&fs::read(&self.note).ok()?).ok()?;
         let safe = begun.validator.is_some() || wanted.checksum.is_some();
         (safe && begun.url == wanted.url && self.part.exists()).then_some(begun)
     }
 
-    /// Whether the disk has room for so many bytes more.
+    /// Checks that the disk has room for so many bytes.
     fn make_room(&self, bytes: u64) -> Result<()> {
         let folder = self.part.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
+        fs::create_dir_all(folder).map_err(|e| Error::io_write("create the folder", folder, &e))?;
         let disk = rustix::fs::statvfs(folder).map_err(|e| Error::io("look at the disk", folder, &e.into()))?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         if bytes <= free {
@@ -154,7 +154,7 @@ impl Growing {
             .help("make room, or give a folder on another disk"))
     }
 
-    /// Writes what comes behind the first `start` bytes, and returns where it ends.
+    /// Writes what comes after the first `start` bytes, and returns where it ends.
     fn append(
         &self,
         begun: &Begun,
@@ -162,7 +162,7 @@ impl Growing {
         mut body: impl Read,
         listen: Listener<'_>,
     ) -> std::result::Result<u64, Failure> {
-        let failed = |e: &io::Error| Failure::Lasting(Error::io("write the file", &self.part, e));
+        let failed = |e: &io::Error| Failure::Lasting(Error::io_write("write the file", &self.part, e));
         let note = serde_json::to_vec(begun).expect("texts and numbers are JSON");
         let mut file = OpenOptions::new().create(true).append(true).open(&self.part).map_err(|e| failed(&e))?;
         file.set_len(start).map_err(|e| failed(&e))?;
@@ -191,10 +191,12 @@ impl Growing {
     }
 
     fn finish(&self, target: &Path) -> Result<()> {
-        fs::rename(&self.part, target).map_err(|e| Error::io("write the file", target, &e))?;
+        fs::rename(&self.part, target).map_err(|e| Error::io_write("write the file", target, &e))?;
         let _ = fs::remove_file(&self.note);
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| Error::io("write the file", target, &e))
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|e| Error::io_write("write the file", target, &e))
     }
 
     fn discard(&self) {

@@ -1,33 +1,34 @@
-//! One request to a server: a file from some byte on, and what its answer means for the next step.
+//! One request to a server: a file from some byte onwards, and what the answer means for the next step.
 
 use nemesis_core::Error;
+use nemesis_core::error::Kind;
 use std::io::Read;
 use std::time::Duration;
 use ureq::http::{HeaderMap, Response, StatusCode};
 use ureq::{Agent, Body};
 
-/// A server that says nothing for this long is taken for gone.
+/// A server that sends nothing for this long is considered gone.
 const PATIENCE: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_secs(20);
 
 /// What follows from an answer that is not the file.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It will be the same next time: another source must be tried.
+    /// It will be the same next time: try another source.
     Lasting(Error),
     /// It may be better next time.
     Passing(Error),
-    /// What is there already does not fit what the server has now: begin at the first byte.
+    /// The partial download does not match what the server has now: begin at the first byte.
     StartOver,
 }
 
 /// A file, or the rest of one.
 pub(super) struct Answer {
-    /// The place of the first byte in the file.
+    /// The offset of the first byte in the file.
     pub(super) start: u64,
-    /// The whole file's length, where the server says so.
+    /// The whole file's length, if the server gives it.
     pub(super) total: Option<u64>,
-    /// By what the server will know whether the file is still the same.
+    /// What the server recognises the same version of the file by.
     pub(super) validator: Option<String>,
     /// The bytes.
     pub(super) body: Box<dyn Read>,
@@ -48,7 +49,7 @@ impl Client {
         Self(config.build().new_agent())
     }
 
-    /// Asks for a file from byte `start` on, if it is still the one that `validator` stands for.
+    /// Requests a file from byte `start` onwards, if it is still the version that `validator` stands for.
     pub(super) fn get(&self, url: &str, start: u64, validator: Option<&str>) -> Result<Answer, Failure> {
         let mut request = self.0.get(url);
         if start > 0 {
@@ -83,7 +84,7 @@ fn is_page(response: &Response<Body>) -> bool {
     response.body().mime_type().is_some_and(|kind| kind.eq_ignore_ascii_case("text/html"))
 }
 
-/// `If-Range` takes strong validators alone: an `ETag` that is not weak, else the date of the last change.
+/// `If-Range` takes only strong validators: an `ETag` that is not weak, else the date of the last change.
 fn validator_of(headers: &HeaderMap) -> Option<String> {
     let text = |name| Some(headers.get(name)?.to_str().ok()?.to_owned());
     text("etag").filter(|tag| !tag.starts_with("W/")).or_else(|| text("last-modified"))
@@ -103,13 +104,14 @@ fn of_status(status: StatusCode, url: &str) -> Failure {
     if passing {
         Failure::Passing(error.help("try again later; the partial download is kept"))
     } else {
-        Failure::Lasting(error)
+        let is_missing = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
+        Failure::Lasting(if is_missing { error.of_kind(Kind::NotFound) } else { error })
     }
 }
 
 fn of_transport(error: &ureq::Error, url: &str) -> Failure {
     use ureq::Error::{Io, Protocol, Timeout};
-    // `io: ` before the system's own words tells a user nothing.
+    // `io: ` before the system's message means nothing to a user.
     let reason = if let Io(error) = error { error.to_string() } else { error.to_string() };
     let what = Error::new(format!("cannot reach {url}: {reason}"))
         .help("behind a proxy, set HTTPS_PROXY; with a copy of the files at hand, give its folder with --from");

@@ -1,45 +1,47 @@
 //! Downloading: files with resume and checksums, archives unpacked safely, parts of data sets put in their places.
 //!
-//! Nothing stands in its place before it is whole: a download grows under a temporary name and is renamed when its
-//! checksum is right; an archive is unpacked into a temporary folder beside its place.
+//! Nothing appears in its place before it is whole. A download grows under a temporary name and is renamed when its
+//! checksum is right. An archive is unpacked into a temporary folder next to its place.
 
 mod archive;
 mod backbones;
 mod checksum;
 mod download;
 mod http;
+mod hub;
 mod origin;
 mod part;
 mod unpack;
 
-pub use backbones::{Backbone, fetch_backbone};
+pub use backbones::{Backbone, Fetched, fetch_backbone};
+pub use hub::Hosted;
 pub use origin::Origin;
 pub use part::{Standing, fetch_part, standing};
 
-/// What there is to tell while something is fetched.
+/// What happens while something is fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// A download begins, or goes on after `had` bytes; of how many in all, where the server says so.
+    /// A download begins, or resumes after `had` bytes.
     Begun {
         /// The address.
         url: String,
-        /// How many bytes were there already.
+        /// How many bytes were already there.
         had: u64,
-        /// The whole file's length.
+        /// The whole file's length, if the server gives it.
         total: Option<u64>,
     },
-    /// So many bytes are there.
+    /// So many bytes have arrived.
     Bytes(u64),
     /// The download is complete, and its archive is being unpacked.
     Unpacking,
-    /// Something went wrong that is not the end: a retry, or the next source, follows.
+    /// Something went wrong, and a retry or the next source follows.
     Trouble(String),
 }
 
-/// Whoever wants to know what happens.
+/// A callback for what happens.
 pub type Listener<'a> = &'a mut dyn FnMut(News);
 
-/// A number of bytes as a person says it: `812 kB`, `131 MB`, `39.2 GB`.
+/// A number of bytes as people say it: `812 kB`, `131 MB`, `39.2 GB`.
 pub fn size(bytes: u64) -> String {
     match bytes {
         0..1000 => format!("{bytes} bytes"),

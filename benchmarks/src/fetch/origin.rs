@@ -5,16 +5,17 @@ use super::download::{Wanted, download};
 use super::http::Client;
 use super::{Listener, News};
 use nemesis_core::dataset::Source;
+use nemesis_core::error::Kind;
 use nemesis_core::{Error, Result, files};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where files come from. A mirror and a folder have files under the names that end the listed addresses.
+/// Where files come from. Mirrors and folders have them under the names at the end of the listed addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The listed addresses.
     Listed,
-    /// An address that stands for all before the last slash.
+    /// An address that replaces everything before the last slash.
     Mirror(String),
     /// A folder on this machine.
     Folder(PathBuf),
@@ -60,13 +61,15 @@ impl<'a> Supply<'a> {
         Self { client: Client::new(), origin }
     }
 
-    /// A file to read a source from: the user's own copy of it, checked, or `target`, which is downloaded.
+    /// A file to read a source from: the user's own copy, checked, or `target`, which is downloaded.
     pub(super) fn file(&self, source: &Source, target: &Path, listen: Listener<'_>) -> Result<PathBuf> {
         let checksum = Checksum::of(source);
         if let Origin::Folder(folder) = self.origin {
             let file = folder.join(source.url.file_name());
             if !file.is_file() {
-                return Err(Error::new("the file is not in the folder that files are taken from").at(file));
+                return Err(Error::new("the file is not in the folder that files are taken from")
+                    .at(file)
+                    .of_kind(Kind::NotFound));
             }
             if let Some(checksum) = checksum {
                 checksum.check(&file).map_err(|e| e.help("it is another version, or damaged: download it again"))?;
@@ -86,19 +89,20 @@ impl<'a> Supply<'a> {
     }
 }
 
-/// Copies a file to a place where it appears only when it is whole.
+/// Copies a file to a place where it appears only once it is whole.
 pub(super) fn copy(file: &Path, target: &Path) -> Result<()> {
-    let failed = |e: std::io::Error| Error::io("copy the file", file, &e);
+    let mut source = files::open(file).map_err(|e| Error::io("read the file", file, &e))?;
+    let failed = |e: std::io::Error| Error::io_write("write the file", target, &e);
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
+    fs::create_dir_all(folder).map_err(|e| Error::io_write("create the folder", folder, &e))?;
     let mut whole = files::temporary_in(folder, ".copy-", "").map_err(failed)?;
-    std::io::copy(&mut fs::File::open(file).map_err(failed)?, whole.as_file_mut()).map_err(failed)?;
+    std::io::copy(&mut source, whole.as_file_mut()).map_err(failed)?;
     whole.as_file().sync_all().map_err(failed)?;
     whole.persist(target).map_err(|e| failed(e.error))?;
     Ok(())
 }
 
-/// Tells of a source that failed while another is left.
+/// Reports a source that failed if there is another one.
 pub(super) fn tell_of_next(error: &Error, listen: Listener<'_>) {
     listen(News::Trouble(format!("{}; trying the next source", error.what())));
 }

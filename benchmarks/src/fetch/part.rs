@@ -1,4 +1,4 @@
-//! One part of a data set: found there already, copied, or fetched from the first source that works.
+//! One part of a data set: already there, copied, or fetched from the first source that works.
 
 use super::origin::{Origin, Supply, copy, tell_of_next};
 use super::unpack::unpack;
@@ -8,18 +8,18 @@ use nemesis_core::{Error, Result};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// How it stands with a part.
+/// The state of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// All that it gives is there.
+    /// Everything it gives is there.
     There,
     /// It can be fetched or copied.
     ToFetch,
-    /// A person has to get it.
+    /// It has to be downloaded by hand.
     ByHand,
 }
 
-/// How it stands with a part of a data set under a data root. What is there already is not looked into.
+/// The state of a part of a data set under a data root. What is there is not looked into.
 pub fn standing(entry: &Entry, part: &Part, root: &Path) -> Standing {
     let folder = entry.path(root);
     if part.gives.iter().all(|path| folder.join(path).exists()) {
@@ -31,11 +31,11 @@ pub fn standing(entry: &Entry, part: &Part, root: &Path) -> Standing {
     }
 }
 
-/// Fetches a part of a data set into its folder under a data root. What of it is there stays as it is.
+/// Fetches a part of a data set into its folder under a data root. What already exists stays as it is.
 ///
 /// # Errors
 ///
-/// When no source gives it; the message is about the last one.
+/// When no source has it; the message is about the last one.
 pub fn fetch_part(entry: &Entry, part: &Part, root: &Path, origin: &Origin, listen: Listener<'_>) -> Result<()> {
     let folder = entry.path(root);
     if let Some(file) = &part.copy
@@ -72,14 +72,14 @@ fn from_source(
     let downloaded = archive == target;
     let result = from_archive(&archive, source, part, work);
     if downloaded {
-        // Unpacked, it is of no more use; and one that does not unpack would only be met again.
+        // Once unpacked it is no longer needed, and one that does not unpack would only fail again.
         let _ = fs::remove_file(&archive);
         return result.map_err(|e| e.context(format!("cannot use {}", source.url)));
     }
     result.map_err(|e| if e.file().is_none() { e.at(&archive) } else { e })
 }
 
-/// Unpacks the archive beside its place, and moves what the part gives there.
+/// Unpacks the archive next to its place, and moves what the part gives there.
 fn from_archive(archive: &Path, source: &Source, part: &Part, work: &Workplace<'_>) -> Result<()> {
     let outer = work.temporary()?;
     unpack(archive, outer.path())?;
@@ -102,14 +102,15 @@ fn from_archive(archive: &Path, source: &Source, part: &Part, work: &Workplace<'
     let found = find(inner.path(), &called).ok_or_else(|| {
         let side_by_side = if called.len() > 1 { " side by side" } else { "" };
         Error::new(format!("the archive does not hold {}{side_by_side}", names(&called)))
-            .help("it is of something else, or laid out otherwise: unpack it by hand if it is the right one")
+            .help("it is a different archive, or has a different layout: unpack it by hand if it is the right one")
     })?;
     for (called, gives) in called.iter().zip(&part.gives) {
         let place = work.folder.join(gives);
         if !place.exists() {
             let parent = place.parent().unwrap_or(work.folder);
-            fs::create_dir_all(parent).map_err(|e| Error::io("create the folder", parent, &e))?;
-            fs::rename(found.join(called), &place).map_err(|e| Error::io("move what was unpacked", &place, &e))?;
+            fs::create_dir_all(parent).map_err(|e| Error::io_write("create the folder", parent, &e))?;
+            fs::rename(found.join(called), &place)
+                .map_err(|e| Error::io_write("move what was unpacked", &place, &e))?;
         }
     }
     Ok(())
@@ -119,10 +120,10 @@ fn names(paths: &[&Path]) -> String {
     paths.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ")
 }
 
-/// How deep a folder may lie in an archive to be found.
+/// How deep in an archive a folder is looked for.
 const DEEPEST: usize = 4;
 
-/// The folder nearest to the top in which all of these are: archives differ in the folders around their content.
+/// The topmost folder that holds all of these: archives differ in the folders around their content.
 fn find(top: &Path, wanted: &[&Path]) -> Option<PathBuf> {
     let mut level = vec![top.to_owned()];
     for _ in 0..=DEEPEST {
@@ -136,8 +137,8 @@ fn find(top: &Path, wanted: &[&Path]) -> Option<PathBuf> {
     None
 }
 
-/// The folder in a data set's folder where downloads grow and archives are unpacked. One process at a time uses it, and
-/// it goes when nothing is left in it to go on with.
+/// The folder in a data set's folder where downloads grow and archives are unpacked. One process at a time uses it. It
+/// is removed once there is nothing left in it to resume.
 struct Workplace<'a> {
     folder: &'a Path,
     path: PathBuf,
@@ -147,7 +148,7 @@ struct Workplace<'a> {
 impl<'a> Workplace<'a> {
     fn new(folder: &'a Path) -> Result<Self> {
         let path = folder.join(".fetch");
-        fs::create_dir_all(&path).map_err(|e| Error::io("create the folder", &path, &e))?;
+        fs::create_dir_all(&path).map_err(|e| Error::io_write("create the folder", &path, &e))?;
         let locked = File::open(&path).map_err(|e| Error::io("open the folder", &path, &e))?;
         locked.try_lock().map_err(|_| {
             Error::new("another `nemesis data fetch` is working on this data set")
@@ -159,7 +160,7 @@ impl<'a> Workplace<'a> {
         Ok(work)
     }
 
-    /// Takes away what an interrupted process had unpacked.
+    /// Removes what an interrupted process had unpacked.
     fn clear(&self) {
         for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(UNPACKED) {
@@ -172,7 +173,7 @@ impl<'a> Workplace<'a> {
         tempfile::Builder::new()
             .prefix(UNPACKED)
             .tempdir_in(&self.path)
-            .map_err(|e| Error::io("create a folder", &self.path, &e))
+            .map_err(|e| Error::io_write("create a folder", &self.path, &e))
     }
 }
 
@@ -180,7 +181,7 @@ const UNPACKED: &str = "unpacked-";
 
 impl Drop for Workplace<'_> {
     fn drop(&mut self) {
-        // These fail, as they should, where anything is left.
+        // These fail, as they should, if anything is left.
         let _ = fs::remove_dir(&self.path);
         let _ = fs::remove_dir(self.folder);
     }

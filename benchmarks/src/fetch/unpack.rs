@@ -1,4 +1,4 @@
-//! Unpacking archives that nobody vouches for: whatever they hold, they write into one new folder, and not endlessly.
+//! Unpacking untrusted archives: whatever they hold, they write only into one new folder, and not endlessly.
 
 use super::archive::{Format, Kind};
 use nemesis_core::{Error, Result};
@@ -34,12 +34,12 @@ struct Folder<'a> {
     bytes_left: u64,
     allowed: u64,
     entries: u64,
-    /// Folders that are there already, so that not every file asks the disk for its own.
+    /// Folders that already exist, so that not every file has to ask for its own.
     made: HashSet<PathBuf>,
 }
 
 impl Folder<'_> {
-    /// Writes one thing of the archive.
+    /// Writes one entry of the archive.
     fn add(&mut self, name: &str, kind: &Kind, content: &mut dyn Read) -> Result<()> {
         self.entries += 1;
         if self.entries > MOST_ENTRIES {
@@ -54,17 +54,17 @@ impl Folder<'_> {
             }
             // A link could lead later entries anywhere, and no data set needs one.
             Kind::Link(target) => Err(Error::new(format!("`{name}` in the archive is a link to `{target}`"))
-                .expected("files and folders alone")
+                .expected("only files and folders")
                 .help(DISTRUST)),
             Kind::Other => Err(Error::new(format!("`{name}` in the archive is neither a file nor a folder"))
-                .expected("files and folders alone")
+                .expected("only files and folders")
                 .help(DISTRUST)),
         }
     }
 
     fn make(&mut self, folder: &Path) -> Result<()> {
         if !self.made.contains(folder) {
-            fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
+            fs::create_dir_all(folder).map_err(|e| Error::io_write("create the folder", folder, &e))?;
             self.made.insert(folder.to_owned());
         }
         Ok(())
@@ -73,9 +73,9 @@ impl Folder<'_> {
     fn write(&mut self, name: &str, path: &Path, content: &mut dyn Read) -> Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|e| {
             if e.kind() == io::ErrorKind::AlreadyExists {
-                Error::new(format!("`{name}` is in the archive twice")).help(DISTRUST)
+                Error::new(format!("`{name}` appears twice in the archive")).help(DISTRUST)
             } else {
-                Error::io("write the file", path, &e)
+                Error::io_write("write the file", path, &e)
             }
         })?;
         let mut reader = Blamed { content, error: None };
@@ -83,7 +83,7 @@ impl Folder<'_> {
         if let Some(error) = reader.error {
             return Err(damaged(&format!("`{name}`: {error}")));
         }
-        let count = copied.map_err(|e| Error::io("write the file", path, &e))?;
+        let count = copied.map_err(|e| Error::io_write("write the file", path, &e))?;
         self.bytes_left = self.bytes_left.checked_sub(count).ok_or_else(|| {
             Error::new(format!("the archive unpacks to more than {} bytes", self.allowed))
                 .expected(format!("at most {MOST_GROWTH} times its own size"))
@@ -93,7 +93,7 @@ impl Folder<'_> {
     }
 }
 
-/// Keeps a reader's error, so that it is told apart from one of the disk.
+/// Keeps a reader's error, so that it is not mistaken for one of the disk.
 struct Blamed<'a> {
     content: &'a mut dyn Read,
     error: Option<String>,
@@ -107,7 +107,7 @@ impl Read for Blamed<'_> {
 
 const DISTRUST: &str = "the archive is not the data set's own: download it from another source";
 
-/// An archive that does not read to its end.
+/// An archive that cannot be read to its end.
 pub(super) fn damaged(why: &str) -> Error {
     Error::new(format!("the archive is damaged or cut short: {why}"))
         .help("download it again: the last download may have been interrupted")

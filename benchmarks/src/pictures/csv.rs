@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 /// Reads a list whose fields are apart by `delimiter`.
-pub(super) fn read(file: &Path, images: &Path, delimiter: u8) -> Result<Pictures> {
+pub(super) fn read(file: &Path, images: &Path, label: Option<&str>, delimiter: u8) -> Result<Pictures> {
     let text = files::read_text(file)?;
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
     let headings = reader.headers().map_err(|e| malformed(file, &e))?.clone();
-    let columns = Columns::find(&headings.iter().collect::<Vec<_>>()).map_err(|e| e.at(file).line(1))?;
+    let columns = Columns::find(&headings.iter().collect::<Vec<_>>(), label).map_err(|e| e.at(file).line(1))?;
     let mut lines: HashMap<String, usize> = HashMap::new();
     let mut all: Vec<Picture> = Vec::new();
     for row in reader.records() {

@@ -8,11 +8,12 @@ use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, Suite, line_of_key};
 use crate::tables::{Kind, Variant};
+use crate::zero_shot::ZeroShot;
 use nemesis_core::dataset::Dataset;
-use nemesis_core::dataset::few_shot::ALL_SHOTS;
 use nemesis_core::interchange::few_shot_lists;
 use nemesis_core::method::Descriptor;
 use nemesis_core::record::{BackboneKey, Cell, EvaluationCell, MethodKey, Subject, TrainingCell};
+use nemesis_core::shots::{ALL_SHOTS, in_words};
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result};
 use serde::Serialize;
@@ -91,11 +92,11 @@ impl<'a> Cells<'a> {
             .map(|(dataset, classes)| TestSet::new(dataset, classes, self.settings.layer.limit, &mut self.seen))
             .collect::<Result<_>>()?;
         let methods = self.method_keys(dataset.name())?;
-        self.check(&test_sets, &methods, suite.zero_shot)?;
-        if suite.zero_shot {
+        self.check(&test_sets, &methods, &suite.zero_shot)?;
+        for prompts in &suite.zero_shot.0 {
             for test in &test_sets {
-                let subject = Subject::ZeroShot { template: test.dataset.template().to_owned() };
-                self.add_evaluation(test, subject, None, Variant::default());
+                let label = prompts.label().map(str::to_owned);
+                self.add_evaluation(test, prompts.subject(test.dataset), label, Variant::default());
             }
         }
         let variants = methods.iter().map(|method| table.variants(method)).collect::<Result<Vec<_>>>()?;
@@ -116,7 +117,7 @@ impl<'a> Cells<'a> {
     }
 
     /// Refuses data sets that would fail or say nothing, and takes down what is odd about them.
-    fn check(&mut self, test_sets: &[TestSet<'_>], methods: &[MethodKey], zero_shot: bool) -> Result<()> {
+    fn check(&mut self, test_sets: &[TestSet<'_>], methods: &[MethodKey], zero_shot: &ZeroShot) -> Result<()> {
         let vectors = methods.iter().filter_map(|method| method.options.get("n_ctx")?.as_u64()).max().unwrap_or(0);
         for test in test_sets {
             datasets::check_test_set(test)?;
@@ -174,7 +175,7 @@ impl<'a> Cells<'a> {
                     method.id,
                     dataset.name()
                 );
-                return Err(Error::new(format!("{what}, {shots} shots and seed {seed} names none"))
+                return Err(Error::new(format!("{what}, {} and seed {seed} names none", in_words(shots)))
                     .help("leave the method out with `--methods`, or add the images under `val`"));
             }
             // Methods that look at the same images share the reading of them.

@@ -1,7 +1,7 @@
 //! What the settings choose: data root, data sets, backbone, methods.
 
 use super::cells::overrides;
-use super::{Column, Swept};
+use super::{Column, Swept, own};
 use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, line_of_key};
@@ -52,15 +52,20 @@ pub(super) fn checkpoint(settings: &Settings, file: &Path, precision: Precision)
 
 /// The names of the data sets. Those of the mini suite are checked before its data root is made.
 pub(super) fn datasets(settings: &Settings) -> Result<Vec<String>> {
-    let names = settings.layer.datasets.as_ref().unwrap_or(&settings.suite.value.datasets);
-    let registry = match &settings.layer.data {
-        Some(root) => Registry::load(&existing_folder(root)?)?,
-        None => Registry::built_in()?,
+    let (registry, own) = match &settings.layer.data {
+        Some(root) => {
+            let root = existing_folder(root)?;
+            let registry = Registry::load(&root)?;
+            let own = if settings.layer.datasets.is_none() { own::datasets(settings, &root, &registry)? } else { None };
+            (registry, own)
+        }
+        None => (Registry::built_in()?, None),
     };
-    for name in names {
+    let names = settings.layer.datasets.clone().or(own).unwrap_or_else(|| settings.suite.value.datasets.clone());
+    for name in &names {
         registry.get(name)?;
     }
-    Ok(names.clone())
+    Ok(names)
 }
 
 /// The test sets apart from the data sets that are trained on.

@@ -2,6 +2,7 @@
 //! should know.
 
 use super::test_set::TestSet;
+use crate::zero_shot::ZeroShot;
 use nemesis_core::backbone::class_words;
 use nemesis_core::dataset::few_shot::ALL_SHOTS;
 use nemesis_core::dataset::{ClassSubset, Dataset, Sample, class_title, prompt_tokens};
@@ -66,14 +67,14 @@ fn without_images(kind: &str, dataset: &dyn Dataset, classes: ClassSubset) -> Er
     Error::new(what).at(dataset.folder())
 }
 
-/// Refuses class names that are too long for a prompt, behind so many context vectors or in the data set's template.
-pub(super) fn check_lengths(dataset: &dyn Dataset, vectors: u64, zero_shot: bool) -> Result<()> {
-    let template = dataset.template();
+/// Refuses class names that are too long for a prompt, behind so many context vectors or in a zero-shot template.
+pub(super) fn check_lengths(dataset: &dyn Dataset, vectors: u64, zero_shot: &ZeroShot) -> Result<()> {
+    let templates = zero_shot.templates(dataset);
     let length = |name: &str| {
         let words = class_words(name);
         let learned = prompt_tokens(&format!("{words}.")) + vectors as usize;
-        let fixed = if zero_shot { prompt_tokens(&template.replace("{}", &words)) } else { 0 };
-        learned.max(fixed)
+        let fixed = templates.iter().map(|template| prompt_tokens(&template.replace("{}", &words))).max();
+        learned.max(fixed.unwrap_or(0))
     };
     let lengths = dataset.class_names().iter().map(|name| length(name)).enumerate();
     let Some((label, longest)) = lengths.max_by_key(|(_, length)| *length).filter(|(_, length)| *length > POSITIONS)

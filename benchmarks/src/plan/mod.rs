@@ -4,6 +4,7 @@ mod cells;
 mod choose;
 mod datasets;
 mod left_out;
+mod own;
 mod protocols;
 mod question;
 mod saved;
@@ -22,12 +23,14 @@ use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::load_protocol;
 use crate::tables::TableKind;
+use crate::zero_shot::ZeroShot;
 use cells::Cells;
 use nemesis_core::backbone::BackboneSpec;
 use nemesis_core::contents::Contents;
 use nemesis_core::dataset::{ClassSubset, Dataset, Registry};
 use nemesis_core::note::Note;
 use nemesis_core::record::{Cell, CellId};
+use nemesis_core::shots::in_words;
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result};
 use seen::Seen;
@@ -67,8 +70,8 @@ pub struct Plan {
     pub shots: Vec<u32>,
     /// Seeds.
     pub seeds: Vec<u64>,
-    /// Whether the zero-shot baseline is evaluated.
-    pub zero_shot: bool,
+    /// The zero-shot baselines that are evaluated.
+    pub zero_shot: ZeroShot,
     /// The cells that the table shows, each behind what it needs.
     pub cells: Vec<PlannedCell>,
     /// What the images hold that the cells see.
@@ -186,7 +189,9 @@ impl PlannedCell {
             half => format!("{} ({half})", self.dataset()),
         };
         match (&self.column, self.sample()) {
-            (Some(column), Some((shots, seed))) => format!("{what} {column} on {dataset}, {shots} shots, seed {seed}"),
+            (Some(column), Some((shots, seed))) => {
+                format!("{what} {column} on {dataset}, {}, seed {seed}", in_words(shots))
+            }
             _ => format!("{what} zero-shot CLIP on {dataset}"),
         }
     }
@@ -284,7 +289,7 @@ impl Plan {
             methods: columns,
             shots,
             seeds,
-            zero_shot: suite.zero_shot,
+            zero_shot: suite.zero_shot.clone(),
             protocol,
         };
         plan.refuse_nothing()?;

@@ -58,8 +58,8 @@ pub(super) fn of_entry(
             let part = key.split('.').nth(2);
             part.is_some() && part == error.option() && key.split('.').next() == Some(method)
         };
-        match settings.set.keys().find(about).cloned() {
-            Some(key) => place(settings, &key, error),
+        match settings.set.keys().find(about) {
+            Some(key) => place(settings, key, error.found_in(format_args!("`{key}`"))),
             None => error,
         }
     })
@@ -110,7 +110,7 @@ fn put(map: &mut Map<String, Value>, path: &str, value: Value) {
     }
 }
 
-/// Adds to an error where the option was set.
+/// Adds to an error the line of the user's file in which the option was set, if it was set there.
 fn place(settings: &Settings, key: &str, error: Error) -> Error {
     let from_file = settings
         .user_file
@@ -118,7 +118,6 @@ fn place(settings: &Settings, key: &str, error: Error) -> Error {
         .and_then(|source| line_of_key(&source.text, "set", key).map(|line| (source.file.clone(), line)));
     match from_file {
         Some((file, line)) => error.at(file).line(line),
-        None if error.has_help() => error.found_in(format_args!("`--set {key}`")),
-        None => error.help(format!("`--set {key}=…`; the parts are: {}", ProtocolPatch::KEYS.join(", "))),
+        None => error,
     }
 }

@@ -3,6 +3,7 @@
 use super::seen::keep;
 use super::{Asked, Plan, PlannedCell, Swept};
 use crate::tables::TableKind;
+use crate::zero_shot::ZeroShot;
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::note::{Note, Shown};
 use nemesis_core::record::{Cell, CellId, Corruption, Store};
@@ -31,11 +32,12 @@ pub struct SavedPlan {
     /// The data sets, in order, by name and title.
     pub datasets: Vec<(String, String)>,
     /// Shots, in order.
+    #[serde(with = "nemesis_core::shots::list")]
     pub shots: Vec<u32>,
     /// Seeds.
     pub seeds: Vec<u64>,
-    /// Whether the zero-shot baseline is shown.
-    pub zero_shot: bool,
+    /// The zero-shot baselines that are shown.
+    pub zero_shot: ZeroShot,
     /// The evaluations that make the table.
     pub cells: Vec<SavedCell>,
     /// Whether it is put together from several plans, which may leave holes.
@@ -81,9 +83,10 @@ pub struct SavedCell {
     pub id: CellId,
     /// The data set that is tested on.
     pub dataset: String,
-    /// The column; none for zero-shot.
+    /// The column; none for zero-shot with the data set's template.
     pub column: Option<String>,
     /// Shots and seed; none for zero-shot.
+    #[serde(with = "nemesis_core::shots::and_seed")]
     pub sample: Option<(u32, u64)>,
     /// The classes that are told apart.
     pub classes: ClassSubset,
@@ -141,7 +144,8 @@ impl SavedPlan {
                 let shots = place.2.map(|(shots, _)| shots);
                 lacking += most(shots, Some(dataset)).or_else(|| most(shots, None)).or(any).unwrap_or(0);
             }
-            if self.zero_shot && !there.contains_key(&(dataset.as_str(), None, None)) {
+            let baselines = self.zero_shot.0.iter().map(|prompts| (dataset.as_str(), prompts.label(), None));
+            for _ in baselines.filter(|place| !there.contains_key(place)) {
                 lacking += most(None, None).unwrap_or(0);
             }
         }
@@ -157,7 +161,7 @@ impl Plan {
         let file = self.backbone.1.file_name().unwrap_or_default().to_string_lossy();
         let assumed = self.checkpoint.note(&file);
         let of_columns = self.methods.iter().filter(|column| !column.protocol.is_empty()).map(|column| Note {
-            text: format!("{} is trained otherwise: {}", column.label, column.protocol.join("; ")),
+            text: format!("{} departs from this protocol: {}", column.label, column.protocol.join("; ")),
             methods: vec![column.method.clone()],
             ..Note::default()
         });
@@ -192,7 +196,7 @@ impl Plan {
             datasets: self.datasets.clone(),
             shots: self.shots.clone(),
             seeds: self.seeds.clone(),
-            zero_shot: self.zero_shot,
+            zero_shot: self.zero_shot.clone(),
             cells: self.cells.iter().filter_map(saved).collect(),
             gathered: false,
             asked: Some(self.asked.clone()),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 ///
-/// When standard output cannot be taken over. What is wrong with a plugin is an answer.
+/// When standard output cannot be taken over. A problem with a plugin is an answer, not an error.
 pub fn answer() -> Result<()> {
     let reporter = Reporter::take_over_stdout()?;
     let questions = lines_from_stdin();

@@ -1,10 +1,10 @@
-//! What is said between a command and the process that tries plugins for it.
+//! The messages between a command and the process that tries plugins for it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 
-/// From the command. The answer is a `Result` of what is asked for.
+/// From the command. The answer is a `Result` of what was asked for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Question {
@@ -14,5 +14,5 @@ pub(super) enum Question {
     Create(PathBuf, Map<String, Value>),
 }
 
-/// The first line to the command: questions are heard from now on.
+/// The first line to the command: questions can be answered from now on.
 pub(super) const READY: &str = "ready";

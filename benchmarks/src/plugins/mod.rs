@@ -1,5 +1,5 @@
-//! The plugins at hand: those named on the command line, then those beside the program. What must be known of them
-//! before cells are computed is asked of another process, so that none of their code runs in this one.
+//! The plugins at hand: those named on the command line, then those next to the program. Another process is asked what
+//! has to be known about them before cells are computed, so that none of their code runs in this one.
 
 mod child;
 mod message;
@@ -25,19 +25,19 @@ pub struct Plugins {
     known: BTreeMap<String, Known>,
     /// The plugins in this process, by method.
     loaded: BTreeMap<String, Plugin>,
-    /// The methods and options that need not be asked about again.
+    /// The methods and options that have been tried.
     tried: BTreeSet<(String, String)>,
-    /// The methods that were silent for too long when they were created.
+    /// The methods that took too long to be created.
     silent: BTreeSet<String>,
     warnings: Vec<Error>,
 }
 
-/// A plugin that could be loaded, in another process.
+/// A plugin that another process could load.
 #[derive(Clone, Debug)]
 pub struct Known {
     /// Its file.
     pub file: PluginFile,
-    /// Who the method is and what it asks of the host.
+    /// What the method is and what it needs from the host.
     pub descriptor: Descriptor,
 }
 
@@ -72,18 +72,18 @@ impl Plugins {
         self.named.candidates().iter().map(|candidate| Ok(candidate.usable()?.metadata().id.clone())).collect()
     }
 
-    /// All files found, those of the user first.
+    /// All files found, the user's first.
     pub fn candidates(&self) -> impl Iterator<Item = &Candidate> {
         self.named.candidates().iter().chain(self.beside.candidates())
     }
 
-    /// The same plugins, each of which may take so long to be loaded or to create a method.
+    /// The same plugins, with this limit for loading one and for creating a method.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { examiner: Examiner::new(patience), ..self }
     }
 
-    /// The plugin that offers a method. One that the user named stands before one beside the program.
+    /// The plugin that offers a method. One that the user named takes precedence over one next to the program.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Plugins {
         let failed = |what: String| {
             Error::new(format!("the plugin `{}` {what}", file.metadata().id))
                 .at(file.path())
-                .help("`nemesis plugin check` on the file tells more")
+                .help("`nemesis plugin check` on the file says more")
         };
         match self.examiner.describe(file.path())? {
             Heard::Answer(descriptor) => Ok(Known { file, descriptor: descriptor? }),
@@ -120,8 +120,8 @@ impl Plugins {
         }
     }
 
-    /// The plugin of a method in this process, where it is loaded once. It may end the process; where that matters,
-    /// [`Plugins::get`] comes first.
+    /// The plugin of a method in this process, loaded once. It may end the process; if that matters, call
+    /// [`Plugins::get`] first.
     ///
     /// # Errors
     ///
@@ -134,9 +134,9 @@ impl Plugins {
         Ok(&self.loaded[method])
     }
 
-    /// All options of a method with their values: what is given over the defaults. The method is created once for each
-    /// set of options, in another process and for a toy task, so that it can refuse values before a run begins. Where
-    /// that costs the process, a warning is kept, and the values are taken as they are.
+    /// All options of a method with their values: those given, else the defaults. The method is created once for each
+    /// set of options, in another process and for a toy task, so that it can refuse values before a run begins. If that
+    /// process is lost, a warning is kept, and the values are taken as they are.
     ///
     /// # Errors
     ///
@@ -164,12 +164,12 @@ impl Plugins {
         };
         self.warnings.push(Error::new(format!("the plugin `{method}` {what}")).at(file.path()).help(
             "the options are taken as they are, and cells that need them will fail; `nemesis plugin check` on the file \
-             tells more",
+             says more",
         ));
         Ok(complete)
     }
 
-    /// What [`Plugins::complete_options`] would warn of.
+    /// The warnings of [`Plugins::complete_options`].
     pub fn take_warnings(&mut self) -> Vec<Error> {
         std::mem::take(&mut self.warnings)
     }
@@ -181,8 +181,8 @@ impl Plugins {
     }
 }
 
-/// The value in the form of the default: `1` for an option whose default is `0.5` is `1.0`, so that one setting has
-/// one id however it was written.
+/// The value in the form of the default: `1` for an option whose default is `0.5` is `1.0`, so that a setting has the
+/// same id however it was written.
 fn alike(value: &Value, default: &Value) -> Value {
     match value.as_f64() {
         Some(number) if default.is_f64() => Value::from(number),

@@ -1,5 +1,5 @@
-//! The parent: asks a process about plugins, so that none runs its code in the one that asks. When that process is lost, a successor
-//! takes the questions that follow.
+//! The parent: asks another process about plugins, so that none runs its code in this one. If that process is lost, a
+//! successor answers the questions that follow.
 
 use super::message::{Question, READY};
 use crate::process::{Subprocess, listen};
@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-/// How long a plugin may take for an answer, unless the user says so.
+/// How long a plugin may take to answer, unless the user says otherwise.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One process at most for all plugins, started with the first question.
+/// At most one process for all plugins, started with the first question.
 #[derive(Debug)]
 pub(super) struct Examiner {
     patience: Duration,
@@ -35,9 +35,9 @@ struct Trial {
 pub(super) enum Heard<T> {
     /// An answer.
     Answer(Result<T>),
-    /// The process ended instead, in the way told.
+    /// The process ended instead, in the way given.
     End(String),
-    /// Nothing within the time that there was.
+    /// Nothing within the time given.
     Silence(Duration),
 }
 
@@ -46,7 +46,7 @@ impl Examiner {
         Self { patience, trial: None }
     }
 
-    /// What the plugin in a file says of itself.
+    /// What the plugin in a file says about itself.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ impl Examiner {
         trial.loaded.insert(file.to_owned());
         trial.process.send(question)?;
         match trial.hear(self.patience)? {
-            // Another plugin in that process may have ended it, which this one must not be blamed for.
+            // Another plugin may have ended that process, for which this one must not be blamed.
             Heard::End(_) if trial.loaded.len() > 1 => self.ask(file, question),
             lost @ (Heard::End(_) | Heard::Silence(_)) => Ok(lost),
             answer @ Heard::Answer(_) => {
@@ -88,7 +88,7 @@ impl Trial {
         let (process, output) = Subprocess::start("the process that tries plugins", ["plugin", "try-here"])?;
         let (sender, answers) = mpsc::channel();
         listen(output, move |answer| answer.is_some_and(|answer: Value| sender.send(answer).is_ok()));
-        // Starting the process takes its time, which is no plugin's fault.
+        // Starting the process takes a while, which is not a plugin's fault.
         match answers.recv() {
             Ok(ready) if ready == READY => Ok(Self { process, answers, loaded: BTreeSet::new() }),
             _ => Err(Error::new("the process that tries plugins ended at once").help("its message is above")),
@@ -107,7 +107,7 @@ impl Trial {
                     let status = self.process.end(patience.saturating_sub(start.elapsed()));
                     return Ok(Heard::End(status.map_or_else(|e| e.to_string(), |status| status.to_string())));
                 }
-                // What it leaves behind may hold its output open.
+                // A process that it left behind may hold its output open.
                 Err(RecvTimeoutError::Timeout) if self.process.has_ended() => self.process.kill(),
                 Err(RecvTimeoutError::Timeout) if start.elapsed() > patience => return Ok(Heard::Silence(patience)),
                 Err(RecvTimeoutError::Timeout) => {}

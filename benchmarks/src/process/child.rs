@@ -1,4 +1,4 @@
-//! The child: what a process that was started does with its standard streams.
+//! The child: what a started process does with its standard streams.
 
 use nemesis_core::{Error, Result};
 use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group};
@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io::{BufRead, Write};
 use std::sync::mpsc;
 
-/// Reads the lines of standard input in a thread of its own, so that this process ends at once when the other one does,
-/// whether that ended well or was killed: nothing else holds the other end.
+/// Reads the lines of standard input in a thread of its own, so that this process ends as soon as the other one does,
+/// whether that finished or was killed: nothing else holds the other end.
 pub(crate) fn lines_from_stdin<T: DeserializeOwned + Send + 'static>() -> mpsc::Receiver<T> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
@@ -20,8 +20,8 @@ pub(crate) fn lines_from_stdin<T: DeserializeOwned + Send + 'static>() -> mpsc::
                 break;
             }
         }
-        // Whatever is at work is lost on purpose: nobody waits for it. Processes that a plugin has started go with it,
-        // and no destructor of libtorch or a plugin gets to hang.
+        // The current work is lost on purpose: nobody waits for it. Processes that a plugin has started are killed too,
+        // and no destructor of libtorch or a plugin gets a chance to hang.
         if getpgrp() == getpid() {
             let _ = kill_current_process_group(Signal::KILL);
         }
@@ -42,16 +42,16 @@ impl Reporter {
     ///
     /// # Errors
     ///
-    /// When the system does not let it.
+    /// When the system refuses.
     pub(crate) fn take_over_stdout() -> Result<Self> {
         let failed = |e: rustix::io::Errno| Error::new(format!("cannot redirect standard output: {e}"));
-        // Processes that a plugin starts must not hold it open: its end tells that this process has ended.
+        // Processes that a plugin starts must not hold it open, since its end means that this process has ended.
         let to = rustix::io::fcntl_dupfd_cloexec(std::io::stdout(), 0).map_err(failed)?;
         rustix::stdio::dup2_stdout(std::io::stderr()).map_err(failed)?;
         Ok(Self { to: File::from(to) })
     }
 
-    /// Sends one message. A failure is ignored: the other process is gone then, and this one soon, too.
+    /// Sends one message. A failure is ignored: the other process is gone then, and this one will be soon.
     pub(crate) fn send<T: Serialize>(&self, message: &T) {
         if let Ok(mut line) = serde_json::to_vec(message) {
             line.push(b'\n');

@@ -1,5 +1,5 @@
-//! Processes of this program that do its work for it, and may be lost: workers, and the one that tries plugins. Both
-//! sides talk in lines of JSON over the standard streams.
+//! Child processes of this program that may be lost: workers, and the one that tries plugins. Both sides exchange lines
+//! of JSON over the standard streams.
 
 mod child;
 mod parent;

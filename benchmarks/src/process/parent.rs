@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// A process of this program. It leads a group of its own, so that what a plugin has started in it ends with it.
+/// A child process of this program. It leads a process group, so that whatever a plugin has started ends with it.
 #[derive(Debug)]
 pub(crate) struct Subprocess {
     child: Child,
@@ -18,7 +18,7 @@ pub(crate) struct Subprocess {
 }
 
 impl Subprocess {
-    /// Starts a process, and returns it with its standard output. `what` it is stands in the error.
+    /// Starts a process, and returns it with its standard output. Errors call it `what`.
     ///
     /// # Errors
     ///
@@ -38,20 +38,20 @@ impl Subprocess {
         Ok((Self { child, input }, output))
     }
 
-    /// Sends one message. That the process is gone is noticed by the end of its output.
+    /// Sends one message. If the process is gone, the end of its output shows that.
     ///
     /// # Errors
     ///
-    /// When the message cannot be written as JSON, as a path that is no UTF-8.
+    /// When the message cannot be written as JSON, for example because a path is not UTF-8.
     pub(crate) fn send<T: Serialize>(&mut self, message: &T) -> Result<()> {
         let line = serde_json::to_vec(message);
-        let mut line = line.map_err(|e| Error::new(format!("another process cannot be told what to do: {e}")))?;
+        let mut line = line.map_err(|e| Error::new(format!("cannot send a message to another process: {e}")))?;
         line.push(b'\n');
         let _ = self.input.write_all(&line);
         Ok(())
     }
 
-    /// Kills the process with all that plugins have started in it.
+    /// Kills the process with everything that plugins have started in it.
     pub(crate) fn kill(&self) {
         if let Some(group) = self.pid() {
             // It may have ended by itself in the meantime.
@@ -61,17 +61,17 @@ impl Subprocess {
 
     /// Whether the process has ended.
     ///
-    /// As long as nobody takes its status its number, which is also that of the group, is not given to others.
+    /// Until its status is taken, its id, which is also that of the group, is not reused.
     pub(crate) fn has_ended(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         self.pid().is_none_or(|pid| !matches!(waitid(WaitId::Pid(pid), options), Ok(None)))
     }
 
-    /// Waits until the process has ended, kills it if that takes too long, and kills what it leaves behind.
+    /// Waits until the process has ended, kills it if that takes too long, and kills what it left behind.
     ///
     /// # Errors
     ///
-    /// When the system does not tell how it ended.
+    /// When the system does not say how it ended.
     pub(crate) fn end(&mut self, patience: Duration) -> std::io::Result<ExitStatus> {
         let start = Instant::now();
         while start.elapsed() < patience && !self.has_ended() {
@@ -81,21 +81,21 @@ impl Subprocess {
         self.child.wait()
     }
 
-    /// None where the system gives numbers that are none.
+    /// None if the system's id is not a valid one.
     fn pid(&self) -> Option<Pid> {
         i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
     }
 }
 
-/// Whatever ends this process, even an error, no other outlives it.
+/// Whatever ends this process, even an error, the child does not outlive it.
 impl Drop for Subprocess {
     fn drop(&mut self) {
         let _ = self.end(Duration::ZERO);
     }
 }
 
-/// Passes on what a process says, from a thread of its own, and then that it says no more. What is no message ends it,
-/// too. `tell` returns whether somebody still listens.
+/// Passes on a process's messages from a thread of its own, and then that there are no more. A line that is not a
+/// message counts as the end. `tell` returns whether somebody still listens.
 pub(crate) fn listen<T: DeserializeOwned>(
     output: impl Read + Send + 'static,
     mut tell: impl FnMut(Option<T>) -> bool + Send + 'static,

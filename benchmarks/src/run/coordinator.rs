@@ -1,4 +1,4 @@
-//! The coordinator: starts workers, hands out jobs, replaces workers that die, and tells how it goes.
+//! The coordinator: starts workers, hands out jobs, replaces workers that die, and reports progress.
 
 use super::memory;
 use super::message::{Assignment, FromWorker, ToWorker};
@@ -30,20 +30,20 @@ pub struct RunOptions {
     pub threads: usize,
     /// `cpu` or `cuda:N`.
     pub device: String,
-    /// The folder of the feature pool, and the bytes that it may take.
+    /// The folder of the feature pool, and the most bytes in it.
     pub pool: Option<(PathBuf, u64)>,
     /// The file that remembers what images hold.
     pub contents: PathBuf,
-    /// The bytes that a worker may take, about, and at most twice that.
+    /// The bytes that a worker may take, approximately; at most twice that.
     pub memory: Option<u64>,
     /// How long a cell may take.
     pub cell_timeout: Option<Duration>,
 }
 
-/// What happened, for whoever shows progress.
+/// What happened, for the progress display.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
-    /// A cell is begun.
+    /// A cell was begun.
     Started(&'a PlannedCell),
     /// A part, between 0 and 1, of a cell is done.
     Progress(&'a PlannedCell, f64),
@@ -51,20 +51,20 @@ pub enum Event<'a> {
     Done(&'a PlannedCell),
     /// A cell failed, with the reason.
     Failed(&'a PlannedCell, &'a Error),
-    /// Something to know.
+    /// Something worth knowing.
     Warning(&'a str),
 }
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Cells whose records were there before.
+    /// Cells that already had records.
     pub reused: usize,
     /// Cells computed now.
     pub computed: usize,
     /// Cells that failed.
     pub failed: usize,
-    /// The signal that ended the run before all was done, if one did.
+    /// The signal that ended the run early, if one did.
     pub stopped: Option<i32>,
 }
 
@@ -72,10 +72,10 @@ pub struct Outcome {
 ///
 /// # Errors
 ///
-/// When no worker can be started. A cell that fails is counted, and the others go on.
+/// When no worker can be started. A cell that fails is counted, and the others continue.
 ///
-/// SIGINT and SIGTERM end it: workers are killed at what they do, and what they have recorded stays. A second signal,
-/// or one that comes when the run is over, has its default effect.
+/// SIGINT and SIGTERM end it: workers are killed, and what they have recorded stays. A second signal, or one that
+/// arrives after the run, has its default effect.
 pub fn run(plan: &Plan, store: &Store, options: &RunOptions, on_event: &mut dyn FnMut(Event<'_>)) -> Result<Outcome> {
     let (done, todo): (Vec<_>, Vec<_>) = plan.distinct_cells().cloned().partition(|cell| store.contains(&cell.id));
     let mut run = Coordinator {
@@ -91,7 +91,7 @@ pub fn run(plan: &Plan, store: &Store, options: &RunOptions, on_event: &mut dyn 
     if todo.is_empty() {
         return Ok(run.outcome);
     }
-    // As long as this process lives; what its workers use is covered by it.
+    // It lasts as long as this process, and covers what its workers use.
     let lease = run.setup.pool.as_ref().map(|(folder, budget)| Pool::open(folder, *budget)?.lease(store.folder()));
     let _lease = lease.transpose()?;
     let (sender, receiver) = mpsc::channel();
@@ -103,8 +103,8 @@ pub fn run(plan: &Plan, store: &Store, options: &RunOptions, on_event: &mut dyn 
     Ok(run.outcome)
 }
 
-/// Passes on the first signal that asks for an end. Whoever asks again does not want to wait: then this process ends at
-/// once, and workers with it.
+/// Passes on the first signal. Whoever sends a second one does not want to wait: this process then ends at once, and
+/// its workers with it.
 fn listen_for_signals(sender: Sender<(usize, Line)>) -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])
         .map_err(|e| Error::new(format!("cannot listen for the signals that end a run: {e}")))?;
@@ -121,10 +121,10 @@ fn listen_for_signals(sender: Sender<(usize, Line)>) -> Result<()> {
 }
 
 fn setup(plan: &Plan, store: &Store, options: &RunOptions) -> Result<Setup> {
-    // Workers may be started from elsewhere, so they get absolute paths.
+    // Workers may run in another folder, so they get absolute paths.
     let absolute = |path: &std::path::Path| path.canonicalize().map_err(|e| Error::io("find", path, &e));
     let made = |folder: &std::path::Path| {
-        std::fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, &e))?;
+        std::fs::create_dir_all(folder).map_err(|e| Error::io_write("create the folder", folder, &e))?;
         absolute(folder)
     };
     let plugins = plan.methods.iter().map(|column| Ok((column.method.clone(), absolute(&column.plugin)?)));
@@ -157,17 +157,17 @@ struct Coordinator<'a> {
     started: usize,
 }
 
-/// A worker process with what it is at.
+/// A worker process and its work.
 struct Worker {
     process: Subprocess,
-    /// The data set that its last job hangs on.
+    /// The data set of its last job.
     dataset: Option<String>,
-    /// Cells of its job that are not finished, the current one first.
+    /// The unfinished cells of its job, the current one first.
     pending: Vec<PlannedCell>,
     current: Option<Instant>,
 }
 
-/// A line from a worker, or its end, or the end of all.
+/// A line from a worker, the end of a worker, or a signal.
 enum Line {
     Message(FromWorker),
     Ended,
@@ -175,7 +175,7 @@ enum Line {
 }
 
 impl Coordinator<'_> {
-    /// Starts a worker, and gives it what its predecessor left undone, if that died.
+    /// Starts a worker, and gives it what its predecessor left undone if that one died.
     fn start_worker(&mut self, sender: &Sender<(usize, Line)>, pending: Vec<PlannedCell>) -> Result<()> {
         let (process, output) = Subprocess::start("a worker", ["worker"])?;
         let number = self.started;
@@ -234,7 +234,7 @@ impl Coordinator<'_> {
             FromWorker::Started(id) => {
                 worker.current = Some(Instant::now());
                 worker.pending.retain({
-                    // What stands before it is finished, even if its report was lost.
+                    // What comes before it is finished, even if its report was lost.
                     let mut met = false;
                     move |cell| {
                         met |= cell.id == id;
@@ -273,7 +273,7 @@ impl Coordinator<'_> {
         on_event(Event::Failed(cell, reason));
     }
 
-    /// A worker ended without being asked to: its current cell is lost, the others go to a successor.
+    /// A worker ended without being asked to. Its current cell is lost, and the others go to a successor.
     fn bury(
         &mut self,
         number: usize,
@@ -298,7 +298,7 @@ impl Coordinator<'_> {
         });
         self.store.put_failure(&lost.cell, &reason)?;
         self.note_failure(&lost, &reason, on_event);
-        // The evaluations of a training that is lost cannot be had either.
+        // The evaluations of a lost training are lost too.
         let (hopeless, pending): (Vec<_>, Vec<_>) =
             std::mem::take(&mut worker.pending).into_iter().partition(|cell| self.needs_failed(cell));
         for cell in hopeless {
@@ -323,7 +323,7 @@ impl Coordinator<'_> {
         }
     }
 
-    /// The end of a worker is heard when nobody holds its output any more. A process that it has forked may.
+    /// A worker's end is only noticed when nothing holds its output open. A process that it has forked may.
     fn end_what_is_left_behind(&self) {
         self.workers.values().filter(|worker| worker.process.has_ended()).for_each(|worker| worker.process.kill());
     }
@@ -336,7 +336,7 @@ fn training_of(cell: &PlannedCell) -> Option<CellId> {
 }
 
 impl RunOptions {
-    /// What a signal may have to do with memory: without it there is no message from whoever asked for it.
+    /// What a signal may have to do with memory: a process that is killed leaves no message of its own.
     fn memory_note(&self, status: ExitStatus) -> String {
         match (status.signal(), memory::limit_of(self.memory, &self.device)) {
             (Some(_), Some(limit)) => {

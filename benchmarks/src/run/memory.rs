@@ -4,16 +4,16 @@ use crate::bytes::ByteSize;
 use nemesis_core::error::Kind;
 use nemesis_core::{Error, Result};
 
-/// The bytes beyond which a worker is refused more: twice what it was told to keep to, since that is an estimate.
+/// The bytes beyond which a worker is refused more: twice its limit, since that is an estimate.
 ///
-/// There is none on a GPU, whose driver reserves memory in ways of its own, and none where the system has no such limit.
+/// There is none on a GPU, whose driver reserves memory in its own way, and none if the system has no such limit.
 pub(super) fn limit_of(memory: Option<u64>, device: &str) -> Option<u64> {
     memory.filter(|_| cfg!(target_os = "linux") && device == "cpu").map(|memory| memory.saturating_mul(2))
 }
 
-/// Limits the memory of this process to `bytes`: what it asks for beyond fails, which libtorch tells as an error.
+/// Limits the memory of this process to `bytes`. Allocations beyond that fail, which libtorch reports as an error.
 ///
-/// Private memory that can be written to is counted, not the address space, of which libtorch reserves far more than it
+/// The limit counts private writable memory rather than address space, of which libtorch reserves far more than it
 /// uses.
 ///
 /// # Errors
@@ -26,20 +26,20 @@ pub(super) fn limit(bytes: u64) -> Result<()> {
     setrlimit(Resource::Data, limit).map_err(|e| Error::new(format!("cannot limit the memory of a worker: {e}")))
 }
 
-/// Nothing has such a limit but Linux; see [`limit_of`].
+/// Only Linux has such a limit; see [`limit_of`].
 #[cfg(not(target_os = "linux"))]
 pub(super) fn limit(_bytes: u64) -> Result<()> {
     Ok(())
 }
 
-/// Where memory runs out, has the system end this process rather than the coordinator or the user's other programs.
+/// If memory runs out, has the system kill this process rather than the coordinator or the user's other programs.
 pub(super) fn offer_as_victim() {
-    // Only Linux has this file; elsewhere the system makes its own choice.
+    // Only Linux has this file; other systems make their own choice.
     let _ = std::fs::write("/proc/self/oom_score_adj", "800");
 }
 
-/// Says of a failure for want of memory how much there was, given the limit. The failure of an evaluation may be that of
-/// its training, which says it already.
+/// Adds the limit to a failure for lack of memory. An evaluation may have failed because its training did, whose
+/// message already says so.
 pub(super) fn note(error: Error, limit: Option<u64>) -> Error {
     match limit {
         Some(limit) if error.kind() == Kind::OutOfMemory && !error.has_help() => {

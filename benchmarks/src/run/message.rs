@@ -1,4 +1,4 @@
-//! What coordinator and worker say to each other: one JSON object a line, over the worker's standard streams.
+//! What coordinator and worker say to each other: one JSON object per line, over the worker's standard streams.
 
 use nemesis_core::Error;
 use nemesis_core::engine::Setup;
@@ -30,11 +30,11 @@ pub(super) struct Assignment {
 pub(super) enum FromWorker {
     /// Work on a cell begins.
     Started(CellId),
-    /// A part, between 0 and 1, of the cell at work is done.
+    /// A part, between 0 and 1, of the current cell is done.
     Progress(f64),
     /// The cell's record is written.
     Done(CellId),
-    /// The cell failed; the reason is written beside the records.
+    /// The cell failed; the reason is written next to the records.
     Failed(CellId, Error),
     /// Something that the user should see.
     Warning(String),

@@ -3,13 +3,13 @@
 use crate::plan::PlannedCell;
 use std::collections::VecDeque;
 
-/// The jobs that are still to be done, by the data set whose few-shot samples they hang on.
+/// The jobs that are still to be done, by the data set of their few-shot samples.
 #[derive(Debug)]
 pub(super) struct Queue {
     lanes: Vec<Lane>,
 }
 
-/// The jobs of one data set. A worker that has its test features takes them all, unless others would be idle.
+/// The jobs of one data set. A worker that has its test features takes all of them, unless others would be idle.
 #[derive(Debug)]
 struct Lane {
     dataset: String,
@@ -19,7 +19,7 @@ struct Lane {
 
 impl Queue {
     /// Groups cells into jobs: the trainings of one few-shot sample with their evaluations are one job. The order of
-    /// the plan is kept, so that an evaluation stands behind its training.
+    /// the plan is kept, so that an evaluation follows its training.
     pub(super) fn new(cells: Vec<PlannedCell>) -> Self {
         let mut lanes: Vec<Lane> = Vec::new();
         for cell in cells {
@@ -36,8 +36,8 @@ impl Queue {
         Self { lanes }
     }
 
-    /// The next job for a worker whose last data set was `last`: of the same data set, else of one that no other
-    /// worker is at, else of the one with the most work left.
+    /// The next job for a worker whose last data set was `last`: of the same data set, else of one that no other worker
+    /// has, else of the one with the most work left.
     pub(super) fn next(&mut self, last: Option<&str>) -> Option<Vec<PlannedCell>> {
         let open = |lane: &&mut Lane| !lane.jobs.is_empty();
         if let Some(lane) = self.lanes.iter_mut().filter(open).find(|lane| Some(lane.dataset.as_str()) == last) {

@@ -1,4 +1,4 @@
-//! The worker process: computes cells one after the other until its standard input ends.
+//! The worker process: computes cells one after another until its standard input ends.
 
 use super::memory;
 use super::message::{Assignment, FromWorker, ToWorker};
@@ -8,7 +8,7 @@ use nemesis_core::{Error, Result};
 
 /// Runs a worker: reads jobs from standard input and reports on standard output.
 ///
-/// It ends when the coordinator is gone, whether that ended well or was killed.
+/// It ends with the coordinator, whether that finishes or is killed.
 ///
 /// # Errors
 ///
@@ -18,7 +18,7 @@ pub fn work() -> Result<()> {
     let reporter = Reporter::take_over_stdout()?;
     let jobs = lines_from_stdin();
     let Ok(ToWorker::Setup(setup)) = jobs.recv() else {
-        return Err(Error::new("a worker is started by `nemesis run`, not by hand"));
+        return Err(Error::new("`nemesis run` starts workers; they are not meant to be started by hand"));
     };
     let limit = memory::limit_of(setup.memory, &setup.device);
     limit.map(memory::limit).transpose()?;

@@ -23,7 +23,8 @@ pub struct Layer {
     /// The folder that holds the data sets' folders; without it, the mini suite's data are made
     #[arg(long, value_name = "ROOT")]
     pub data: Option<PathBuf>,
-    /// A checkpoint of CLIP: OpenAI's .pt, a torch.save state dict or .safetensors; `mini` is the mini suite's
+    /// A checkpoint of CLIP: a file of OpenAI, `open_clip` or transformers (TorchScript, torch.save or .safetensors),
+    /// or a folder of the latter two; `mini` is the mini suite's
     #[arg(long, value_name = "[NAME=]FILE")]
     #[serde(with = "maps::weights")]
     pub weights: Vec<Weights>,

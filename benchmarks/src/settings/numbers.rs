@@ -33,13 +33,18 @@ impl<T: Number> FromStr for Numbers<T> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let of_item = |item: &str| match T::ALL {
-            Some(all) if item == "all" => Ok(vec![all.into()]),
-            _ => span(item),
+        let is_all = |number: T| T::ALL.is_some_and(|all| all.into() == number.into());
+        let number = |number: u64| {
+            // The number that stands for `all` is none that a person writes.
+            let fits = T::try_from(number).ok().filter(|number| !is_all(*number));
+            fits.ok_or_else(|| format!("`{number}` is too large"))
         };
-        let spans = text.split(',').map(|item| of_item(item.trim())).collect::<Result<Vec<_>, _>>()?;
-        let number = |number: u64| T::try_from(number).map_err(|_| format!("`{number}` is too large"));
-        spans.into_iter().flatten().map(number).collect::<Result<_, _>>().map(Self)
+        let of_item = |item: &str| match T::ALL {
+            Some(all) if item == "all" => Ok(vec![all]),
+            _ => span(item)?.into_iter().map(number).collect(),
+        };
+        let items = text.split(',').map(|item| of_item(item.trim())).collect::<Result<Vec<_>, String>>()?;
+        Ok(Self(items.concat()))
     }
 }
 
@@ -125,7 +130,9 @@ mod tests {
         assert_eq!(read("1,all"), Ok(vec![1, ALL_SHOTS]));
         assert_eq!(brief(&[1, ALL_SHOTS], ","), "1,all");
         assert!("all".parse::<Numbers<u64>>().is_err());
-        for wrong in ["", "1,", "5-1", "1-", "-1", "1-2-3", "+1", "1.5", "one", "1-1000000", "4294967296", "1..3"] {
+        for wrong in
+            ["", "1,", "5-1", "1-", "-1", "1-2-3", "+1", "1.5", "one", "1-1000000", "4294967295", "4294967296", "1..3"]
+        {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

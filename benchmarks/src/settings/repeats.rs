@@ -1,6 +1,6 @@
 //! What is asked for more than once counts once; a list that asks for nothing is refused.
 
-use super::{Layer, Settings};
+use super::{Layer, Settings, Source};
 use crate::suite::line_of_key;
 use crate::tables::List;
 use nemesis_core::{Error, Result};
@@ -13,56 +13,43 @@ impl Settings {
     ///
     /// When a list that a table is made of is empty, or asks for trainings on no image.
     pub(super) fn merge_repeats(&mut self, cli: &Layer) -> Result<()> {
-        let (mut layer, mut suite) = (self.layer.clone(), self.suite.value.clone());
-        let mut warnings = Vec::new();
+        let Self { layer, shots, seeds, user_file, warnings, .. } = self;
+        let Source { value: suite, file, text } = &mut self.suite;
+        let origin = |key, is_on_command_line| Origin::last(key, is_on_command_line, user_file.as_ref());
+        let of_suite = |key: &'static str| Origin { name: key.to_owned(), key, file: Some((file, text)) };
         if let Some(names) = &mut layer.datasets {
-            warnings.extend(self.origin("datasets", cli.datasets.is_some()).merge(names)?);
+            warnings.extend(origin("datasets", cli.datasets.is_some()).merge(names)?);
         }
         if let Some(names) = &mut layer.methods {
-            warnings.extend(self.origin("methods", cli.methods.is_some()).merge(names)?);
+            warnings.extend(origin("methods", cli.methods.is_some()).merge(names)?);
         }
-        let (mut shots, mut seeds) = (self.shots.clone(), self.seeds.clone());
         if layer.shots.is_some() {
-            let origin = self.origin("shots", cli.shots.is_some());
-            warnings.extend(origin.merge(&mut shots)?);
-            origin.refuse_zero(&shots)?;
+            let origin = origin("shots", cli.shots.is_some());
+            warnings.extend(origin.merge(shots)?);
+            origin.refuse_zero(shots)?;
         }
         if layer.seeds.is_some() {
-            warnings.extend(self.origin("seeds", cli.seeds.is_some()).merge(&mut seeds)?);
+            warnings.extend(origin("seeds", cli.seeds.is_some()).merge(seeds)?);
         }
-        warnings.extend(self.of_suite("datasets").merge(&mut suite.datasets)?);
-        warnings.extend(self.of_suite("shots").merge(&mut suite.shots)?);
-        self.of_suite("shots").refuse_zero(&suite.shots)?;
-        warnings.extend(self.of_suite("seeds").merge(&mut suite.seeds)?);
+        warnings.extend(of_suite("datasets").merge(&mut suite.datasets)?);
+        warnings.extend(of_suite("shots").merge(&mut suite.shots)?);
+        of_suite("shots").refuse_zero(&suite.shots)?;
+        warnings.extend(of_suite("seeds").merge(&mut suite.seeds)?);
         for (key, list) in suite.table.kind_mut().lists() {
-            let origin = self.of_suite(key);
+            let origin = of_suite(key);
             warnings.extend(match list {
                 List::Names(names) => origin.merge(names)?,
                 List::Numbers(numbers) => origin.merged(numbers),
                 List::Counts(counts) => origin.merged(counts),
             });
         }
-        self.shots = if layer.shots.is_some() { shots } else { suite.shots.clone() };
-        self.seeds = if layer.seeds.is_some() { seeds } else { suite.seeds.clone() };
-        (self.layer, self.suite.value, self.warnings) = (layer, suite, warnings);
+        if layer.shots.is_none() {
+            shots.clone_from(&suite.shots);
+        }
+        if layer.seeds.is_none() {
+            seeds.clone_from(&suite.seeds);
+        }
         Ok(())
-    }
-
-    /// The last source that has the key.
-    fn origin(&self, key: &'static str, is_on_command_line: bool) -> Origin<'_> {
-        let variable = format!("NEMESIS_{}", key.to_uppercase());
-        if is_on_command_line {
-            return Origin { name: format!("--{key}"), key, file: None };
-        }
-        if std::env::var_os(&variable).is_some() {
-            return Origin { name: variable, key, file: None };
-        }
-        let file = self.user_file.as_ref().map(|source| (source.file.as_path(), source.text.as_str()));
-        Origin { name: key.to_owned(), key, file }
-    }
-
-    fn of_suite(&self, key: &'static str) -> Origin<'_> {
-        Origin { name: key.to_owned(), key, file: Some((&self.suite.file, &self.suite.text)) }
     }
 }
 
@@ -75,7 +62,20 @@ struct Origin<'a> {
     file: Option<(&'a std::path::Path, &'a str)>,
 }
 
-impl Origin<'_> {
+impl<'a> Origin<'a> {
+    /// The last source that has the key.
+    fn last<T>(key: &'static str, is_on_command_line: bool, user_file: Option<&'a Source<T>>) -> Self {
+        let variable = format!("NEMESIS_{}", key.to_uppercase());
+        if is_on_command_line {
+            return Self { name: format!("--{key}"), key, file: None };
+        }
+        if std::env::var_os(&variable).is_some() {
+            return Self { name: variable, key, file: None };
+        }
+        let file = user_file.map(|source| (source.file.as_path(), source.text.as_str()));
+        Self { name: key.to_owned(), key, file }
+    }
+
     /// [`Origin::merged`] of a list that must not be empty.
     fn merge<T: PartialEq + Display>(&self, items: &mut Vec<T>) -> Result<Option<Error>> {
         if items.is_empty() {

@@ -9,21 +9,22 @@ use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, aver
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::record::statistics::{Paired, Summary};
 use nemesis_core::record::{CorruptionKind, Subject};
+use nemesis_core::shots::{self, ALL_SHOTS};
 use nemesis_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What was evaluated, but for method and seed. The order is that of tables: shots, then data sets.
+/// What was evaluated, apart from method and seed. The order is that of tables: shots, then data sets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Condition {
     shots: Option<u32>,
-    /// The data set's place in the table; the averages stand behind all.
+    /// The data set's place in the table; the averages come last.
     rank: usize,
     dataset: String,
     classes: ClassSubset,
-    /// The data set that was trained on, where it is another one.
+    /// The data set that was trained on, if it is a different one.
     trained_on: Option<String>,
     corruption: Option<String>,
-    /// The epoch, where it is not the last.
+    /// The epoch, if it is not the last.
     epoch: Option<u64>,
     limit: Option<u32>,
 }
@@ -114,7 +115,7 @@ pub fn statistics(results: &Results) -> Sheet {
     }
 }
 
-/// For each column and number of shots the mean over data sets, seed by seed, where no data set is missing.
+/// The mean over data sets for each column and number of shots, seed by seed, if no data set is missing.
 fn averages(values: &BTreeMap<(Condition, usize), BySeed>, results: &Results) -> BTreeMap<(Condition, usize), BySeed> {
     let mut rows: BTreeMap<(Condition, usize), Vec<&BySeed>> = BTreeMap::new();
     for ((condition, column), by_seed) in values.iter().filter(|((condition, _), _)| condition.trained_on.is_none()) {
@@ -137,7 +138,7 @@ fn row(
     let is_average = condition.dataset.is_empty();
     let accuracies: Vec<f64> = by_seed.values().copied().collect();
     let summary = Summary::of(&accuracies).expect("there is a value for each place");
-    // What collapsed under an average is told in the rows of its data sets.
+    // The rows of the data sets say which runs collapsed under an average.
     let mut marks = if is_average { Vec::new() } else { footnotes.collapses(by_seed) };
     if by_seed.keys().any(Option::is_some) && accuracies.len() < results.seeds.len() {
         marks.push(footnotes.mark(format!("{} of {} seeds", accuracies.len(), results.seeds.len())));
@@ -146,7 +147,10 @@ fn row(
     SheetRow {
         fields: vec![
             Field::Text(condition.label(results)),
-            condition.shots.map_or(Field::Nothing, |shots| Field::Count(shots as usize)),
+            condition.shots.map_or(Field::Nothing, |shots| match shots {
+                ALL_SHOTS => Field::Text(shots::written(shots)),
+                shots => Field::Count(shots as usize),
+            }),
             Field::Text(column.to_owned()),
             Field::Count(summary.count),
             number(summary.mean),
@@ -185,7 +189,7 @@ const CAUTION: &str = "Caution: the interval over all pairs takes them for indep
 /// A pair of accuracies: first and second method.
 type Accuracies = (f64, f64);
 
-/// Two methods, each given by its column's label or its id, on what both were evaluated on. None when that is nothing.
+/// Two methods, each given by its column's label or its id, on what both were evaluated on. None if that is nothing.
 ///
 /// # Errors
 ///
@@ -249,11 +253,7 @@ fn paired_rows(pairs: &[(&Condition, Vec<Accuracies>, Vec<usize>)], results: &Re
     let marks = |notes: &BTreeSet<usize>| notes.iter().copied().collect::<Vec<_>>();
     let mut rows: Vec<SheetRow> =
         by_dataset.iter().map(|((_, label), (pairs, notes))| paired_row(label, pairs, marks(notes))).collect();
-    let shots_label = |shots: &Option<u32>| match shots {
-        Some(1) => "1 shot".to_owned(),
-        Some(shots) => format!("{shots} shots"),
-        None => "no shots".to_owned(),
-    };
+    let shots_label = |shots: &Option<u32>| shots.map_or_else(|| "no shots".to_owned(), shots::in_words);
     let of_shots = by_shots.iter().map(|(shots, (pairs, notes))| paired_row(&shots_label(shots), pairs, marks(notes)));
     let first_of_shots = rows.len();
     rows.extend(of_shots);
@@ -303,7 +303,7 @@ fn collapses_of(
 ) -> Vec<usize> {
     let mut own = Footnotes::default();
     own.collapses(by_seed);
-    let shots = condition.shots.unwrap_or(0);
-    let place = format!("{column} on {}, {shots} shots", condition.label(results));
+    let shots = condition.shots.map_or_else(|| "0 shots".to_owned(), shots::in_words);
+    let place = format!("{column} on {}, {shots}", condition.label(results));
     own.into_texts().into_iter().map(|text| footnotes.mark(format!("{place}: {text}"))).collect()
 }

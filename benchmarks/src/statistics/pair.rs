@@ -1,4 +1,4 @@
-//! Which two methods are to be compared: labels may hold the comma that stands between them.
+//! Which two methods to compare: labels may contain the comma that separates them.
 
 use crate::results::Results;
 use nemesis_core::{Error, Result};
@@ -14,12 +14,12 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Reads `FIRST` and `SECOND`, or one text `FIRST,SECOND`, which is parted where both sides are columns. Quotes around
-    /// a label hold its commas together, and a backslash before one does.
+    /// Reads `FIRST` and `SECOND`, or `FIRST,SECOND`, which is split where both sides are columns. Quotes around a
+    /// label, or a backslash before a comma, keep it in one piece.
     ///
     /// # Errors
     ///
-    /// When these are not two methods, or several ways to part the text would make two.
+    /// When these are not two methods, or there are several ways to split the text into two.
     pub fn parse(given: &[String], results: &[Results]) -> Result<Self> {
         let wrong = || Error::new("`--paired` compares two methods").expected("FIRST,SECOND, as in coop,nemesis-pen");
         let text = match given {
@@ -39,7 +39,7 @@ impl Pair {
             ([], [pair]) => Ok(pair.clone()),
             ([], []) => Err(wrong()),
             ([], _) => {
-                // Where one side is a column, the other is what was mistyped.
+                // If one side is a column, the other was mistyped.
                 let half = parted.iter().find_map(|pair| match (is_column(&pair.first), is_column(&pair.second)) {
                     (true, false) => Some(&pair.second),
                     (false, true) => Some(&pair.first),
@@ -61,12 +61,12 @@ impl Pair {
     }
 }
 
-/// Whether a comma behind this text belongs to a label: quotes are open, or a backslash stands before it.
+/// Whether a comma after this text belongs to a label: quotes are open, or a backslash precedes it.
 fn is_held_together(before: &str) -> bool {
     before.matches('"').count() % 2 == 1 || before.ends_with('\\')
 }
 
-/// A label without what holds it together.
+/// A label without its quotes and backslashes.
 fn plain(label: &str) -> String {
     let label = label.trim();
     let unquoted = label.strip_prefix('"').and_then(|label| label.strip_suffix('"')).unwrap_or(label);

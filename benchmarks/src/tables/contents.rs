@@ -4,10 +4,10 @@ use super::grid;
 use super::measure::Outcome;
 use super::table::{Column, Group, Heading, Measured};
 use nemesis_core::dataset::ClassSubset;
-use nemesis_core::dataset::few_shot::ALL_SHOTS;
 use nemesis_core::record::Corruption;
+use nemesis_core::shots;
 
-/// The axes of a table, and what is to be said about it.
+/// The axes of a table, and what has to be said about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contents {
     /// The title.
@@ -20,8 +20,8 @@ pub struct Contents {
     pub shots: Vec<u32>,
     /// The seeds whose runs are averaged.
     pub seeds: Vec<u64>,
-    /// The label of the zero-shot column, if there is one.
-    pub zero_shot: Option<String>,
+    /// The labels of the zero-shot columns.
+    pub zero_shot: Vec<String>,
     /// Sentences for under the table, for instance the protocol's deviations.
     pub remarks: Vec<String>,
 }
@@ -29,7 +29,7 @@ pub struct Contents {
 /// A method, or a method with one setting of its options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MethodColumn {
-    /// The label, which is no other column's.
+    /// The label, which is unique among the columns.
     pub label: String,
     /// What is swept and its value, if the column is one of a sweep.
     pub swept: Option<(String, String)>,
@@ -40,7 +40,7 @@ pub struct MethodColumn {
 pub struct Entry {
     /// The name of the data set that was tested on.
     pub dataset: String,
-    /// The classes that were told apart.
+    /// The classes that were chosen between.
     pub classes: ClassSubset,
     /// What was evaluated.
     pub place: Place,
@@ -48,15 +48,18 @@ pub struct Entry {
     pub corruption: Option<Corruption>,
     /// The epoch, if it is not the last.
     pub epoch: Option<u64>,
-    /// What came out.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
 /// What an evaluation evaluates.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
-    /// The zero-shot baseline.
-    ZeroShot,
+    /// A zero-shot baseline.
+    ZeroShot {
+        /// The label of its column.
+        label: String,
+    },
     /// A method's training.
     Trained {
         /// The label of the method's column.
@@ -68,8 +71,13 @@ pub enum Place {
     },
 }
 
-/// The key of the zero-shot column.
+/// The key of the zero-shot column for the data set's template. Others have their label as the key.
 pub(super) const ZERO_SHOT: &str = "zero-shot";
+
+/// The key of a zero-shot column.
+fn key_of_zero_shot(label: &str) -> String {
+    if label == crate::results::ZERO_SHOT { ZERO_SHOT } else { label }.to_owned()
+}
 
 impl MethodColumn {
     /// A method that is not swept.
@@ -100,25 +108,25 @@ impl Contents {
         if column.seeded { self.seeds.iter().copied().map(Some).collect() } else { vec![None] }
     }
 
-    /// The column of the zero-shot baseline, if there is one.
-    pub(super) fn zero_shot_column(&self) -> Option<Column> {
-        let label = self.zero_shot.clone()?;
-        Some(Column { key: ZERO_SHOT.to_owned(), label, seeded: false })
+    /// The columns of the zero-shot baselines.
+    pub(super) fn zero_shot_columns(&self) -> impl Iterator<Item = Column> {
+        self.zero_shot.iter().map(|label| Column { key: key_of_zero_shot(label), label: label.clone(), seeded: false })
     }
 
-    /// A group of that column alone, whose key is `0`: zero shots.
+    /// A group of only these columns, if there are any, whose key is `0`: zero shots.
     pub(super) fn zero_shot_group(&self) -> Option<Group> {
-        let columns = vec![self.zero_shot_column()?];
+        let columns: Vec<_> = self.zero_shot_columns().collect();
         let measured = Measured::Accuracy;
-        Some(Group { key: "0".to_owned(), heading: String::new(), columns, measured, baseline: true })
+        let group = Group { key: "0".to_owned(), heading: String::new(), columns, measured, baseline: true };
+        (!group.columns.is_empty()).then_some(group)
     }
 
-    /// Key and heading of a group that stands for these shots and for something else: the latter alone where the table
-    /// has one number of shots.
+    /// Key and heading of a group for these shots and for something else; only the latter if the table has one number
+    /// of shots.
     pub(super) fn group_of(&self, shots: u32, key: &str, heading: &str) -> (String, String) {
         match self.shots.as_slice() {
             [_] => (key.to_owned(), heading.to_owned()),
-            _ => (format!("{shots} {key}"), format!("{}, {heading}", shots_heading(shots))),
+            _ => (format!("{} {key}", shots::written(shots)), format!("{}, {heading}", shots::in_words(shots))),
         }
     }
 }
@@ -127,7 +135,7 @@ impl Place {
     /// The key of the column, and the seed.
     pub(super) fn column(&self) -> (String, Option<u64>) {
         match self {
-            Self::ZeroShot => (ZERO_SHOT.to_owned(), None),
+            Self::ZeroShot { label } => (key_of_zero_shot(label), None),
             Self::Trained { method, seed, .. } => (method.clone(), Some(*seed)),
         }
     }
@@ -135,18 +143,9 @@ impl Place {
     /// The training's shots.
     pub(super) fn shots(&self) -> Option<u32> {
         match self {
-            Self::ZeroShot => None,
+            Self::ZeroShot { .. } => None,
             Self::Trained { shots, .. } => Some(*shots),
         }
-    }
-}
-
-/// `1 shot`, `16 shots`.
-pub(super) fn shots_heading(shots: u32) -> String {
-    match shots {
-        1 => "1 shot".to_owned(),
-        ALL_SHOTS => "all images".to_owned(),
-        _ => format!("{shots} shots"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! From runs to a table: every cell is the mean of its runs, and below the rows stands their average.
+//! From runs to a table: every cell is the mean of its runs, and the last row is the average of the others.
 
 use super::contents::{ACCURACY, Contents};
 use super::measure::{BySeed, Footnotes, Outcome, average_by_seed, mark_best, measure_of, value_of};
@@ -23,14 +23,14 @@ pub struct Place {
     pub seed: Option<u64>,
 }
 
-/// What came out of the runs of a table. What has no entry is missing.
+/// The outcomes of a table's runs. Those without an entry are missing.
 pub type Outcomes = HashMap<Place, Outcome>;
 
-/// The row of averages below the others. Outcomes whose row is [`SUMMARY`] stand in it; for others the rows' mean is
-/// taken, seed by seed.
+/// The row of averages below the others. It shows the outcomes whose row is [`SUMMARY`], and otherwise the mean over
+/// the rows, seed by seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// What stands before the row.
+    /// The row's label.
     pub label: String,
     /// The keys of the rows that are averaged.
     pub over: Vec<String>,
@@ -39,7 +39,7 @@ pub struct Summary {
 /// A table without its values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
-    /// What rows, groups and columns stand for.
+    /// What rows, groups and columns are.
     pub axes: Axes,
     /// The rows.
     pub rows: Vec<Heading>,
@@ -47,11 +47,11 @@ pub struct Grid {
     pub groups: Vec<Group>,
     /// The row of averages, if there is one.
     pub summary: Option<Summary>,
-    /// What a reader has to know of this kind of table.
+    /// What a reader has to know about this kind of table.
     pub explanation: Option<String>,
 }
 
-/// A table while it is filled.
+/// A table that is being filled.
 struct Filling<'a> {
     grid: &'a Grid,
     contents: &'a Contents,
@@ -98,7 +98,7 @@ impl<'a> Filling<'a> {
         groups.iter().map(&mut values).collect()
     }
 
-    /// The runs of a place: one without a seed, or one of each.
+    /// The runs of a place: one without a seed, or one for each seed.
     fn runs(&self, row: &str, group: &Group, column: &Column) -> Vec<(Option<u64>, &'a Outcome)> {
         let outcome = |seed| {
             let (row, group, column) = (row.to_owned(), group.key.clone(), column.key.clone());
@@ -131,8 +131,8 @@ impl<'a> Filling<'a> {
     }
 }
 
-/// What the records say about all of a table, then what its kind and the plan say. The means of what is `measured` are
-/// taken over the `seeds`.
+/// What the records say about the whole table, then what its kind and the plan say. The means of what is `measured` are
+/// over the `seeds`.
 pub(super) fn remarks<'a>(
     measured: &str,
     seeds: &[u64],
@@ -177,7 +177,7 @@ fn setting(measured: &str, seeds: &[u64], records: &[&EvaluationRecord]) -> Stri
     }
 }
 
-/// What is said of results that another build computed, a sentence for each proof.
+/// What is said about results that another build computed, a sentence for each proof.
 fn adopted(records: &[&EvaluationRecord]) -> Vec<String> {
     let mut proofs: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
     for adopted in records.iter().filter_map(|record| record.provenance.adopted.as_ref()) {
@@ -189,7 +189,7 @@ fn adopted(records: &[&EvaluationRecord]) -> Vec<String> {
     proofs.into_values().map(sentence).collect()
 }
 
-/// Marks what is best of accuracies, and gives norms the decimals that they need.
+/// Marks the best accuracies, and gives norms the decimals that they need.
 fn finish(measured: Measured, values: &mut [Value]) {
     match measured {
         Measured::Accuracy => mark_best(values),
@@ -204,7 +204,7 @@ fn finish(measured: Measured, values: &mut [Value]) {
     }
 }
 
-/// What the records say, each word once, sorted; more than one is worth telling.
+/// What the records say, each word once, sorted. More than one is worth a remark.
 fn distinct(records: &[&EvaluationRecord], of: impl Fn(&EvaluationRecord) -> String) -> String {
     let words: BTreeSet<String> = records.iter().map(|record| of(record)).collect();
     words.into_iter().collect::<Vec<_>>().join(" and ")

@@ -1,4 +1,4 @@
-//! From runs to the value of a table's cell, with the footnotes that an honest reader wants.
+//! From runs to the value of a table's cell, with its footnotes.
 
 use super::table::{Measure, SeedRun, Value, shown};
 use nemesis_core::Result;
@@ -6,7 +6,7 @@ use nemesis_core::record::statistics::{COLLAPSE_FRACTION, COLLAPSE_POINTS, Summa
 use nemesis_core::record::{CellId, EvaluationCell, EvaluationRecord, Store};
 use std::collections::BTreeMap;
 
-/// What is known of one evaluation of a plan.
+/// What is known about one evaluation of a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// It is complete.
@@ -40,7 +40,7 @@ impl Outcome {
         }
     }
 
-    /// The accuracy in percent, or the derived value, if what it takes is complete.
+    /// The accuracy in percent, or the derived value, if everything it needs is complete.
     pub fn accuracy(&self) -> Option<f64> {
         match self {
             Self::Derived(value) => Some(*value),
@@ -48,7 +48,7 @@ impl Outcome {
         }
     }
 
-    /// What follows from the values of these outcomes; else the first failure among them, else nothing.
+    /// What follows from the values of these outcomes, else the first failure among them, else nothing.
     pub(super) fn derived<const N: usize>(from: [&Self; N], value: impl Fn([f64; N]) -> f64) -> Self {
         let values = from.map(Self::accuracy);
         if values.iter().all(Option::is_some) {
@@ -86,7 +86,7 @@ impl Footnotes {
     }
 }
 
-/// The value of a cell of a table: the mean of its runs, one of each planned seed.
+/// The value of a table's cell: the mean of its runs, one for each planned seed.
 pub(super) fn value_of(runs: &[(Option<u64>, &Outcome)], footnotes: &mut Footnotes) -> Value {
     let mut marks = failures(runs, footnotes);
     let done: Vec<SeedRun> = runs
@@ -105,7 +105,7 @@ pub(super) fn value_of(runs: &[(Option<u64>, &Outcome)], footnotes: &mut Footnot
     Value::Done(measure)
 }
 
-/// What is said of a run that collapsed.
+/// What is said about a run that collapsed.
 fn collapse(seed: Option<u64>, accuracy: f64) -> String {
     let seed = seed.map_or_else(String::new, |seed| format!(" of seed {seed}"));
     format!(
@@ -170,7 +170,7 @@ pub(super) fn mark_best(values: &mut [Value]) {
     }
 }
 
-/// Accuracies by seed. What is not trained has one without a seed.
+/// Accuracies by seed. What is not trained has a single one without a seed.
 pub type BySeed = BTreeMap<Option<u64>, f64>;
 
 /// The mean of several rows for each seed that all of them have.

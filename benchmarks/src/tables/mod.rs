@@ -1,9 +1,10 @@
 //! Tables: pure functions of records, and the formats they are shown in.
 //!
-//! Building a table computes and knows no format; showing one knows no record and computes nothing. A kind of table is
-//! a file, and so is a format.
+//! What builds a table knows no format. What shows one knows no record and computes nothing. Each kind of table is a
+//! file, and so is each format.
 
 mod contents;
+mod figures;
 pub mod formats;
 mod grid;
 pub mod kinds;
@@ -14,6 +15,7 @@ mod table;
 mod tests;
 
 pub use contents::{Contents, Entry, MethodColumn, Place};
+pub use figures::{Figure, KINDS as FIGURES};
 pub use grid::{Grid, Outcomes, SUMMARY, Summary};
 pub use kinds::{Kind, List, TableKind, Variant};
 pub(crate) use measure::Footnotes;

@@ -1,8 +1,8 @@
-//! Flat tables, one fact a line, for what does not fit the grid of a suite's table: comparisons and statistics.
+//! Flat tables, one fact per line, for what does not fit the grid of a suite's table: comparisons and statistics.
 
 use serde_json::{Value, json};
 
-/// A list of rows under named columns, with what is to be said about them.
+/// A list of rows under named columns, with remarks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sheet {
     /// The name for programs, one word.
@@ -35,7 +35,7 @@ pub struct SheetRow {
     pub fields: Vec<Field>,
     /// The footnotes that belong to the row.
     pub footnotes: Vec<usize>,
-    /// Whether the reader's eye should fall on it.
+    /// Whether it is highlighted.
     pub alarm: bool,
     /// Whether a rule sets it apart from the rows above.
     pub apart: bool,
@@ -46,9 +46,9 @@ pub struct SheetRow {
 pub enum Field {
     /// A word.
     Text(String),
-    /// A number, shown with so many decimals.
+    /// A number and the decimals to show.
     Number(f64, usize),
-    /// A difference, shown with its sign and so many decimals.
+    /// A difference, shown with its sign, and the decimals to show.
     Signed(f64, usize),
     /// How many.
     Count(usize),
@@ -57,7 +57,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// A number where there is one.
+    /// A number if there is one.
     pub fn number(value: Option<f64>, decimals: usize) -> Self {
         value.map_or(Self::Nothing, |value| Self::Number(value, decimals))
     }

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-/// A table of accuracies. It holds no time, date or path, so that equal records give equal bytes.
+/// A table of accuracies. It has no time, date or path in it, so that equal records give equal bytes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Table {
     /// What the table shows.
     pub title: String,
-    /// What the rows, the groups of columns, and the columns stand for.
+    /// What the rows, the groups of columns, and the columns are.
     pub axes: Axes,
     /// The groups of columns, from left to right.
     pub groups: Vec<Group>,
@@ -49,10 +49,10 @@ pub struct Group {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Measured {
-    /// Accuracies in percent, of which a higher one is better.
+    /// Accuracies in percent: higher is better.
     #[default]
     Accuracy,
-    /// Norms of vectors, of which none is better.
+    /// Norms of vectors: neither higher nor lower is better.
     Norm,
     /// How often something is the case.
     Count,
@@ -81,7 +81,7 @@ pub struct Heading {
 /// A row: one value for each column of each group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// What stands before the row.
+    /// The row's label.
     pub heading: Heading,
     /// Whether the row sums up the others and is set apart from them.
     pub summary: bool,
@@ -89,7 +89,7 @@ pub struct Row {
     pub values: Vec<Vec<Value>>,
 }
 
-/// What stands in a cell of the table.
+/// The content of a cell.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase", tag = "status")]
 pub enum Value {
@@ -102,7 +102,7 @@ pub enum Value {
         /// How often it could have been.
         of: usize,
     },
-    /// Every run of the cell failed; the footnote tells why.
+    /// Every run of the cell failed; the footnote says why.
     Failed {
         /// The footnotes that belong to the value.
         footnotes: Vec<usize>,
@@ -141,7 +141,7 @@ pub struct Measure {
 /// One run behind a mean.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct SeedRun {
-    /// The seed; none where nothing is drawn.
+    /// The seed; none if nothing is drawn.
     pub seed: Option<u64>,
     /// The accuracy in percent.
     pub accuracy: f64,
@@ -207,8 +207,8 @@ pub(super) fn shown(percentage: f64) -> String {
 }
 
 impl Table {
-    /// The baselines, and after each other the blocks that the other groups make: as many in a block as `fits` allows
-    /// (given the indices of all groups of a block), but one at least.
+    /// The baselines, and the blocks of the other groups: as many in a block as `fits` allows, given the indices of all
+    /// groups of the block, but at least one.
     pub(super) fn blocks(&self, fits: impl Fn(&[usize]) -> bool) -> Vec<Vec<usize>> {
         let (baselines, others): (Vec<usize>, Vec<usize>) =
             (0..self.groups.len()).partition(|group| self.groups[*group].baseline);

@@ -1,6 +1,6 @@
 //! Broken inputs of every kind, a test each: each gets one message that names it, and nothing is written anywhere.
 //!
-//! Archives are in `fetch.rs`; mistakes of the command line are in `bad_input.rs`.
+//! Archives are in `harmful_archives.rs`; mistakes of the command line are in `bad_input.rs`.
 
 use crate::command::{nemesis, regex_escape, told};
 use crate::files::tree;

@@ -106,7 +106,7 @@ fn a_checkpoint_of_coop_tells_its_classes_and_its_backbone() {
     --- stdout
     eurosat	[RESULT]
     --- stderr
-    note: the context was learned for other classes than those of `eurosat`: class 2, `Herbaceous Vegetation Land` here, is the first that differs; its vectors stand before the names of these all the same, as in CoOp's code
+    note: the context was learned for other classes than those of `eurosat`: class 2, `Herbaceous Vegetation Land` here, is the first that differs; its vectors are used with the names of these anyway, as in CoOp's code
       --> [DIR]/prompt_learner/model.pth.tar-50
     ");
     let of_another_backbone = |state: &mut Vec<(String, Tensor)>| state[1].1 = &state[1].1 + 0.5;
@@ -170,7 +170,7 @@ fn what_we_have_learned_for_each_class_is_not_taken_for_other_classes() {
     let failures =
         told_of.split("failed: ").skip(1).map(|failure| failure.lines().take(4).collect::<Vec<_>>().join("\n"));
     insta::assert_snapshot!(failures.collect::<Vec<_>>().join("\n"), @r"
-    evaluate CSC on eurosat (new), 1 shots, seed 1
+    evaluate CSC on eurosat (new), 1 shot, seed 1
       what was learned holds something for each class in `ctx`, and other classes are tested
         expected: class 0 to be `Annual Crop Land`, where it is `Pasture Land`
         help: evaluate it on the classes that it was learned for, or learn one context for all classes (`csc: false`)

@@ -143,7 +143,7 @@ fn check_tells_what_a_checkpoint_is_and_who_says_so() {
     exit code 2
     --- stdout
     --- stderr
-    error: invalid value 'laion' for '--weights-config <openai|FILE>': `laion` is no configuration of weights
+    error: invalid value 'laion' for '--weights-config <openai|FILE>': `laion` is not a configuration of weights
       expected: `openai`, or the JSON file of a configuration
       help: known are: openai
 

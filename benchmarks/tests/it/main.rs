@@ -1,6 +1,7 @@
 //! Whole commands, run as a user runs them.
 
 mod adopt;
+mod all_shots;
 mod bad_input;
 mod book;
 mod broken;
@@ -14,11 +15,14 @@ mod cuda;
 mod damaged_images;
 mod data_faults;
 mod errors;
+mod feature_side;
 mod fetch;
 mod files;
 mod foreign_weights;
 mod formats;
 mod gradients;
+mod harmful_archives;
+mod hub_checkpoints;
 mod identity;
 mod image_folders;
 mod installed;
@@ -29,6 +33,8 @@ mod left_out;
 mod manners;
 mod mini_suite;
 mod needs;
+mod own_data;
+mod parquet;
 mod pictures;
 mod plugin;
 mod plugin_c;
@@ -39,10 +45,12 @@ mod pool_in_use;
 mod precision;
 #[cfg(target_os = "linux")]
 mod processes;
+mod protocols;
 mod questions;
 mod remarks;
 mod repeats;
 mod report;
+mod report_page;
 #[cfg(target_os = "linux")]
 mod resume;
 mod server;
@@ -52,4 +60,5 @@ mod stopped;
 mod suites;
 mod synthetic;
 mod toy;
+mod zero_shot;
 mod zoo;

@@ -43,7 +43,8 @@ fn a_narrower_question_has_its_own_table_and_report_puts_together_what_fits() {
     assert_eq!(fs::read_to_string(written(folder, &two, ".md")).unwrap(), first);
     let last: Vec<String> = String::from_utf8_lossy(&again.stderr).lines().map(str::to_owned).collect();
     let expected = ["md", "csv", "tex", "json"].map(|ending| format!("wrote out/{}.{ending}", names[0]));
-    assert_eq!(last[last.len() - 4..], expected);
+    assert_eq!(last[last.len() - 5..last.len() - 1], expected);
+    assert_eq!(last[last.len() - 1], "wrote out/report.html");
 
     insta::assert_snapshot!("list", said(folder, &["report", "--list"]));
     insta::assert_snapshot!("with_holes", said(folder, &["report", "--shots", "1", "--seeds", "1-2"]));

@@ -2,6 +2,7 @@
 
 use nemesis_bench::plan::{Asked, Checkpoint, SavedCell, SavedColumn, SavedPlan, Split};
 use nemesis_bench::tables::kinds::{FewShot, TableKind};
+use nemesis_bench::zero_shot::{Prompts, ZeroShot};
 use nemesis_core::dataset::{ClassSubset, Registry};
 use nemesis_core::files;
 use nemesis_core::record::{
@@ -150,7 +151,7 @@ impl Synthetic {
             datasets: self.datasets.clone(),
             shots: vec![1, 16],
             seeds: vec![1, 2, 3],
-            zero_shot: true,
+            zero_shot: ZeroShot(vec![Prompts::Single]),
             cells: self.cells.clone(),
             gathered: false,
             asked: Some(self.asked()),

@@ -24,6 +24,7 @@ use nemesis_sdk::towers::{Changes, Dropout, LowRank, of};
 use nemesis_sdk::{
     About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task,
 };
+use nemesis_sdk::{OptimiserKind, ProtocolPatch, ScheduleKind, ScheduleUnit};
 
 nemesis_sdk::options! {
     /// The options of CLIP-LoRA, with the authors' defaults.
@@ -81,6 +82,23 @@ impl Plugin for ClipLora {
         needs: Needs::TOWERS,
         optimisation: Optimisation::Host,
     };
+
+    /// As published (`lora.py` and `run_utils.py`): `AdamW` for 500 steps a shot, and a cosine by steps down to 1e-6.
+    fn protocol() -> ProtocolPatch {
+        ProtocolPatch {
+            optimiser: Some(OptimiserKind::AdamW),
+            learning_rate: Some(2e-4),
+            betas: Some([0.9, 0.999]),
+            weight_decay: Some(1e-2),
+            schedule: Some(ScheduleKind::Cosine),
+            schedule_unit: Some(ScheduleUnit::Step),
+            minimum_learning_rate: Some(1e-6),
+            warmup_epochs: Some(0),
+            batch_size: Some(32),
+            steps_per_shot: Some(500),
+            ..ProtocolPatch::default()
+        }
+    }
 
     fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
         let sizes = of(host)?.sizes();

@@ -105,7 +105,7 @@ impl Plugin for Plot {
         label: "PLOT",
         summary: "several contexts, compared with local image features by optimal transport",
         paper: Some("Chen et al., PLOT: Prompt Learning with Optimal Transport for Vision-Language Models, ICLR 2023"),
-        needs: Needs { pixels: false, features: true, dense: true, validation: false, towers: false },
+        needs: Needs { dense: true, ..Needs::FEATURES },
         optimisation: Optimisation::Host,
     };
 

@@ -29,6 +29,7 @@ use nemesis_sdk::towers::{Changes, of};
 use nemesis_sdk::{
     About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task,
 };
+use nemesis_sdk::{AverageKind, OptimiserKind, ProtocolPatch, ScheduleKind, WarmupKind};
 use templates::TEMPLATES;
 
 nemesis_sdk::options! {
@@ -90,6 +91,27 @@ impl Plugin for PromptSrc {
         needs: Needs::TOWERS,
         optimisation: Optimisation::Host,
     };
+
+    /// As published (`configs/trainers/PromptSRC/vit_b16_c2_ep20_batch4_4+4ctx.yaml`): SGD with a constant warm-up of an epoch at 1e-5,
+    /// and a cosine by epochs.
+    fn protocol() -> ProtocolPatch {
+        ProtocolPatch {
+            optimiser: Some(OptimiserKind::Sgd),
+            learning_rate: Some(0.0025),
+            momentum: Some(0.9),
+            weight_decay: Some(5e-4),
+            schedule: Some(ScheduleKind::Cosine),
+            warmup: Some(WarmupKind::Constant),
+            warmup_epochs: Some(1),
+            warmup_learning_rate: Some(1e-5),
+            batch_size: Some(4),
+            epochs: Some(20.into()),
+            average: Some(AverageKind::Gaussian),
+            average_mean: Some(15.0),
+            average_deviation: Some(1.0),
+            ..ProtocolPatch::default()
+        }
+    }
 
     fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
         let sizes = of(host)?.sizes();

@@ -101,7 +101,7 @@ impl Plugin for Tcp {
         label: "TCP",
         summary: "context vectors, and tokens of each class inside of the text tower",
         paper: Some("Yao et al., TCP: Textual-based Class-aware Prompt tuning for Visual-Language Model, CVPR 2024"),
-        needs: Needs { pixels: false, features: true, dense: false, validation: false, towers: true },
+        needs: Needs { towers: true, ..Needs::FEATURES },
         optimisation: Optimisation::Host,
     };
 

@@ -16,6 +16,7 @@ use nemesis_sdk::towers::{Changes, of};
 use nemesis_sdk::{
     About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task,
 };
+use nemesis_sdk::{OptimiserKind, ProtocolPatch, ScheduleKind, WarmupKind};
 
 nemesis_sdk::options! {
     /// The options of VPT, with the authors' defaults.
@@ -54,6 +55,24 @@ impl Plugin for Vpt {
         needs: Needs::TOWERS,
         optimisation: Optimisation::Host,
     };
+
+    /// As published (`configs/trainers/VPT/vit_b16_c2_ep5_batch4_4.yaml`): SGD with a constant warm-up of an epoch at 1e-5,
+    /// and a cosine by epochs.
+    fn protocol() -> ProtocolPatch {
+        ProtocolPatch {
+            optimiser: Some(OptimiserKind::Sgd),
+            learning_rate: Some(0.0025),
+            momentum: Some(0.9),
+            weight_decay: Some(5e-4),
+            schedule: Some(ScheduleKind::Cosine),
+            warmup: Some(WarmupKind::Constant),
+            warmup_epochs: Some(1),
+            warmup_learning_rate: Some(1e-5),
+            batch_size: Some(4),
+            epochs: Some(5.into()),
+            ..ProtocolPatch::default()
+        }
+    }
 
     fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
         let sizes = of(host)?.sizes();

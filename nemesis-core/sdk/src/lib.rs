@@ -7,12 +7,15 @@
 #[cfg(test)]
 extern crate self as nemesis_sdk;
 
+pub mod adapter;
 pub mod border;
+pub mod cache;
 pub mod corruption;
 pub mod deep;
 mod error;
 pub mod gradients;
 mod host;
+pub mod learned;
 mod method;
 mod needs;
 pub mod norm;
@@ -22,6 +25,7 @@ pub mod parameters;
 pub mod prompt;
 mod protocol;
 pub mod random;
+pub mod templates;
 pub mod testing;
 pub mod towers;
 pub mod versions;

@@ -160,10 +160,26 @@ impl Batch {
 /// Features with labels of a whole split, for methods that use the data before training.
 #[derive(Debug)]
 pub struct FeatureSet {
-    /// Features `[images, embed_dim]`, not normalised.
+    /// Features `[views · images, embed_dim]`, not normalised, one view of all images after the other. There is one view
+    /// unless [`Needs::views`] asks for more.
     pub features: Tensor,
     /// Labels `[images]`.
     pub labels: Tensor,
+}
+
+impl FeatureSet {
+    /// The features as `[views, images, embed_dim]`.
+    ///
+    /// # Errors
+    ///
+    /// When their number is not a multiple of that of the images.
+    pub fn by_view(&self) -> Result<Tensor> {
+        let (rows, images) = (self.features.size()[0], self.labels.size()[0]);
+        if images == 0 || rows % images != 0 {
+            return Err(Error::new(format!("{rows} features are not a number of views of {images} images")));
+        }
+        Ok(self.features.f_view([rows / images, images, -1])?)
+    }
 }
 
 /// A tensor that is trained.
@@ -241,7 +257,8 @@ pub trait Method {
     fn load_state(&mut self, state: &State) -> Result<()>;
 
     /// Called once before training with features of the training sample, as in its first epoch, for methods that use
-    /// the data in advance. It is called only if the method asks for [`Needs::features`].
+    /// the data in advance. It is called only if the method asks for [`Needs::features`]. With [`Needs::views`], the
+    /// features of that many first epochs follow each other, as far as the protocol has different ones.
     ///
     /// `val` holds features of the few-shot validation sample, under the preprocessing of test images, if
     /// [`Needs::validation`] and the data set has one: as many images of each class as in training, at most four.

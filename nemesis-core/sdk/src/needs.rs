@@ -23,14 +23,25 @@ pub struct Needs {
     /// The service of [`towers`](crate::towers), for methods that learn inside of the encoders.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub towers: bool,
+    /// How many augmented views of the training sample [`Method::prepare`](crate::Method::prepare) gets, where the
+    /// protocol has as many; one unless it is higher.
+    #[serde(default, skip_serializing_if = "at_most_one")]
+    pub views: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn at_most_one(views: &u64) -> bool {
+    *views <= 1
 }
 
 impl Needs {
     /// Only global image features, which is what most prompt-tuning methods need.
-    pub const FEATURES: Self = Self { pixels: false, features: true, dense: false, validation: false, towers: false };
+    pub const FEATURES: Self =
+        Self { pixels: false, features: true, dense: false, validation: false, towers: false, views: 1 };
 
     /// Pixels and the towers to put them through, which is what methods that learn inside of the encoders need.
-    pub const TOWERS: Self = Self { pixels: true, features: false, dense: false, validation: false, towers: true };
+    pub const TOWERS: Self =
+        Self { pixels: true, features: false, dense: false, validation: false, towers: true, views: 1 };
 
     /// Whether global features are needed without dense ones. Otherwise one pass through the tower gives both.
     pub fn features_alone(self) -> bool {

@@ -54,6 +54,12 @@ impl<T: OptionValue> OptionValue for Option<T> {
     }
 }
 
+impl<T: OptionValue> OptionValue for [T; 2] {
+    fn kind() -> String {
+        format!("list of two, each: {}", T::kind())
+    }
+}
+
 /// Reads options from a map. Options that are not given keep their defaults.
 ///
 /// # Errors

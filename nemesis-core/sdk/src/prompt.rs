@@ -114,7 +114,7 @@ impl PromptLearner {
             return Err(Error::option("n_ctx", "there must be at least one context vector"));
         }
         Ok(Self {
-            context: context.detach().to_device(task.device).to_kind(task.kind).copy().set_requires_grad(true),
+            context: crate::learned::leaf(&context, task),
             fixed: None,
             class_position,
             logit_scale: task.logit_scale,
@@ -215,16 +215,7 @@ impl PromptLearner {
     ///
     /// When the state holds none, or one of a different shape.
     pub fn load_state(&mut self, state: &State) -> Result<()> {
-        let stored = state.iter().find(|(name, _)| name == CONTEXT).map(|(_, tensor)| tensor);
-        let stored = stored.ok_or_else(|| Error::new(format!("the state lacks the tensor `{CONTEXT}`")))?;
-        if stored.size() != self.context.size() {
-            let (stored, own) = (stored.size(), self.context.size());
-            return Err(Error::new(format!(
-                "the stored `{CONTEXT}` has the shape {stored:?}, but the method's has {own:?}"
-            )));
-        }
-        no_grad(|| self.context.copy_(stored));
-        Ok(())
+        crate::learned::load(state, CONTEXT, &self.context)
     }
 
     /// Text features `[classes, embed_dim]` of length one, differentiable in the context: for methods whose loss also
@@ -244,7 +235,7 @@ impl PromptLearner {
     ///
     /// When the features differ in width.
     pub fn compare(&self, features: &Tensor, text: &Tensor) -> Result<Tensor> {
-        Ok(unit(features).f_matmul(&text.transpose(-2, -1))? * self.logit_scale)
+        scaled_cosines(features, text, self.logit_scale)
     }
 
     /// Text features `[copies, classes, embed_dim]` of length one.
@@ -270,6 +261,16 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor, host: &dyn Host) -> Resul
     let loss = logits.f_cross_entropy_loss::<Tensor>(labels, None, Reduction::Mean, -100, 0.0)?;
     host.report("cross_entropy", &loss);
     Ok(loss)
+}
+
+/// Logits `[…, images, classes]`: the cosines of image features `[images, embed_dim]` of any length and text features
+/// `[…, classes, embed_dim]` of length one, times `scale`.
+///
+/// # Errors
+///
+/// When the features differ in width.
+pub fn scaled_cosines(features: &Tensor, text: &Tensor, scale: f64) -> Result<Tensor> {
+    Ok(unit(features).f_matmul(&text.transpose(-2, -1))? * scale)
 }
 
 /// Unit features `[classes, embed_dim]` of hand-written prompts, without gradient: those of a frozen teacher. An empty

@@ -1,4 +1,11 @@
 //! What a method says about how it is trained: its published optimiser, schedule, batch size and length.
+//!
+//! ```no_run
+//! # use nemesis_sdk::ProtocolPatch;
+//! fn protocol() -> ProtocolPatch {
+//!     ProtocolPatch { batch_size: Some(128), epochs: Some(100.into()), ..ProtocolPatch::default() }
+//! }
+//! ```
 
 use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};

@@ -24,6 +24,8 @@ pub struct Report {
     pub misspelt: Vec<(PathBuf, PathBuf)>,
     /// The images that are there but cannot be read or decoded, and why.
     pub damaged: Vec<(PathBuf, Error)>,
+    /// The classes of which no test image is listed, so that nothing is measured of them.
+    pub untested: Vec<String>,
     /// See [`Dataset::remarks`].
     pub remarks: Vec<Error>,
 }
@@ -74,11 +76,15 @@ pub fn check(entry: &Entry, root: &Path, decode: bool) -> Result<Report> {
     };
     let count = |split| dataset.samples(split).len();
     let samples = SplitSizes { train: count(Split::Train), val: count(Split::Val), test: count(Split::Test) };
+    let mut tested = vec![false; dataset.class_names().len()];
+    dataset.samples(Split::Test).iter().for_each(|sample| tested[sample.label as usize] = true);
+    let names = dataset.class_names().iter().zip(tested);
+    let untested = names.filter(|(_, tested)| !tested).map(|(name, _)| name.clone()).collect();
     let (missing, damaged) = check_images(&*dataset, decode);
     let spelt = |path: &PathBuf| Some((path.clone(), near_match(dataset.folder(), path)?));
     let misspelt = missing.iter().take(LOOKED_FOR).filter_map(spelt).collect();
     let remarks = dataset.remarks().to_vec();
-    Ok(Report { samples, expected: entry.samples, split, fingerprint, missing, misspelt, damaged, remarks })
+    Ok(Report { samples, expected: entry.samples, split, fingerprint, missing, misspelt, damaged, untested, remarks })
 }
 
 pub(super) type Damaged = (PathBuf, Error);

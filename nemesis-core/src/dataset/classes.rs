@@ -3,6 +3,7 @@
 use super::{Contents, Sample};
 use crate::backbone::class_words;
 use crate::backbone::clip::{Tokenizer, clean_text};
+use crate::error::abridged;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -31,10 +32,7 @@ pub(super) fn visible(name: &str) -> String {
 
 /// Some classes in a message, and how many more there are.
 pub(super) fn class_titles(labels: &[usize], names: &[String]) -> String {
-    let titles: Vec<String> = labels.iter().take(MOST_NAMED).map(|label| class_title(*label, &names[*label])).collect();
-    let more = labels.len().saturating_sub(MOST_NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", titles.join(", "))
+    abridged(labels.iter().map(|label| class_title(*label, &names[*label])), MOST_NAMED)
 }
 
 /// Refuses a name of which nothing is left in a prompt, and one that ends the prompt it stands in.

@@ -3,13 +3,11 @@
 use super::division::Labelled;
 use super::python_random::PythonRandom;
 use super::{Dataset, Sample, Split};
+pub use crate::shots::ALL_SHOTS;
 use std::collections::HashMap;
 
 /// The most validation samples that CoOp draws per class, whatever the number of shots.
 pub(crate) const MAX_VAL_SHOTS: usize = 4;
-
-/// The number of shots that stands for all images.
-pub const ALL_SHOTS: u32 = u32::MAX;
 
 /// What a few-shot training sees: some samples of train, and of val, class by class in the order drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]

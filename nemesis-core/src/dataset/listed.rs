@@ -13,6 +13,8 @@ pub struct Listed {
     pub folder: PathBuf,
     /// See [`Dataset::template`].
     pub template: String,
+    /// See [`Dataset::own_templates`].
+    pub own_templates: Vec<String>,
     /// Class names and samples.
     pub contents: Contents,
 }
@@ -55,6 +57,10 @@ impl Dataset for Listed {
 
     fn template(&self) -> &str {
         &self.template
+    }
+
+    fn own_templates(&self) -> &[String] {
+        &self.own_templates
     }
 
     fn val_is_test(&self) -> bool {

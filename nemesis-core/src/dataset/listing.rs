@@ -1,5 +1,6 @@
 //! Folders listed in an order that does not depend on the file system.
 
+use crate::error::abridged;
 use crate::{Error, Result, files};
 use std::fs::{self, DirEntry};
 use std::io::Read;
@@ -87,9 +88,7 @@ const MOST_NAMED: usize = 3;
 
 /// Says what lies among class folders and images and is neither.
 pub(super) fn remark(folder: &Path, others: &[String]) -> Option<Error> {
-    let named = others.iter().take(MOST_NAMED).map(|other| format!("`{other}`")).collect::<Vec<_>>().join(", ");
-    let more = others.len().saturating_sub(MOST_NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let named = abridged(others.iter().map(|other| format!("`{other}`")), MOST_NAMED);
     (!others.is_empty())
-        .then(|| Error::new(format!("left out, as neither class folders nor images in them: {named}{more}")).at(folder))
+        .then(|| Error::new(format!("left out, as neither class folders nor images in them: {named}")).at(folder))
 }

@@ -28,7 +28,7 @@ pub use layouts::{Layout, RelativePath};
 pub use listed::{Contents, Listed};
 pub use manifest::{manifest_hash, missing_images, split_fingerprint};
 pub use near::near_match;
-pub use pictures::{Added, Picture, Pictures, Request, SPLIT_NAMES, add, split_named};
+pub use pictures::{Added, Picture, Pictures, Request, SPLIT_NAMES, add, check_name, split_named};
 pub use prepare::{Prepared, prepare};
 pub use raw::Raw;
 pub use registry::{Entry, Registry, SplitSizes, Template};
@@ -77,6 +77,11 @@ pub trait Dataset: Send + Sync {
     fn samples(&self, split: Split) -> &[Sample];
     /// The zero-shot template, with `{}` in place of the class name.
     fn template(&self) -> &str;
+    /// The templates that were published for it, if it is known to have more than one or another one: OpenAI's, for
+    /// instance.
+    fn own_templates(&self) -> &[String] {
+        &[]
+    }
     /// Whether the validation samples are the test samples, as in ImageNet; none are drawn then.
     fn val_is_test(&self) -> bool {
         false

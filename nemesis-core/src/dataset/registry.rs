@@ -4,6 +4,7 @@ use super::layouts::RelativePath;
 use super::written;
 use super::{Contents, Dataset, Layout, Listed, Part, Raw};
 use crate::error::suggest;
+use crate::method::templates::Templates;
 use crate::{Error, Result, files};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -42,6 +43,8 @@ pub struct Entry {
     pub samples: Option<SplitSizes>,
     /// The zero-shot template, with `{}` in place of the class name, where the registry says it.
     pub template: Option<Template>,
+    /// The templates of [`Dataset::own_templates`], where the registry says them.
+    pub templates: TemplateList,
     /// The licence of the images, where the registry says it.
     pub licence: Option<String>,
     /// Where it is described and can be had, where the registry says it.
@@ -83,6 +86,28 @@ impl TryFrom<String> for Template {
 impl AsRef<str> for Template {
     fn as_ref(&self) -> &str {
         &self.0
+    }
+}
+
+/// Templates, written as a list, or as the name of one that several data sets share.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "serde_yaml::Value")]
+pub struct TemplateList(Vec<String>);
+
+impl TryFrom<serde_yaml::Value> for TemplateList {
+    type Error = String;
+
+    fn try_from(written: serde_yaml::Value) -> Result<Self, String> {
+        let expected = "expected a list of templates, each with one `{}`, or `ensemble-80`, OpenAI's for ImageNet";
+        match written {
+            serde_yaml::Value::String(name) if name == "ensemble-80" => Ok(Self(Templates::Eighty.list(""))),
+            serde_yaml::Value::Sequence(items) => {
+                let texts = items.into_iter().map(|item| item.as_str().map(str::to_owned).ok_or(expected));
+                let all = texts.map(|text| Ok(Template::try_from(text?)?.0)).collect::<Result<Vec<_>, String>>()?;
+                if all.is_empty() { Err(expected.to_owned()) } else { Ok(Self(all)) }
+            }
+            _ => Err(expected.to_owned()),
+        }
     }
 }
 
@@ -200,7 +225,8 @@ impl Entry {
         let oddities = contents.oddities();
         contents.remarks.extend(oddities.into_iter().map(|remark| remark.at(&folder)));
         let template = self.template().to_owned();
-        Ok(Box::new(Listed { name: self.name.clone(), folder, template, contents }))
+        let own_templates = self.templates.0.clone();
+        Ok(Box::new(Listed { name: self.name.clone(), folder, template, own_templates, contents }))
     }
 
     /// The data set's folder under a data root, if there is one.

@@ -1,6 +1,7 @@
 //! Entries of `datasets.yaml` as they are written: a name and a layout, and what else its author knows.
 
 use super::layouts::RelativePath;
+use super::registry::TemplateList;
 use super::{Entry, Layout, Part, Raw, SplitSizes, Template};
 use crate::{Error, Result, yaml};
 use serde::Deserialize;
@@ -21,6 +22,8 @@ struct Written {
     classes: Option<usize>,
     samples: Option<SplitSizes>,
     template: Option<Template>,
+    #[serde(default)]
+    templates: TemplateList,
     licence: Option<String>,
     home: Option<String>,
     #[serde(default)]
@@ -46,7 +49,7 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Vec<Entry>> {
     let error = Error::new(format!("keys are missing: {what}"))
         .at(file)
         .expected("`name` and `layout` for each data set")
-        .help("`title`, `folder`, `classes`, `samples`, `template`, `licence` and `home` may be left out");
+        .help("`title`, `folder`, `classes`, `samples`, `template`, `templates`, `licence` and `home` may be left out");
     Err(missing[0].1.into_iter().fold(error, Error::line))
 }
 
@@ -77,6 +80,7 @@ fn complete(
         classes: written.classes,
         samples: written.samples,
         template: written.template,
+        templates: written.templates,
         licence: written.licence,
         home: written.home,
         fetch: written.fetch,

@@ -7,7 +7,7 @@ use crate::backbone::Backbone;
 use crate::method::{State, Task};
 use crate::plugin::Plugin;
 use crate::record::MethodKey;
-use crate::train::{Classified, Pictures, Precision, Recompute, Services, TestInputs, classify};
+use crate::train::{Classified, Pictures, Precision, Recompute, Seen, Services, TestInputs, classify};
 use std::cell::LazyCell;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -71,9 +71,20 @@ impl Classifier<'_> {
         let features = needs.features_alone().then(features).transpose()?;
         // Most methods look at no picture.
         let pictures = LazyCell::new(|| Pictures::of_files(backbone, paths()));
-        let seen = |places: &[usize]| pictures.see(backbone, needs, 0, places);
-        let inputs = TestInputs::new(images, needs, features.as_ref(), &seen);
-        classify(&mut *method, &inputs, names.len(), &services, on_batch)?;
+        let at_a_time = Pictures::at_a_time(backbone);
+        let mut classify = |seen: &dyn Fn(&[usize]) -> Result<Seen>| {
+            let inputs = TestInputs::new(images, needs, features.as_ref(), seen, at_a_time);
+            classify(&mut *method, &inputs, names.len(), &services, on_batch)
+        };
+        if needs.images() {
+            let starts = (0..images).step_by(at_a_time);
+            let batches = starts.map(|start| (0, (start..images.min(start + at_a_time)).collect()));
+            pictures.ahead(backbone.spec().kind, batches, |ahead| {
+                classify(&|places| ahead.see(backbone, needs, 0, places))
+            })?;
+        } else {
+            classify(&|_| Ok(Seen::default()))?;
+        }
         Ok(services.take_warnings())
     }
 }

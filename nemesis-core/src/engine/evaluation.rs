@@ -29,7 +29,8 @@ impl Engine {
         // The method, what it has learned, and the seed that it learned it with. An imported state is all there is of
         // its training, and without a corruption nothing is drawn in an evaluation.
         let learned = match &cell.subject {
-            Subject::ZeroShot { template } => Err(template),
+            Subject::ZeroShot { template } => Err(std::slice::from_ref(template)),
+            Subject::Ensemble { templates, .. } => Err(templates.as_slice()),
             Subject::Training { cell: training } => {
                 let id = training.id();
                 let record = self.store.get::<TrainingCell>(&id)?.ok_or_else(|| self.store.failure_of_training(&id))?;
@@ -41,7 +42,7 @@ impl Engine {
             }
         };
         let predictions = match learned {
-            Err(template) => zero_shot_predictions(backbone, &features()?, &labels, &names, template)?,
+            Err(templates) => zero_shot_predictions(backbone, &features()?, &labels, &names, templates)?,
             Ok((key, mut state, learned_for, seed)) => {
                 if let Some(corruption) = &cell.corruption {
                     corrupt(&mut state, corruption, seed)?;

@@ -3,9 +3,9 @@
 use super::{Engine, Notice, clean_names, opened, task, unchanged};
 use crate::dataset::Sample;
 use crate::interchange::few_shot_lists;
-use crate::method::{FeatureSet, Method};
+use crate::method::{FeatureSet, Method, Optimisation};
 use crate::record::{Trained, TrainingCell};
-use crate::train::{ResolvedProtocol, Services, TrainingInputs, train};
+use crate::train::{ResolvedProtocol, Seen, Services, TrainingInputs, batches, train};
 use crate::{Error, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -56,15 +56,6 @@ impl Engine {
         let trains = mixed.unwrap_or(backbone);
         let mut of_epoch = |epoch: u64| features.training(trains, folder, &sample, cell.seed, protocol.view(epoch));
         let labels = labels(&sample);
-        let mut inputs = TrainingInputs {
-            needs,
-            features: &mut of_epoch,
-            seen: &|epoch, places| pictures.see(trains, needs, protocol.view(epoch).unwrap_or(0), places),
-            labels: &labels,
-            validation,
-            seed: cell.seed,
-            device: backbone.spec().device,
-        };
         let optimisation = plugin.descriptor().optimisation;
         let mut kept = BTreeMap::new();
         let store = &self.store;
@@ -75,7 +66,27 @@ impl Engine {
             tell(Notice::Progress(done as f64 / protocol.epochs as f64));
             Ok(())
         };
-        let epochs = train(&mut *method, optimisation, &protocol, &mut inputs, &services, &mut on_epoch)?;
+        let view = |epoch| protocol.view(epoch).unwrap_or(0);
+        let run = |seen: &dyn Fn(u64, &[usize]) -> Result<Seen>| {
+            let mut inputs = TrainingInputs {
+                needs,
+                features: &mut of_epoch,
+                seen,
+                labels: &labels,
+                validation,
+                seed: cell.seed,
+                device: backbone.spec().device,
+            };
+            train(&mut *method, optimisation, &protocol, &mut inputs, &services, &mut on_epoch)
+        };
+        let epochs = if needs.images() && optimisation == Optimisation::Host {
+            let batches = batches(&protocol, cell.seed, sample.len()).map(|(epoch, places)| (view(epoch), places));
+            pictures.ahead(trains.spec().kind, batches, |ahead| {
+                run(&|epoch, places| ahead.see(trains, needs, view(epoch), places))
+            })
+        } else {
+            run(&|epoch, places| pictures.see(trains, needs, view(epoch), places))
+        }?;
         for warning in services.take_warnings() {
             tell(Notice::Warning(&warning));
         }

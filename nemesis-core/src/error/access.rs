@@ -6,10 +6,19 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+/// What an operation needs permission for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Reading a file, or listing a folder.
+    Read,
+    /// Creating, replacing, renaming or removing a file: writing in its folder.
+    Write,
+}
+
 /// The error of an operation on `file` that failed.
-pub(crate) fn explain(doing: &str, file: &Path, source: &io::Error) -> Error {
+pub(super) fn explain(needs: Needs, doing: &str, file: &Path, source: &io::Error) -> Error {
     let error = match source.kind() {
-        ErrorKind::PermissionDenied => denied(doing, file),
+        ErrorKind::PermissionDenied => denied(needs, doing, file),
         ErrorKind::IsADirectory => Some(Error::new(format!("cannot {doing}: it is a folder, not a file"))),
         ErrorKind::NotFound => dangling_link(file).map(|(link, target)| {
             let what = format!(
@@ -33,10 +42,9 @@ pub(crate) fn dangling_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
 
 /// Names the owner and mode of the file, or of the folder that makes it inaccessible.
 #[cfg(unix)]
-fn denied(doing: &str, file: &Path) -> Option<Error> {
+fn denied(needs: Needs, doing: &str, file: &Path) -> Option<Error> {
     use std::os::unix::fs::MetadataExt;
-    // Creating or replacing a file needs write permission for its folder.
-    let writes = doing.starts_with("write") || doing.starts_with("create");
+    let writes = needs == Needs::Write;
     let shut = file.ancestors().find(|path| match fs::metadata(path) {
         Ok(found) => !writes || found.is_dir(),
         Err(_) => false,
@@ -58,7 +66,7 @@ fn denied(doing: &str, file: &Path) -> Option<Error> {
 }
 
 #[cfg(not(unix))]
-fn denied(_: &str, _: &Path) -> Option<Error> {
+fn denied(_: Needs, _: &str, _: &Path) -> Option<Error> {
     None
 }
 

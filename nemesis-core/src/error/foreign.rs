@@ -46,11 +46,21 @@ pub(crate) fn of_serde_json(error: &serde_json::Error, path: &str, text: &str, f
         Error::new("the file ends in the middle of its JSON")
             .help("download it again: the last download may have been interrupted")
     } else {
-        let what = wrong_value(&words_of_serde_json(error));
-        let is_inside = path.contains(|c: char| c.is_alphanumeric() || c == '[');
-        if is_inside { what.context(entry_names(path, None)) } else { what }
+        let words = words_of_serde_json(error);
+        let path = entry_names(without_unknown(path, &words), None);
+        let is_inside = path.contains(char::is_alphanumeric);
+        let in_place = |what: Error| if is_inside { what.context(&path) } else { what };
+        let found_in = if is_inside { format!("{path}: {words}") } else { words.clone() };
+        unknown_name(&found_in).unwrap_or_else(|| in_place(wrong_value(&words)))
     };
     told.at(file).line(error.line().max(1))
+}
+
+/// A path in JSON without the unknown key at its end, which the message names itself.
+fn without_unknown<'a>(path: &'a str, words: &str) -> &'a str {
+    let key = words.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')).map(|(key, _)| key);
+    let parent = key.and_then(|key| path.strip_suffix(key)).map(|parent| parent.strip_suffix('.').unwrap_or(parent));
+    parent.unwrap_or(path)
 }
 
 /// The path that a message begins with, as far as it leads into a list: `.[0].layout` of `.[0].layout: missing field …`.

@@ -7,8 +7,9 @@ mod names;
 
 pub use foreign::of_serde;
 pub(crate) use foreign::{of_serde_json, of_serde_yaml, words_of_serde_json};
-pub use names::{nearest, suggest};
+pub use names::{abridged, nearest, suggest};
 
+use access::Needs;
 use nemesis_sdk::ErrorKind;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -54,6 +55,8 @@ pub enum Kind {
     OutOfMemory,
     /// A plugin was made for another interface or another libtorch. The conformance kit wants it refused as that.
     Incompatible,
+    /// A server, or a folder in its place, has no such file. Where a file may have one of several names, the next is tried.
+    NotFound,
     /// Anything else, and what a later version has a word for.
     #[default]
     #[serde(other)]
@@ -139,10 +142,16 @@ impl Error {
         self
     }
 
-    /// An input or output operation on `file` that failed: `doing` is what could not be done, `read the file`. Who may do
-    /// it is told where permission is lacking, and where a link leads that leads nowhere.
+    /// Reading `file` failed, or listing it if it is a folder: `doing` is what could not be done, `read the file`. The
+    /// message says who may do it if permission is lacking, and names the target of a dangling link.
     pub fn io(doing: &str, file: impl AsRef<Path>, source: &std::io::Error) -> Self {
-        access::explain(doing, file.as_ref(), source)
+        access::explain(Needs::Read, doing, file.as_ref(), source)
+    }
+
+    /// Creating, replacing, renaming or removing `file` failed, which needs permission to write in its folder. Otherwise
+    /// like [`Error::io`].
+    pub fn io_write(doing: &str, file: impl AsRef<Path>, source: &std::io::Error) -> Self {
+        access::explain(Needs::Write, doing, file.as_ref(), source)
     }
 
     /// What happened, without place, expectation and help.
@@ -222,7 +231,7 @@ impl From<Error> for nemesis_sdk::Error {
     fn from(error: Error) -> Self {
         let kind = match error.kind() {
             Kind::OutOfMemory => ErrorKind::OutOfMemory,
-            Kind::Incompatible | Kind::Other => ErrorKind::Failed,
+            Kind::Incompatible | Kind::NotFound | Kind::Other => ErrorKind::Failed,
         };
         Self::of_kind(kind, error.to_string())
     }

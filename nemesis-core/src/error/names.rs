@@ -1,4 +1,6 @@
-//! Names that were perhaps meant.
+//! Names in messages: what was perhaps meant, and lists that are not too long.
+
+use std::fmt::Display;
 
 /// The candidate nearest to `name` by edit distance, if one is near enough to be what was meant.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -18,11 +20,17 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str> + C
     if let Some(candidate) = nearest(name, candidates.clone()) {
         return format!("did you mean `{candidate}`?");
     }
-    let mut all: Vec<&str> = candidates.into_iter().collect();
-    let more = all.len().saturating_sub(MAX_LISTED);
-    all.truncate(MAX_LISTED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("known are: {}{more}", all.join(", "))
+    format!("known are: {}", abridged(candidates, MAX_LISTED))
+}
+
+/// A list that fits in a message: its first `most` items, and how many more there are. `red, green and 3 more`.
+pub fn abridged<T: Display>(items: impl IntoIterator<Item = T>, most: usize) -> String {
+    let mut items = items.into_iter();
+    let named = items.by_ref().take(most).map(|item| item.to_string()).collect::<Vec<_>>().join(", ");
+    match items.count() {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
 }
 
 #[cfg(test)]
@@ -33,5 +41,11 @@ mod tests {
     fn nearest_refuses_what_is_too_far() {
         assert_eq!(nearest("eurosta", ["eurosat", "dtd"]), Some("eurosat"));
         assert_eq!(nearest("imagenet", ["eurosat", "dtd"]), None);
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_says_how_much_is_left_out() {
+        assert_eq!(abridged(["a", "b"], 2), "a, b");
+        assert_eq!(abridged(["a", "b", "c", "d"], 2), "a, b and 2 more");
     }
 }

@@ -7,6 +7,7 @@ use crate::backbone::class_words;
 use crate::backbone::clip::clean_text;
 use crate::dataset::few_shot::{ALL_SHOTS, MAX_VAL_SHOTS, draw};
 use crate::dataset::{Dataset, FewShot, Sample, Split, class_title};
+use crate::shots::{in_words, written};
 use crate::{Error, Result, files, json};
 use serde::Deserialize;
 use serde_json::Value;
@@ -31,7 +32,7 @@ type Listed = (String, Option<i64>, Option<String>);
 pub fn sample(dataset: &dyn Dataset, lists: Option<&Path>, shots: usize, seed: u64) -> Result<FewShot> {
     let Some(root) = lists else { return Ok(draw(dataset, shots, seed)) };
     let folder = root.join(dataset.folder().file_name().unwrap_or_default()).join("split_fewshot");
-    let count = if shots == ALL_SHOTS as usize { "all".to_owned() } else { shots.to_string() };
+    let count = written(shots as u32);
     let stem = folder.join(format!("shot_{count}-seed_{seed}"));
     let [train_lines, val_lines] =
         ["train", "val"].map(|split| folder.join(format!("shot_{count}-seed_{seed}_{split}.jsonl")));
@@ -61,14 +62,36 @@ pub fn sample(dataset: &dyn Dataset, lists: Option<&Path>, shots: usize, seed: u
         };
         (pickle, listed(train), listed(val.unwrap_or_default()))
     } else {
-        return Err(Error::new(format!("there is no few-shot list for {count} shots and seed {seed}"))
+        return Err(Error::new(format!("there is no few-shot list for {} and seed {seed}", in_words(shots as u32)))
             .at(&pickle)
             .expected("a list that CoOp wrote there, the same name with `.json`, or 2SFS's with `_train.jsonl`")
-            .help("leave out `--few-shot-lists` to draw the sample instead"));
+            .help(elsewhere(root, &folder).unwrap_or_else(|| DRAW.to_owned())));
     };
     let of = |listed: &[Listed], split| matched(listed, dataset, split).map_err(|e| e.at(&file));
     let sample = FewShot { train: of(&train, Split::Train)?, val: of(&val, Split::Val)? };
     checked(sample, dataset, shots, [&file, &file])
+}
+
+const DRAW: &str = "leave out `--few-shot-lists` to draw the sample instead";
+
+/// What is said of lists that lie in other folders than that of the data set.
+fn elsewhere(root: &Path, wanted: &Path) -> Option<String> {
+    let is_folder = |path: &Path| path.is_dir() && path != wanted;
+    let mut found: Vec<PathBuf> =
+        std::fs::read_dir(root).ok()?.flatten().map(|entry| entry.path().join("split_fewshot")).collect();
+    found.push(root.join("split_fewshot"));
+    found.extend((root.file_name()? == "split_fewshot").then(|| root.to_owned()));
+    found.retain(|path| is_folder(path));
+    found.sort();
+    let named: Vec<String> = found.iter().take(MOST_NAMED).map(|path| format!("`{}`", path.display())).collect();
+    let more = if found.len() > MOST_NAMED { format!(" and {} more", found.len() - MOST_NAMED) } else { String::new() };
+    (!found.is_empty()).then(|| {
+        format!(
+            "there are lists in {}{more}; those of this data set belong into `{}`",
+            named.join(", "),
+            wanted.display()
+        )
+    })
 }
 
 fn listed_lines(file: &Path) -> Result<Vec<Listed>> {
@@ -241,7 +264,11 @@ fn check_counts(listed: &[Sample], dataset: &dyn Dataset, split: Split, shots: u
     let more = wrong.len().saturating_sub(MOST_NAMED);
     let more = if more > 0 { format!(", and {more} more classes are wrong") } else { String::new() };
     Err(Error::new(format!("in {}, the few-shot list has {named}{more}", split.name()))
-        .expected(format!("{shots} of every class, or all images of a class with fewer"))
+        .expected(if shots == ALL_SHOTS as usize {
+            "all images of every class".to_owned()
+        } else {
+            format!("{shots} of every class, or all images of a class with fewer")
+        })
         .help(
             "the list may have been made for a different number of shots, with a different split file, or for some of \
              the classes",

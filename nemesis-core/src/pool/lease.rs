@@ -58,7 +58,7 @@ impl Pool {
     /// When the lease cannot be written.
     pub fn lease(&self, folder: &Path) -> Result<Option<Lease>> {
         let failed =
-            |e: std::io::Error| Error::io("write a lease into the folder of the feature pool", &self.folder, &e);
+            |e: std::io::Error| Error::io_write("write a lease into the folder of the feature pool", &self.folder, &e);
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let holder = Holder { process: std::process::id(), host: host(), folder, since: SystemTime::now() };
         let text = serde_json::to_string(&holder).map_err(|e| Error::new(e.to_string()).at(&self.folder))?;

@@ -32,7 +32,7 @@ impl Lock {
 
     /// Removes a lock file that no process holds, such as a kill leaves behind.
     pub(super) fn remove_if_free(path: &Path) -> Result<()> {
-        let failed = |e| Error::io("remove the file", path, &e);
+        let failed = |e| Error::io_write("remove the file", path, &e);
         let file = match File::options().append(true).open(path) {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
             opened => opened.map_err(failed)?,

@@ -64,7 +64,7 @@ impl Pool {
     ///
     /// When the folder cannot be created, or has a name that libtorch cannot open.
     pub fn open(folder: &Path, budget: u64) -> Result<Self> {
-        fs::create_dir_all(folder).map_err(|e| Error::io("create the folder of the feature pool", folder, &e))?;
+        fs::create_dir_all(folder).map_err(|e| Error::io_write("create the folder of the feature pool", folder, &e))?;
         if folder.to_str().is_none() {
             return Err(Error::new("the feature pool's folder has a name that is not UTF-8").at(folder));
         }
@@ -232,7 +232,7 @@ fn set_used(path: &Path, time: SystemTime) -> std::io::Result<()> {
 /// Removes a file that others may remove at the same time.
 fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io("remove the file", path, &e)),
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io_write("remove the file", path, &e)),
         _ => Ok(()),
     }
 }

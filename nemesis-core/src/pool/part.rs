@@ -34,7 +34,7 @@ pub(super) fn to_bytes(key: &PartKey, features: &Tensor) -> Result<Vec<u8>> {
 
 /// Puts the file in its place at once. It is not synced: what a power cut damages the checksum tells.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |e: std::io::Error| Error::io("write the file", path, &e);
+    let failed = |e: std::io::Error| Error::io_write("write the file", path, &e);
     let folder = path.parent().unwrap_or(Path::new("."));
     let suffix = format!(".{TEMPORARY}");
     let mut file = files::temporary_in(folder, ".tmp", &suffix).map_err(failed)?;

@@ -66,7 +66,7 @@ impl Store {
             self.take_over(id, &proof, &name)?;
         }
         let done = path.with_extension("json");
-        fs::rename(path, &done).map_err(|e| Error::io("rename the file", path, &e))
+        fs::rename(path, &done).map_err(|e| Error::io_write("rename the file", path, &e))
     }
 
     /// Writes the record of another build as one of this build.

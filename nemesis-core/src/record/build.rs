@@ -39,7 +39,7 @@ impl Build {
     pub fn evaluation(&self, cell: &EvaluationCell) -> EvaluationCell {
         let subject = match &cell.subject {
             Subject::Training { cell } => Subject::Training { cell: Box::new(self.training(cell)) },
-            Subject::ZeroShot { template } => Subject::ZeroShot { template: template.clone() },
+            zero_shot @ (Subject::ZeroShot { .. } | Subject::Ensemble { .. }) => zero_shot.clone(),
             Subject::Imported { state, method } => {
                 Subject::Imported { state: state.clone(), method: self.method(method) }
             }

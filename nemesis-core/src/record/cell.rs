@@ -90,6 +90,7 @@ pub struct TrainingCell {
     /// The backbone whose prompts are tuned.
     pub backbone: BackboneKey,
     /// Training images per class.
+    #[serde(with = "crate::shots::one")]
     pub shots: u32,
     /// The seed of the few-shot sample and of every draw of the training.
     pub seed: u64,
@@ -121,6 +122,13 @@ pub enum Subject {
         /// The template, with `{}` in place of the class name.
         template: String,
     },
+    /// Hand-written prompts, several for each class: the features of each are unit vectors, and so is their mean.
+    Ensemble {
+        /// What the list of templates is called in suites: `ensemble-80`.
+        name: String,
+        /// The templates, with `{}` in place of the class name.
+        templates: Vec<String>,
+    },
     /// A learned state from elsewhere, for instance a CoOp checkpoint.
     Imported {
         /// blake3 of the imported state.
@@ -135,16 +143,16 @@ impl Subject {
     pub fn training(&self) -> Option<&TrainingCell> {
         match self {
             Self::Training { cell } => Some(cell),
-            Self::ZeroShot { .. } | Self::Imported { .. } => None,
+            Self::ZeroShot { .. } | Self::Ensemble { .. } | Self::Imported { .. } => None,
         }
     }
 
-    /// The method, unless the classifier is the zero-shot one.
+    /// The method, unless the classifier is a zero-shot one.
     pub fn method(&self) -> Option<&MethodKey> {
         match self {
             Self::Training { cell } => Some(&cell.method),
             Self::Imported { method, .. } => Some(method),
-            Self::ZeroShot { .. } => None,
+            Self::ZeroShot { .. } | Self::Ensemble { .. } => None,
         }
     }
 }

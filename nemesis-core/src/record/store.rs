@@ -37,7 +37,7 @@ impl Store {
     /// When the folder cannot be created, or an adoption that was interrupted cannot be finished.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref().to_owned();
-        fs::create_dir_all(&folder).map_err(|e| Error::io("create the folder", &folder, &e))?;
+        fs::create_dir_all(&folder).map_err(|e| Error::io_write("create the folder", &folder, &e))?;
         let store = Self { folder };
         store.finish_adoptions()?;
         Ok(store)
@@ -281,7 +281,7 @@ impl Store {
         write_json(&self.record_path(&id), &record)?;
         let failure = self.failure_path(&id);
         match fs::remove_file(&failure) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io("remove the file", &failure, &e)),
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io_write("remove the file", &failure, &e)),
             _ => Ok(record),
         }
     }

@@ -73,13 +73,37 @@ def scratch():
     return folder
 
 
-def of_open_clip(name, seed, quick_gelu, head_width, preprocess, file, custom=False, kind=torch.float32):
+class Numbered(type):
+    """A `str` that turns addresses into numbers: torch.save names the parts of its old format by where they are in memory."""
+
+    known = {}
+
+    def __instancecheck__(cls, value):
+        return isinstance(value, str)
+
+    def __call__(cls, value):
+        if isinstance(value, int) and value > 1 << 20:
+            return f"{cls.known.setdefault(value, len(cls.known)):04}"
+        return str(value)
+
+
+def save_as_before_1_6(state, file):
+    Numbered.known.clear()
+    torch.serialization.str = Numbered("str", (), {})
+    torch.save(state, file, _use_new_zipfile_serialization=False)
+    del torch.serialization.str
+
+
+def of_open_clip(name, seed, quick_gelu, head_width, preprocess, file, custom=False, kind=torch.float32, **sizes):
     config = {
-        "embed_dim": 8,
+        "embed_dim": sizes.get("embed_dim", 8),
         "vision_cfg": {
             "image_size": 16, "layers": 1, "width": head_width, "head_width": head_width, "patch_size": 8,
+            **sizes.get("vision", {}),
         },
-        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+        "text_cfg": {
+            "context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2, **sizes.get("text", {}),
+        },
     }
     if quick_gelu:
         config["quick_gelu"] = True
@@ -102,15 +126,17 @@ def of_open_clip(name, seed, quick_gelu, head_width, preprocess, file, custom=Fa
     with torch.no_grad():
         model = model.double()
         image = model.encode_image(transform(photo())[None].double())
-        text = model.encode_text(open_clip.tokenize(PROMPTS))
+        text = model.encode_text(open_clip.tokenize(PROMPTS, config["text_cfg"]["context_length"]))
     write(name, folder, image, text)
 
 
-def of_transformers(name, seed, activation, head_width, how):
+def of_transformers(name, seed, activation, head_width, how, **sizes):
     vision = {"hidden_size": head_width, "intermediate_size": 4 * head_width, "num_attention_heads": 1,
               "num_hidden_layers": 1, "image_size": 16, "patch_size": 8, "hidden_act": activation}
     text = {"hidden_size": 32, "intermediate_size": 128, "num_attention_heads": 2, "num_hidden_layers": 2,
             "hidden_act": activation, "bos_token_id": 49406, "eos_token_id": 49407}
+    vision.update(sizes.get("vision", {}))
+    text.update(sizes.get("text", {}))
     if how == "safetensors":
         vision["layer_norm_eps"] = text["layer_norm_eps"] = 1e-3
     config = transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=8)
@@ -131,7 +157,7 @@ def of_transformers(name, seed, activation, head_width, how):
         state = model.state_dict()
         state["text_model.embeddings.position_ids"] = torch.arange(77)[None]
         state["vision_model.embeddings.position_ids"] = torch.arange(5)[None]
-        torch.save(state, folder / "pytorch_model.bin", _use_new_zipfile_serialization=False)
+        save_as_before_1_6(state, folder / "pytorch_model.bin")
         old = {"architectures": ["CLIPModel"], "model_type": "clip", "projection_dim": 8,
                "text_config": {"model_type": "clip_text_model"}, "vision_config": {"model_type": "clip_vision_model"},
                "text_config_dict": text, "vision_config_dict": vision}
@@ -143,7 +169,8 @@ def of_transformers(name, seed, activation, head_width, how):
     with torch.no_grad():
         model = model.double()
         image = model.get_image_features(pixel_values=pixels.permute(2, 0, 1)[None])
-        text = model.get_text_features(input_ids=open_clip.tokenize(PROMPTS))
+        tokens = open_clip.tokenize(PROMPTS, text.get("max_position_embeddings", 77))
+        text = model.get_text_features(input_ids=tokens)
         image, text = [getattr(features, "pooler_output", features) for features in (image, text)]
     write(name, folder, image, text)
 
@@ -158,3 +185,12 @@ of_open_clip("open-clip-custom-text", 3, False, 64, bilinear, "open_clip_model.s
 of_transformers("transformers-gelu", 4, "gelu", 80, "safetensors")
 of_transformers("transformers-quick-gelu-sharded", 5, "quick_gelu", 64, "sharded")
 of_transformers("transformers-old", 6, "gelu", 64, "old")
+# The ratios of H-14 and bigG-14: many heads, other widths in each tower, feed-forward layers that are not four times as wide.
+of_open_clip("open-clip-many-heads", 7, False, 80, shortest, "open_clip_model.safetensors", embed_dim=24,
+             vision={"width": 160, "mlp_ratio": 4.9231}, text={"width": 48, "heads": 6})
+of_transformers("transformers-many-heads", 8, "gelu", 80, "safetensors",
+                vision={"hidden_size": 160, "num_attention_heads": 2, "intermediate_size": 197},
+                text={"hidden_size": 48, "num_attention_heads": 3, "intermediate_size": 100})
+# Prompts of another length than CLIP's 77 tokens.
+of_open_clip("open-clip-short-context", 9, False, 64, shortest, "open_clip_model.safetensors", text={"context_length": 32})
+of_transformers("transformers-short-context", 10, "quick_gelu", 64, "safetensors", text={"max_position_embeddings": 16})

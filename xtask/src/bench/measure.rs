@@ -1,4 +1,4 @@
-//! The two sides: how their programs are started, and what they say.
+//! The two sides: how their programs are started, and what they print.
 
 use super::BenchOptions;
 use crate::failure::{Failure, Result};
@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// Both sides, and what all work has in common.
+/// Both sides, and what all measurements have in common.
 pub(super) struct Sides {
     python: PathBuf,
-    reference: PathBuf,
+    /// What `--peer` names, for the work that is compared with it.
+    reference: Option<PathBuf>,
     ours: PathBuf,
     pub(super) images: Option<PathBuf>,
     pub(super) runs: u32,
     pub(super) threads: usize,
     pub(super) limit: bool,
-    /// What Linux says of the machine before anything is measured: its processor, and how busy it is.
+    /// What Linux says about the machine before anything is measured: its CPU, and how busy it is.
     pub(super) machine: String,
 }
 
@@ -26,11 +27,11 @@ pub(super) struct Sides {
 pub(super) struct Steps {
     /// The median step.
     pub(super) step: f64,
-    /// All steps; the reference does not tell.
+    /// All steps; the reference does not give it.
     pub(super) all: Option<f64>,
     pub(super) memory: Option<f64>,
     pub(super) losses: Vec<f64>,
-    /// How many losses may be compared, where the random choices of the two sides part at some time.
+    /// How many losses may be compared before the random choices of the two sides diverge.
     pub(super) comparable: usize,
 }
 
@@ -41,7 +42,7 @@ pub(super) struct Limit {
     pub(super) seconds: f64,
 }
 
-/// What decoding, resizing and cropping cost and gave.
+/// The time and the result of decoding, resizing and cropping.
 #[derive(Clone, Debug)]
 pub(super) struct Images {
     pub(super) count: f64,
@@ -51,10 +52,10 @@ pub(super) struct Images {
 }
 
 impl Sides {
-    pub(super) fn new(options: &BenchOptions, reference: &Path) -> Result<Self> {
+    pub(super) fn new(options: &BenchOptions) -> Result<Self> {
         Ok(Self {
             python: options.python.clone(),
-            reference: reference.to_owned(),
+            reference: options.peer.clone(),
             ours: workspace::program("nemesis-peer")?,
             images: options.images.clone(),
             runs: options.runs,
@@ -64,13 +65,13 @@ impl Sides {
         })
     }
 
-    /// Steps of the reference; with `dump` it leaves there what the other side needs to take them, too.
+    /// Steps of the reference. With `dump`, it leaves there what the other side needs to take the same steps.
     pub(super) fn theirs(&self, arguments: &[&str], dump: Option<&Path>) -> Result<Steps> {
         steps(&json_line(&mut self.reference(arguments, dump))?)
     }
 
-    /// Lets the reference write weights and inputs of steps that it is not to take. It fails then, since it looks for the
-    /// median of no step, but has written everything before.
+    /// Has the reference write the weights and inputs of steps without taking any. It fails then, because it looks for
+    /// the median of no steps, but only after it has written everything.
     pub(super) fn dump(&self, arguments: &[&str], folder: &Path) -> Result<()> {
         let mut command = self.reference(&[arguments, &["--steps", "0"]].concat(), Some(folder));
         let output = command.stdin(Stdio::null()).output();
@@ -81,20 +82,37 @@ impl Sides {
 
     fn reference(&self, arguments: &[&str], dump: Option<&Path>) -> Command {
         let mut command = Command::new(&self.python);
-        command.arg(&self.reference).args(["--threads", &self.threads.to_string()]).args(arguments);
+        command.args(&self.reference).args(["--threads", &self.threads.to_string()]).args(arguments);
         if let Some(folder) = dump {
             command.arg("--dump").arg(folder);
         }
         command
     }
 
-    /// Our side of the steps whose inputs lie in `folder`.
+    /// Our side of the steps whose inputs are in `folder`.
     pub(super) fn ours(&self, folder: &Path, arguments: &[&str]) -> Result<Steps> {
         let mut command = self.our("steps");
         steps(&json_line(command.arg(folder).args(["--threads", &self.threads.to_string()]).args(arguments))?)
     }
 
-    /// The limit for the steps whose inputs lie in `folder`.
+    /// Steps of a method in `towers.py`; with `dump` it leaves there what the other side needs to take them, too.
+    pub(super) fn their_towers(&self, method: &str, dump: Option<&Path>) -> Result<Steps> {
+        let mut command = Command::new(&self.python);
+        command.arg(workspace::root().join("benchmarks/peer/towers.py"));
+        command.args(["--threads", &self.threads.to_string(), "--method", method]);
+        if let Some(folder) = dump {
+            command.arg("--dump").arg(folder);
+        }
+        steps(&json_line(&mut command)?)
+    }
+
+    /// Our side of its steps.
+    pub(super) fn our_towers(&self, folder: &Path) -> Result<Steps> {
+        let mut command = self.our("towers");
+        steps(&json_line(command.arg(folder).args(["--threads", &self.threads.to_string()]))?)
+    }
+
+    /// The limit for the steps whose inputs are in `folder`.
     pub(super) fn measure_limit(&self, folder: &Path) -> Result<Limit> {
         let mut command = self.our("limit");
         let line = json_line(command.arg(folder).args(["--threads", &self.threads.to_string()]))?;
@@ -127,9 +145,9 @@ impl Sides {
     }
 }
 
-/// A temporary folder, which goes with the value.
+/// A temporary folder, removed with the value.
 pub(super) fn folder() -> Result<TempDir> {
-    tempfile::tempdir().map_err(|error| Failure::new(format!("no temporary folder: {error}")))
+    tempfile::tempdir().map_err(|error| Failure::new(format!("cannot create a temporary folder: {error}")))
 }
 
 fn steps(line: &Value) -> Result<Steps> {

@@ -1,14 +1,14 @@
-//! The rows of the table: which work, and how both sides do it in turn, so that whatever else the machine does falls on
-//! both.
+//! The rows of the table: what is measured, and how both sides do it in turns, so that whatever else the machine does
+//! affects both.
 
 use super::measure::{Limit, Sides, Steps, folder};
 use crate::failure::Result;
 use std::path::Path;
 
-/// How far a loss may lie from the reference's, relative to it where it is greater than one.
+/// How far a loss may differ from the reference's, relative to it if it is greater than one.
 const TOLERANCE: f64 = 1e-4;
 
-/// A piece of work that is compared.
+/// What is measured on both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Work {
     /// Text tower of 100 classes, forward and backward
@@ -17,12 +17,19 @@ pub(super) enum Work {
     /// The same with 397 classes
     #[value(name = "text-397")]
     Text397,
-    /// The same with 1000 classes, which PyTorch needs 24 GB for and is not asked to do
+    /// The same with 1000 classes, for which PyTorch would need 24 GB and is not run
     #[value(name = "text-1000")]
     Text1000,
     /// A step of PAN with 100 classes and one position, features in the pool
     #[value(name = "pan-100")]
     Pan100,
+    /// A step of `MaPLe` with 50 classes and a batch of 4, ViT-B/16-sized
+    Maple,
+    /// A step of `CoCoOp` with 50 classes and a batch of 8, RN50-sized, features given
+    #[value(name = "cocoop")]
+    CoCoOp,
+    /// A step of CLIP-LoRA with 50 classes and a batch of 8, ViT-B/32-sized
+    ClipLora,
     /// The training of `CoOp`, PEN and PAN on ten classes with 16 shots, 5 epochs each
     Methods,
     /// Decoding, resizing and cropping the files of --images
@@ -37,7 +44,7 @@ pub(super) struct Row {
     pub(super) work: String,
     /// What the project aims at.
     pub(super) wanted: &'static str,
-    /// Nothing where the other side is not asked.
+    /// Nothing if the other side is not run.
     pub(super) theirs: Option<Side>,
     pub(super) ours: Side,
     pub(super) agreement: Agreement,
@@ -80,21 +87,39 @@ impl Side {
 }
 
 impl Work {
-    const ALL: [Self; 7] =
-        [Self::Text100, Self::Text397, Self::Text1000, Self::Pan100, Self::Methods, Self::Images, Self::Plugin];
+    const ALL: [Self; 10] = [
+        Self::Text100,
+        Self::Text397,
+        Self::Text1000,
+        Self::Pan100,
+        Self::Maple,
+        Self::CoCoOp,
+        Self::ClipLora,
+        Self::Methods,
+        Self::Images,
+        Self::Plugin,
+    ];
 
-    /// The work that was asked for, in the table's order; all of it where nothing was.
+    /// What was asked for, in the table's order; everything by default.
     pub(super) fn chosen(only: &[Self]) -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|work| only.is_empty() || only.contains(work))
     }
 
-    /// Measures it; there is no row where its inputs are not given.
+    /// Whether it is compared with what `--peer` names.
+    pub(super) fn needs_peer(self) -> bool {
+        matches!(self, Self::Text100 | Self::Text397 | Self::Text1000 | Self::Pan100 | Self::Methods)
+    }
+
+    /// Measures it. There is no row without its inputs.
     pub(super) fn measure(self, sides: &Sides) -> Result<Vec<Row>> {
         match self {
             Self::Text100 => text(sides, "100", "3", "≥ 15×").map(|row| vec![row]),
             Self::Text397 => text(sides, "397", "2", "≥ 24×, ≤ 1/3 of the memory").map(|row| vec![row]),
             Self::Text1000 => thousand(sides).map(|row| vec![row]),
             Self::Pan100 => pan(sides).map(|row| vec![row]),
+            Self::Maple => towers(sides, "maple", "MaPLe, 50 classes, batch 4, ViT-B/16", "≥ 2×"),
+            Self::CoCoOp => towers(sides, "cocoop", "CoCoOp, 50 classes, batch 8, RN50, features given", "≥ 5×"),
+            Self::ClipLora => towers(sides, "clip-lora", "CLIP-LoRA, 50 classes, batch 8, ViT-B/32", "≥ 1.5×"),
             Self::Methods => methods(sides).map(|row| vec![row]),
             Self::Images => images(sides),
             Self::Plugin => Ok(vec![Row {
@@ -133,8 +158,8 @@ fn thousand(sides: &Sides) -> Result<Row> {
         ours.add(steps.step, steps.memory);
         losses = steps.losses;
     }
-    // Our tower of 77 tokens, which the other rows hold to PyTorch's, takes its place; a bound on its activations lets
-    // it fit.
+    // Our tower of 77 tokens, which the other rows compare with PyTorch's, takes its place. A bound on its activations
+    // makes it fit.
     let plain = ["--steps", "1", "--text-path", "plain", "--activations", "2000000000"];
     let plain = sides.ours(folder.path(), &plain)?;
     Ok(Row {
@@ -151,8 +176,8 @@ fn limit(sides: &Sides, folder: &Path) -> Result<Option<Limit>> {
     sides.limit.then(|| sides.measure_limit(folder)).transpose()
 }
 
-/// The reference encodes its batch twice in a step. Ours finds the features in the pool, as every training does but the
-/// first on a few-shot sample.
+/// The reference encodes its batch twice in a step. Ours finds the features in the pool, as every training but the
+/// first on a few-shot sample does.
 fn pan(sides: &Sides) -> Result<Row> {
     let arguments = ["--method", "pan", "--image", "encode", "--classes", "100", "--steps", "2"];
     let [folder, pool] = [folder()?, folder()?];
@@ -168,8 +193,19 @@ fn pan(sides: &Sides) -> Result<Row> {
     })
 }
 
+/// A step in which a gradient reaches into towers, or many texts are encoded. Both sides repeat one batch. Dropout is
+/// left out, because the two sides would draw different masks.
+fn towers(sides: &Sides, method: &str, what: &str, wanted: &'static str) -> Result<Vec<Row>> {
+    let folder = folder()?;
+    let row = in_turn(sides, format!("step of {what}"), wanted, |run| {
+        let theirs = sides.their_towers(method, (run == 0).then(|| folder.path()))?;
+        Ok((theirs, sides.our_towers(folder.path())?))
+    })?;
+    Ok(vec![row])
+}
+
 /// Sixteen images of ten classes are five batches of 32; five epochs are 25 steps. The reference repeats one batch, so
-/// three of its steps tell what 25 take. Ours takes them all, and encodes a batch for each of them in the first method.
+/// three of its steps show what 25 take. Ours takes them all, and encodes a batch for each of them in the first method.
 fn methods(sides: &Sides) -> Result<Row> {
     const METHODS: [&str; 3] = ["coop", "pen", "pan"];
     const STEPS: f64 = 25.0;
@@ -266,7 +302,7 @@ impl Row {
     }
 }
 
-/// The largest difference of the first losses; infinite when there are none, or one is no number.
+/// The largest difference of the first losses; infinite if there are none, or one is not a number.
 fn difference(theirs: &[f64], ours: &[f64], comparable: usize) -> f64 {
     let pairs = theirs.iter().zip(ours).take(comparable);
     let differences = pairs.map(|(theirs, ours)| (theirs - ours).abs() / theirs.abs().max(1.0));

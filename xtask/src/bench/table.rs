@@ -1,4 +1,4 @@
-//! The table of ratios, in Markdown, so that it can go into a page as it is.
+//! The table of ratios, in Markdown, ready to go into a page.
 
 use super::measure::{Limit, Sides};
 use super::rows::{Agreement, Row};
@@ -9,7 +9,7 @@ const HEAD: &str = "\
 |---|--:|--:|--:|---|--:|--:|--:|
 ";
 
-/// The table, and below it how it was measured, and the machine's limit where it was asked for.
+/// The table, how it was measured, and the machine's limit if it was asked for.
 pub(super) fn render(rows: &[Row], sides: &Sides) -> String {
     let mut text = body(rows);
     let (runs, threads) = (sides.runs, sides.threads);
@@ -83,7 +83,7 @@ fn memory(bytes: f64) -> String {
     if bytes.is_nan() { ABSENT.to_owned() } else { format!("{:.2} GB", bytes / 1e9) }
 }
 
-/// The middle of some numbers; of none, no number.
+/// The median; not a number if there are none.
 fn median(numbers: &[f64]) -> f64 {
     let mut numbers = numbers.to_vec();
     numbers.sort_by(f64::total_cmp);

@@ -1,8 +1,8 @@
 //! `cargo xtask setup`: puts libtorch, or a link to it, at `.libtorch` in the root of the workspace.
 //!
-//! It looks where `LIBTORCH` points, then for one that is already there, then into the torch package of Python; where
-//! none has the right version, pip downloads it. The folder appears by one renaming at the end, so an interrupted
-//! setup leaves nothing that looks complete.
+//! It looks where `LIBTORCH` points, then at `.libtorch`, then in Python's torch package. If none has the right
+//! version, pip downloads it. The folder appears by a single rename at the end, so an interrupted setup leaves nothing
+//! that looks complete.
 
 mod pip;
 #[cfg(test)]
@@ -22,7 +22,7 @@ use wheels::Recipe;
 /// The name of the folder or link in the root of the workspace, which `.cargo/config.toml` knows too.
 const FOLDER: &str = ".libtorch";
 
-/// How folders begin that a setup works in; what an interrupted one left is removed by the next.
+/// How the names of a setup's working folders begin. The next setup removes what an interrupted one left.
 const PARTIAL: &str = ".libtorch-partial-";
 
 /// What the command line says about libtorch.
@@ -31,7 +31,7 @@ pub(crate) struct SetupOptions {
     /// Keep the CUDA libraries too, for `--device cuda:0` (Linux; 2.5 GB more to download, 3.8 GB on the disk)
     #[arg(long)]
     cuda: bool,
-    /// The Python whose torch or pip is used
+    /// The Python whose torch or pip to use
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     python: PathBuf,
 }
@@ -107,7 +107,7 @@ impl Setup {
         Ok(folder)
     }
 
-    /// Waits until no other setup works here. The lock goes with the process, however that ends.
+    /// Waits until no other setup is running here. The lock ends with the process, however that ends.
     fn lock(&self, say: &dyn Fn(&str)) -> Result<Lock> {
         let failed = |error: io::Error| Failure::io("lock", &self.root, &error);
         let lock = File::open(&self.root).map_err(failed)?;
@@ -132,7 +132,7 @@ impl Setup {
         Ok(())
     }
 
-    /// Whether a folder holds what this setup is asked for; otherwise what is wrong with it.
+    /// Whether a folder holds what this setup needs; otherwise what is wrong with it.
     fn usable(&self, folder: &Path) -> Result<(), String> {
         check_libtorch(folder)?;
         if self.options.cuda && !folder.join("lib/libtorch_cuda.so").is_file() {
@@ -141,7 +141,7 @@ impl Setup {
         Ok(())
     }
 
-    /// Makes `.libtorch` a link to a libtorch that is the user's.
+    /// Makes `.libtorch` a link to the user's libtorch.
     fn link(&self, target: &Path) -> Result<()> {
         let target = fs::canonicalize(target).map_err(|error| Failure::io("resolve", target, &error))?;
         let partial = self.partial()?;
@@ -157,7 +157,7 @@ impl Setup {
             return Err(Failure::new(format!("there is no libtorch {LIBTORCH_VERSION} to download for this platform"))
                 .help(OWN_LIBTORCH));
         };
-        say("found neither in LIBTORCH nor in Python; pip downloads it (0.5 GB)");
+        say("found neither in LIBTORCH nor in Python; downloading it with pip (0.5 GB)");
         let partial = self.partial()?;
         let [downloads, libtorch] = ["downloads", "libtorch"].map(|name| partial.path().join(name));
         for folder in [&downloads, &libtorch] {
@@ -165,7 +165,7 @@ impl Setup {
         }
         python.download_recipe(recipe, &downloads)?;
 
-        say("checks the hashes and unpacks");
+        say("checking hashes and unpacking");
         let mut bytes = 0;
         let mut requirements = Vec::new();
         for wheel in &recipe.wheels {
@@ -175,11 +175,11 @@ impl Setup {
             if cuda {
                 requirements.extend(pip::cuda_requirements(&unpack::metadata(&file)?));
             }
-            // Room on the disk for what comes next.
+            // Makes room on the disk for the next download.
             remove(&file)?;
         }
         if cuda {
-            say("pip downloads the CUDA libraries (2 GB); no hash is pinned for them");
+            say("downloading the CUDA libraries with pip (2 GB); no hash is pinned for them");
             python.download_requirements(&requirements, &downloads)?;
             for file in unpack::all_wheels(&downloads)? {
                 bytes += unpack::unpack(&file, &libtorch, cuda)?;
@@ -193,7 +193,7 @@ impl Setup {
             Failure::new(format!("the downloaded libtorch does not load here: {problem}")).help(OWN_LIBTORCH)
         })?;
         self.publish(&libtorch)?;
-        let kind = if cuda { "with CUDA" } else { "for the processor alone; `--cuda` takes the CUDA libraries too" };
+        let kind = if cuda { "with CUDA" } else { "CPU only; `--cuda` adds the CUDA libraries" };
         say(&format!("ready in {FOLDER} ({} MB, {kind})", bytes / 1_000_000));
         Ok(())
     }
@@ -203,7 +203,7 @@ impl Setup {
         folder.map_err(|error| Failure::io("create a folder in", &self.root, &error))
     }
 
-    /// Puts what was made in the place of what was there before, if anything.
+    /// Replaces what was there before, if anything, with what was made.
     fn publish(&self, made: &Path) -> Result<()> {
         let folder = self.root.join(FOLDER);
         remove(&folder)?;
@@ -211,18 +211,18 @@ impl Setup {
     }
 }
 
-/// The lock of a workspace. It is given up by name: a child that is just being started may still hold a copy of the file,
-/// with which the lock would stay for a moment longer.
+/// The lock of a workspace. It is released explicitly: a child that is just being started may still hold a copy of the
+/// file, which would keep the lock for a moment longer.
 struct Lock(File);
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // What cannot be unlocked is when the process ends.
+        // If it cannot be unlocked now, it is when the process ends.
         let _ = self.0.unlock();
     }
 }
 
-/// The library that all others hang on.
+/// The library that all others depend on.
 fn library(libtorch: &Path) -> PathBuf {
     libtorch.join("lib").join(format!("{}torch_cpu{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))
 }

@@ -1,4 +1,4 @@
-//! What is asked of Python: where its torch lies, whether a library loads, and to download wheels with pip.
+//! What Python is used for: finding its torch, loading a library, and downloading wheels with pip.
 
 use super::wheels::Recipe;
 use crate::failure::{Failure, Result};
@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// Importing torch would take seconds; where it lies is known without.
+/// Finds torch without importing it, which would take seconds.
 const FIND_TORCH: &str = "import importlib.util as u; s = u.find_spec('torch'); \
                           print(s.submodule_search_locations[0] if s and s.submodule_search_locations else '')";
 
@@ -28,11 +28,11 @@ impl Python<'_> {
         (output.status.success() && !folder.is_empty()).then(|| PathBuf::from(folder))
     }
 
-    /// Loads a library as a program would, and so finds out whether all that it links to is there too.
+    /// Loads a library as a program would, which shows whether everything that it links to is there too.
     ///
     /// # Errors
     ///
-    /// The loader's message. Where there is no Python the library is taken as good: a build will tell.
+    /// The loader's message. Without Python the library is assumed to be good: the build will show.
     pub(crate) fn load(&self, library: &Path) -> Result<(), String> {
         let Ok(output) = self.command().args(["-c", LOAD_LIBRARY]).arg(library).output() else { return Ok(()) };
         let message = last_line(&output.stderr);
@@ -43,7 +43,7 @@ impl Python<'_> {
     ///
     /// # Errors
     ///
-    /// When there is no pip, no network, no such wheel, or no room.
+    /// When there is no pip, no network, no such wheel, or not enough room.
     pub(crate) fn download_recipe(&self, recipe: &Recipe, folder: &Path) -> Result<()> {
         let mut arguments = vec!["--no-deps", "--python-version", "311", "--implementation", "cp", "--abi", "cp311"];
         for platform in &recipe.platforms {
@@ -53,7 +53,7 @@ impl Python<'_> {
         self.download(&arguments, folder)
     }
 
-    /// Downloads what these requirements name, with all that it depends on, for this Python's own platform.
+    /// Downloads what these requirements name, with everything that it depends on, for this Python's own platform.
     pub(crate) fn download_requirements(&self, requirements: &[String], folder: &Path) -> Result<()> {
         self.download(&requirements.iter().map(String::as_str).collect::<Vec<_>>(), folder)
     }
@@ -62,9 +62,9 @@ impl Python<'_> {
         let mut command = self.command();
         command.args(["-m", "pip", "download", "--only-binary", ":all:", "--no-input", "--disable-pip-version-check"]);
         command.arg("--dest").arg(folder).args(arguments);
-        // A user's setting for installations must not forbid a download.
+        // A user's configuration for installations must not prevent a download.
         command.env("PIP_REQUIRE_VIRTUALENV", "0");
-        // The half-loaded file lies where there must be room anyway, rather than in a small /tmp.
+        // The partial download goes where there must be room anyway, rather than to a small /tmp.
         command.env("TMPDIR", folder);
         if io::stdout().is_terminal() {
             command.stdout(Stdio::inherit());
@@ -87,10 +87,10 @@ impl Python<'_> {
     }
 }
 
-/// The way round every failure to download.
+/// What to do about any failed download.
 pub(super) const OWN_LIBTORCH: &str = "set LIBTORCH to a folder that holds libtorch's `include` and `lib`";
 
-/// Makes one message of what pip said.
+/// Turns pip's output into one message.
 fn explain(python: &Path, output: &Output) -> Failure {
     let python = python.display();
     let said = String::from_utf8_lossy(&output.stderr);

@@ -125,9 +125,9 @@ fn obtains_libtorch_once() {
     let (result, said) = scene.run();
     assert!(result.is_ok(), "{result:?}");
     insta::assert_snapshot!(said, @r"
-    found neither in LIBTORCH nor in Python; pip downloads it (0.5 GB)
-    checks the hashes and unpacks
-    ready in .libtorch (0 MB, for the processor alone; `--cuda` takes the CUDA libraries too)
+    found neither in LIBTORCH nor in Python; downloading it with pip (0.5 GB)
+    checking hashes and unpacking
+    ready in .libtorch (0 MB, CPU only; `--cuda` adds the CUDA libraries)
     ");
     assert_eq!(
         scene.files(),
@@ -225,7 +225,7 @@ fn a_libtorch_of_the_users_own_is_linked() {
     // Later builds without LIBTORCH find it, and lose it with the folder.
     assert_eq!(scene.run().1, "already there (.libtorch -> …/own)\n");
     fs::remove_dir_all(&own).unwrap();
-    assert!(scene.run().1.contains("pip downloads it"));
+    assert!(scene.run().1.contains("downloading it with pip"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Takes out of a downloaded wheel what belongs to libtorch, once its hash is known to be right.
+//! Extracts libtorch from a downloaded wheel, once its hash has been checked.
 
 use super::wheels::{self, Wheel};
 use crate::failure::{Failure, Result};
@@ -31,18 +31,17 @@ pub(crate) fn all_wheels(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Checks that a file has the hash that is pinned for it.
+/// Checks that a file has its pinned hash.
 pub(crate) fn verify(wheel: &Wheel, file: &Path) -> Result<()> {
     let found = sha256(file).map_err(|error| Failure::io("read", file, &error))?;
     if found == wheel.sha256 {
         return Ok(());
     }
     let name = file.file_name().unwrap_or_default().display();
-    Err(Failure::new(format!("{name} is not the file that is expected: its SHA-256 is {found}, not {}", wheel.sha256))
-        .help(
-            "see which index pip uses (`python3 -m pip config list`), clear its cache (`python3 -m pip cache purge`), \
+    Err(Failure::new(format!("{name} is not the expected file: its SHA-256 is {found}, not {}", wheel.sha256)).help(
+        "see which index pip uses (`python3 -m pip config list`), clear its cache (`python3 -m pip cache purge`), \
            and run the command again",
-        ))
+    ))
 }
 
 /// The SHA-256 of a file in lower-case hexadecimal digits.
@@ -60,7 +59,7 @@ pub(super) fn sha256(file: &Path) -> io::Result<String> {
     Ok(hasher.finalize().into_iter().flat_map(digits).collect())
 }
 
-/// Unpacks what is wanted of a wheel into the libtorch folder `into`, and returns how many bytes that was.
+/// Unpacks the wanted part of a wheel into the libtorch folder `into`, and returns how many bytes that was.
 pub(crate) fn unpack(file: &Path, into: &Path, cuda: bool) -> Result<u64> {
     let damaged = |error: zip::result::ZipError| match error {
         zip::result::ZipError::Io(error) => Failure::io("unpack", file, &error),
@@ -70,7 +69,7 @@ pub(crate) fn unpack(file: &Path, into: &Path, cuda: bool) -> Result<u64> {
     let mut bytes = 0;
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(damaged)?;
-        // `enclosed_name` is none for names that would leave the folder.
+        // `enclosed_name` is none for names that lead out of the folder.
         let place = entry.enclosed_name().filter(|_| entry.is_file()).and_then(|name| wheels::place(&name, cuda));
         let Some(place) = place else { continue };
         let target = into.join(place);

@@ -1,4 +1,4 @@
-//! Which wheels hold libtorch for a platform, their hashes, and what is taken out of them.
+//! Which wheels hold libtorch for a platform, their hashes, and what is taken from them.
 
 use nemesis_build::LIBTORCH_VERSION;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ pub(crate) struct Wheel {
     pub(crate) sha256: String,
 }
 
-/// All that is downloaded for a platform.
+/// Everything that is downloaded for a platform.
 #[derive(Clone, Debug)]
 pub(crate) struct Recipe {
     /// The platform tags that pip is asked for.
@@ -22,7 +22,7 @@ pub(crate) struct Recipe {
 }
 
 impl Recipe {
-    /// The recipe for an operating system and a processor, as Rust calls them; `None` where there is no wheel.
+    /// The recipe for an operating system and a CPU architecture, as Rust calls them; `None` if there is no wheel.
     pub(crate) fn of_platform(os: &str, processor: &str) -> Option<Self> {
         let wheel = |requirement: &str, sha256: &str| Wheel {
             requirement: requirement.replace("{version}", LIBTORCH_VERSION),
@@ -67,10 +67,10 @@ impl Recipe {
     }
 }
 
-/// Where a file of a wheel belongs in the libtorch folder, or `None` when it is not needed.
+/// Where a file of a wheel belongs in the libtorch folder, or `None` if it is not needed.
 ///
-/// torch's headers and libraries keep their places. NVIDIA's libraries, which come in folders of their own, go beside
-/// torch's, where the loader looks last. Without `cuda` only what a processor needs is taken.
+/// torch's headers and libraries keep their places. NVIDIA's libraries, which come in folders of their own, go next to
+/// torch's, where the loader looks last. Without `cuda`, only what the CPU needs is taken.
 pub(crate) fn place(entry: &Path, cuda: bool) -> Option<PathBuf> {
     if let Ok(header) = entry.strip_prefix("torch/include") {
         return Some(Path::new("include").join(header));
@@ -80,7 +80,7 @@ pub(crate) fn place(entry: &Path, cuda: bool) -> Option<PathBuf> {
     let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
     let wanted = if folder == Path::new("torch/lib") {
         // The library without a suffix of its own only names the others. On Linux it links to CUDA, so a link to the
-        // processor's library replaces it when CUDA is left out.
+        // CPU's library replaces it if CUDA is left out.
         let umbrella = name == "libtorch.so";
         !has(&["python"]) && (cuda || !(umbrella || has(&["cuda", "nvshmem", "nvrtc"])))
     } else {

@@ -45,6 +45,27 @@ impl<'a> Comparison<'a> {
         self.check(golden, tolerance, |taken| Ok(norm_error(ours(taken)?, &wanted?)));
     }
 
+    /// Compares a tensor with the golden one of the case, relative to `least` if the golden one is smaller.
+    pub(super) fn beside(
+        &mut self,
+        golden: &str,
+        tolerance: f64,
+        least: f64,
+        ours: impl FnOnce(&Taken) -> Result<&tch::Tensor>,
+    ) {
+        let wanted = self.golden(golden);
+        self.check(golden, tolerance, |taken| {
+            let wanted = wanted?;
+            let norm = wanted.norm().double_value(&[]);
+            Ok(norm_error(ours(taken)?, &wanted) * (norm / norm.max(least)))
+        });
+    }
+
+    /// A golden tensor of the case.
+    pub(super) fn golden(&self, name: &str) -> Result<tch::Tensor> {
+        self.golden.get(&self.case.tensor(name))
+    }
+
     /// Whether the case has a tensor of this name.
     pub(super) fn has(&self, golden: &str) -> bool {
         self.golden.get(&self.case.tensor(golden)).is_ok()

@@ -58,7 +58,7 @@ pub(super) struct Traced {
 
 /// As PyTorch has it.
 #[derive(Debug, Deserialize)]
-struct Optimizer {
+pub(super) struct Optimizer {
     name: OptimiserKind,
     lr: Option<f64>,
     #[serde(default)]
@@ -72,6 +72,25 @@ struct Optimizer {
     eps: Option<f64>,
     #[serde(default)]
     amsgrad: bool,
+}
+
+impl Optimizer {
+    /// A protocol that optimises by it, without a learning rate.
+    pub(super) fn protocol(&self) -> ResolvedProtocol {
+        let Self { name, lr: _, momentum, weight_decay, dampening, nesterov, betas, eps, amsgrad } = *self;
+        ResolvedProtocol {
+            name: "parity".to_owned(),
+            optimiser: name,
+            momentum,
+            weight_decay,
+            dampening,
+            nesterov,
+            betas,
+            eps,
+            amsgrad,
+            ..ResolvedProtocol::default()
+        }
+    }
 }
 
 impl Case {
@@ -123,23 +142,12 @@ impl Case {
 
     /// The protocol of its optimiser, with Dassl's schedule: one epoch of warm-up at 1e-5, then a cosine.
     pub(super) fn protocol(&self) -> ResolvedProtocol {
-        let Optimizer { name, lr, momentum, weight_decay, dampening, nesterov, betas, eps, amsgrad } = self.optimizer;
         ResolvedProtocol {
-            name: "parity".to_owned(),
-            optimiser: name,
-            learning_rate: self.base_lr.or(lr).unwrap_or(f64::NAN),
-            momentum,
-            weight_decay,
-            dampening,
-            nesterov,
-            betas,
-            eps,
-            amsgrad,
+            learning_rate: self.base_lr.or(self.optimizer.lr).unwrap_or(f64::NAN),
             warmup_epochs: 1,
             warmup_learning_rate: 1e-5,
-            batch_size: 1,
             epochs: self.epochs(),
-            ..ResolvedProtocol::default()
+            ..self.optimizer.protocol()
         }
     }
 }

@@ -10,11 +10,16 @@
 //! The rest is shared: the real plugin is created, starts from the given parameters, sees the given batches through our
 //! towers, and takes its steps with the project's optimiser and schedule.
 
+mod clap;
+mod clip_adapter;
 mod clip_lora;
 mod cocoop;
 mod compare;
+mod features;
 mod file;
 mod kgcoop;
+mod linear_probe;
+mod lp_plus_plus;
 mod maple;
 mod plot;
 mod prograd;
@@ -22,7 +27,9 @@ mod promptsrc;
 mod replay;
 mod steps;
 mod subject;
+mod task_res;
 mod tcp;
+mod tip_adapter;
 mod towers;
 
 use subject::Subject;
@@ -39,16 +46,22 @@ use towers::Towers;
 
 /// The methods that can be compared.
 const SUBJECTS: &[&dyn Subject] = &[
+    &clap::Clap,
+    &clip_adapter::ClipAdapter,
     &clip_lora::ClipLora,
     &cocoop::CoCoOp,
     &kgcoop::KgCoop,
+    &linear_probe::LinearProbe,
+    &lp_plus_plus::LpPlusPlus,
     &maple::Maple,
     &maple::Vpt,
     &plot::Plot,
     &plot::PlotNemesis,
     &prograd::ProGrad,
     &promptsrc::PromptSrc,
+    &task_res::TaskRes,
     &tcp::Tcp,
+    &tip_adapter::TipAdapter,
 ];
 
 /// What every file says first.

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Checks that a plugin is a good citizen: one check a process, each with an id and a sentence. The exit code is 1 when
-/// one fails.
+/// Checks that a plugin keeps its side of the contract, each check in a process of its own. The exit code is 1 if one
+/// fails.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct PluginCheck {
@@ -20,16 +20,16 @@ pub(in crate::cli) struct PluginCheck {
     /// Only these checks, by their ids
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     only: Vec<String>,
-    /// An option given to every method that is made
+    /// An option for every method that is created
     #[arg(long, value_name = "OPTION=VALUE", value_parser = parse_option)]
     set: Vec<(String, Value)>,
-    /// Checks at a time [default: as many as there are cores]
+    /// Checks to run at a time [default: as many as there are cores]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
     /// How long a check may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
-    /// Tell the checks and run none
+    /// List the checks and run none
     #[arg(long)]
     list: bool,
 }
@@ -80,7 +80,7 @@ impl PluginCheck {
         let kit =
             Kit { command: &command, jobs: self.jobs.unwrap_or_else(cores), limit: Duration::from_secs(self.timeout) };
         let report = kit.run(checks, &mut |check, outcome| {
-            // Whoever reads may have had enough; the verdict stands in the exit code.
+            // The reader may stop early; the verdict is in the exit code.
             let _ = tell(check, outcome);
         })?;
         let (passed, failed, skipped) = report.counts();

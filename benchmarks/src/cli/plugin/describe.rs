@@ -1,4 +1,4 @@
-//! `nemesis plugin describe`: who a method is, what it needs, and its options.
+//! `nemesis plugin describe`: what a method is, what it needs, and its options.
 
 use crate::cli::{Ending, print, say};
 use crate::plugins::{Known, Plugins};
@@ -8,7 +8,7 @@ use nemesis_core::method::{Descriptor, Optimisation};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// Tells who a method is, what it needs and what its options are. The plugin's code is run, in a process of its own.
+/// Shows what a method is, what it needs, and its options. The plugin's code is run, in a process of its own.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Describe {
     /// The method, or the file of its plugin
@@ -17,7 +17,7 @@ pub(in crate::cli) struct Describe {
     /// A plugin, or a folder of plugins
     #[arg(long, value_name = "FILE|DIR")]
     plugin: Vec<PathBuf>,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -68,7 +68,7 @@ fn describe(Known { file, descriptor }: &Known) -> String {
     if options.is_empty() {
         lines.push("It has no options.".to_owned());
     } else {
-        lines.push(format!("Options, set by --set {id}.OPTION=VALUE or in a suite:"));
+        lines.push(format!("Options, set with --set {id}.OPTION=VALUE or in a suite:"));
     }
     for option in options {
         lines.push(format!("  {} = {}  ({})", option.name, option.default, option.kind));

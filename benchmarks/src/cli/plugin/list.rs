@@ -8,14 +8,14 @@ use nemesis_core::plugin::Candidate;
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Lists the plugins in files and folders that you name, and those beside this program: method, version, hash, file,
+/// Lists the plugins in files and folders that you name, and those next to this program: method, version, hash, file,
 /// and why a file is not usable. Their code is not run.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct List {
     /// A plugin, or a folder of plugins
     #[arg(long, value_name = "FILE|DIR")]
     plugin: Vec<PathBuf>,
-    /// As JSON, one object a file
+    /// Print JSON, one object per file
     #[arg(long)]
     json: bool,
 }

@@ -1,4 +1,4 @@
-//! `nemesis plugin`: what there is to do with plugins, one file a command.
+//! `nemesis plugin`: what there is to do with plugins, one file per command.
 
 mod check;
 mod describe;
@@ -12,11 +12,11 @@ use nemesis_core::Result;
 /// List, describe, check and make plugins.
 #[derive(Debug, Subcommand)]
 pub(super) enum PluginCommand {
-    /// Make a crate with a working method, to be changed into one's own.
+    /// Make a crate with a working method, to be turned into your own.
     New(new::New),
     /// List the plugins at hand, and why a file is not usable.
     List(list::List),
-    /// Tell who a method is and what its options are.
+    /// Show what a method is, and its options.
     Describe(describe::Describe),
     /// Check that a plugin keeps its side of the contract.
     Check(check::PluginCheck),

@@ -37,7 +37,7 @@ impl New {
             ErrorKind::AlreadyExists => Error::new("the folder already exists")
                 .at(&folder)
                 .help("choose another name, or another folder with `--folder`"),
-            _ => Error::io("write the crate", &folder, &error),
+            _ => Error::io_write("write the crate", &folder, &error),
         })?;
         let (name, folder) = (name.kebab(), folder.display());
         say!("made {folder}; the method is {folder}/src/lib.rs. Next:\n")?;

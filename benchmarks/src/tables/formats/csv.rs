@@ -1,10 +1,10 @@
-//! Tables as CSV, one line for each value, so that a spreadsheet or a script can pivot them.
+//! Tables as CSV, one line per value, so that a spreadsheet or a script can pivot them.
 
 use super::Format;
 use crate::tables::sheet::{Field, Sheet, SheetColumn};
 use crate::tables::table::{Table, Value};
 
-/// Comma-separated values as RFC 4180 has them, with line feeds.
+/// Comma-separated values as in RFC 4180, but with line feeds.
 #[derive(Clone, Copy, Debug)]
 pub struct Csv;
 
@@ -69,7 +69,7 @@ fn status(value: &Value) -> &'static str {
     }
 }
 
-/// A count stands in the column of means, and what it is a count of in that of planned runs.
+/// A count goes into the column of means, and its total into that of planned runs.
 fn numbers_of(value: &Value) -> [String; 6] {
     if let Value::Count { count, of } = value {
         let [deviation, half_interval, population_deviation, runs] = [const { String::new() }; 4];

@@ -4,7 +4,7 @@ use super::{Format, capitalised, joined};
 use crate::tables::sheet::Sheet;
 use crate::tables::table::{Heading, Row, Table, Value};
 
-/// A table for a paper, to be `\input` where `booktabs` is loaded.
+/// A table for a paper, to be `\input` into a document that loads `booktabs`.
 #[derive(Clone, Copy, Debug)]
 pub struct Latex;
 
@@ -52,7 +52,7 @@ fn float(title: &str, body: Vec<String>, remarks: &[String], footnotes: &[String
     lines.join("\n") + "\n"
 }
 
-/// A sheet as one tabular: words are aligned left, numbers right, and footnotes stand behind the last field.
+/// A sheet as one tabular: words are aligned left, numbers right, and footnotes follow the last field.
 fn sheet(sheet: &Sheet) -> String {
     let columns: String = (0..sheet.columns.len()).map(|i| if sheet.is_text(i) { 'l' } else { 'r' }).collect();
     let headings: Vec<String> = sheet.columns.iter().map(|column| escape(column.heading)).collect();
@@ -127,10 +127,10 @@ fn marks(footnotes: &[usize]) -> String {
     }
 }
 
-/// The text with what TeX would read as commands written out.
+/// The text with TeX's special characters escaped.
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
-    // Backquotes come in pairs around code, or are none.
+    // Backquotes come in pairs around code; otherwise they are apostrophes.
     let mut quotes =
         if text.matches('`').count().is_multiple_of(2) { [r"\texttt{", "}"] } else { ["'", "'"] }.into_iter().cycle();
     for letter in text.chars() {

@@ -1,4 +1,4 @@
-//! Tables as Markdown: one table for each group of columns, since a heading cannot span columns there.
+//! Tables as Markdown: one table for each group of columns, because a heading cannot span columns there.
 
 use super::{Format, capitalised, joined};
 use crate::tables::sheet::Sheet;
@@ -65,7 +65,7 @@ fn sheet(sheet: &Sheet) -> String {
     finished(lines, &sheet.remarks, &sheet.footnotes)
 }
 
-/// The lines with what stands under tables and sheets.
+/// The lines, followed by what goes under tables and sheets.
 fn finished(mut lines: Vec<String>, remarks: &[String], footnotes: &[String]) -> String {
     for remark in remarks {
         lines.extend([String::new(), escape(remark)]);
@@ -88,7 +88,7 @@ fn cell(value: &Value) -> String {
     text + &value.marks()
 }
 
-/// What would end a cell or start an element is escaped. Code spans and emphasis are left to the texts.
+/// Escapes what would end a cell or start an element. Code spans and emphasis stay as they are.
 fn escape(text: &str) -> String {
     text.replace('|', r"\|").replace('<', r"\<").replace('\n', " ")
 }

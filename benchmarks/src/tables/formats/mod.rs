@@ -1,12 +1,14 @@
-//! The formats that tables and sheets are shown in: one file each, and one list of them.
+//! The formats of tables and sheets: one file each, and one list of them.
 
 mod csv;
+mod html;
 mod json;
 mod latex;
 mod markdown;
 mod terminal;
 
 pub use csv::Csv;
+pub use html::Html;
 pub use json::Json;
 pub use latex::Latex;
 pub use markdown::Markdown;
@@ -19,16 +21,15 @@ use nemesis_core::{Result, files};
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
-/// A format that tables and sheets are shown in. Texts end with a line break; those that are written to files depend on
-/// the table alone.
+/// A format of tables and sheets. Text ends with a line break, and depends only on the table if it goes to a file.
 pub trait Format: Debug + Sync {
-    /// The name, as `--format` takes it.
+    /// The name that `--format` takes.
     fn name(&self) -> &'static str;
 
     /// What it is, in a few words.
     fn about(&self) -> &'static str;
 
-    /// The ending of files in this format, without a dot; none if it is for reading on the spot.
+    /// The extension of files in this format, without a dot; none if it is only for the terminal.
     fn extension(&self) -> Option<&'static str>;
 
     /// Whether a file of several tables cannot tell them apart.
@@ -43,8 +44,8 @@ pub trait Format: Debug + Sync {
     fn sheets(&self, sheets: &[Sheet]) -> String;
 }
 
-/// Every format, in the order in which they are named and written.
-pub const FORMATS: [&dyn Format; 5] = [&OnTerminal, &Markdown, &Csv, &Latex, &Json];
+/// All formats, in the order in which they are named and written.
+pub const FORMATS: [&dyn Format; 6] = [&OnTerminal, &Markdown, &Csv, &Latex, &Json, &Html];
 
 /// Reads `--format`.
 pub fn format_parser() -> impl TypedValueParser<Value = &'static dyn Format> {
@@ -67,12 +68,12 @@ pub fn write_all(table: &Table, folder: &Path, stem: &str) -> Result<Vec<PathBuf
     FORMATS.iter().filter_map(|format| Some((*format, format.extension()?))).map(write).collect()
 }
 
-/// Sheets in a format that shows each by itself.
+/// Sheets in a format that shows each separately.
 fn joined(sheets: &[Sheet], show: impl Fn(&Sheet) -> String) -> String {
     sheets.iter().map(show).collect::<Vec<_>>().join("\n")
 }
 
-/// The text with a capital at its beginning.
+/// The text with a capital first letter.
 fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())

@@ -6,7 +6,7 @@ use crate::tables::table::{Table, Value};
 use anstyle::Style;
 use std::io::IsTerminal;
 
-/// How wide a table may be where there is no terminal to ask.
+/// How wide a table may be if there is no terminal to ask.
 const DEFAULT_WIDTH: usize = 100;
 const BETWEEN_COLUMNS: &str = "  ";
 const BETWEEN_GROUPS: &str = " │ ";
@@ -40,7 +40,7 @@ impl Format for OnTerminal {
 /// How a terminal shows tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terminal {
-    /// Columns of text.
+    /// The width in columns.
     pub width: usize,
     /// Whether the best values are bold, and failures red.
     pub styled: bool,
@@ -93,7 +93,7 @@ impl Terminal {
         lines.join("\n") + "\n\n" + &self.notes(&sheet.remarks, &sheet.footnotes)
     }
 
-    /// What stands under tables and sheets: the first remark is the caption, the others are notes to it.
+    /// What goes under tables and sheets: the first remark is the caption, the others are notes.
     fn notes(&self, remarks: &[String], footnotes: &[String]) -> String {
         let head = |i| if i == 0 { String::new() } else { "- ".to_owned() };
         let remarks = remarks.iter().enumerate().map(|(i, remark)| wrap(remark, &head(i), self.width));
@@ -155,7 +155,7 @@ struct Layout {
     groups: Vec<Vec<Widths>>,
 }
 
-/// The widths of a column's parts: everything but the footnotes is aligned right, those are aligned left.
+/// The widths of a column's parts: footnotes are aligned left, everything else right.
 struct Widths {
     mean: usize,
     deviation: usize,
@@ -171,7 +171,7 @@ impl Layout {
             let mut columns: Vec<Widths> = (group.columns.iter().enumerate())
                 .map(|(c, column)| Widths::of(&column.label, table.rows.iter().map(|row| &row.values[g][c])))
                 .collect();
-            // A heading that is wider than its columns widens the first.
+            // A heading wider than its columns widens the first.
             let wide = total(&columns);
             if let Some(first) = columns.first_mut() {
                 first.body += width(&group.heading).saturating_sub(wide);

@@ -1,11 +1,12 @@
 //! Ablations: rows are data sets and their average, and every option that is swept is a group of columns.
 
 use super::Kind;
-use crate::tables::contents::{Contents, Entry, MethodColumn, shots_heading};
+use crate::tables::contents::{Contents, Entry, MethodColumn};
 use crate::tables::grid::{Grid, Place};
 use crate::tables::table::{Axes, Column, Group, Measured, Table};
+use nemesis_core::shots;
 
-/// Options varied one at a time; data sets × (swept options × their values).
+/// Options varied one at a time; data sets × (options × values).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ablation;
 
@@ -56,5 +57,5 @@ fn place_of(contents: &Contents, shots: u32, method: &MethodColumn) -> (String, 
         return (key, heading, Column { key: value.clone(), label: value.clone(), seeded: true });
     }
     let (key, _) = contents.group_of(shots, UNSWEPT, "");
-    (key, shots_heading(shots), method.column())
+    (key, shots::in_words(shots), method.column())
 }

@@ -1,6 +1,8 @@
-//! Base-to-new generalization: accuracy on the classes that were trained on, on the others, and their harmonic mean.
+//! Base-to-new generalization: accuracy on the classes that were trained on, accuracy on the others, and the harmonic
+//! mean of both.
 
 use super::Kind;
+use crate::tables::figures::{self, Figure};
 use crate::tables::contents::{Contents, Entry, MethodColumn};
 use crate::tables::grid::{Grid, Outcomes, Place, SUMMARY};
 use crate::tables::measure::Outcome;
@@ -23,7 +25,7 @@ impl Kind for BaseToNew {
     /// H is taken run by run; in the row of averages it is that of the average accuracies, as in the tables of `CoCoOp`.
     fn table(&self, contents: &Contents, entries: &[Entry]) -> Table {
         let columns: Vec<Column> =
-            contents.zero_shot_column().into_iter().chain(contents.methods.iter().map(MethodColumn::column)).collect();
+            contents.zero_shot_columns().chain(contents.methods.iter().map(MethodColumn::column)).collect();
         let group = |shots, (key, heading)| {
             let (key, heading) = contents.group_of(shots, key, heading);
             Group { key, heading, columns: columns.clone(), measured: Measured::Accuracy, baseline: false }
@@ -41,9 +43,16 @@ impl Kind for BaseToNew {
         add_harmonic_means(contents, &columns, &mut outcomes);
         grid.table(contents, &outcomes)
     }
+
+    /// Methods are ranked by the harmonic mean.
+    fn figures(&self, _contents: &Contents, _entries: &[Entry], table: &Table) -> Vec<Figure> {
+        let [_, _, (h, _)] = GROUPS;
+        let ranks = figures::ranks(table, |key| key.rsplit(' ').next() == Some(h));
+        figures::base_to_new(table).into_iter().chain(ranks).collect()
+    }
 }
 
-/// The evaluations at their places. The zero-shot baseline stands beside any number of shots.
+/// The evaluations at their places. The zero-shot baseline goes with any number of shots.
 fn measured(contents: &Contents, entries: &[Entry]) -> Outcomes {
     let mut outcomes = Outcomes::new();
     for entry in entries {

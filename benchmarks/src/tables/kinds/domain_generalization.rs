@@ -1,7 +1,8 @@
-//! What is learned on one data set, tested on it and on others: as few-shot classification, with test sets for rows and the
-//! average over the targets alone.
+//! What is learned on one data set, tested on it and on others: like few-shot classification, but with test sets for
+//! rows and an average over the targets only.
 
 use super::{Kind, List, few_shot};
+use crate::tables::figures::{self, Figure};
 use crate::tables::contents::{Contents, Entry};
 use crate::tables::grid::Summary;
 use crate::tables::table::Table;
@@ -32,5 +33,9 @@ impl Kind for DomainGeneralization {
         "test set".clone_into(&mut grid.axes.row);
         grid.summary = Some(Summary { label: "Average of targets".to_owned(), over: self.targets.clone() });
         few_shot::filled(&grid, contents, entries)
+    }
+
+    fn figures(&self, _contents: &Contents, _entries: &[Entry], table: &Table) -> Vec<Figure> {
+        figures::ranks(table, |_| true).into_iter().collect()
     }
 }

@@ -1,15 +1,16 @@
 //! How often the Low-Norm Effect occurs: lowering the norm of one context vector raises the accuracy.
 //!
-//! The paper shows the counts, but neither its grid of corruptions nor its rule of counting; both of ours stand under
-//! the table.
+//! The paper shows the counts, but neither its grid of corruptions nor its rule for counting. Ours are given under the
+//! table.
 
 use super::{Kind, List, Variant};
-use crate::tables::contents::{Contents, Entry, shots_heading};
+use crate::tables::contents::{Contents, Entry};
+use crate::tables::figures::{self, Figure};
 use crate::tables::grid;
 use crate::tables::measure::{Footnotes, Outcome, one_line};
 use crate::tables::table::{Axes, Column, Group, Measured, Row, Table, Value};
 use nemesis_core::record::{Corruption, CorruptionKind, EvaluationRecord, MethodKey};
-use nemesis_core::{Error, Result};
+use nemesis_core::{Error, Result, shots};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,7 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LowNormEffect {
-    /// The deviations of the noise that takes a vector's place (REPLACE).
+    /// The deviations of the noise that replaces a vector (REPLACE).
     replace: Vec<f64>,
     /// The factors that a vector is multiplied by (RESCALE).
     rescale: Vec<f64>,
@@ -54,7 +55,7 @@ impl Kind for LowNormEffect {
             of_cell.entry(entry.corruption.as_ref().map(key)).or_default().push(&entry.outcome);
         }
         let columns: Vec<Column> = (contents.shots.iter())
-            .map(|shots| Column { key: shots.to_string(), label: shots_heading(*shots), seeded: true })
+            .map(|shots| Column { key: shots::written(*shots), label: shots::in_words(*shots), seeded: true })
             .collect();
         let groups: Vec<Group> = (contents.methods.iter())
             .map(|method| Group {
@@ -82,6 +83,10 @@ impl Kind for LowNormEffect {
         let remarks = self.remarks(contents, entries);
         Table { title: contents.title.clone(), axes, groups, rows, remarks, footnotes: footnotes.into_texts() }
     }
+
+    fn figures(&self, contents: &Contents, entries: &[Entry], _table: &Table) -> Vec<Figure> {
+        figures::low_norm_effect(contents, entries)
+    }
 }
 
 impl LowNormEffect {
@@ -98,7 +103,7 @@ impl LowNormEffect {
             list(&self.rescale)
         );
         let outcomes = entries.iter().map(|entry| &entry.outcome);
-        // The rule says what seeds are for: a count has no deviation over them.
+        // The rule says what the seeds are for: a count has no deviation over them.
         grid::remarks("Counts of higher accuracies / lower norms", &[], &[rule, settings], contents, outcomes)
     }
 }

@@ -2,6 +2,7 @@
 //! the list below; a suite names it under `table`.
 
 use super::contents::{Contents, Entry};
+use super::figures::Figure;
 use super::table::Table;
 use nemesis_core::Result;
 use nemesis_core::dataset::ClassSubset;
@@ -10,15 +11,14 @@ use serde::{Deserialize, Serialize};
 
 /// A kind of table with its parameters, which are its own keys in a suite's file.
 ///
-/// What a kind does not say is as in a plain table: each method is trained on all classes of a data set, and its final
-/// state is tested on them.
+/// By default each method is trained on all classes of a data set, and its final state is tested on them.
 pub trait Kind {
-    /// The classes that are told apart, one test for each: the first are those that are trained on.
+    /// The classes to choose between, with a test for each entry. The first are trained on.
     fn class_subsets(&self) -> &'static [ClassSubset] {
         &[ClassSubset::All]
     }
 
-    /// The names of the data sets that are tested on beside the one that is trained on. Where there are any, only one
+    /// The names of data sets that are tested on in addition to the one that is trained on. If there are any, only one
     /// data set is trained on.
     fn targets(&self) -> &[String] {
         &[]
@@ -33,21 +33,26 @@ pub trait Kind {
         Ok(vec![Variant::default()])
     }
 
-    /// The epochs, counted from one, whose learned states a training of so many epochs keeps beside the last one's.
+    /// The epochs, counted from one, whose learned states a training of so many epochs keeps in addition to the last.
     fn kept_epochs(&self, _epochs: u64) -> Vec<u64> {
         Vec::new()
     }
 
-    /// The lists among the parameters, by their keys: what is there twice counts once.
+    /// The lists among the parameters, by their keys: what appears twice counts once.
     fn lists(&mut self) -> Vec<(&'static str, List<'_>)> {
         Vec::new()
     }
 
-    /// The table of these entries, whatever their order. What is planned and has no entry is missing.
+    /// The figures of a table of these entries; none if a table says it all.
+    fn figures(&self, _contents: &Contents, _entries: &[Entry], _table: &Table) -> Vec<Figure> {
+        Vec::new()
+    }
+
+    /// The table of these entries, in whatever order they come. What is planned but has no entry is missing.
     fn table(&self, contents: &Contents, entries: &[Entry]) -> Table;
 }
 
-/// A state of a trained context: by default, as the training left it.
+/// A state of a trained context: by default the one that the training left.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Variant {
     /// What is done to one of its vectors.
@@ -59,7 +64,7 @@ pub struct Variant {
 /// A list among a kind's parameters.
 #[derive(Debug)]
 pub enum List<'a> {
-    /// Names, of which there must be one.
+    /// Names, at least one.
     Names(&'a mut Vec<String>),
     /// Numbers.
     Numbers(&'a mut Vec<f64>),
@@ -68,7 +73,7 @@ pub enum List<'a> {
 }
 
 /// Declares the kinds, in the order in which messages name them. A kind without parameters is `#[serde(skip)]`: a suite
-/// gives nothing but its name.
+/// gives only its name.
 macro_rules! kinds {
     ($($(#[$attribute:meta])? $module:ident::$kind:ident),+ $(,)?) => {
         $(mod $module;)+

@@ -1,6 +1,7 @@
-//! Accuracy and the norm of the context vectors by epoch: what shows that prompts lose accuracy while their norms grow.
+//! Accuracy and the norm of the context vectors by epoch, which show that prompts lose accuracy while their norms grow.
 
 use super::{Kind, List, Variant};
+use crate::tables::figures::{self, Figure};
 use crate::tables::contents::{Contents, Entry, MethodColumn};
 use crate::tables::grid::{Grid, Outcomes, Place};
 use crate::tables::measure::Outcome;
@@ -11,11 +12,11 @@ use nemesis_core::record::statistics::Summary;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// Accuracy and norm on the way; (data sets × epochs) × (accuracy and norm × methods).
+/// Accuracy and norm during training; (data sets × epochs) × (accuracy and norm × methods).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NormCurve {
-    /// The epochs, counted from one, that are looked at beside the last.
+    /// The epochs, counted from one, that are shown in addition to the last.
     epochs: Vec<u64>,
 }
 
@@ -74,6 +75,10 @@ impl Kind for NormCurve {
             }
         }
         grid.table(contents, &outcomes)
+    }
+
+    fn figures(&self, _contents: &Contents, _entries: &[Entry], table: &Table) -> Vec<Figure> {
+        figures::norm_curve(table).into_iter().collect()
     }
 }
 

@@ -38,8 +38,10 @@ struct ToyTowers {
 }
 
 impl ToyHost {
-    /// A host for a task with this many classes.
+    /// A host for a task with this many classes. It makes libtorch compute on one thread: for a handful of numbers,
+    /// several are slower, by far on a busy machine.
     pub fn new(classes: usize) -> Self {
+        tch::set_num_threads(1);
         let tower = ToyTower { kind: Kind::Double, seed: 1 };
         let towers = ToyTowers { class_names: (0..classes).map(|class| format!("class {class}")).collect(), tower };
         Self { towers, reports: RefCell::default(), logged: RefCell::default() }

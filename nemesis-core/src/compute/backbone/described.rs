@@ -1,9 +1,10 @@
 //! Configurations in JSON files, as `open_clip` and transformers write them beside weights.
 
 use super::config::{Activation, Config};
+use super::keys::{self, refuse_other, refuse_unknown};
 use crate::image::{Interpolation, ResizeMode};
 use crate::{Error, Result, files};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// The name of `open_clip`'s file.
@@ -38,12 +39,15 @@ pub(super) fn file(path: &Path) -> Result<Described> {
         preprocessor_config(&images, &mut described).map_err(|e| e.at(&preprocessor))?;
         return Ok(described);
     }
-    in_json(&text).map_err(|e| e.at(path))
+    in_value(value).map_err(|e| e.at(path))
 }
 
 /// The configuration in a text: that of `open_clip`, or one of our own form.
 pub(super) fn in_json(text: &str) -> Result<Described> {
-    let value: Value = serde_json::from_str(text).map_err(|e| no_json(&e))?;
+    in_value(serde_json::from_str(text).map_err(|e| no_json(&e))?)
+}
+
+fn in_value(value: Value) -> Result<Described> {
     if value.get("model_cfg").is_some() {
         return open_clip(&value);
     }
@@ -55,48 +59,6 @@ pub(super) fn in_json(text: &str) -> Result<Described> {
     })?;
     checked(Described { config, sizes: Vec::new() })
 }
-
-/// What is understood of a model in `open_clip`'s configuration, or follows from the tensors, or matters in training alone.
-/// Anything else that is not off may change what is computed.
-const MODEL_KEYS: [&str; 9] = [
-    "embed_dim",
-    "quick_gelu",
-    "custom_text",
-    "vision_cfg",
-    "text_cfg",
-    "init_logit_scale",
-    "output_dict",
-    "cast_dtype",
-    "nonscalar_logit_scale",
-];
-/// The same of the image tower.
-const VISION_KEYS: [&str; 12] = [
-    "image_size",
-    "layers",
-    "width",
-    "head_width",
-    "patch_size",
-    "mlp_ratio",
-    "patch_dropout",
-    "pool_type",
-    "final_ln_after_pool",
-    "pos_embed_type",
-    "output_tokens",
-    "act_kwargs",
-];
-/// The same of the text tower.
-const TEXT_KEYS: [&str; 10] = [
-    "context_length",
-    "vocab_size",
-    "width",
-    "heads",
-    "layers",
-    "mlp_ratio",
-    "pool_type",
-    "proj_type",
-    "output_tokens",
-    "act_kwargs",
-];
 
 fn open_clip(value: &Value) -> Result<Described> {
     let (model, images) = (&value["model_cfg"], &value["preprocess_cfg"]);
@@ -111,13 +73,8 @@ fn open_clip(value: &Value) -> Result<Described> {
             return Err(not_read(what));
         }
     }
-    for (cfg, known) in [(model, &MODEL_KEYS[..]), (vision, &VISION_KEYS), (text, &TEXT_KEYS)] {
-        for (key, value) in cfg.as_object().into_iter().flatten() {
-            let off = matches!(value, Value::Null | Value::Bool(false)) || value.as_f64() == Some(0.0);
-            if !off && !known.contains(&&**key) {
-                return Err(not_read(&format!("`{key}` {value}")));
-            }
-        }
+    for (cfg, known) in [(model, keys::MODEL), (vision, keys::VISION), (text, keys::TEXT)] {
+        refuse_unknown(cfg, &[known])?;
     }
     for (cfg, key, plain) in
         [(vision, "pool_type", "tok"), (text, "pool_type", "argmax"), (text, "proj_type", "linear")]
@@ -195,6 +152,17 @@ fn transformers(value: &Value) -> Result<Described> {
         Some(other) => Err(not_read(&format!("`hidden_act` `{other}`"))),
     };
     let (vision, text) = ("vision_config", "text_config");
+    refuse_unknown(value, &[keys::TRANSFORMERS, keys::INERT])?;
+    for (name, known) in [(vision, keys::TRANSFORMERS_VISION), (text, keys::TRANSFORMERS_TEXT)] {
+        for config in [&value[name], &value[format!("{name}_dict")]] {
+            refuse_unknown(config, &[known, keys::INERT])?;
+            refuse_other(config, "num_channels", &[3])?;
+        }
+    }
+    // Features are those of the first end token. Old configurations say 2, which stands for the token of the largest number:
+    // the end token, too.
+    let end = part(text, "eos_token_id");
+    refuse_other(&json!({ "eos_token_id": end }), "eos_token_id", &[2, 49407])?;
     if activation(vision)? != activation(text)? {
         return Err(not_read("another activation in each tower"));
     }
@@ -231,6 +199,11 @@ fn preprocessor_config(value: &Value, described: &mut Described) -> Result<()> {
         Some(2) => Interpolation::Bilinear,
         Some(other) => return Err(not_read(&format!("`resample` {other}"))),
     };
+    refuse_unknown(value, &[keys::PROCESSOR])?;
+    let factor = value["rescale_factor"].as_f64().unwrap_or(1.0 / 255.0);
+    if (factor * 255.0 - 1.0).abs() > 1e-6 {
+        return Err(not_read(&format!("`rescale_factor` {factor}")));
+    }
     for step in ["do_resize", "do_rescale", "do_normalize"] {
         if value[step] == false {
             return Err(not_read(&format!("`{step}` false")));
@@ -277,7 +250,7 @@ fn checked(described: Described) -> Result<Described> {
     Ok(described)
 }
 
-fn not_read(what: &str) -> Error {
+pub(super) fn not_read(what: &str) -> Error {
     Error::new(format!("the configuration tells of a model with {what}"))
         .expected("a CLIP as OpenAI, LAION or DataComp have it")
         .help("such models are not read yet")

@@ -5,6 +5,7 @@ pub mod clip;
 mod config;
 mod described;
 mod key;
+mod keys;
 pub mod known;
 mod open;
 mod origin;

@@ -54,7 +54,7 @@ impl Assumption {
         if text.trim_start().starts_with('{') {
             return described::in_json(text).map(|found| Self::of(found.config));
         }
-        Err(Error::new(format!("`{text}` is no configuration of weights")).help(suggest(text, [OPENAI])))
+        Err(Error::new(format!("`{text}` is not a configuration of weights")).help(suggest(text, [OPENAI])))
     }
 
     /// A sentence for under a table that was made of a checkpoint of which this was assumed.

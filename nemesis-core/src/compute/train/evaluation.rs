@@ -1,11 +1,12 @@
 //! Evaluating a method, or the zero-shot baseline: logits of test images, predictions.
 
-use super::pictures::{Pictures, Seen};
+use super::pictures::Seen;
 use super::services::Services;
 use crate::backbone::Backbone;
 use crate::backbone::class_words;
 use crate::method::prompt::unit;
-use crate::method::{Batch, Method, Needs};
+use crate::method::templates::{Average, text_features};
+use crate::method::{self, Batch, Method, Needs};
 use crate::{Error, Result};
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -48,8 +49,8 @@ pub struct TestInputs<'a> {
     images: usize,
     /// Features `[images, embed_dim]` of all of them.
     features: Option<&'a Tensor>,
-    /// Gives what a batch contains, by the indices of its images.
-    seen: Option<&'a SeenAt<'a>>,
+    /// Gives what a batch contains, by the indices of its images, and how many images to look at in one batch.
+    seen: Option<(&'a SeenAt<'a>, usize)>,
 }
 
 impl<'a> TestInputs<'a> {
@@ -59,20 +60,26 @@ impl<'a> TestInputs<'a> {
     }
 
     /// What `needs` asks for of so many images: features `[images, embed_dim]` of all of them, unless they come with
-    /// the dense ones, and what a batch shows of its images, by their places.
-    pub fn new(images: usize, needs: Needs, features: Option<&'a Tensor>, seen: &'a SeenAt<'a>) -> Self {
-        Self { images, features, seen: needs.images().then_some(seen) }
+    /// the dense ones, and what a batch of at most `at_a_time` shows of its images, by their places.
+    pub fn new(
+        images: usize,
+        needs: Needs,
+        features: Option<&'a Tensor>,
+        seen: &'a SeenAt<'a>,
+        at_a_time: usize,
+    ) -> Self {
+        Self { images, features, seen: needs.images().then_some((seen, at_a_time)) }
     }
 
     /// The batches of an evaluation, one after the other; those of images are small.
     pub fn batches(&self) -> impl Iterator<Item = Result<Batch>> {
-        let rows = if self.seen.is_some() { Pictures::AT_A_TIME } else { ROWS };
+        let rows = self.seen.map_or(ROWS, |(_, at_a_time)| at_a_time);
         (0..self.images).step_by(rows).map(move |start| self.batch(start, rows.min(self.images - start)))
     }
 
     fn batch(&self, start: usize, count: usize) -> Result<Batch> {
         let places: Vec<usize> = (start..start + count).collect();
-        let seen = self.seen.map_or_else(|| Ok(Seen::default()), |seen| seen(&places))?;
+        let seen = self.seen.map_or_else(|| Ok(Seen::default()), |(seen, _)| seen(&places))?;
         let features = self.features.map(|all| all.narrow(0, start as i64, count as i64)).or(seen.features);
         let device =
             [&features, &seen.dense, &seen.pixels].into_iter().flatten().next().map_or(Device::Cpu, Tensor::device);
@@ -141,21 +148,22 @@ pub fn evaluate(
     Ok(predictions)
 }
 
-/// Logits `[images, classes]` of zero-shot CLIP: the prompts are the template with each class name in it
-/// (`trainers/zsclip.py`).
+/// Predictions of zero-shot CLIP: the prompts are each template with each class name in it (`trainers/zsclip.py`; for
+/// several templates OpenAI's notebook).
 ///
 /// # Errors
 ///
-/// When a prompt is too long.
-pub fn zero_shot_predictions(
+/// When there is no template, or a prompt is too long.
+pub fn zero_shot_predictions<T: AsRef<str>>(
     backbone: &dyn Backbone,
     features: &Tensor,
     labels: &[u32],
     class_names: &[String],
-    template: &str,
+    templates: &[T],
 ) -> Result<Predictions> {
-    let prompts: Vec<String> = class_names.iter().map(|name| template.replace("{}", &class_words(name))).collect();
-    let text = no_grad(|| backbone.encode_strings(&prompts).map(|text| unit(&text)))?;
+    let names: Vec<String> = class_names.iter().map(|name| class_words(name)).collect();
+    let encode = |prompts: &[String]| backbone.encode_strings(prompts).map_err(method::Error::from);
+    let text = text_features(&names, templates, Average::OfUnits, encode)?;
     let scale = backbone.spec().logit_scale;
     let inputs = TestInputs::features(features);
     let logits_of = |batch: &Batch| Ok(unit(batch.features()?).f_matmul(&text.tr())? * scale);

@@ -1,5 +1,6 @@
 //! Training and evaluating a method on given features: protocol, schedule, optimiser, epoch loop, host services.
 
+mod ahead;
 mod averages;
 mod context;
 mod course;
@@ -14,6 +15,7 @@ mod schedule;
 mod services;
 mod training;
 
+pub use ahead::Ahead;
 pub use averages::WeightAverage;
 pub use context::{Corruption, CorruptionKind, context_norms, corrupt};
 pub use evaluation::{Classified, Predictions, TestInputs, classify, evaluate, zero_shot_predictions};
@@ -23,4 +25,4 @@ pub use pictures::{Pictures, Seen};
 pub use protocol::{Precision, Protocol, ResolvedProtocol};
 pub use schedule::learning_rate;
 pub use services::{Recompute, Services};
-pub use training::{EpochRecord, TrainingInputs, step, train};
+pub use training::{EpochRecord, TrainingInputs, batches, step, train};

@@ -6,7 +6,7 @@ use crate::image::{DecodedCache, Preprocess, load_batch};
 use crate::method::Needs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tch::{Tensor, no_grad};
+use tch::{Kind, Tensor, no_grad};
 
 /// The images of a few-shot sample or a test split, by index.
 #[derive(Debug)]
@@ -44,8 +44,16 @@ impl Pictures {
         Self { preprocess, paths, decoded: Arc::new(DecodedCache::new(0)), augmentation: None }
     }
 
-    /// How many images make a batch if nothing else decides: as many as CoOp trains on.
-    pub(super) const AT_A_TIME: usize = 32;
+    /// How many images make a batch if nothing else decides: as many as CoOp trains on. The last digits of what a tower
+    /// makes of an image depend on it.
+    const AT_A_TIME: usize = 32;
+    /// The same on a GPU, which works best with many at once. Not measured.
+    const AT_A_TIME_ON_GPU: usize = 256;
+
+    /// How many test images to look at in one batch.
+    pub fn at_a_time(backbone: &dyn Backbone) -> usize {
+        if backbone.spec().device.is_cuda() { Self::AT_A_TIME_ON_GPU } else { Self::AT_A_TIME }
+    }
 
     /// What `needs` asks for, for the images at these indices, in one of their augmented views.
     ///
@@ -56,13 +64,29 @@ impl Pictures {
         if !needs.images() {
             return Ok(Seen::default());
         }
-        let spec = backbone.spec();
+        self.seen(backbone, needs, &self.pixels(backbone.spec().kind, view, places)?, places)
+    }
+
+    /// Pixels `[images, 3, side, side]` on the CPU.
+    pub(super) fn pixels(&self, kind: Kind, view: u64, places: &[usize]) -> Result<Tensor> {
         let paths: Vec<_> = places.iter().map(|place| &self.paths[*place]).collect();
         let images = load_batch(&paths, &self.decoded, |n, picture| match &self.augmentation {
             Some(Augmentation { seed, items }) => self.preprocess.train(picture, *seed, view as u32, items[places[n]]),
             None => self.preprocess.eval(picture),
         })?;
-        let pixels = self.preprocess.tensor(&images, spec.kind)?.to_device(spec.device);
+        self.preprocess.tensor(&images, kind)
+    }
+
+    /// What `needs` asks for of these pixels.
+    pub(super) fn seen(
+        &self,
+        backbone: &dyn Backbone,
+        needs: Needs,
+        pixels: &Tensor,
+        places: &[usize],
+    ) -> Result<Seen> {
+        let paths: Vec<_> = places.iter().map(|place| &self.paths[*place]).collect();
+        let pixels = pixels.to_device(backbone.spec().device);
         let (features, dense) = if needs.dense {
             let (features, dense) = no_grad(|| backbone.encode_places(&pixels))?;
             super::encoded::check(&features, &paths)?;

@@ -72,7 +72,9 @@ pub fn train(
         return Ok(Vec::new());
     }
     if inputs.needs.features {
-        let first = FeatureSet { features: (inputs.features)(0)?, labels: labels.shallow_clone() };
+        let views = (0..inputs.needs.views.min(protocol.views).max(1)).map(&mut *inputs.features);
+        let features = Tensor::f_cat(&views.collect::<Result<Vec<_>>>()?, 0)?;
+        let first = FeatureSet { features, labels: labels.shallow_clone() };
         method.prepare(&first, inputs.validation.as_ref(), services)?;
         if optimisation == Optimisation::Fit {
             method.fit(&first, services)?;
@@ -95,15 +97,13 @@ pub fn train(
     let mut history = Vec::with_capacity(protocol.epochs as usize);
     for epoch in 0..protocol.epochs {
         let first = epoch * steps_per_epoch;
-        let in_epoch = steps_per_epoch.min(steps.saturating_sub(first));
         let features = inputs.needs.features_alone().then(|| (inputs.features)(epoch)).transpose()?;
-        let order = random::permutation(images, |n| random::draws(inputs.seed, "order", epoch, n));
         let mut averages = Averages::default();
-        for (i, rows) in order.chunks(protocol.batch_size as usize).take(in_epoch as usize).enumerate() {
+        for (i, rows) in batches_of(protocol, inputs.seed, images, epoch).into_iter().enumerate() {
             let number = first + i as u64;
             let rows_on_device =
                 Tensor::from_slice(&rows.iter().map(|row| *row as i64).collect::<Vec<_>>()).to_device(inputs.device);
-            let seen = if inputs.needs.images() { (inputs.seen)(epoch, rows)? } else { Seen::default() };
+            let seen = if inputs.needs.images() { (inputs.seen)(epoch, &rows)? } else { Seen::default() };
             let batch = Batch {
                 items: rows.iter().map(|row| *row as u64).collect(),
                 labels: labels.index_select(0, &rows_on_device),
@@ -142,6 +142,24 @@ pub fn train(
         ));
     }
     Ok(history)
+}
+
+/// The batches of a whole training on `images`, in order: each with its epoch, and the places of its images.
+pub fn batches(
+    protocol: &ResolvedProtocol,
+    seed: u64,
+    images: usize,
+) -> impl Iterator<Item = (u64, Vec<usize>)> + Send + use<'_> {
+    let of_epoch = move |epoch| batches_of(protocol, seed, images, epoch).into_iter().map(move |rows| (epoch, rows));
+    (0..protocol.epochs).flat_map(of_epoch)
+}
+
+/// The batches of a zero-based epoch.
+fn batches_of(protocol: &ResolvedProtocol, seed: u64, images: usize, epoch: u64) -> Vec<Vec<usize>> {
+    let (in_epoch, steps) = (protocol.steps_per_epoch(images as u64), protocol.total_steps(images as u64));
+    let in_epoch = in_epoch.min(steps.saturating_sub(epoch * in_epoch));
+    let order = random::permutation(images, |n| random::draws(seed, "order", epoch, n));
+    order.chunks(protocol.batch_size as usize).take(in_epoch as usize).map(<[usize]>::to_vec).collect()
 }
 
 /// Takes one step: loss, gradients, and an update of the parameters with the learning rate `rate`. Returns the loss.

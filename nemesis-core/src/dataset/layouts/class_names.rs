@@ -3,6 +3,7 @@
 use crate::dataset::Sample;
 use crate::dataset::classes::check_name;
 use crate::dataset::listing::{self, Listing};
+use crate::error::abridged;
 use crate::{Error, Result, files};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -77,10 +78,9 @@ impl ClassNames {
         let mut lacking: Vec<(&String, &usize)> =
             self.places.iter().filter(|(folder, _)| folders.binary_search(folder).is_err()).collect();
         lacking.sort_by_key(|(_, place)| **place);
-        let (folder, place) = lacking.first()?;
-        let more = lacking.len() - 1;
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let what = format!("no class folder is there for `{folder}` ({}){more}", self.names[**place]);
+        let (_, place) = lacking.first()?;
+        let classes = lacking.iter().map(|(folder, place)| format!("`{folder}` ({})", self.names[**place]));
+        let what = format!("no class folder is there for {}", abridged(classes, 1));
         Some(Error::new(what).at(&self.file).line(self.lines[**place]))
     }
 }

@@ -5,6 +5,7 @@ use crate::dataset::Split;
 use crate::dataset::division::{Labelled, split_trainval, split_whole};
 use crate::dataset::layouts::{Row, Rows};
 use crate::dataset::python_random::PythonRandom;
+use crate::error::abridged;
 use crate::{Error, Result};
 use std::collections::BTreeSet;
 
@@ -88,10 +89,8 @@ fn refuse(labels: &BTreeSet<usize>, names: &[String], lack: &str, expected: &str
     if labels.is_empty() {
         return Ok(());
     }
-    let named: Vec<String> = labels.iter().take(MOST_NAMED).map(|label| format!("`{}`", names[*label])).collect();
-    let more = labels.len().saturating_sub(MOST_NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let named = abridged(labels.iter().map(|label| format!("`{}`", names[*label])), MOST_NAMED);
     let has = if labels.len() == 1 { "the class" } else { "the classes" };
     let verb = if labels.len() == 1 { "has" } else { "have" };
-    Err(Error::new(format!("{has} {}{more} {verb} {lack}", named.join(", "))).expected(expected))
+    Err(Error::new(format!("{has} {named} {verb} {lack}")).expected(expected))
 }

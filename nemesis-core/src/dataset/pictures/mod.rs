@@ -6,7 +6,7 @@ mod folders;
 mod names;
 mod write;
 
-pub use write::{Added, Request, add};
+pub use write::{Added, Request, add, check_name};
 
 use super::Split;
 use crate::Error;

@@ -1,6 +1,6 @@
 //! Class names for prompts, made of what folders and lists call classes.
 
-use crate::error::suggest;
+use crate::error::{abridged, suggest};
 use crate::{Error, Result, files};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -58,11 +58,7 @@ pub(super) fn of(classes: &BTreeSet<&str>, corrections: &BTreeMap<String, String
 const GIVE: &str = "give names with --class-names FILE, a line for each class: its folder, a tab, and its name";
 
 fn listed(classes: &[&str]) -> String {
-    let named = classes.iter().take(MOST_NAMED).map(|class| format!("`{class}`")).collect::<Vec<_>>().join(", ");
-    match classes.len().saturating_sub(MOST_NAMED) {
-        0 => named,
-        more => format!("{named} and {more} more"),
-    }
+    abridged(classes.iter().map(|class| format!("`{class}`")), MOST_NAMED)
 }
 
 /// Reads lines of a class and its name, with a tab or, behind a class without spaces, a space between them.

@@ -77,8 +77,13 @@ pub fn add(root: &Path, request: &Request<'_>, pictures: &Pictures) -> Result<Ad
     let contents = divided.rows.contents(Path::new("")).map_err(|(error, _)| error.at(request.images))?;
     let samples =
         SplitSizes { train: divided.rows.train.len(), val: divided.rows.val.len(), test: divided.rows.test.len() };
-    let listed =
-        Listed { name: name.to_owned(), folder: request.images.to_owned(), template: template.to_owned(), contents };
+    let listed = Listed {
+        name: name.to_owned(),
+        folder: request.images.to_owned(),
+        template: template.to_owned(),
+        own_templates: Vec::new(),
+        contents,
+    };
     refuse_unreadable(&listed)?;
 
     let split = render(&divided.rows, &format!("nemesis data add: {}", divided.origin))?;
@@ -191,7 +196,7 @@ impl Place {
     fn write(&self, split: &str, class_names: &str) -> Result<()> {
         let is_new = !self.folder.exists();
         let written = || -> Result<()> {
-            fs::create_dir_all(&self.folder).map_err(|e| Error::io("create the folder", &self.folder, &e))?;
+            fs::create_dir_all(&self.folder).map_err(|e| Error::io_write("create the folder", &self.folder, &e))?;
             if let Some(target) = &self.link {
                 link(target, &self.folder.join(&self.images))?;
             }
@@ -213,7 +218,7 @@ fn link(target: &Path, at: &Path) -> Result<()> {
     if fs::read_link(at).is_ok_and(|old| old == target) {
         return Ok(());
     }
-    let failed = |e: &std::io::Error| Error::io("make the link", at, e);
+    let failed = |e: &std::io::Error| Error::io_write("make the link", at, e);
     let new = at.with_extension("new");
     let _ = fs::remove_file(&new);
     std::os::unix::fs::symlink(target, &new).map_err(|e| failed(&e))?;
@@ -256,7 +261,12 @@ fn differences(old: &str, new: &str) -> Vec<String> {
     if all.is_empty() { vec!["its split is in another order or of another origin".to_owned()] } else { all }
 }
 
-fn check_name(name: &str) -> Result<()> {
+/// Refuses what cannot be the name of a data set.
+///
+/// # Errors
+///
+/// When it is not a word of letters, digits, `_`, `-` and `.`.
+pub fn check_name(name: &str) -> Result<()> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let is_word =
         ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&name.to_ascii_lowercase().as_str());

@@ -31,7 +31,7 @@ pub(super) fn filled(subject: &Subject) -> Finding {
 }
 
 /// The first step of a method that learns by gradients. If a gradient is zero there, it is the first step from other
-/// values: where a product has a factor of zero, as the deltas of LoRA do at the start, so has its gradient.
+/// values: a low-rank delta starts with a factor of zero, and the gradient of the other factor is zero, too.
 pub(super) fn first_step(subject: &Subject) -> Finding<Step> {
     subject.learns_by_gradients()?;
     let (stage, mut method, batch) = subject.scene()?;

@@ -97,7 +97,8 @@ impl Kit<'_> {
 
     fn start(&self, check: &'static Check, folder: &TempDir) -> Result<Running> {
         let file = |kind: &str| folder.path().join(format!("{}.{kind}", check.id));
-        let create = |kind: &str| File::create(file(kind)).map_err(|e| Error::io("create the file", file(kind), &e));
+        let create =
+            |kind: &str| File::create(file(kind)).map_err(|e| Error::io_write("create the file", file(kind), &e));
         let mut command = (self.command)(check.id, &file("json"));
         // Several checks run at once, and their threads would compete for the cores.
         command.env("OMP_NUM_THREADS", "1");

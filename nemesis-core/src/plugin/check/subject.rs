@@ -2,7 +2,7 @@
 
 use super::stage::Stage;
 use crate::Result;
-use crate::method::{self, Batch, FeatureSet, Host, Method, Needs, Optimisation, Parameter};
+use crate::method::{self, Batch, Descriptor, FeatureSet, Host, Method, Needs, Optimisation, Parameter};
 use crate::plugin::Plugin;
 use crate::plugin::method::LoadedMethod;
 use crate::train::{Recompute, Services};
@@ -94,7 +94,8 @@ impl Subject {
         Plugin::load(&self.path)
     }
 
-    /// Creates a method on a stage, and trains it if it trains itself.
+    /// Creates a method on a stage, as far as training does before its first step: prepared where it is shown
+    /// features, and trained if it trains itself.
     pub(super) fn method(&self, stage: &Stage, seed: u64) -> Finding<LoadedMethod> {
         self.method_with(stage, seed, &Map::new())
     }
@@ -105,11 +106,17 @@ impl Subject {
         let services = stage.services(seed, Recompute::Never);
         let options = self.options.clone().into_iter().chain(more.clone()).collect();
         let mut method = plugin.create_method(&stage.task(), &options, &services)?;
-        if plugin.descriptor().optimisation == Optimisation::Fit {
-            let Batch { features, labels, .. } = stage.batch(16, 0, Needs::FEATURES);
-            if let Some(features) = features {
-                method.fit(&FeatureSet { features, labels }, &services)?;
-            }
+        let Descriptor { needs, optimisation, .. } = plugin.descriptor();
+        let sample = |images, step| {
+            let Batch { features, labels, .. } = stage.batch(images, step, Needs::FEATURES);
+            features.map(|features| FeatureSet { features, labels })
+        };
+        let Some(train) = sample(16, 0).filter(|_| needs.features && *optimisation != Optimisation::None) else {
+            return Ok(method);
+        };
+        method.prepare(&train, sample(5, 9).filter(|_| needs.validation).as_ref(), &services)?;
+        if *optimisation == Optimisation::Fit {
+            method.fit(&train, &services)?;
         }
         Ok(method)
     }

@@ -29,7 +29,7 @@ impl Plugin for Onlooker {
         label: "Onlooker",
         summary: "averages the logits of all places of an image",
         paper: None,
-        needs: Needs { pixels: true, features: true, dense: true, validation: true, towers: false },
+        needs: Needs { pixels: true, features: true, dense: true, validation: true, towers: false, views: 1 },
         optimisation: Optimisation::Host,
     };
 

@@ -130,7 +130,7 @@ impl Protocol {
             let value = to_map(self).get(key).cloned().unwrap_or(Value::Null);
             let what = match value {
                 Value::Null => format!("the protocol `{}` needs `{key}`", self.name),
-                value => format!("`{key}` is {value} in the protocol `{}`", self.name),
+                value => format!("`{key}` is {value}"),
             };
             Err(Error::new(what).about(key).expected(expected))
         };

@@ -2,6 +2,7 @@
 
 use super::Protocol;
 use crate::method::{Augmentation, AverageKind, GroupPatch, OptimiserKind, ScheduleKind, ScheduleUnit, WarmupKind};
+use crate::shots::in_words;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -244,7 +245,7 @@ impl Protocol {
             return Ok((steps.div_ceil(steps_per_epoch.max(1)), Some(steps)));
         }
         let epochs = self.epochs.for_shots(shots).ok_or_else(|| {
-            Error::new(format!("the protocol `{}` has no number of epochs for {shots} shots", self.name))
+            Error::new(format!("the protocol `{}` has no number of epochs for {}", self.name, in_words(shots)))
                 .about("epochs")
                 .help("add an entry to `epochs` in the protocol")
         })?;

@@ -22,11 +22,9 @@ fn check(inputs: &[Tensor], features: impl Fn(&dyn Host, &[Tensor]) -> Result<Te
             for index in 0..2 {
                 let direction = direction(&inputs[at], index);
                 let along = |distance: f64| {
-                    let moved: Vec<_> = inputs.iter().map(Tensor::shallow_clone).collect();
+                    let moved = inputs.iter().enumerate();
                     let moved: Vec<_> = moved
-                        .into_iter()
-                        .enumerate()
-                        .map(|(i, input)| if i == at { input + &direction * distance } else { input })
+                        .map(|(i, input)| if i == at { input + &direction * distance } else { input.shallow_clone() })
                         .collect();
                     f64::try_from(no_grad(|| loss(&moved)).unwrap()).unwrap()
                 };

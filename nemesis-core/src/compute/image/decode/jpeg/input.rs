@@ -56,6 +56,28 @@ impl<'a> Input<'a> {
         (self.at, self.marker) = (at, marker);
     }
 
+    /// Reads something with a `reader` that has a state. If the portion ends in the middle, it is read from its start again,
+    /// with the next portion.
+    #[inline]
+    pub(super) fn again<R, S: Copy>(
+        &mut self,
+        reader: &mut R,
+        state: fn(&mut R) -> &mut S,
+        mut read: impl FnMut(&mut R, &mut Self) -> Step<()>,
+    ) -> Step<()> {
+        let (saved, (at, marker)) = (*state(reader), self.place());
+        loop {
+            match read(reader, self) {
+                Err(Stop::Input) => {
+                    *state(reader) = saved;
+                    self.go_to(at, marker);
+                    self.refill()?;
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// How many bytes of the portion are left.
     pub(super) fn left(&self) -> usize {
         self.end.saturating_sub(self.at)

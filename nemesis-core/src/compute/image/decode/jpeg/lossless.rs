@@ -3,7 +3,7 @@
 use super::bits::{Bits, Huffman};
 use super::colour::Plane;
 use super::frame::{Frame, ScanHeader, Tables};
-use super::input::{Input, Step, Stop, broken};
+use super::input::{Input, Step, broken};
 use super::scan::check_unit;
 
 pub(super) struct Lossless {
@@ -95,12 +95,8 @@ impl Lossless {
         let Some(rows) = self.restart_rows else { return Ok(()) };
         if self.rows_to_go == 0 {
             self.bits.clear();
-            let (at, marker) = input.place();
-            while let Err(stop) = input.restart_marker(self.next_restart) {
-                let Stop::Input = stop else { return Err(stop) };
-                input.go_to(at, marker);
-                input.refill()?;
-            }
+            let expected = self.next_restart;
+            input.again(&mut self.bits, |bits| bits, |_, input| input.restart_marker(expected))?;
             self.next_restart = (self.next_restart + 1) & 7;
             self.bits.is_starved &= input.marker != 0;
             self.begins.fill(true);
@@ -127,13 +123,7 @@ impl Lossless {
             return Ok(());
         }
         for unit in 0..self.units_across {
-            let (bits, (at, marker)) = (self.bits, input.place());
-            while let Err(stop) = self.read_unit(input, unit, y, &across, &down) {
-                let Stop::Input = stop else { return Err(stop) };
-                self.bits = bits;
-                input.go_to(at, marker);
-                input.refill()?;
-            }
+            input.again(self, |it| &mut it.bits, |it, input| it.read_unit(input, unit, y, &across, &down))?;
         }
         Ok(())
     }

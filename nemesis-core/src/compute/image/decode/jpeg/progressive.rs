@@ -56,17 +56,7 @@ impl Progressive {
         places: &[Place],
         coefficients: &mut [Coefficients],
     ) -> Step<()> {
-        let (saved, (at, marker)) = (self.state, input.place());
-        loop {
-            match self.try_unit(input, places, coefficients) {
-                Err(Stop::Input) => {
-                    self.state = saved;
-                    input.go_to(at, marker);
-                    input.refill()?;
-                }
-                other => return other,
-            }
-        }
+        input.again(self, |it| &mut it.state, |it, input| it.try_unit(input, places, coefficients))
     }
 
     fn try_unit(&mut self, input: &mut Input<'_>, places: &[Place], coefficients: &mut [Coefficients]) -> Step<()> {

@@ -2,7 +2,7 @@
 
 use super::bits::{Bits, FastBits, Huffman};
 use super::frame::{NATURAL_ORDER, ScanHeader, Tables};
-use super::input::{Input, Step, Stop};
+use super::input::{Input, Step};
 use super::scan::{Block, Coefficients, Place, Restarts};
 
 pub(super) struct Sequential {
@@ -40,17 +40,7 @@ impl Sequential {
         places: &[Place],
         coefficients: &mut [Coefficients],
     ) -> Step<()> {
-        let (saved, (at, marker)) = (self.state, input.place());
-        loop {
-            match self.try_unit(input, places, coefficients) {
-                Err(Stop::Input) => {
-                    self.state = saved;
-                    input.go_to(at, marker);
-                    input.refill()?;
-                }
-                other => return other,
-            }
-        }
+        input.again(self, |it| &mut it.state, |it, input| it.try_unit(input, places, coefficients))
     }
 
     fn try_unit(&mut self, input: &mut Input<'_>, places: &[Place], coefficients: &mut [Coefficients]) -> Step<()> {

@@ -1,5 +1,9 @@
 //! Statistics over the few runs of a cell: spread, intervals, paired comparison, collapsed runs.
 
+mod ranks;
+
+pub use ranks::{mean_ranks, nemenyi_critical_difference};
+
 use special::Beta;
 
 /// Mean and spread of accuracies, one of each seed.

@@ -1,0 +1,25 @@
+//! `clip_adapter`: `clip_adapter.py` of gaopengcuhk/CLIP-Adapter.
+
+use super::file::Case;
+use super::subject::Subject;
+use nemesis_core::Result;
+use serde_json::{Map, Value};
+
+/// A bottleneck on the image features.
+#[derive(Debug)]
+pub(super) struct ClipAdapter;
+
+impl Subject for ClipAdapter {
+    fn files(&self) -> &'static [&'static str] {
+        &["clip_adapter"]
+    }
+
+    fn method(&self) -> &'static str {
+        "clip-adapter"
+    }
+
+    fn options(&self, case: &Case) -> Result<Map<String, Value>> {
+        let settings = ["ratio", "reduction"];
+        settings.into_iter().map(|name| Ok((name.to_owned(), case.setting(name)?.clone()))).collect()
+    }
+}

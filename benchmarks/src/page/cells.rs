@@ -1,0 +1,205 @@
+//! Evaluations and trainings as the page shows them.
+
+use crate::plan::SavedCell;
+use crate::results::ZERO_SHOT;
+use nemesis_core::Result;
+use nemesis_core::record::{CorruptionKind, EvaluationRecord, Provenance, Store, TrainingCell, TrainingRecord};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// An evaluation.
+#[derive(Debug, Serialize)]
+pub(super) struct Cell {
+    pub(super) dataset: String,
+    pub(super) column: String,
+    shots: Option<u32>,
+    seed: Option<u64>,
+    /// What was tested, in words.
+    what: String,
+    accuracy: f64,
+    correct: u32,
+    total: u32,
+    /// Which list of classes it was tested on; none for variants of a context, of which only the accuracy is shown.
+    classes: Option<usize>,
+    /// Correct predictions by class.
+    correct_by_class: Vec<u32>,
+    /// Class, what it was taken for, and how often.
+    pub(super) confused: Vec<(String, String, u32)>,
+    /// Norms of the context vectors.
+    norms: Vec<f64>,
+    training: Option<String>,
+    provenance: usize,
+    /// Images that it got wrong, by their numbers, and the label that it gave them.
+    pub(super) wrong: Vec<(usize, u32)>,
+}
+
+/// A training.
+#[derive(Debug, Serialize)]
+pub(super) struct Training {
+    options: Map<String, Value>,
+    protocol: Map<String, Value>,
+    precision: String,
+    /// What happened in each epoch, by what it is.
+    history: BTreeMap<String, Vec<f64>>,
+}
+
+/// The classes of a test set: names, as far as they are known, and how many images each has.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Classes {
+    dataset: String,
+    subset: String,
+    pub(super) names: Vec<String>,
+    totals: Vec<u32>,
+}
+
+/// The cells of a page, each once.
+#[derive(Debug, Default)]
+pub(super) struct Cells {
+    pub(super) evaluations: BTreeMap<String, Cell>,
+    pub(super) trainings: BTreeMap<String, Training>,
+    pub(super) provenance: Vec<BTreeMap<String, String>>,
+    pub(super) classes: Vec<Classes>,
+    /// The records of the evaluations, for what looks at predictions.
+    pub(super) records: BTreeMap<String, EvaluationRecord>,
+}
+
+impl Cells {
+    /// Adds an evaluation with its training, and returns the digits that it is known by.
+    pub(super) fn add(&mut self, cell: &SavedCell, record: &EvaluationRecord, store: &Store) -> Result<String> {
+        let key = cell.id.short();
+        if self.evaluations.contains_key(&key) {
+            return Ok(key);
+        }
+        let training = record.cell.subject.training().map(|cell| self.add_training(cell, store)).transpose()?.flatten();
+        let outcome = &record.outcome;
+        let provenance = self.place(&record.provenance);
+        let plain = cell.corruption.is_none() && cell.epoch.is_none();
+        let classes = plain.then(|| self.classes_of(record));
+        self.evaluations.insert(
+            key.clone(),
+            Cell {
+                dataset: cell.dataset.clone(),
+                column: cell.column.clone().unwrap_or_else(|| ZERO_SHOT.to_owned()),
+                shots: cell.sample.map(|(shots, _)| shots),
+                seed: cell.sample.map(|(_, seed)| seed),
+                what: tested(cell, record),
+                accuracy: rounded(outcome.accuracy),
+                correct: outcome.correct,
+                total: outcome.total,
+                classes,
+                correct_by_class: outcome.classes.iter().filter(|_| plain).map(|class| class.correct).collect(),
+                confused: Vec::new(),
+                norms: match cell.corruption {
+                    None => outcome.context_norms.iter().copied().map(rounded).collect(),
+                    Some(_) => Vec::new(),
+                },
+                training,
+                provenance,
+                wrong: Vec::new(),
+            },
+        );
+        self.records.insert(key.clone(), record.clone());
+        Ok(key)
+    }
+
+    fn add_training(&mut self, cell: &TrainingCell, store: &Store) -> Result<Option<String>> {
+        let id = cell.id();
+        let key = id.short();
+        if !self.trainings.contains_key(&key) {
+            let Some(record): Option<TrainingRecord> = store.get(&id)? else { return Ok(None) };
+            let mut history: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+            for epoch in &record.outcome.epochs {
+                let own = [("loss", epoch.loss), ("learning rate", epoch.learning_rate)];
+                let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
+                // Of a vector the page shows each number as a value of its own.
+                let reported = epoch.reported.iter().flat_map(|(name, values)| {
+                    let name = name.replace('_', " ");
+                    values.iter().enumerate().map(move |(i, value)| match values.len() {
+                        1 => (name.clone(), *value),
+                        _ => (format!("{name} {}", i + 1), *value),
+                    })
+                });
+                for (name, value) in own.chain(reported) {
+                    history.entry(name).or_default().push(rounded(value));
+                }
+            }
+            let training = Training {
+                options: cell.method.options.clone(),
+                protocol: cell.protocol.clone(),
+                precision: cell.precision.clone(),
+                history,
+            };
+            self.trainings.insert(key.clone(), training);
+        }
+        Ok(Some(key))
+    }
+
+    /// The number of a list of classes, whose names are not known yet.
+    fn classes_of(&mut self, record: &EvaluationRecord) -> usize {
+        let classes = Classes {
+            dataset: record.cell.dataset.clone(),
+            subset: record.cell.classes.to_string(),
+            names: (0..record.outcome.classes.len()).map(|label| format!("class {label}")).collect(),
+            totals: record.outcome.classes.iter().map(|class| class.total).collect(),
+        };
+        self.classes.iter().position(|known| *known == classes).unwrap_or_else(|| {
+            self.classes.push(classes);
+            self.classes.len() - 1
+        })
+    }
+
+    /// Gives the classes of a cell their names.
+    pub(super) fn name_classes(&mut self, key: &str, names: &[String]) {
+        if let Some(classes) = self.evaluations.get(key).and_then(|cell| cell.classes) {
+            self.classes[classes].names = names.to_vec();
+        }
+    }
+
+    /// The number of a place where cells were computed.
+    fn place(&mut self, provenance: &Provenance) -> usize {
+        let Provenance { nemesis, libtorch, processor, device, threads, files, backbone, .. } = provenance;
+        let mut facts: BTreeMap<String, String> = BTreeMap::from([
+            ("nemesis".to_owned(), nemesis.clone()),
+            ("libtorch".to_owned(), libtorch.clone()),
+            ("processor".to_owned(), processor.clone()),
+            ("device".to_owned(), device.clone()),
+            ("threads".to_owned(), threads.to_string()),
+        ]);
+        facts.extend(files.iter().map(|(what, hash)| (format!("blake3 of {what}"), hash.clone())));
+        if let Some(backbone) = backbone {
+            facts.insert("backbone".to_owned(), backbone.shape.clone());
+            facts.insert("preprocessing and activation".to_owned(), backbone.origin.clone());
+        }
+        self.provenance.iter().position(|known| *known == facts).unwrap_or_else(|| {
+            self.provenance.push(facts);
+            self.provenance.len() - 1
+        })
+    }
+}
+
+/// What was tested, in words.
+fn tested(cell: &SavedCell, record: &EvaluationRecord) -> String {
+    let mut words = vec![format!("{} classes", cell.classes)];
+    if let Some(training) = record.cell.subject.training().filter(|training| training.dataset != cell.dataset) {
+        words.push(format!("trained on {}", training.dataset));
+    }
+    if let Some(corruption) = &cell.corruption {
+        let what = match corruption.kind {
+            CorruptionKind::Replace => format!("replaced by noise of {}", corruption.value),
+            CorruptionKind::Rescale => format!("times {}", corruption.value),
+        };
+        words.push(format!("v{} {what}", corruption.position + 1));
+    }
+    words.extend(cell.epoch.map(|epoch| format!("after epoch {epoch}")));
+    words.join(", ")
+}
+
+/// Five digits are more than a page shows.
+fn rounded(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let scale = 10f64.powi(5 - value.abs().log10().ceil() as i32);
+    (value * scale).round() / scale
+}

@@ -1,0 +1,59 @@
+//! Few-shot curves: accuracy by shots, a panel for the average and for each data set.
+
+use super::{Figure, SPREAD, number_of, series};
+use crate::tables::Table;
+use nemesis_figures::{LineChart, LinePanel, Mark, Series};
+
+/// The curves of a few-shot table with at least two numbers of shots. Zero-shot CLIP is a mark at 0.
+pub(in crate::tables) fn few_shot(table: &Table) -> Option<Figure> {
+    let series = series(table);
+    let shots: Vec<Option<f64>> = table.groups.iter().map(|group| group.key.parse().ok()).collect();
+    let most = shots.iter().flatten().copied().fold(0.0, f64::max);
+    // All images stand behind the largest number of shots.
+    let x: Vec<(f64, String)> = shots
+        .iter()
+        .zip(&table.groups)
+        .map(|(shots, group)| {
+            shots.map_or((2.0 * most.max(1.0), group.key.clone()), |shots| (shots, shots.to_string()))
+        })
+        .collect();
+    if x.iter().filter(|(shots, _)| *shots > 0.0).count() < 2 {
+        return None;
+    }
+    let mut rows: Vec<_> = table.rows.iter().collect();
+    rows.sort_by_key(|row| !row.summary);
+    let panels = rows.into_iter().map(|row| {
+        let mut curves: Vec<Series> =
+            (0..series.len()).map(|number| Series { number, points: Vec::new(), reference: false }).collect();
+        let mut marks = Vec::new();
+        for ((group, values), (shots, _)) in table.groups.iter().zip(&row.values).zip(&x) {
+            for (column, value) in group.columns.iter().zip(values) {
+                let Some(measure) = value.measure() else { continue };
+                let number = number_of(&series, &column.label);
+                if group.baseline {
+                    marks.push(Mark { number, x: *shots, y: measure.mean });
+                } else {
+                    curves[number].points.push((*shots, measure.mean, measure.deviation));
+                }
+            }
+        }
+        curves.retain(|curve| !curve.points.is_empty());
+        LinePanel {
+            key: row.heading.key.clone(),
+            title: row.heading.label.clone(),
+            x: x.clone(),
+            y_label: None,
+            series: curves,
+            marks,
+        }
+    });
+    let chart = LineChart {
+        title: table.title.clone(),
+        x_label: "Training images per class".to_owned(),
+        y_label: "Accuracy (%)".to_owned(),
+        panels: panels.collect(),
+        series,
+    };
+    let caption = format!("Accuracy by training images per class; {SPREAD}; at 0: zero-shot CLIP.");
+    Some(Figure { kind: "few-shot", of: String::new(), caption, chart: Box::new(chart) })
+}

@@ -1,0 +1,162 @@
+//! The page of results and figures for papers. What a browser makes of the page is tested where there is Chromium.
+
+use crate::command::{nemesis, told};
+use crate::skipped::skipped;
+use crate::synthetic::Synthetic;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const COOP: (&str, &str) = ("coop", "CoOp");
+const PEN: (&str, &str) = ("nemesis-pen", "Nemesis-PEN");
+
+/// Records of two data sets, two methods and two numbers of shots, without images.
+fn records(folder: &Path) {
+    let mut records = Synthetic::new(folder);
+    for (dataset, accuracy) in [("caltech101", 86.0), ("dtd", 42.0)] {
+        records.zero_shot(dataset, accuracy);
+        for (method, gain) in [(COOP, 2.0), (PEN, 3.0)] {
+            for shots in [1, 16] {
+                let mean = accuracy + gain + f64::from(shots) / 4.0;
+                records.few_shot(method, dataset, shots, &[mean - 0.5, mean, mean + 0.75]);
+            }
+        }
+    }
+    records.save();
+}
+
+fn ok(folder: &Path, arguments: &[&str]) -> String {
+    let output = nemesis(folder, arguments).output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn page(folder: &Path) -> PathBuf {
+    ok(folder, &["report", "--html", "page.html"]);
+    folder.join("page.html")
+}
+
+#[test]
+fn the_page_needs_no_network_and_holds_the_numbers_of_the_csv() {
+    let folder = tempfile::tempdir().unwrap();
+    records(folder.path());
+    let page = fs::read_to_string(page(folder.path())).unwrap();
+    for address in ["src=\"http", "href=\"http", "url(http", "@import", "fetch("] {
+        assert!(!page.contains(address), "{address}");
+    }
+    let data = page.split_once("id=\"data\">").unwrap().1.split_once("</script>").unwrap().0;
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let question = &data["questions"][0];
+    let table = question["table"].as_str().unwrap();
+    let csv = ok(folder.path(), &["report", "--format", "csv"]);
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let headers = reader.headers().unwrap().clone();
+    let mean = headers.iter().position(|header| header == "mean").unwrap();
+    let mut compared = 0;
+    for row in reader.records() {
+        let value: f64 = row.unwrap()[mean].parse().unwrap();
+        assert!(table.contains(&format!(">{value:.1}")), "{value} is not in {table}");
+        compared += 1;
+    }
+    // Two data sets and their average by zero-shot and two methods with two numbers of shots.
+    assert_eq!(compared, 15);
+    let cells = question["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 2 + 2 * 2 * 2 * 3);
+    for cell in cells {
+        let cell = &data["cells"][cell.as_str().unwrap()];
+        let (correct, total) = (cell["correct"].as_f64().unwrap(), cell["total"].as_f64().unwrap());
+        assert!((cell["accuracy"].as_f64().unwrap() - 100.0 * correct / total).abs() < 0.01, "{cell}");
+    }
+}
+
+/// Names may hold what HTML and scripts would read as their own.
+#[test]
+fn names_cannot_end_the_script_or_become_elements() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut records = Synthetic::new(folder.path());
+    records.few_shot(("coop", "</script><img src=x onerror=alert(1)>"), "dtd", 1, &[40.0]);
+    records.save();
+    // A seed is missing of three, so that the command ends with 1.
+    let output = nemesis(folder.path(), &["report", "--html", "page.html"]).output().unwrap();
+    let page = fs::read_to_string(folder.path().join("page.html")).unwrap_or_else(|_| panic!("{}", told(&output)));
+    assert_eq!(page.matches("</script>").count(), 2, "the data and the script");
+    assert!(!page.contains("<img src=x"));
+}
+
+#[test]
+fn equal_records_give_equal_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    records(folder.path());
+    for format in ["svg", "pdf", "png"] {
+        let draw = |to: &str| {
+            ok(folder.path(), &["figure", "--format", format, "--dpi", "72", "--to", to]);
+            let read = |name| fs::read(folder.path().join(to).join(format!("{name}.{format}"))).unwrap();
+            ["few-shot", "few-shot-ranks"].map(read)
+        };
+        let once = draw("one");
+        assert_eq!(once, draw("two"), "{format}");
+        let start: &[u8] = match format {
+            "svg" => b"<svg ",
+            "pdf" => b"%PDF-",
+            _ => b"\x89PNG",
+        };
+        for bytes in once {
+            assert!(bytes.starts_with(start), "{format}");
+            // Letters are outlines: the file asks for no font.
+            assert!(format != "svg" || !String::from_utf8_lossy(&bytes).contains("<text"));
+        }
+    }
+    let output = nemesis(folder.path(), &["figure", "norm-curve"]).output().unwrap();
+    insta::assert_snapshot!(told(&output), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: no table here is drawn as norm-curve
+      --> out
+      expected: a table of that kind; curves and ranks need at least two numbers of shots or rows
+      help: `nemesis report --list` names the tables
+    ");
+}
+
+/// What Chromium makes of the page at an address, as text of the document; none where there is no Chromium.
+fn dom(test: &str, page: &Path, hash: &str) -> Option<String> {
+    let program = ["chromium", "chromium-browser", "google-chrome"]
+        .into_iter()
+        .find(|program| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success()));
+    let Some(program) = program else {
+        skipped(test, "needs Chromium");
+        return None;
+    };
+    let profile = tempfile::tempdir().unwrap();
+    let output = Command::new(program)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000", "--dump-dom"])
+        .args(["--enable-logging=stderr", &format!("--user-data-dir={}", profile.path().display())])
+        .arg(format!("file://{}{hash}", page.display()))
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    let console: Vec<&str> = log.lines().filter(|line| line.contains("CONSOLE")).collect();
+    assert!(console.is_empty(), "{console:?}");
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn a_browser_shows_the_table_and_filters_it_by_the_address() {
+    const NAME: &str = "report_page::a_browser_shows_the_table_and_filters_it_by_the_address";
+    let folder = tempfile::tempdir().unwrap();
+    records(folder.path());
+    let page = page(folder.path());
+    let Some(whole) = dom(NAME, &page, "") else { return };
+    assert!(whole.contains("A table</h2>") && whole.contains("<svg"), "{whole}");
+    assert!(!whole.contains("<tr data-dataset=\"dtd\" hidden"));
+    let filtered = dom(NAME, &page, "#table=few-shot&datasets=caltech101&methods=CoOp").unwrap();
+    let row = |dataset: &str| {
+        filtered.split_once(&format!("<tr data-dataset=\"{dataset}\"")).unwrap().1.split_once('>').unwrap().0
+    };
+    assert!(row("dtd").contains("hidden") && !row("caltech101").contains("hidden"));
+    let data = filtered.split_once("id=\"data\">").unwrap().1.split_once("</script>").unwrap().0;
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let cell = data["questions"][0]["cells"][3].as_str().unwrap();
+    let shown = dom(NAME, &page, &format!("#cell={cell}")).unwrap();
+    assert!(shown.contains("Back to the table") && shown.contains(cell) && shown.contains("By class"), "{shown}");
+}

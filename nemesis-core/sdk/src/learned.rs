@@ -1,0 +1,75 @@
+//! What a method learns: tensors that are trained, their first values, and their way into a state and back.
+
+use crate::random::uniform;
+use crate::{Error, Host, Result, State, Task};
+use tch::{Tensor, no_grad};
+
+/// A tensor that is trained, of the task's type and on its device, with these values.
+pub fn leaf(values: &Tensor, task: &Task) -> Tensor {
+    values.detach().to_device(task.device).to_kind(task.kind).copy().set_requires_grad(true)
+}
+
+/// The first values of a linear layer's weight or bias, as in `nn.Linear`: uniform within ±1/√inputs, where `inputs` is
+/// the number that each output sums over. They are drawn from the host under `purpose`.
+pub fn linear(shape: &[i64], inputs: i64, purpose: &str, host: &dyn Host) -> Tensor {
+    let count = shape.iter().product::<i64>() as usize;
+    let bound = 1.0 / (inputs.max(1) as f64).sqrt();
+    let draws = host.random(purpose, 0, count).into_iter().map(|draw| (2.0 * uniform(draw) - 1.0) * bound);
+    Tensor::from_slice(&draws.collect::<Vec<_>>()).view(shape)
+}
+
+/// The tensor of this name in a state.
+///
+/// # Errors
+///
+/// When there is none.
+pub fn find<'a>(state: &'a State, name: &str) -> Result<&'a Tensor> {
+    let found = state.iter().find(|(known, _)| known == name).map(|(_, tensor)| tensor);
+    found.ok_or_else(|| Error::new(format!("the state lacks the tensor `{name}`")))
+}
+
+/// Copies the tensor of this name in a state into a method's own, which stays the same leaf.
+///
+/// # Errors
+///
+/// When there is none, or it has a different shape.
+pub fn load(state: &State, name: &str, own: &Tensor) -> Result<()> {
+    let stored = find(state, name)?;
+    if stored.size() != own.size() {
+        let (stored, own) = (stored.size(), own.size());
+        return Err(Error::new(format!("the stored `{name}` has the shape {stored:?}, but the method's has {own:?}")));
+    }
+    no_grad(|| own.shallow_clone().copy_(stored));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::ToyHost;
+    use tch::Kind;
+
+    #[test]
+    fn linear_layers_start_within_their_bound() {
+        let host = ToyHost::new(2);
+        let weight = linear(&[40, 25], 25, "adapter", &host);
+        assert_eq!(weight.size(), [40, 25]);
+        let largest = f64::try_from(weight.abs().max()).unwrap();
+        assert!((0.19..=0.2).contains(&largest), "{largest}");
+        assert!(f64::try_from(weight.mean(Kind::Double)).unwrap().abs() < 0.02);
+        assert_eq!(weight, linear(&[40, 25], 25, "adapter", &host));
+        assert_ne!(weight, linear(&[40, 25], 25, "other", &host));
+    }
+
+    #[test]
+    fn a_state_is_loaded_in_place_or_refused() {
+        let own = leaf(&Tensor::from_slice(&[1.0, 2.0]), &ToyHost::new(2).task());
+        let state = |values: &[f64]| vec![("bias".to_owned(), Tensor::from_slice(values))];
+        load(&state(&[3.0, 4.0]), "bias", &own).unwrap();
+        assert_eq!(Vec::<f64>::try_from(&own).unwrap(), [3.0, 4.0]);
+        assert!(own.is_leaf() && own.requires_grad());
+        let message = |state: &State| load(state, "bias", &own).unwrap_err().to_string();
+        assert_eq!(message(&state(&[1.0])), "the stored `bias` has the shape [1], but the method's has [2]");
+        assert_eq!(message(&Vec::new()), "the state lacks the tensor `bias`");
+    }
+}
