@@ -27,8 +27,9 @@
 //! patch of a vision transformer.
 //!
 //! Traps and departures:
-//! * PLOT's class-specific contexts cannot run as published (their first dimension is read as `N`); here they need the
-//!   variant `nemesis`.
+//! * PLOT's class-specific contexts cannot run as published (their first dimension is read as `N`); here they are those of
+//!   Nemesis's code in both variants.
+//! * Since the plan has no gradient, that of the loss is not the derivative of the loss.
 //! * Class names in the middle or in front work for any `N` here; both codes build them for the first prompt only.
 //! * Without a finite plan, the codes return nothing and crash in the loss; here it is an error that says so.
 //!
@@ -112,10 +113,6 @@ impl Plugin for Plot {
     fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
         if options.prompts == 0 {
             return Err(Error::option("prompts", "there must be at least one prompt"));
-        }
-        if options.csc && options.variant == Variant::Plot {
-            let why = "PLOT's own code cannot run class-specific contexts; set `variant` to `nemesis`";
-            return Err(Error::option("csc", why));
         }
         if options.global && options.variant == Variant::Nemesis {
             return Err(Error::option("global", "only the variant `plot` adds the cosine of the global features"));
@@ -231,6 +228,13 @@ impl Method for Plot {
         };
         let logits_of = |contexts: &Tensor| self.logits_of(contexts, &image, host);
         Ok(cross_entropy + norm.loss(context, batch, &logits, host, &logits_of)?)
+    }
+
+    /// The plan is held fixed, so the gradient is not the derivative of the loss: the method fills it in itself.
+    fn compute_gradients(&mut self, batch: &Batch, host: &dyn Host) -> Result<Option<Tensor>> {
+        let loss = self.loss(batch, host)?;
+        host.backward(&loss)?;
+        Ok(Some(loss))
     }
 
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {

@@ -124,7 +124,6 @@ fn norm_losses_grow_with_the_number_of_prompts() {
 fn what_neither_code_can_run_is_refused() {
     let host = ToyHost::new(3);
     let message = |options| Plot::create(host.task(), options, &host).unwrap_err().to_string();
-    assert!(message(Options { csc: true, ..small() }).starts_with("option `csc`: PLOT's own code cannot run"));
     assert!(message(Options { ctx_init: "a photo".to_owned(), ..small() }).starts_with("option `ctx_init`: prompts"));
     assert!(message(Options { prompts: 0, ..small() }).starts_with("option `prompts`"));
     assert!(message(Options { global: true, variant: Variant::Nemesis, ..small() }).starts_with("option `global`"));
