@@ -22,3 +22,5 @@ pub mod statistics;
 pub mod suite;
 pub mod tables;
 pub mod weights;
+
+pub use process::choose_python;

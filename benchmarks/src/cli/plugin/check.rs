@@ -1,6 +1,7 @@
 //! `nemesis plugin check`: the conformance kit.
 
 use crate::cli::{Ending, say};
+use crate::process::Program;
 use clap::Args;
 use nemesis_core::plugin::check::{CHECKS, Check, Kit, Outcome, find, run_here};
 use nemesis_core::{Error, Result};
@@ -69,10 +70,11 @@ impl PluginCheck {
 
     /// Whether the plugin in `file` fails nothing.
     fn check(&self, file: &Path, checks: &[&'static Check]) -> Result<bool> {
-        let program = std::env::current_exe().map_err(|e| Error::new(format!("cannot find this program: {e}")))?;
+        let program = Program::of_plugin(file);
+        program.command()?;
         let options = Value::Object(self.set.iter().cloned().collect()).to_string();
         let command = |id: &str, verdict: &Path| {
-            let mut command = Command::new(&program);
+            let mut command = program.command().unwrap_or_else(|_| Command::new("nemesis"));
             command.args(["plugin", "check-here", id, &options]).args([file, verdict]);
             command
         };
