@@ -10,6 +10,8 @@ from nemesis._about import About, Batch, FeatureSet, OptionError, Parameter, Tas
 from nemesis._data import FewShot, Item, few_shot
 from nemesis._images import preprocess
 from nemesis._native import Host, NemesisError
+from nemesis._results import learned, predictions, records
+from nemesis._run import Run, run
 from nemesis._tower import TextTower
 from nemesis.prompt import PromptLearner, PromptOptions, cross_entropy, unit
 
@@ -25,15 +27,20 @@ __all__ = [
     "Parameter",
     "PromptLearner",
     "PromptOptions",
+    "Run",
     "Task",
     "TextTower",
     "corruption",
     "cross_entropy",
     "few_shot",
+    "learned",
     "norm",
     "option",
+    "predictions",
     "preprocess",
     "prompt",
+    "records",
+    "run",
     "unit",
 ]
 

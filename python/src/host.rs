@@ -3,6 +3,8 @@
 use crate::border::{Crossing, Lent, detached};
 use crate::error::{caught, of_method, to_python};
 use nemesis_core::Error;
+use crate::tower::kind_of;
+use nemesis_sdk::testing::ToyHost;
 use nemesis_sdk::{ClassPosition, Host, LogLevel, Result, random};
 use pyo3::prelude::*;
 use tch::{Kind, Tensor};
@@ -126,6 +128,14 @@ impl PyHost {
     fn cancelled(&self, py: Python<'_>) -> PyResult<bool> {
         self.serve(py, |host| Ok(host.cancelled()))
     }
+}
+
+/// A host for tests, over a tower with one small layer. It is used on the thread that made it.
+#[pyfunction]
+pub(crate) fn toy_host(classes: usize, seed: u64, dtype: &str) -> PyResult<PyHost> {
+    // A test makes few, and each is small: they stay until the process ends, since Python may keep the object.
+    let toy: &'static ToyHost = Box::leak(Box::new(ToyHost::new(classes).seeded(seed).of_kind(kind_of(dtype)?)));
+    Ok(PyHost { lent: Lent::new(toy) })
 }
 
 /// The class position with this name.

@@ -9,6 +9,7 @@ mod error;
 mod host;
 mod images;
 mod method;
+mod results;
 mod tower;
 
 use pyo3::prelude::*;
@@ -19,13 +20,15 @@ mod native {
     #[pymodule_export]
     use crate::error::NemesisError;
     #[pymodule_export]
-    use crate::host::PyHost;
+    use crate::host::{PyHost, toy_host};
     #[pymodule_export]
     use crate::images::PyPreprocess;
     #[pymodule_export]
     use crate::tower::Tower;
     #[pymodule_export]
     use crate::data::few_shot;
+    #[pymodule_export]
+    use crate::results::{learned, predictions, records};
 
     use crate::border::{self, detached};
     use crate::error::to_python;
