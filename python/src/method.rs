@@ -153,14 +153,16 @@ fn batch_of<'py>(py: Python<'py>, batch: &Batch) -> PyResult<Bound<'py, PyAny>> 
 
 /// An exception of a method, as an error: with its traceback, and with what kind of failure it is.
 fn failure(exception: PyErr) -> sdk::Error {
+    let first = exception.to_string();
     let explained = Python::attach(|py| {
-        let explained = module(py)?.call_method1("explain", (exception.value(py),))?;
+        // With the traceback, which `value` alone may lack.
+        let explained = module(py)?.call_method1("explain", (exception.into_value(py),))?;
         explained.extract::<(String, Option<String>, String)>()
     });
     match explained {
         Ok((_, Some(option), text)) => sdk::Error::option(&option, text),
         Ok((kind, None, text)) => sdk::Error::of_kind(kind_of(&kind), text),
-        Err(second) => sdk::Error::new(format!("{exception} (and while this was explained: {second})")),
+        Err(second) => sdk::Error::new(format!("{first} (and while this was explained: {second})")),
     }
 }
 
