@@ -56,19 +56,36 @@ def step(arguments: argparse.Namespace) -> None:
     torch.manual_seed(0)
     random.seed(0)
     clip = Clip(512, 12, 1024)
-    words = "tabby cat great white shark golden retriever school bus hot air balloon warplane mushroom".split()
+    words = [
+        "tabby",
+        "cat",
+        "great",
+        "white",
+        "shark",
+        "golden",
+        "retriever",
+        "school",
+        "bus",
+        "hot",
+        "air",
+        "balloon",
+        "warplane",
+        "mushroom",
+    ]
     names = [" ".join(random.sample(words, random.choice([1, 2, 2, 3]))) for _ in range(arguments.classes[0])]
     ctx = (torch.randn(16, 512) * 0.02).requires_grad_()
     features, labels = torch.randn(32, 1024), torch.randint(0, len(names), (32,))
     tower = nemesis.TextTower(clip, names)
     tokens = [of_class for of_class, _ in tower.tokens()]
-    if arguments.side == "nemesis":
-        del clip
+
+    def features_of(ctx: torch.Tensor) -> torch.Tensor:
+        return tower(ctx) if arguments.side == "nemesis" else coop_features(clip, tokens, ctx)
+
     optimiser = torch.optim.SGD([ctx], lr=0.002, momentum=0.9, weight_decay=5e-4)
     times, losses = [], []
     for _ in range(arguments.steps):
         started = time.perf_counter()
-        text = tower(ctx) if arguments.side == "nemesis" else coop_features(clip, tokens, ctx)
+        text = features_of(ctx)
         image = features / features.norm(dim=-1, keepdim=True)
         loss = cross_entropy(100 * image @ (text / text.norm(dim=-1, keepdim=True)).t(), labels)
         optimiser.zero_grad()
@@ -107,10 +124,9 @@ def main() -> None:
         for side, result in sides.items():
             losses = result["losses"]
             assert isinstance(losses, list)
-            print(
-                f"{classes:7}  {side:7}  {result['seconds_per_step']:8.3f}  {float(str(result['peak_rss_bytes'])) / 1e9:7.2f}"
-                f"  {losses[0]:.9f} … {losses[-1]:.9f}"
-            )
+            peak = float(str(result["peak_rss_bytes"])) / 1e9
+            told = f"{classes:7}  {side:7}  {result['seconds_per_step']:8.3f}  {peak:7.2f}"
+            print(f"{told}  {losses[0]:.9f} … {losses[-1]:.9f}", flush=True)
         theirs, ours = sides["theirs"], sides["nemesis"]
         apart = max(abs(a - b) / abs(a) for a, b in zip(theirs["losses"], ours["losses"]))  # type: ignore[call-overload]
         faster = float(str(theirs["seconds_per_step"])) / float(str(ours["seconds_per_step"]))

@@ -3,8 +3,9 @@ hand-written prompt (Yao et al., CVPR 2023; `trainers/kgcoop.py` of its code).""
 
 from dataclasses import dataclass
 
-import nemesis
 import torch
+
+import nemesis
 
 
 @dataclass

@@ -67,7 +67,7 @@ def option(default: T, doc: str) -> T:
 
     The annotation of the field is `float`, `int`, `bool`, `str`, a `Literal` of strings, or one of them `| None`.
     """
-    return typing.cast("T", dataclasses.field(default=default, metadata={"help": doc}))
+    return dataclasses.field(default=default, metadata={"help": doc})
 
 
 @dataclass(frozen=True)

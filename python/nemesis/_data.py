@@ -61,4 +61,8 @@ def few_shot(
         raise NemesisError(f"{shots} shots\n  expected: at least 1, or `all`")
     count = None if shots == "all" else shots
     names, template, train, val = _native.few_shot(data, dataset, count, seed, lists)
-    return FewShot(names, template, [Item(*item) for item in train], [Item(*item) for item in val])
+    return FewShot(names, template, _items(train), _items(val))
+
+
+def _items(told: list[tuple[os.PathLike[str], int]]) -> list[Item]:
+    return [Item(Path(path), label) for path, label in told]

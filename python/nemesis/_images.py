@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from nemesis import _native
 
 if TYPE_CHECKING:
-    Image = Union[str, "os.PathLike[str]", Any]
+    Image = str | os.PathLike[str] | Any
 
 
 @functools.lru_cache(maxsize=16)
@@ -70,7 +70,9 @@ def preprocess(
         `[images, 3, size, size]`, on the CPU.
     """
     prepare = _preprocess(weights, size, weights_config)
-    given = [images] if isinstance(images, (str, os.PathLike)) or hasattr(images, "convert") else list(images)
+    given: list[Any] = (
+        [images] if isinstance(images, (str, os.PathLike)) or hasattr(images, "convert") else list(images)
+    )
     name = str(dtype).removeprefix("torch.")
     if all(isinstance(image, (str, os.PathLike)) for image in given):
         return prepare.files([os.fspath(image) for image in given], name, train)

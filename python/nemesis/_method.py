@@ -157,9 +157,7 @@ def make_task(
 ) -> Task:
     """The task, in torch's words."""
     kind = getattr(torch, dtype)
-    return Task(
-        class_names, template, width, embed_dim, logit_scale, torch.device(device), kind, precision, epochs
-    )
+    return Task(class_names, template, width, embed_dim, logit_scale, torch.device(device), kind, precision, epochs)
 
 
 def create(file: Path, task: Task, options: str, host: Host) -> Adapter:
@@ -183,6 +181,7 @@ class Adapter:
         own = getattr(type(self.method), "parameters", None)
         if own is not None and own is not torch.nn.Module.parameters:
             return list(self.method.parameters())
+        found: dict[str, torch.Tensor]
         if isinstance(self.method, torch.nn.Module):
             found = dict(self.method.named_parameters())
         else:

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Union, cast
+from typing import Literal, Union
 
 import torch
 
@@ -105,7 +105,7 @@ class TextTower:
     @property
     def class_names(self) -> list[str]:
         """The names that the tower was made for."""
-        return cast("list[str]", self._tower.class_names)
+        return self._tower.class_names
 
     def __len__(self) -> int:
         """The number of classes."""

@@ -29,9 +29,7 @@ def norm_loss(alpha: torch.Tensor, norms: torch.Tensor) -> torch.Tensor:
     positions, as there.
     """
     if alpha.shape[-1:] != norms.shape[-1:]:
-        raise NemesisError(
-            f"coefficients of shape {list(alpha.shape)} do not fit norms of shape {list(norms.shape)}"
-        )
+        raise NemesisError(f"coefficients of shape {list(alpha.shape)} do not fit norms of shape {list(norms.shape)}")
     return (alpha * norms).sum() / alpha.ne(0.0).sum().clamp_min(1)
 
 

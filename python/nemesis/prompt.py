@@ -96,4 +96,5 @@ def cross_entropy(logits: torch.Tensor, labels: torch.Tensor, host: Host) -> tor
 def unit(vectors: torch.Tensor) -> torch.Tensor:
     """Vectors divided by their 2-norm, along the last dimension."""
     # The very operation of the compiled methods: `torch.linalg.vector_norm` differs from it in the last bit of a gradient.
-    return vectors / torch.ops.aten.norm.ScalarOpt_dim(vectors, 2.0, [-1], True)
+    norms: torch.Tensor = torch.ops.aten.norm.ScalarOpt_dim(vectors, 2.0, [-1], True)
+    return vectors / norms

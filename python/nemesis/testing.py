@@ -1,9 +1,9 @@
 """A toy host, so that a method can be tested without a checkpoint, data or the harness.
 
-    toy = Toy(classes=4)
-    method = toy.create(MyMethod, alpha=2.0)
-    loss = method.loss(toy.batch(images=8), toy.host)
-    toy.host.backward(loss)
+toy = Toy(classes=4)
+method = toy.create(MyMethod, alpha=2.0)
+loss = method.loss(toy.batch(images=8), toy.host)
+toy.host.backward(loss)
 """
 
 from __future__ import annotations
@@ -78,5 +78,3 @@ class Toy:
             step=step,
             steps=4,
         )
-
-

@@ -169,7 +169,8 @@ impl Lent {
         let host = self.host.load(Ordering::Acquire);
         if host.is_null() {
             return Err(error(
-                &Error::new("the host was used after the call that it was given to").help("do not keep `host` in the method"),
+                &Error::new("the host was used after the call that it was given to")
+                    .help("do not keep `host` in the method"),
             ));
         }
         // SAFETY: on this thread the host is lent until `take_back`, which the caller of `new` calls after the call into

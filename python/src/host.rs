@@ -2,8 +2,8 @@
 
 use crate::border::{Crossing, Lent, detached};
 use crate::error::{caught, of_method, to_python};
-use nemesis_core::Error;
 use crate::tower::kind_of;
+use nemesis_core::Error;
 use nemesis_sdk::testing::ToyHost;
 use nemesis_sdk::{ClassPosition, Host, LogLevel, Result, random};
 use pyo3::prelude::*;

@@ -18,17 +18,17 @@ use pyo3::prelude::*;
 #[pymodule(name = "_native")]
 mod native {
     #[pymodule_export]
+    use crate::data::few_shot;
+    #[pymodule_export]
     use crate::error::NemesisError;
     #[pymodule_export]
     use crate::host::{PyHost, toy_host};
     #[pymodule_export]
     use crate::images::PyPreprocess;
     #[pymodule_export]
-    use crate::tower::Tower;
-    #[pymodule_export]
-    use crate::data::few_shot;
-    #[pymodule_export]
     use crate::results::{learned, predictions, records};
+    #[pymodule_export]
+    use crate::tower::Tower;
 
     use crate::border::{self, detached};
     use crate::error::to_python;
@@ -63,13 +63,19 @@ mod native {
     fn main(py: Python<'_>, python: PathBuf, arguments: Vec<String>, engine: Option<&str>) -> PyResult<u8> {
         if engine.is_some_and(|engine| engine != FINGERPRINT) {
             return Err(to_python(
-                &Error::new("the package `nemesis` of this Python computes with other sources than the command `nemesis`")
-                    .at(&python)
-                    .help("build both from the same sources: `cargo xtask python` and `cargo xtask install`"),
+                &Error::new(
+                    "the package `nemesis` of this Python computes with other sources than the command `nemesis`",
+                )
+                .at(&python)
+                .help("build both from the same sources: `cargo xtask python` and `cargo xtask install`"),
             ));
         }
         nemesis_bench::choose_python(&python);
         nemesis_core::plugin::python::set_interpreter(Box::new(Running));
-        Ok(detached(py, || nemesis_bench::cli::main_with(std::iter::once("nemesis".into()).chain(arguments.into_iter().map(Into::into)))))
+        Ok(detached(py, || {
+            nemesis_bench::cli::main_with(
+                std::iter::once("nemesis".into()).chain(arguments.into_iter().map(Into::into)),
+            )
+        }))
     }
 }

@@ -137,8 +137,10 @@ impl Tower {
             return Ok(found);
         }
         if !matches!(kind, Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16) {
-            return Err(to_python(&Error::new(format!("contexts cannot have the type {kind:?}"))
-                .expected("float32, float64, float16 or bfloat16")));
+            return Err(to_python(
+                &Error::new(format!("contexts cannot have the type {kind:?}"))
+                    .expected("float32, float64, float16 or bfloat16"),
+            ));
         }
         let made = detached(py, || {
             caught(|| {
@@ -149,7 +151,9 @@ impl Tower {
         let made = Arc::new(Shared::frozen(made));
         let mut opened = self.opened.lock().map_err(poisoned)?;
         if made.get().spec().weights_hash != self.spec.weights_hash {
-            return Err(to_python(&Error::new("the checkpoint has changed since the tower was made").at(&self.weights)));
+            return Err(to_python(
+                &Error::new("the checkpoint has changed since the tower was made").at(&self.weights),
+            ));
         }
         opened.push(Arc::clone(&made));
         Ok(made)

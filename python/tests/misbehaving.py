@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-import nemesis
 import torch
+
+import nemesis
 
 
 @dataclass

@@ -73,7 +73,11 @@ class Clip(nn.Module):
 
 
 def coop_features(
-    clip: Clip, tokens: Sequence[Sequence[int]], ctx: torch.Tensor, position: str = "end", name_lengths: Sequence[int] = ()
+    clip: Clip,
+    tokens: Sequence[Sequence[int]],
+    ctx: torch.Tensor,
+    position: str = "end",
+    name_lengths: Sequence[int] = (),
 ) -> torch.Tensor:
     """CoOp's `PromptLearner` and `TextEncoder`: features `[classes, D]` of a context `[n, d]` or `[classes, n, d]`.
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import random
 from pathlib import Path
+from typing import Any
 
-import nemesis
 import pytest
 import torch
+
+import nemesis
 
 Image = pytest.importorskip("PIL.Image")
 numpy = pytest.importorskip("numpy")
@@ -16,12 +18,12 @@ numpy = pytest.importorskip("numpy")
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
-def photo(width: int, height: int, seed: int = 0) -> Image.Image:
+def photo(width: int, height: int, seed: int = 0) -> Any:
     noise = numpy.random.default_rng(seed).integers(0, 255, (9, 7, 3), dtype=numpy.uint8)
     return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def with_pillow(image: Image.Image, size: int) -> torch.Tensor:
+def with_pillow(image: Any, size: int) -> torch.Tensor:
     """torchvision's `Resize`, `CenterCrop`, `ToTensor`, `Normalize`, as CLIP composes them."""
     image = image.convert("RGB")
     width, height = image.size

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import nemesis
 import pytest
 import torch
+
+import nemesis
 from nemesis import _native
 from nemesis._about import schema
 from nemesis.testing import Toy
@@ -39,7 +40,10 @@ BROKEN = {
     ),
     "random-state": ("penalty = ", "penalty = 0 * torch.rand(()) + "),
     "grad-mode": ("return self.prompt.evaluate", "torch.set_grad_enabled(True)\n        return self.prompt.evaluate"),
-    "logits": ("return self.prompt.evaluate(batch.features, host)", "return self.prompt.evaluate(batch.features, host)[0]"),
+    "logits": (
+        "return self.prompt.evaluate(batch.features, host)",
+        "return self.prompt.evaluate(batch.features, host)[0]",
+    ),
     "evaluation": ("evaluate(batch.features, host)", "evaluate(batch.features - batch.features.mean(0), host)"),
     "stale-logits": (
         "return self.prompt.evaluate(batch.features, host)",
@@ -47,15 +51,24 @@ BROKEN = {
         "        return self.prompt.compare(batch.features, self.text)",
     ),
     "state-checked": ("    def logits", "    def load_state(self, state):\n        pass\n\n    def logits"),
-    "state-round-trip": ("    def logits", "    def state(self):\n        return {'ctx': self.prompt.ctx * 0}\n\n    def logits"),
+    "state-round-trip": (
+        "    def logits",
+        "    def state(self):\n        return {'ctx': self.prompt.ctx * 0}\n\n    def logits",
+    ),
     "zero-contexts": ("self.prompt.ctx.abs().mean()", "1 / self.prompt.ctx.abs().mean()"),
     "graph-cuts": (
         "    def logits",
         "    def compute_gradients(self, batch, host):\n        loss = self.loss(batch, host)\n        loss.backward()\n"
         "        return loss\n\n    def logits",
     ),
-    "single-precision": ("penalty = ", "penalty = torch.zeros(3, 5, dtype=torch.float64).matmul(self.prompt.ctx[0, :5])[0] + "),
-    "parameters": ("self.alpha = ", "self.other = torch.nn.Parameter(torch.zeros(2, dtype=torch.float32))\n        self.alpha = "),
+    "single-precision": (
+        "penalty = ",
+        "penalty = torch.zeros(3, 5, dtype=torch.float64).matmul(self.prompt.ctx[0, :5])[0] + ",
+    ),
+    "parameters": (
+        "self.alpha = ",
+        "self.other = torch.nn.Parameter(torch.zeros(2, dtype=torch.float32))\n        self.alpha = ",
+    ),
 }
 
 
@@ -76,7 +89,9 @@ def described(text: str, folder: Path, name: str = "m.py") -> dict[str, Any]:
     file = (folder / name).resolve()
     file.write_text(text)
     files = list(folder.resolve().rglob("*.py"))
-    result: dict[str, Any] = json.loads(_method.describe(file, folder.resolve(), files, str(hash(text) & 0xFFFFFFFFFFFF)))
+    result: dict[str, Any] = json.loads(
+        _method.describe(file, folder.resolve(), files, str(hash(text) & 0xFFFFFFFFFFFF))
+    )
     return result
 
 

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import nemesis
 import pytest
+
+import nemesis
 
 ROOT = Path(__file__).parents[2]
 MISBEHAVING = Path(__file__).parent / "misbehaving.py"
@@ -107,11 +108,12 @@ def test_a_method_that_misbehaves_costs_its_cells_and_no_others(tmp_path: Path) 
 def test_a_change_of_a_plugin_or_of_its_helper_is_computed_again(tmp_path: Path) -> None:
     plugin = tmp_path / "mine.py"
     plugin.write_text("from helper import X\n" + MISBEHAVING.read_text().replace("misbehaving", "mine"))
-    arguments = ["plan", "--plugin", plugin, "--methods", "mine", "--datasets", "eurosat", "--shots", "1", "--seeds", "1"]
+    question = "--methods mine --datasets eurosat --shots 1 --seeds 1"
+    arguments = ["plan", "--plugin", str(plugin), *question.split()]
 
     def ids(helper: str) -> str:
         (tmp_path / "helper.py").write_text(helper)
-        command = [program(), *arguments, "--python", sys.executable, "--out", tmp_path / "out", "--json"]
+        command = [str(program()), *arguments, "--python", sys.executable, "--out", str(tmp_path / "out"), "--json"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout

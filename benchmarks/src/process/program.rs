@@ -68,7 +68,8 @@ impl Program {
         if self == Self::This && python::interpreter().is_none() {
             return None;
         }
-        let cannot = |why: String| Error::new(format!("`{shown}` cannot run plugins written in Python: {why}")).help(help);
+        let cannot =
+            |why: String| Error::new(format!("`{shown}` cannot run plugins written in Python: {why}")).help(help);
         let mut command = Command::new(&python);
         command.args(["-c", WORKER, FINGERPRINT, "--version"]).stdin(Stdio::null());
         match command.output() {

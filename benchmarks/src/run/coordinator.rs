@@ -180,12 +180,7 @@ enum Line {
 
 impl Coordinator<'_> {
     /// Starts a worker, and gives it a job, or what its predecessor left undone, if that died.
-    fn start_worker(
-        &mut self,
-        sender: &Sender<(usize, Line)>,
-        program: Program,
-        job: Vec<PlannedCell>,
-    ) -> Result<()> {
+    fn start_worker(&mut self, sender: &Sender<(usize, Line)>, program: Program, job: Vec<PlannedCell>) -> Result<()> {
         let (process, output) = Subprocess::start("a worker", program, ["worker"])?;
         let number = self.started;
         self.started += 1;

@@ -72,8 +72,10 @@ static VERSION: LazyLock<Regex> =
 
 /// What may be an import. What only looks like one, in a string or a comment, does no harm: a file more is hashed.
 static IMPORT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\bimport\s+\(?\s*([\w.]+(?:\s+as\s+\w+)?(?:\s*,\s*[\w.]+(?:\s+as\s+\w+)?)*)|\bfrom\s+(\.*[\w.]*)\s*import\b")
-        .expect("a valid pattern")
+    Regex::new(
+        r"\bimport\s+\(?\s*([\w.]+(?:\s+as\s+\w+)?(?:\s*,\s*[\w.]+(?:\s+as\s+\w+)?)*)|\bfrom\s+(\.*[\w.]*)\s*import\b",
+    )
+    .expect("a valid pattern")
 });
 
 /// Whether a path is a plugin written in Python by its name alone.
@@ -128,9 +130,10 @@ impl Source {
     pub fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for (path, content) in &self.files {
-            let path = path.components().map(Component::as_os_str).fold(String::new(), |path, part| {
-                format!("{path}/{}", part.to_string_lossy())
-            });
+            let path = path
+                .components()
+                .map(Component::as_os_str)
+                .fold(String::new(), |path, part| format!("{path}/{}", part.to_string_lossy()));
             for part in [path.as_bytes(), content] {
                 hasher.update(&(part.len() as u64).to_le_bytes());
                 hasher.update(part);
@@ -164,7 +167,9 @@ impl Source {
                 .expected("a string that is written out: `id=\"my-method\"`")
         })?;
         if !super::file::is_kebab(&id) {
-            return Err(Error::new(format!("the id `{id}` is not in kebab case")).line(line).expected("as in `my-method`"));
+            return Err(Error::new(format!("the id `{id}` is not in kebab case"))
+                .line(line)
+                .expected("as in `my-method`"));
         }
         Ok(Metadata {
             abi: nemesis_abi::ABI_VERSION.to_owned(),
@@ -241,7 +246,8 @@ mod tests {
         path
     }
 
-    const PLUGIN: &str = "import helper\nimport torch\nclass M:\n    ABOUT = nemesis.About(\n        id='m-1',\n    )\n";
+    const PLUGIN: &str =
+        "import helper\nimport torch\nclass M:\n    ABOUT = nemesis.About(\n        id='m-1',\n    )\n";
 
     #[test]
     fn the_hash_follows_every_file_that_is_imported_from_beside_and_no_other() {
@@ -253,7 +259,10 @@ mod tests {
         let source = Source::read(&plugin).unwrap();
         let files: Vec<_> = source.files.keys().map(|file| file.to_str().unwrap()).collect();
         assert_eq!(files, ["deeper/__init__.py", "helper.py", "m.py"]);
-        assert_eq!((source.metadata().unwrap().id, source.metadata().unwrap().source), ("m-1".to_owned(), source.hash()));
+        assert_eq!(
+            (source.metadata().unwrap().id, source.metadata().unwrap().source),
+            ("m-1".to_owned(), source.hash())
+        );
         write(folder.path(), "stranger.py", "y = 2");
         assert_eq!(Source::read(&plugin).unwrap().hash(), source.hash());
         write(folder.path(), "deeper/__init__.py", "x = 2");

@@ -3,8 +3,8 @@
 use super::stage::Stage;
 use crate::Result;
 use crate::method::{self, Batch, FeatureSet, Host, Method, Needs, Optimisation, Parameter};
-use crate::plugin::{Plugin, PluginFile};
 use crate::plugin::method::LoadedMethod;
+use crate::plugin::{Plugin, PluginFile};
 use crate::train::{Recompute, Services};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
