@@ -48,9 +48,8 @@ def step(arguments: argparse.Namespace) -> None:
     from torch.nn.functional import cross_entropy
 
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-    from plain import Clip, coop_features
-
     import nemesis
+    from plain import Clip, coop_features
 
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)

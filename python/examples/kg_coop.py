@@ -3,9 +3,8 @@ hand-written prompt (Yao et al., CVPR 2023; `trainers/kgcoop.py` of its code).""
 
 from dataclasses import dataclass
 
-import torch
-
 import nemesis
+import torch
 
 
 @dataclass

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, Union
 
 import torch
-
 from nemesis._native import NemesisError
 
 Need = Literal["features", "dense", "pixels", "validation", "towers"]

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
-
 from nemesis import _native
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-
 from nemesis import _native
 from nemesis._about import About, Batch, FeatureSet, OptionError, Parameter, Task, parse, schema
 from nemesis._native import Host, NemesisError

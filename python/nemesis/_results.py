@@ -7,7 +7,6 @@ import os
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import torch
-
 from nemesis import _native
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal, Union
 
 import torch
-
 from nemesis import _native
 from nemesis._native import NemesisError
 

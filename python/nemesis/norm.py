@@ -6,7 +6,6 @@ import math
 from typing import Literal
 
 import torch
-
 from nemesis._about import OptionError
 from nemesis._native import Host, NemesisError
 

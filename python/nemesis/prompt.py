@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-
 from nemesis._about import OptionError, Task, option
 from nemesis._native import Host
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any, Protocol, TypeVar
 
 import torch
-
 from nemesis import _native
 from nemesis._about import About, Batch, Task, parse
 from nemesis._native import Host

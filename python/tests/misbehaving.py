@@ -6,9 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-
 import nemesis
+import torch
 
 
 @dataclass

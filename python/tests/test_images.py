@@ -7,10 +7,9 @@ import random
 from pathlib import Path
 from typing import Any
 
+import nemesis
 import pytest
 import torch
-
-import nemesis
 
 Image = pytest.importorskip("PIL.Image")
 numpy = pytest.importorskip("numpy")

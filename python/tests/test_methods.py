@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nemesis
 import pytest
 import torch
-
-import nemesis
 from nemesis import _native
 from nemesis._about import schema
 from nemesis.testing import Toy

@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import nemesis
+import pytest
 
 ROOT = Path(__file__).parents[2]
 MISBEHAVING = Path(__file__).parent / "misbehaving.py"

@@ -7,11 +7,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import nemesis
 import pytest
 import torch
 from plain import Clip, coop_features
-
-import nemesis
 
 
 def unpacked(tower: nemesis.TextTower) -> tuple[list[list[int]], list[int]]:

@@ -37,6 +37,7 @@ mod plugin_outside;
 mod pool;
 mod pool_in_use;
 mod precision;
+mod python_methods;
 #[cfg(target_os = "linux")]
 mod processes;
 mod questions;
