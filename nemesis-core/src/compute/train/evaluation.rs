@@ -50,23 +50,30 @@ pub struct TestInputs<'a> {
     features: Option<&'a Tensor>,
     /// Gives what a batch contains, by the indices of its images.
     seen: Option<&'a SeenAt<'a>>,
+    /// How many images make a batch.
+    rows: usize,
 }
 
 impl<'a> TestInputs<'a> {
     /// Features `[images, embed_dim]`, and nothing else.
     pub fn features(features: &'a Tensor) -> Self {
-        Self { images: features.size()[0] as usize, features: Some(features), seen: None }
+        Self { images: features.size()[0] as usize, features: Some(features), seen: None, rows: ROWS }
     }
 
     /// What `needs` asks for of so many images: features `[images, embed_dim]` of all of them, unless they come with
     /// the dense ones, and what a batch shows of its images, by their places.
     pub fn new(images: usize, needs: Needs, features: Option<&'a Tensor>, seen: &'a SeenAt<'a>) -> Self {
-        Self { images, features, seen: needs.images().then_some(seen) }
+        let rows = match (needs.images(), needs.towers) {
+            (false, _) => ROWS,
+            (true, false) => Pictures::AT_A_TIME,
+            (true, true) => Pictures::AT_A_TIME_WITH_TOWERS,
+        };
+        Self { images, features, seen: needs.images().then_some(seen), rows }
     }
 
     /// The batches of an evaluation, one after the other; those of images are small.
     pub fn batches(&self) -> impl Iterator<Item = Result<Batch>> {
-        let rows = if self.seen.is_some() { Pictures::AT_A_TIME } else { ROWS };
+        let rows = self.rows;
         (0..self.images).step_by(rows).map(move |start| self.batch(start, rows.min(self.images - start)))
     }
 

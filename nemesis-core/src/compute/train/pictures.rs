@@ -47,6 +47,10 @@ impl Pictures {
     /// How many images make a batch if nothing else decides: as many as CoOp trains on.
     pub(super) const AT_A_TIME: usize = 32;
 
+    /// How many test images make a batch for a method that encodes them itself. It may encode its texts in every batch, so
+    /// there are fewer of them; the pixels of 256 take 154 MB at 224 pixels.
+    pub(super) const AT_A_TIME_WITH_TOWERS: usize = 256;
+
     /// What `needs` asks for, for the images at these indices, in one of their augmented views.
     ///
     /// # Errors
