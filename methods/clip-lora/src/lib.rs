@@ -19,11 +19,11 @@ pub use choices::{Encoder, Position};
 use nemesis_sdk::norm::at_least_zero;
 use nemesis_sdk::parameters::{Parameters, linear};
 use nemesis_sdk::prompt::{cross_entropy, unit};
-use nemesis_sdk::protocol::{OptimiserKind, ProtocolPatch, ScheduleKind, ScheduleUnit};
 use nemesis_sdk::tch::{Device, Kind, Tensor, no_grad};
 use nemesis_sdk::towers::{Changes, Dropout, LowRank, of};
 use nemesis_sdk::{
-    About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task,
+    About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, OptimiserKind, Parameter, Plugin,
+    ProtocolPatch, Result, ScheduleKind, ScheduleUnit, State, Task,
 };
 
 nemesis_sdk::options! {
