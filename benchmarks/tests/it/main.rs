@@ -37,9 +37,9 @@ mod plugin_outside;
 mod pool;
 mod pool_in_use;
 mod precision;
-mod python_methods;
 #[cfg(target_os = "linux")]
 mod processes;
+mod python_methods;
 mod questions;
 mod remarks;
 mod repeats;
