@@ -17,7 +17,12 @@ def imported(torch: str, folder: Path) -> str:
     packages = Path(nemesis.__file__).parents[1]
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{packages}", "PYTHONSAFEPATH": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", "import nemesis"], env=environment, capture_output=True, text=True, cwd=folder, check=False
+        [sys.executable, "-c", "import nemesis"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
     )
     assert done.returncode == 1, done.stderr
     return done.stderr.splitlines()[-1]
