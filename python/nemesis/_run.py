@@ -73,7 +73,7 @@ def run(suite: str | os.PathLike[str] | None = None, *, progress: bool = True, *
     messages: list[str] = []
     bar = _Bar(progress)
     # Tables may be longer than a pipe holds, and are printed while standard error is read.
-    printed = tempfile.TemporaryFile("w+", encoding="utf-8")
+    printed = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 (closed below)
     process = subprocess.Popen(arguments, stdout=printed, stderr=subprocess.PIPE, text=True, bufsize=1)
     assert process.stderr is not None
     try:
