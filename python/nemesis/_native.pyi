@@ -85,7 +85,7 @@ class Host:
     def sample(self, purpose: str, index: int, n: int, count: int) -> list[int]:
         """`count` distinct numbers below `n` in random order, a pure function of the cell's seed, `purpose`, `index`."""
 
-    def report(self, name: str, value: torch.Tensor) -> None:
+    def report(self, name: str, value: torch.Tensor | float) -> None:
         """Records a value of this step, a scalar or a small vector, in the training's record."""
 
     def log(self, message: str, level: Literal["warn", "info", "debug"] = "info") -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -71,8 +72,9 @@ def run(suite: str | os.PathLike[str] | None = None, *, progress: bool = True, *
         arguments += _argument(name, value)
     messages: list[str] = []
     bar = _Bar(progress)
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1)
-    assert process.stdout is not None
+    # Tables may be longer than a pipe holds, and are printed while standard error is read.
+    printed = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 (closed below)
+    process = subprocess.Popen(arguments, stdout=printed, stderr=subprocess.PIPE, text=True, bufsize=1)
     assert process.stderr is not None
     try:
         for line in process.stderr:
@@ -81,14 +83,16 @@ def run(suite: str | os.PathLike[str] | None = None, *, progress: bool = True, *
                 bar.show(int(found[1]), found[2])
             else:
                 messages.append(line)
-        tables = process.stdout.read()
         code = process.wait()
+        printed.seek(0)
+        tables = printed.read()
     except BaseException:
         # The run ends in its own way: what it has recorded stays.
         process.terminate()
         process.wait()
         raise
     finally:
+        printed.close()
         bar.close()
     said = "".join(messages).strip()
     if code not in (0, 1):

@@ -145,6 +145,7 @@ struct Pointer(*const (dyn Host + 'static));
 
 impl Lent {
     /// Lends a host. The caller takes it back before the borrow ends.
+    #[expect(clippy::transmute_ptr_to_ptr, reason = "a cast may not make a lifetime longer")]
     pub(crate) fn new(host: &dyn Host) -> Self {
         // SAFETY: only the lifetime changes; `with` uses the pointer until `take_back` at most.
         let host: *const (dyn Host + 'static) = unsafe { std::mem::transmute(std::ptr::from_ref(host)) };

@@ -12,7 +12,6 @@ type Items = Vec<(PathBuf, u32)>;
 
 /// Class names, template, training items and validation items of a few-shot sample; all images without `shots`.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "PyO3 passes paths by value")]
 pub(crate) fn few_shot(
     py: Python<'_>,
     data: PathBuf,

@@ -56,6 +56,13 @@ impl PyHost {
     }
 }
 
+/// What a method may report.
+#[derive(FromPyObject)]
+enum Value {
+    Tensor(Crossing),
+    Number(f64),
+}
+
 #[pymethods]
 impl PyHost {
     fn encode_strings(&self, py: Python<'_>, prompts: Vec<String>) -> PyResult<Crossing> {
@@ -101,9 +108,13 @@ impl PyHost {
         })
     }
 
-    fn report(&self, py: Python<'_>, name: &str, value: Crossing) -> PyResult<()> {
+    fn report(&self, py: Python<'_>, name: &str, value: Value) -> PyResult<()> {
+        let value = match value {
+            Value::Number(number) => Tensor::from(number),
+            Value::Tensor(tensor) => tensor.0,
+        };
         self.serve(py, |host| {
-            host.report(name, &value.0);
+            host.report(name, &value);
             Ok(())
         })
     }

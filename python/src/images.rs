@@ -25,7 +25,6 @@ type View = Option<(u64, u32)>;
 impl PyPreprocess {
     /// What the images of a checkpoint go through.
     #[staticmethod]
-    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes a path by value")]
     fn of_weights(py: Python<'_>, weights: PathBuf, weights_config: Option<&str>) -> PyResult<Self> {
         let assume = weights_config.map(str::parse::<Assumption>).transpose().map_err(|e| to_python(&e))?;
         let request = Request::new(&weights, assume, Device::Cpu, Kind::Float);
@@ -43,7 +42,6 @@ impl PyPreprocess {
     }
 
     /// Pixels `[images, 3, size, size]` of files.
-    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes a list by value")]
     fn files(&self, py: Python<'_>, paths: Vec<PathBuf>, dtype: &str, view: View) -> PyResult<Crossing> {
         let kind = kind_of(dtype)?;
         let prepared = || {

@@ -3,6 +3,8 @@
 //! It holds no libtorch of its own. It is linked to one by name, and Python's torch, which `nemesis/__init__.py` imports
 //! first, has loaded the library of that name. What users see is written in Python, in the folder `nemesis`.
 
+#![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+
 mod border;
 mod data;
 mod error;
@@ -50,7 +52,6 @@ mod native {
 
     /// Finds Python's torch, whose version was compared: its library `libtorch_python` and its class of tensors.
     #[pyfunction]
-    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes a path by value")]
     fn find_torch(library: PathBuf, tensor: &Bound<'_, PyType>) -> PyResult<()> {
         border::find_torch(&library, tensor).map_err(|error| to_python(&error))
     }
@@ -59,7 +60,6 @@ mod native {
     /// fingerprint of the engine that the caller has, if another program calls.
     #[pyfunction]
     #[pyo3(signature = (python, arguments, engine = None))]
-    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes a path by value")]
     fn main(py: Python<'_>, python: PathBuf, arguments: Vec<String>, engine: Option<&str>) -> PyResult<u8> {
         if engine.is_some_and(|engine| engine != FINGERPRINT) {
             return Err(to_python(

@@ -18,8 +18,7 @@ impl Interpreter for Running {
         let described = Python::attach(|py| {
             let files: Vec<_> = source.files.keys().map(|file| source.root.join(file)).collect();
             let arguments = (&source.file, &source.root, files, source.hash());
-            let described = module(py)?.call_method1("describe", arguments)?.extract::<String>();
-            described.map_err(PyErr::from)
+            module(py)?.call_method1("describe", arguments)?.extract::<String>()
         });
         let described = described.map_err(|e| Error::from(failure(e)).at(&source.file))?;
         serde_json::from_str(&described)

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 /// Every record as JSON, and the id of the training that it evaluates.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "PyO3 passes a path by value")]
 pub(crate) fn records(py: Python<'_>, out: PathBuf) -> PyResult<Vec<(String, Option<String>)>> {
     let read = || {
         let store = opened(&out)?;
@@ -30,7 +29,6 @@ pub(crate) fn records(py: Python<'_>, out: PathBuf) -> PyResult<Vec<(String, Opt
 
 /// What a training learned: in the end, or up to an epoch that it kept. Of an evaluation, what it evaluated.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "PyO3 passes a path by value")]
 pub(crate) fn learned(py: Python<'_>, out: PathBuf, id: &str, epoch: Option<u64>) -> PyResult<Vec<(String, Crossing)>> {
     let read = || {
         let store = opened(&out)?;
@@ -51,7 +49,6 @@ pub(crate) fn learned(py: Python<'_>, out: PathBuf, id: &str, epoch: Option<u64>
 
 /// The predicted class of each test image of an evaluation, in test order.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "PyO3 passes a path by value")]
 pub(crate) fn predictions(py: Python<'_>, out: PathBuf, id: &str) -> PyResult<Vec<u32>> {
     let read = || {
         let store = opened(&out)?;

@@ -12,6 +12,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tch::{Kind, Tensor};
 
+/// A backbone that threads share.
+type Opened = Arc<Shared<Box<dyn Backbone>>>;
+
 /// A frozen text tower over class names. See `nemesis/_tower.py`, which is what users call.
 #[pyclass(frozen, name = "Tower")]
 pub(crate) struct Tower {
@@ -20,7 +23,7 @@ pub(crate) struct Tower {
     class_names: Vec<String>,
     spec: BackboneSpec,
     /// One for each type and device that a context came in; the first is made with the tower.
-    opened: Mutex<Vec<Arc<Shared<Box<dyn Backbone>>>>>,
+    opened: Mutex<Vec<Opened>>,
     /// The prompts of the class names, by the number of context vectors before them.
     prompts: Mutex<BTreeMap<usize, Arc<ClassPrompts>>>,
 }
@@ -111,7 +114,7 @@ impl Tower {
 }
 
 impl Tower {
-    fn first(&self) -> PyResult<Arc<Shared<Box<dyn Backbone>>>> {
+    fn first(&self) -> PyResult<Opened> {
         Ok(Arc::clone(&self.opened.lock().map_err(poisoned)?[0]))
     }
 
@@ -127,9 +130,9 @@ impl Tower {
     }
 
     /// The backbone of a context's type and device, which is opened when it is first needed.
-    fn backbone_of(&self, py: Python<'_>, contexts: &Tensor) -> PyResult<Arc<Shared<Box<dyn Backbone>>>> {
+    fn backbone_of(&self, py: Python<'_>, contexts: &Tensor) -> PyResult<Opened> {
         let (kind, device) = (contexts.kind(), contexts.device());
-        let known = |opened: &[Arc<Shared<Box<dyn Backbone>>>]| {
+        let known = |opened: &[Opened]| {
             let fits = |spec: &BackboneSpec| (spec.kind, spec.device) == (kind, device);
             opened.iter().find(|one| fits(one.get().spec())).map(Arc::clone)
         };

@@ -176,6 +176,7 @@ def test_services_of_the_host() -> None:
     assert toy.host.normals("x", 0, [2, 3]).shape == (2, 3)
     assert sorted(toy.host.sample("x", 0, 4, 4)) == [0, 1, 2, 3]
     toy.host.report("value", torch.tensor(1.0))
+    toy.host.report("value", 2.0)
     toy.host.log("a line", "warn")
     assert not toy.host.cancelled()
     with pytest.raises(nemesis.NemesisError, match="are longer than|longer than 77 tokens"):

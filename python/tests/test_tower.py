@@ -18,6 +18,12 @@ def unpacked(tower: nemesis.TextTower) -> tuple[list[list[int]], list[int]]:
     return [one for one, _ in tokens], [length for _, length in tokens]
 
 
+@pytest.fixture(scope="module")
+def towers(clip: Clip, names: list[str]) -> dict[str, nemesis.TextTower]:
+    positions: list[Any] = ["end", "middle", "front"]
+    return {position: nemesis.TextTower(clip, names, class_position=position) for position in positions}
+
+
 @pytest.mark.parametrize(
     ("dtype", "tolerance"),
     [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 6e-2), (torch.float16, 6e-3)],
@@ -25,9 +31,15 @@ def unpacked(tower: nemesis.TextTower) -> tuple[list[list[int]], list[int]]:
 @pytest.mark.parametrize("shape", ["shared", "class-specific"])
 @pytest.mark.parametrize("position", ["end", "middle", "front"])
 def test_features_and_gradients_are_those_of_the_plain_tower(
-    clip: Clip, names: list[str], dtype: torch.dtype, tolerance: float, shape: str, position: Any
+    clip: Clip,
+    names: list[str],
+    towers: dict[str, nemesis.TextTower],
+    dtype: torch.dtype,
+    tolerance: float,
+    shape: str,
+    position: str,
 ) -> None:
-    tower = nemesis.TextTower(clip, names, class_position=position)
+    tower = towers[position]
     tokens, lengths = unpacked(tower)
     size = (5, tower.width) if shape == "shared" else (len(names), 5, tower.width)
     start = torch.randn(size, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) * 0.02

@@ -30,7 +30,7 @@ pub(in crate::cli) struct PluginCheck {
     /// How long a check may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
-    /// The Python that runs a plugin written in Python [default: NEMESIS_PYTHON, else python3]
+    /// The Python that runs a plugin written in Python [default: `NEMESIS_PYTHON`, else python3]
     #[arg(long, value_name = "PROGRAM")]
     python: Option<PathBuf>,
     /// List the checks and run none

@@ -18,7 +18,7 @@ pub(in crate::cli) struct Describe {
     /// A plugin, or a folder of plugins
     #[arg(long, value_name = "FILE|DIR")]
     plugin: Vec<PathBuf>,
-    /// The Python that runs a plugin written in Python [default: NEMESIS_PYTHON, else python3]
+    /// The Python that runs a plugin written in Python [default: `NEMESIS_PYTHON`, else python3]
     #[arg(long, value_name = "PROGRAM")]
     python: Option<PathBuf>,
     /// Print JSON

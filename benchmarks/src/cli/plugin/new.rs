@@ -46,10 +46,8 @@ impl New {
         let name = Name::parse(&self.name).map_err(Error::new)?;
         let name = if self.python { name.for_python().map_err(Error::new)? } else { name };
         let folder = self.folder.clone().unwrap_or_else(|| PathBuf::from(name.kebab()));
-        let home = match self.python {
-            true => Home::Python,
-            false => Home::Alone { sdk: self.sdk()?, libtorch: env::libtorch_folder() },
-        };
+        let home =
+            if self.python { Home::Python } else { Home::Alone { sdk: self.sdk()?, libtorch: env::libtorch_folder() } };
         create(&name, &folder, &home).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => Error::new("the folder already exists")
                 .at(&folder)
