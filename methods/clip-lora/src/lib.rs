@@ -25,7 +25,6 @@ use nemesis_sdk::{
     About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, OptimiserKind, Parameter, Plugin,
     ProtocolPatch, Result, ScheduleKind, ScheduleUnit, State, Task,
 };
-use nemesis_sdk::{OptimiserKind, ProtocolPatch, ScheduleKind, ScheduleUnit};
 
 nemesis_sdk::options! {
     /// The options of CLIP-LoRA, with the authors' defaults.

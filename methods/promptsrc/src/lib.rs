@@ -30,7 +30,6 @@ use nemesis_sdk::{
     About, AverageKind, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, OptimiserKind, Parameter,
     Plugin, ProtocolPatch, Result, ScheduleKind, State, Task, WarmupKind,
 };
-use nemesis_sdk::{AverageKind, OptimiserKind, ProtocolPatch, ScheduleKind, WarmupKind};
 use templates::TEMPLATES;
 
 nemesis_sdk::options! {

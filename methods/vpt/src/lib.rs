@@ -17,7 +17,6 @@ use nemesis_sdk::{
     About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, OptimiserKind, Parameter, Plugin,
     ProtocolPatch, Result, ScheduleKind, State, Task, WarmupKind,
 };
-use nemesis_sdk::{OptimiserKind, ProtocolPatch, ScheduleKind, WarmupKind};
 
 nemesis_sdk::options! {
     /// The options of VPT, with the authors' defaults.
