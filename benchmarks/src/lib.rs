@@ -24,3 +24,5 @@ pub mod suite;
 pub mod tables;
 pub mod weights;
 pub mod zero_shot;
+
+pub use process::choose_python;

@@ -8,6 +8,7 @@ mod failure;
 mod install;
 mod new_method;
 mod parity;
+mod python;
 mod reproduce;
 mod setup;
 mod test;
@@ -38,6 +39,8 @@ enum Command {
     },
     /// Put `nemesis` and its plugins where a shell finds them: setup, a release build, then copies
     Install(install::InstallOptions),
+    /// Build the Python package, install it into target/python with `nemesis` beside it, and test it
+    Python(python::PythonOptions),
     /// Build everything and pass every test: setup, formatting, clippy, documentation, tests
     Test,
     /// Compare every part with golden values: setup, a release build, then `nemesis parity`
@@ -69,6 +72,8 @@ Examples:
       Real images through a real CLIP
   cargo xtask install
       Afterwards `nemesis` works anywhere
+  cargo xtask python && . target/python/bin/activate
+      Afterwards `import nemesis` works, and `nemesis` runs methods that are written in Python
   cargo xtask test
       Everything that has to pass before a change lands
   cargo xtask new-method my-idea && cargo xtask reproduce --methods coop,my-idea
@@ -83,6 +88,7 @@ fn main() -> ExitCode {
         Command::Setup(options) => setup::run(options).map(|_| 0),
         Command::Reproduce { arguments } => reproduce::run(arguments),
         Command::Install(options) => install::run(&options),
+        Command::Python(options) => python::run(&options),
         Command::Test => test::run(),
         Command::Bench(options) => bench::run(&options),
         Command::Campaign(campaign) => campaign::run(&campaign),

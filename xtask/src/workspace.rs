@@ -67,6 +67,11 @@ pub(crate) fn run(command: &mut Command) -> Result<ExitStatus> {
 
 /// Builds `nemesis` and all method plugins in release mode, against this libtorch, and nothing that only tests need.
 pub(crate) fn build_release(libtorch: &Path) -> Result<()> {
+    build_release_and(libtorch, &[])
+}
+
+/// The same, and these packages.
+pub(crate) fn build_release_and(libtorch: &Path, packages: &[&str]) -> Result<()> {
     let methods = methods()?;
     if !nemesis_program()?.exists() {
         eprintln!("building nemesis and {} methods: {FIRST_BUILD}", methods.len());
@@ -74,6 +79,7 @@ pub(crate) fn build_release(libtorch: &Path) -> Result<()> {
     let mut command = cargo("build");
     command.args(["--release", "--package", "nemesis-bench"]).env("LIBTORCH", libtorch);
     command.args(methods.iter().flat_map(|method| ["--package", method]));
+    command.args(packages.iter().flat_map(|package| ["--package", package]));
     if run(&mut command)?.success() {
         return Ok(());
     }

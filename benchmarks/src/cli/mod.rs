@@ -28,6 +28,7 @@ mod worker;
 use anstyle::AnsiColor;
 use clap::{Parser, Subcommand};
 use nemesis_core::{Error, Result};
+use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -109,7 +110,13 @@ enum Command {
 /// Runs the command line and returns the exit code: 0 done, 1 finished with failures, 2 could not run, and 128 plus the
 /// signal's number if one ended it, as in shells.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    ExitCode::from(main_with(std::env::args_os()))
+}
+
+/// Runs the command line `arguments`, which begin with the name of the program, as [`main`] does, and returns the exit code
+/// as a number.
+pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = Cli::parse_from(arguments);
     let result = match cli.command {
         Command::Run(command) => command.run(),
         Command::Plan(command) => command.run(),
@@ -131,12 +138,12 @@ pub fn main() -> ExitCode {
         Command::Worker(command) => command.run(),
     };
     match result {
-        Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::WithFailures) => ExitCode::from(1),
-        Ok(Ending::Stopped(signal)) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(2)),
+        Ok(Ending::Done) => 0,
+        Ok(Ending::WithFailures) => 1,
+        Ok(Ending::Stopped(signal)) => u8::try_from(128 + signal).unwrap_or(2),
         Err(error) => {
             complain(&error);
-            ExitCode::from(2)
+            2
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::plan::SavedCell;
 use crate::results::ZERO_SHOT;
 use nemesis_core::Result;
+use nemesis_core::shots::written;
 use nemesis_core::record::{CorruptionKind, EvaluationRecord, Provenance, Store, TrainingCell, TrainingRecord};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 pub(super) struct Cell {
     pub(super) dataset: String,
     pub(super) column: String,
-    shots: Option<u32>,
+    shots: Option<String>,
     seed: Option<u64>,
     /// What was tested, in words.
     what: String,
@@ -81,7 +82,7 @@ impl Cells {
             Cell {
                 dataset: cell.dataset.clone(),
                 column: cell.column.clone().unwrap_or_else(|| ZERO_SHOT.to_owned()),
-                shots: cell.sample.map(|(shots, _)| shots),
+                shots: cell.sample.map(|(shots, _)| written(shots)),
                 seed: cell.sample.map(|(_, seed)| seed),
                 what: tested(cell, record),
                 accuracy: rounded(outcome.accuracy),

@@ -9,6 +9,7 @@ use crate::tables::Outcome;
 use crate::tables::formats::{Format, Html};
 use nemesis_core::Result;
 use nemesis_core::record::Store;
+use nemesis_core::shots::written;
 use nemesis_figures::{Letters, TWO_COLUMNS, svg};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -38,7 +39,8 @@ struct Question {
     datasets: Vec<(String, String)>,
     /// Labels of columns.
     methods: Vec<String>,
-    shots: Vec<u32>,
+    /// As people write them.
+    shots: Vec<String>,
     /// HTML.
     table: String,
     figures: Vec<Drawn>,
@@ -59,7 +61,7 @@ struct Drawn {
 struct Failed {
     dataset: String,
     column: Option<String>,
-    shots: Option<u32>,
+    shots: Option<String>,
     seed: Option<u64>,
     reason: String,
 }
@@ -91,7 +93,7 @@ fn question(name: &str, plan: &SavedPlan, store: &Store, cells: &mut Cells) -> R
         methods: (plan.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT).to_owned()))
             .chain(plan.columns.iter().map(|column| column.label.clone()))
             .collect(),
-        shots: plan.shots.clone(),
+        shots: plan.shots.iter().map(|shots| written(*shots)).collect(),
         table: Html.table(&table),
         figures: drawn.collect(),
         cells: Vec::new(),
@@ -104,7 +106,7 @@ fn question(name: &str, plan: &SavedPlan, store: &Store, cells: &mut Cells) -> R
             Outcome::Failed(reason) => question.failures.push(Failed {
                 dataset: cell.dataset.clone(),
                 column: cell.column.clone(),
-                shots,
+                shots: shots.map(written),
                 seed,
                 reason,
             }),

@@ -2,12 +2,12 @@
 //! successor answers the questions that follow.
 
 use super::message::{Question, READY};
-use crate::process::{Subprocess, listen};
+use crate::process::{Program, Subprocess, listen};
 use nemesis_core::method::Descriptor;
 use nemesis_core::{Error, Result};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 /// How long a plugin may take to answer, unless the user says otherwise.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// At most one process for all plugins, started with the first question.
+/// At most one process for all plugins that a program runs, started with the first question.
 #[derive(Debug)]
 pub(super) struct Examiner {
     patience: Duration,
-    trial: Option<Trial>,
+    trials: BTreeMap<Program, Trial>,
 }
 
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(super) enum Heard<T> {
 
 impl Examiner {
     pub(super) fn new(patience: Duration) -> Self {
-        Self { patience, trial: None }
+        Self { patience, trials: BTreeMap::new() }
     }
 
     /// What the plugin in a file says about itself.
@@ -65,9 +65,10 @@ impl Examiner {
     }
 
     fn ask<T: DeserializeOwned>(&mut self, file: &Path, question: &Question) -> Result<Heard<T>> {
-        let mut trial = match self.trial.take() {
+        let program = Program::of_plugin(file);
+        let mut trial = match self.trials.remove(&program) {
             Some(trial) => trial,
-            None => Trial::start()?,
+            None => Trial::start(program)?,
         };
         trial.loaded.insert(file.to_owned());
         trial.process.send(question)?;
@@ -76,7 +77,7 @@ impl Examiner {
             Heard::End(_) if trial.loaded.len() > 1 => self.ask(file, question),
             lost @ (Heard::End(_) | Heard::Silence(_)) => Ok(lost),
             answer @ Heard::Answer(_) => {
-                self.trial = Some(trial);
+                self.trials.insert(program, trial);
                 Ok(answer)
             }
         }
@@ -84,14 +85,16 @@ impl Examiner {
 }
 
 impl Trial {
-    fn start() -> Result<Self> {
-        let (process, output) = Subprocess::start("the process that tries plugins", ["plugin", "try-here"])?;
+    fn start(program: Program) -> Result<Self> {
+        let (process, output) = Subprocess::start("the process that tries plugins", program, ["plugin", "try-here"])?;
         let (sender, answers) = mpsc::channel();
         listen(output, move |answer| answer.is_some_and(|answer: Value| sender.send(answer).is_ok()));
         // Starting the process takes a while, which is not a plugin's fault.
         match answers.recv() {
             Ok(ready) if ready == READY => Ok(Self { process, answers, loaded: BTreeSet::new() }),
-            _ => Err(Error::new("the process that tries plugins ended at once").help("its message is above")),
+            _ => Err(program.refusal().unwrap_or_else(|| {
+                Error::new("the process that tries plugins ended at once").help("its message is above")
+            })),
         }
     }
 

@@ -3,6 +3,9 @@
 
 mod child;
 mod parent;
+mod program;
 
 pub(crate) use child::{Reporter, lines_from_stdin};
 pub(crate) use parent::{Subprocess, listen};
+pub(crate) use program::Program;
+pub use program::choose_python;

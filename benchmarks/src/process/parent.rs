@@ -1,5 +1,6 @@
 //! The parent: starts a process, talks to it, and reaps it.
 
+use super::Program;
 use nemesis_core::{Error, Result};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde::de::DeserializeOwned;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// A child process of this program. It leads a process group, so that whatever a plugin has started ends with it.
@@ -25,13 +26,12 @@ impl Subprocess {
     /// When it cannot be started.
     pub(crate) fn start<A: AsRef<OsStr>>(
         what: &str,
+        program: Program,
         arguments: impl IntoIterator<Item = A>,
     ) -> Result<(Self, ChildStdout)> {
-        let failed = |e: &std::io::Error| Error::new(format!("cannot start {what}: {e}"));
-        let program = std::env::current_exe().map_err(|e| failed(&e))?;
-        let mut command = Command::new(program);
+        let mut command = program.command()?;
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
-        let mut child = command.spawn().map_err(|e| failed(&e))?;
+        let mut child = command.spawn().map_err(|e| program.spawn_failed(what, &e))?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             unreachable!("both were asked for as pipes");
         };

@@ -5,7 +5,7 @@ use super::message::{Assignment, FromWorker, ToWorker};
 use super::queue::Queue;
 use crate::bytes::ByteSize;
 use crate::plan::{Plan, PlannedCell};
-use crate::process::{Subprocess, listen};
+use crate::process::{Program, Subprocess, listen};
 use nemesis_core::engine::Setup;
 use nemesis_core::pool::Pool;
 use nemesis_core::record::{Cell, CellId, Store, TrainingCell};
@@ -84,7 +84,7 @@ pub fn run(plan: &Plan, store: &Store, options: &RunOptions, on_event: &mut dyn 
         options,
         outcome: Outcome { reused: done.len(), ..Outcome::default() },
         failed: HashSet::new(),
-        queue: Queue::new(todo.clone()),
+        queues: queues(plan, todo.clone()),
         workers: BTreeMap::new(),
         started: 0,
     };
@@ -97,7 +97,9 @@ pub fn run(plan: &Plan, store: &Store, options: &RunOptions, on_event: &mut dyn 
     let (sender, receiver) = mpsc::channel();
     listen_for_signals(sender.clone())?;
     for _ in 0..options.jobs.max(1) {
-        run.start_worker(&sender, Vec::new())?;
+        if let Some((program, job)) = run.next_job(Program::This, None) {
+            run.start_worker(&sender, program, job)?;
+        }
     }
     run.attend(&sender, &receiver, on_event)?;
     Ok(run.outcome)
@@ -152,7 +154,8 @@ struct Coordinator<'a> {
     outcome: Outcome,
     /// Failed trainings, whose evaluations need not be tried.
     failed: HashSet<CellId>,
-    queue: Queue,
+    /// The jobs of each program, since only Python computes methods that are written in it.
+    queues: BTreeMap<Program, Queue>,
     workers: BTreeMap<usize, Worker>,
     started: usize,
 }
@@ -160,6 +163,7 @@ struct Coordinator<'a> {
 /// A worker process and its work.
 struct Worker {
     process: Subprocess,
+    program: Program,
     /// The data set of its last job.
     dataset: Option<String>,
     /// The unfinished cells of its job, the current one first.
@@ -175,28 +179,42 @@ enum Line {
 }
 
 impl Coordinator<'_> {
-    /// Starts a worker, and gives it what its predecessor left undone if that one died.
-    fn start_worker(&mut self, sender: &Sender<(usize, Line)>, pending: Vec<PlannedCell>) -> Result<()> {
-        let (process, output) = Subprocess::start("a worker", ["worker"])?;
+    /// Starts a worker, and gives it a job, or what its predecessor left undone, if that died.
+    fn start_worker(&mut self, sender: &Sender<(usize, Line)>, program: Program, job: Vec<PlannedCell>) -> Result<()> {
+        let (process, output) = Subprocess::start("a worker", program, ["worker"])?;
         let number = self.started;
         self.started += 1;
         let sender = sender.clone();
         listen(output, move |message| sender.send((number, message.map_or(Line::Ended, Line::Message))).is_ok());
-        let mut worker = Worker { process, dataset: None, pending: Vec::new(), current: None };
+        let mut worker = Worker { process, program, dataset: None, pending: Vec::new(), current: None };
         worker.process.send(&ToWorker::Setup(Box::new(self.setup.clone())))?;
         self.workers.insert(number, worker);
-        self.assign(number, pending)
+        self.assign(number, job)
     }
 
-    /// Gives a worker its next job, or lets it end.
-    fn assign(&mut self, number: usize, pending: Vec<PlannedCell>) -> Result<()> {
+    /// The next job for a worker of this program, else one of another, and which program it is for.
+    fn next_job(&mut self, program: Program, last: Option<&str>) -> Option<(Program, Vec<PlannedCell>)> {
+        let first = self.queues.get_mut(&program).and_then(|queue| queue.next(last)).map(|job| (program, job));
+        first.or_else(|| self.queues.iter_mut().find_map(|(program, queue)| Some((*program, queue.next(None)?))))
+    }
+
+    /// Gives a worker its next job, lets it end, or replaces it by one that can do what is left.
+    fn go_on(&mut self, number: usize, sender: &Sender<(usize, Line)>) -> Result<()> {
+        let Some(worker) = self.workers.get(&number) else { return Ok(()) };
+        let (own, dataset) = (worker.program, worker.dataset.clone());
+        match self.next_job(own, dataset.as_deref()) {
+            Some((program, job)) if program == own => self.assign(number, job),
+            other => {
+                // An idle worker has nothing to lose: dropping it ends it.
+                self.workers.remove(&number);
+                other.map_or(Ok(()), |(program, job)| self.start_worker(sender, program, job))
+            }
+        }
+    }
+
+    /// Gives a worker a job.
+    fn assign(&mut self, number: usize, job: Vec<PlannedCell>) -> Result<()> {
         let Some(worker) = self.workers.get_mut(&number) else { return Ok(()) };
-        let job = if pending.is_empty() { self.queue.next(worker.dataset.as_deref()) } else { Some(pending) };
-        let Some(job) = job else {
-            // An idle worker has nothing to lose: dropping it ends it.
-            self.workers.remove(&number);
-            return Ok(());
-        };
         worker.dataset = Some(job[0].home().to_owned());
         let cells = job.iter().map(|c| Assignment { id: c.id, cell: c.cell.clone() }).collect();
         worker.process.send(&ToWorker::Job(cells))?;
@@ -214,7 +232,8 @@ impl Coordinator<'_> {
     ) -> Result<()> {
         while !self.workers.is_empty() {
             match receiver.recv_timeout(Duration::from_millis(200)) {
-                Ok((number, Line::Message(message))) => self.hear(number, message, on_event)?,
+                Ok((number, Line::Message(FromWorker::Finished))) => self.go_on(number, sender)?,
+                Ok((number, Line::Message(message))) => self.hear(number, message, on_event),
                 Ok((number, Line::Ended)) => self.bury(number, sender, on_event)?,
                 Ok((_, Line::Signal(signal))) => {
                     self.outcome.stopped = Some(signal);
@@ -228,8 +247,8 @@ impl Coordinator<'_> {
         Ok(())
     }
 
-    fn hear(&mut self, number: usize, message: FromWorker, on_event: &mut dyn FnMut(Event<'_>)) -> Result<()> {
-        let Some(worker) = self.workers.get_mut(&number) else { return Ok(()) };
+    fn hear(&mut self, number: usize, message: FromWorker, on_event: &mut dyn FnMut(Event<'_>)) {
+        let Some(worker) = self.workers.get_mut(&number) else { return };
         match message {
             FromWorker::Started(id) => {
                 worker.current = Some(Instant::now());
@@ -262,9 +281,8 @@ impl Coordinator<'_> {
                 }
             }
             FromWorker::Warning(text) => on_event(Event::Warning(&text)),
-            FromWorker::Finished => self.assign(number, Vec::new())?,
+            FromWorker::Finished => {}
         }
-        Ok(())
     }
 
     fn note_failure(&mut self, cell: &PlannedCell, reason: &Error, on_event: &mut dyn FnMut(Event<'_>)) {
@@ -281,12 +299,13 @@ impl Coordinator<'_> {
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<()> {
         let Some(mut worker) = self.workers.remove(&number) else { return Ok(()) };
-        let status = worker.process.end(PATIENCE);
+        let (status, program) = (worker.process.end(PATIENCE), worker.program);
         if worker.pending.is_empty() {
             return Ok(());
         }
         let Some(since) = worker.current else {
-            return Err(Error::new("a worker ended before it started to work").help("its message is above"));
+            let unknown = || Error::new("a worker ended before it started to work").help("its message is above");
+            return Err(program.refusal().unwrap_or_else(unknown));
         };
         let lost = worker.pending.remove(0);
         let reason = Error::new(match (self.options.cell_timeout, status) {
@@ -307,7 +326,8 @@ impl Coordinator<'_> {
             self.store.put_failure(&cell.cell, &reason)?;
             self.note_failure(&cell, &reason, on_event);
         }
-        self.start_worker(sender, pending)
+        let job = if pending.is_empty() { self.next_job(program, None) } else { Some((program, pending)) };
+        job.map_or(Ok(()), |(program, job)| self.start_worker(sender, program, job))
     }
 
     fn needs_failed(&self, cell: &PlannedCell) -> bool {
@@ -327,6 +347,22 @@ impl Coordinator<'_> {
     fn end_what_is_left_behind(&self) {
         self.workers.values().filter(|worker| worker.process.has_ended()).for_each(|worker| worker.process.kill());
     }
+}
+
+/// The jobs for each program.
+fn queues(plan: &Plan, cells: Vec<PlannedCell>) -> BTreeMap<Program, Queue> {
+    let of_method: BTreeMap<&str, Program> =
+        plan.methods.iter().map(|column| (column.method.as_str(), Program::of_plugin(&column.plugin))).collect();
+    let mut by_program: BTreeMap<Program, Vec<PlannedCell>> = BTreeMap::new();
+    for cell in cells {
+        let method = match &cell.cell {
+            Cell::Training(training) => Some(&training.method),
+            Cell::Evaluation(evaluation) => evaluation.subject.method(),
+        };
+        let program = method.and_then(|method| of_method.get(method.id.as_str())).copied().unwrap_or_default();
+        by_program.entry(program).or_default().push(cell);
+    }
+    by_program.into_iter().map(|(program, cells)| (program, Queue::new(cells))).collect()
 }
 
 /// The training that a cell evaluates.

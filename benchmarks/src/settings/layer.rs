@@ -47,6 +47,9 @@ pub struct Layer {
     #[arg(long, value_name = "FILE|DIR")]
     #[serde(deserialize_with = "lists::some_names")]
     pub plugin: Option<Vec<PathBuf>>,
+    /// The Python that runs plugins written in Python: one with the package `nemesis` [default: python3]
+    #[arg(long, value_name = "PROGRAM")]
+    pub python: Option<PathBuf>,
     /// An option of a method
     #[arg(long, value_name = "METHOD.OPTION=VALUE", value_parser = maps::parse_set)]
     #[serde(with = "maps::set")]

@@ -10,6 +10,7 @@ pub use layer::Layer;
 pub use maps::parse_set;
 
 use crate::plugins::Plugins;
+use crate::process::choose_python;
 use crate::suite::{Source, Suite, load_suite};
 use figment::providers::{Env, Serialized};
 use figment::{Figment, Profile};
@@ -108,6 +109,9 @@ impl Settings {
     ///
     /// When a path that the user names does not exist.
     pub fn plugins(&self) -> Result<Plugins> {
+        if let Some(python) = &self.layer.python {
+            choose_python(python);
+        }
         let plugins = Plugins::find(self.layer.plugin.as_deref().unwrap_or_default())?;
         Ok(match self.layer.plugin_timeout {
             Some(seconds) => plugins.with_patience(Duration::from_secs(seconds)),

@@ -46,6 +46,7 @@ mod precision;
 #[cfg(target_os = "linux")]
 mod processes;
 mod protocols;
+mod python_methods;
 mod questions;
 mod remarks;
 mod repeats;

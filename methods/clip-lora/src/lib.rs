@@ -22,9 +22,9 @@ use nemesis_sdk::prompt::{cross_entropy, unit};
 use nemesis_sdk::tch::{Device, Kind, Tensor, no_grad};
 use nemesis_sdk::towers::{Changes, Dropout, LowRank, of};
 use nemesis_sdk::{
-    About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task,
+    About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, OptimiserKind, Parameter, Plugin,
+    ProtocolPatch, Result, ScheduleKind, ScheduleUnit, State, Task,
 };
-use nemesis_sdk::{OptimiserKind, ProtocolPatch, ScheduleKind, ScheduleUnit};
 
 nemesis_sdk::options! {
     /// The options of CLIP-LoRA, with the authors' defaults.

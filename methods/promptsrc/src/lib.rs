@@ -27,9 +27,9 @@ use nemesis_sdk::prompt::{cross_entropy, unit};
 use nemesis_sdk::tch::{Kind, Tensor, no_grad};
 use nemesis_sdk::towers::{Changes, of};
 use nemesis_sdk::{
-    About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task,
+    About, AverageKind, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, OptimiserKind, Parameter,
+    Plugin, ProtocolPatch, Result, ScheduleKind, State, Task, WarmupKind,
 };
-use nemesis_sdk::{AverageKind, OptimiserKind, ProtocolPatch, ScheduleKind, WarmupKind};
 use templates::TEMPLATES;
 
 nemesis_sdk::options! {

@@ -14,9 +14,9 @@ use nemesis_sdk::prompt::{cross_entropy, unit};
 use nemesis_sdk::tch::{Tensor, no_grad};
 use nemesis_sdk::towers::{Changes, of};
 use nemesis_sdk::{
-    About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, Parameter, Plugin, Result, State, Task,
+    About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, OptimiserKind, Parameter, Plugin,
+    ProtocolPatch, Result, ScheduleKind, State, Task, WarmupKind,
 };
-use nemesis_sdk::{OptimiserKind, ProtocolPatch, ScheduleKind, WarmupKind};
 
 nemesis_sdk::options! {
     /// The options of VPT, with the authors' defaults.

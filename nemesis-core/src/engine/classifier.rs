@@ -71,7 +71,7 @@ impl Classifier<'_> {
         let features = needs.features_alone().then(features).transpose()?;
         // Most methods look at no picture.
         let pictures = LazyCell::new(|| Pictures::of_files(backbone, paths()));
-        let at_a_time = Pictures::at_a_time(backbone);
+        let at_a_time = Pictures::at_a_time(backbone, needs);
         let mut classify = |seen: &dyn Fn(&[usize]) -> Result<Seen>| {
             let inputs = TestInputs::new(images, needs, features.as_ref(), seen, at_a_time);
             classify(&mut *method, &inputs, names.len(), &services, on_batch)

@@ -1,5 +1,6 @@
 //! What a plugin's file says about itself, read without loading it.
 
+use super::python::{self, Source};
 use crate::error::Kind;
 use crate::{Error, Result, files};
 use nemesis_abi as abi;
@@ -32,6 +33,7 @@ pub struct PluginFile {
     path: PathBuf,
     hash: String,
     metadata: Metadata,
+    source: Option<Source>,
 }
 
 impl PluginFile {
@@ -41,9 +43,14 @@ impl PluginFile {
     ///
     /// When it is unreadable, or is not a shared library or not a plugin.
     pub fn inspect(path: &Path) -> Result<Self> {
+        if python::is_python(path) {
+            let source = Source::read(path)?;
+            let metadata = source.metadata().map_err(|error| error.at(&source.file))?;
+            return Ok(Self { path: path.to_owned(), hash: source.hash(), metadata, source: Some(source) });
+        }
         let bytes = files::read(path)?;
         let metadata = Metadata::of_library(&bytes).map_err(|error| error.at(path))?;
-        Ok(Self { path: path.to_owned(), hash: blake3::hash(&bytes).to_hex().to_string(), metadata })
+        Ok(Self { path: path.to_owned(), hash: blake3::hash(&bytes).to_hex().to_string(), metadata, source: None })
     }
 
     /// Where the file is.
@@ -59,6 +66,11 @@ impl PluginFile {
     /// What it says about itself.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    /// Its source, if it is written in Python: only a process that Python started can load it.
+    pub fn python(&self) -> Option<&Source> {
+        self.source.as_ref()
     }
 
     /// Whether this program can load it: the versions of the C interface and of libtorch must match.
@@ -106,9 +118,7 @@ impl Metadata {
             version: value("version")?,
             source: value("source")?,
         };
-        // Ids are used in file names and on the command line.
-        let kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if !metadata.id.chars().all(kebab) || !metadata.id.starts_with(|c: char| c.is_ascii_lowercase()) {
+        if !is_kebab(&metadata.id) {
             return Err(format!("has the id `{}`, which is not in kebab case", metadata.id));
         }
         Ok(metadata)
@@ -149,6 +159,12 @@ impl Metadata {
         }
         Ok(())
     }
+}
+
+/// Whether an id is in kebab case: ids are used in file names and on the command line.
+pub(super) fn is_kebab(id: &str) -> bool {
+    let kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    id.chars().all(kebab) && id.starts_with(|c: char| c.is_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Finding plugins in the files and folders that the user named.
 
-use super::PluginFile;
+use super::{PluginFile, python};
 use crate::error::suggest;
 use crate::{Error, Result};
 use std::fs;
@@ -34,7 +34,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Reads all files in `places`, and in each folder there the files named `libnemesis_method_*`.
+    /// Reads all files in `places`, and in each folder there the files named `libnemesis_method_*`
+    /// and the Python files and packages that say `ABOUT`.
     ///
     /// # Errors
     ///
@@ -45,13 +46,13 @@ impl Registry {
             let failed = |e: std::io::Error| {
                 Error::io("find plugins", place, &e).expected("a plugin file, or a folder with plugins")
             };
-            if fs::metadata(place).map_err(failed)?.is_dir() {
+            if fs::metadata(place).map_err(failed)?.is_dir() && !python::is_python(place) {
                 let entries = fs::read_dir(place).map_err(failed)?;
                 let mut found = entries
                     .map(|entry| entry.map(|entry| entry.path()))
                     .collect::<Result<Vec<_>, _>>()
                     .map_err(failed)?;
-                found.retain(|path| is_named_as_plugin(path));
+                found.retain(|path| is_named_as_plugin(path) || python::is_plugin(path));
                 found.sort();
                 paths.append(&mut found);
             } else {

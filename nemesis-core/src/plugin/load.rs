@@ -1,9 +1,9 @@
 //! Loading a plugin: the versions are compared twice, before its code is in the process and before a tensor crosses.
 
 use super::library::{Refusal, Symbols, open_for_good};
-use super::method::LoadedMethod;
+use super::method::{LibraryMethod, LoadedMethod};
 use super::services::with_table;
-use super::{Metadata, PluginFile};
+use super::{Metadata, PluginFile, python};
 use crate::error::{Kind, suggest};
 use crate::method::border::{BorrowedTask, abi, borrowed, required, result, sized, text};
 use crate::method::{Descriptor, ErrorKind, Host, Method, Optimisation, Task};
@@ -19,8 +19,16 @@ use tch::no_grad;
 pub struct Plugin {
     file: PluginFile,
     descriptor: Descriptor,
-    entry: &'static abi::Entry,
-    table: &'static abi::MethodTable,
+    code: Code,
+}
+
+/// The code of a plugin.
+#[derive(Clone, Copy, Debug)]
+enum Code {
+    /// A library's.
+    Compiled { entry: &'static abi::Entry, table: &'static abi::MethodTable },
+    /// Python's, which this process can run.
+    Python,
 }
 
 impl Plugin {
@@ -33,6 +41,10 @@ impl Plugin {
     pub fn load(path: &Path) -> Result<Self> {
         let file = PluginFile::inspect(path)?;
         file.compatible()?;
+        if let Some(source) = file.python() {
+            let descriptor = describe_python(source, file.metadata()).map_err(|error| error.at(path))?;
+            return Ok(Self { file, descriptor, code: Code::Python });
+        }
         let library = open_for_good(path, Symbols::Own).map_err(|refusal| cannot_load(&file, &refusal))?;
         // SAFETY: the symbol is a function of this type in every plugin, and its table is static.
         let entry = unsafe {
@@ -49,7 +61,7 @@ impl Plugin {
             let table: &'static abi::MethodTable = sized(entry.method, "method table").map_err(faulty)?;
             check_functions(entry, table).map_err(faulty)?;
             let descriptor = read_descriptor(entry, file.metadata()).map_err(faulty)?;
-            Ok(Self { file, descriptor, entry, table })
+            Ok(Self { file, descriptor, code: Code::Compiled { entry, table } })
         }
     }
 
@@ -63,14 +75,12 @@ impl Plugin {
         &self.descriptor
     }
 
-    /// The plugin's own table.
-    pub(super) fn entry(&self) -> &'static abi::Entry {
-        self.entry
-    }
-
-    /// The functions of its methods.
-    pub(super) fn table(&self) -> &'static abi::MethodTable {
-        self.table
+    /// The plugin's own table and the functions of its methods, if it is compiled.
+    pub(super) fn tables(&self) -> Option<(&'static abi::Entry, &'static abi::MethodTable)> {
+        match self.code {
+            Code::Compiled { entry, table } => Some((entry, table)),
+            Code::Python => None,
+        }
     }
 
     /// Creates a method for a task. Options that are not given have their defaults.
@@ -97,7 +107,15 @@ impl Plugin {
         options: &Map<String, Value>,
         host: &dyn Host,
     ) -> method::Result<LoadedMethod> {
-        let create = required(self.entry.create, "create")?;
+        let (entry, table) = match (self.code, self.file.python()) {
+            (Code::Compiled { entry, table }, _) => (entry, table),
+            (Code::Python, Some(source)) => {
+                let created = no_grad(|| running_python()?.create(source, task, options, host))?;
+                return Ok(LoadedMethod::Python(created));
+            }
+            (Code::Python, None) => return Err(method::Error::new("the plugin has no source")),
+        };
+        let create = required(entry.create, "create")?;
         let task = BorrowedTask::new(task)?;
         let options = serde_json::to_string(options).map_err(|e| method::Error::new(e.to_string()))?;
         let mut instance = ptr::null_mut();
@@ -105,7 +123,7 @@ impl Plugin {
         unsafe {
             let call = |host| result(create(host, task.as_ptr(), borrowed(&options), &raw mut instance));
             no_grad(|| with_table(host, self.descriptor.needs, call))?;
-            Ok(LoadedMethod::new(instance, self.table, self.descriptor.needs))
+            Ok(LoadedMethod::Library(LibraryMethod::new(instance, table, self.descriptor.needs)))
         }
     }
 }
@@ -123,6 +141,39 @@ pub fn check_options<'a>(method: &Descriptor, options: impl IntoIterator<Item = 
             .about(format!("{}.{unknown}", method.id))
             .help(suggest(unknown, known().collect::<Vec<_>>()))),
     }
+}
+
+/// Who runs Python in this process.
+fn running_python() -> Result<&'static dyn python::Interpreter> {
+    python::interpreter().ok_or_else(|| {
+        Error::new("the plugin is written in Python, which this process cannot run")
+            .help("run the same command with `python -m nemesis` in place of `nemesis`")
+    })
+}
+
+/// Imports a plugin that is written in Python. Its descriptor must agree with what its source says.
+fn describe_python(source: &python::Source, metadata: &Metadata) -> Result<Descriptor> {
+    let descriptor = running_python()?.describe(source)?;
+    for (what, imported, read) in
+        [("id", &descriptor.id, &metadata.id), ("version", &descriptor.version, &metadata.version)]
+    {
+        if imported != read {
+            return Err(Error::new(format!(
+                "the plugin is faulty: its `ABOUT` has the {what} `{imported}`, but its source says `{read}`"
+            )));
+        }
+    }
+    check_needs(&descriptor)?;
+    Ok(descriptor)
+}
+
+/// Refuses a descriptor whose needs contradict each other.
+fn check_needs(descriptor: &Descriptor) -> method::Result<()> {
+    let needs = descriptor.needs;
+    if !needs.features && (needs.validation || descriptor.optimisation == Optimisation::Fit) {
+        return Err(method::Error::new("it uses features of the few-shot sample but does not ask for `features`"));
+    }
+    Ok(())
 }
 
 /// Why the dynamic linker refused: usually a symbol that only another libtorch has.
@@ -208,9 +259,6 @@ unsafe fn read_descriptor(entry: &abi::Entry, metadata: &Metadata) -> method::Re
             return Err(method::Error::new(message));
         }
     }
-    let needs = descriptor.needs;
-    if !needs.features && (needs.validation || descriptor.optimisation == Optimisation::Fit) {
-        return Err(method::Error::new("it uses features of the few-shot sample but does not ask for `features`"));
-    }
+    check_needs(&descriptor)?;
     Ok(descriptor)
 }

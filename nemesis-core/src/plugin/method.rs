@@ -11,13 +11,21 @@ use std::ptr;
 use tch::{Tensor, no_grad, with_grad};
 
 /// A method of a loaded plugin. It stays on the thread that created it.
-pub(super) struct LoadedMethod {
+pub(super) enum LoadedMethod {
+    /// One of a library.
+    Library(LibraryMethod),
+    /// One that runs in Python.
+    Python(Box<dyn Method>),
+}
+
+/// A method of a library.
+pub(super) struct LibraryMethod {
     instance: *mut c_void,
     table: &'static abi::MethodTable,
     needs: Needs,
 }
 
-impl LoadedMethod {
+impl LibraryMethod {
     /// Wraps what the `create` of a plugin with these needs wrote.
     ///
     /// # Safety
@@ -27,16 +35,14 @@ impl LoadedMethod {
         Self { instance, table, needs }
     }
 
-    /// The loss, in whatever grad mode holds.
-    pub(super) fn call_loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+    fn call_loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
         let loss = required(self.table.loss, "loss")?;
         let batch = BorrowedBatch::new(batch);
         // SAFETY: see below.
         with_table(host, self.needs, |host| written(|out| unsafe { loss(self.instance, batch.as_ptr(), host, out) }))
     }
 
-    /// The logits, in whatever grad mode holds.
-    pub(super) fn call_logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+    fn call_logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
         let logits = required(self.table.logits, "logits")?;
         let batch = BorrowedBatch::new(batch);
         // SAFETY: see below.
@@ -44,7 +50,74 @@ impl LoadedMethod {
     }
 }
 
-impl Drop for LoadedMethod {
+impl LoadedMethod {
+    fn get(&self) -> &dyn Method {
+        match self {
+            Self::Library(method) => method,
+            Self::Python(method) => &**method,
+        }
+    }
+
+    fn get_mut(&mut self) -> &mut dyn Method {
+        match self {
+            Self::Library(method) => method,
+            Self::Python(method) => &mut **method,
+        }
+    }
+
+    /// The loss, in whatever grad mode holds.
+    pub(super) fn call_loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+        match self {
+            Self::Library(method) => method.call_loss(batch, host),
+            Self::Python(method) => method.loss(batch, host),
+        }
+    }
+
+    /// The logits, in whatever grad mode holds.
+    pub(super) fn call_logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+        match self {
+            Self::Library(method) => method.call_logits(batch, host),
+            Self::Python(method) => method.logits(batch, host),
+        }
+    }
+}
+
+/// Each function in the grad mode that it is promised.
+impl Method for LoadedMethod {
+    fn parameters(&self) -> Result<Vec<Parameter>> {
+        no_grad(|| self.get().parameters())
+    }
+
+    fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+        with_grad(|| self.get_mut().loss(batch, host))
+    }
+
+    fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+        no_grad(|| self.get_mut().logits(batch, host))
+    }
+
+    fn state(&self) -> Result<State> {
+        no_grad(|| self.get().state())
+    }
+
+    fn load_state(&mut self, state: &State) -> Result<()> {
+        no_grad(|| self.get_mut().load_state(state))
+    }
+
+    fn prepare(&mut self, train: &FeatureSet, val: Option<&FeatureSet>, host: &dyn Host) -> Result<()> {
+        no_grad(|| self.get_mut().prepare(train, val, host))
+    }
+
+    fn fit(&mut self, train: &FeatureSet, host: &dyn Host) -> Result<()> {
+        with_grad(|| self.get_mut().fit(train, host))
+    }
+
+    fn compute_gradients(&mut self, batch: &Batch, host: &dyn Host) -> Result<Option<Tensor>> {
+        with_grad(|| self.get_mut().compute_gradients(batch, host))
+    }
+}
+
+impl Drop for LibraryMethod {
     fn drop(&mut self) {
         if let Some(destroy) = self.table.destroy {
             // SAFETY: see below; this is the last call.
@@ -55,7 +128,7 @@ impl Drop for LoadedMethod {
 
 // In each block below, SAFETY: the table and the instance belong together (see `new`), the plugin keeps the rules of the
 // border (see `nemesis_abi`), and every pointer argument leads to values that outlive the call.
-impl Method for LoadedMethod {
+impl Method for LibraryMethod {
     fn parameters(&self) -> Result<Vec<Parameter>> {
         let parameters = required(self.table.parameters, "parameters")?;
         let mut pushed: Vec<Parameter> = Vec::new();

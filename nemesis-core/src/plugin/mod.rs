@@ -11,6 +11,7 @@ mod find;
 mod library;
 mod load;
 mod method;
+pub mod python;
 mod services;
 mod towers;
 

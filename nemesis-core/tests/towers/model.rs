@@ -113,6 +113,11 @@ pub(crate) fn clip(kind: Kind, path: TextPath) -> Clip {
     Clip::load_assuming(&CHECKPOINT.1, Some(Assumption::OpenAi), Device::Cpu, kind).unwrap().with_text_path(path)
 }
 
+/// The model as it trains in mixed precision.
+pub(crate) fn mixed() -> Clip {
+    Clip::load_mixed(&CHECKPOINT.1, Some(Assumption::OpenAi), Device::Cpu).unwrap()
+}
+
 /// The prompts of some classes behind so many context vectors.
 pub(crate) fn prompts(clip: &Clip, names: &[&str], vectors: usize) -> ClassPrompts {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();

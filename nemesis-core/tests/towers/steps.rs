@@ -1,6 +1,6 @@
 //! What a step may rely on: the frozen twin, the same draws again, cuts within a budget, and true gradients.
 
-use crate::model::{IMAGE, PATCHES, SIDE, TEXT, clip, error, noise, prompts, services};
+use crate::model::{IMAGE, PATCHES, SIDE, TEXT, clip, error, mixed, noise, prompts, services};
 use nemesis_core::backbone::clip::TextPath;
 use nemesis_core::backbone::{Backbone, Change};
 use nemesis_core::method::towers::{Changes, Dropout, LayerPrompt, LowRank, Replacement, Towers};
@@ -238,6 +238,46 @@ fn gradients_are_those_of_finite_differences() {
             (above - below) / (2.0 * step)
         });
         assert!((slope - norm).abs() < 1e-5 * norm, "tensor {number}: {slope} and {norm}");
+    }
+}
+
+/// Half types round to 8 or 11 bits in every operation. Mixed precision computes what gets a gradient in one of them.
+#[test]
+fn half_types_and_mixed_precision_stay_close() {
+    let single = clip(Kind::Float, TextPath::Shared);
+    let classes = prompts(&single, &NAMES, 3);
+    let results = |services: &Services<'_>| {
+        let (image, mut tensors) = image_changes(1);
+        let (text, others) = text_changes(1);
+        tensors.extend(others);
+        let contexts = leaf("contexts", &[1, 1, 3, TEXT], 0.3, 0.0);
+        let images = services.encode_images(&pixels(5), &image, false).unwrap().global;
+        let text = Towers::encode_contexts(services, &contexts, ClassPosition::End, &text).unwrap();
+        let loss = (&images.square().mean(Kind::Float) + text.square().mean(Kind::Float)) * 100.0;
+        let gradients = services.gradients(&loss, &tensors.iter().collect::<Vec<_>>()).unwrap();
+        let kind = images.kind();
+        let features = [images.detach(), text.detach()].into_iter();
+        (features.chain(gradients).map(|x| x.to_kind(Kind::Double)).collect::<Vec<_>>(), kind)
+    };
+    let (expected, _) = results(&services(&single, &classes, Recompute::Never));
+    let check = |(found, kind): (Vec<Tensor>, Kind), expected_kind, tolerance: f64| {
+        assert_eq!(kind, expected_kind);
+        for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            let error = ((found - expected).norm() / expected.norm()).double_value(&[]);
+            assert!(error < tolerance, "{kind:?}: result {number} differs by {error}");
+        }
+    };
+    for (kind, tolerance) in [(Kind::Half, 0.02), (Kind::BFloat16, 0.15)] {
+        let clip = clip(kind, TextPath::Shared);
+        check(results(&services(&clip, &classes, Recompute::Never)), kind, tolerance);
+    }
+    let mixed = mixed();
+    for recompute in [Recompute::Never, Recompute::Chunks(2)] {
+        let services = services(&single, &classes, recompute).with_mixed(Some(&mixed));
+        check(results(&services), Kind::Float, 0.02);
+        let (changes, _) = image_changes(1);
+        let evaluated = no_grad(|| services.encode_images(&pixels(5), &changes, false)).unwrap().global;
+        assert!(error(&evaluated.to_kind(Kind::Double), &expected[0]) < 1e-6);
     }
 }
 

@@ -13,7 +13,8 @@ mod wheels;
 use crate::failure::{Failure, Result};
 use crate::workspace;
 use nemesis_build::{LIBTORCH_VERSION, check_libtorch};
-use pip::{OWN_LIBTORCH, Python};
+use pip::OWN_LIBTORCH;
+pub(crate) use pip::Python;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,13 @@ pub(crate) struct SetupOptions {
     /// The Python whose torch or pip to use
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     python: PathBuf,
+}
+
+impl SetupOptions {
+    /// Those of a setup with this Python.
+    pub(crate) fn of_python(python: &Path) -> Self {
+        Self { cuda: false, python: python.to_owned() }
+    }
 }
 
 impl Default for SetupOptions {

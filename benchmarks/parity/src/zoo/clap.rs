@@ -115,7 +115,8 @@ impl Clap {
             step.state.insert("alpha_constraint before".to_owned(), tensor.copy());
         }
         let after = logits(&mut *method, &features, &services)?;
-        Ok(Taken { logits: said, steps, after })
+        let learned = copied(&state(&*method)?);
+        Ok(Taken { logits: said, steps, learned, after })
     }
 
     fn all(&self, case: &Case, comparison: &mut Comparison<'_>) {

@@ -1,6 +1,7 @@
 //! `nemesis plugin check`: the conformance kit.
 
 use crate::cli::{Ending, say};
+use crate::process::{Program, choose_python};
 use clap::Args;
 use nemesis_core::plugin::check::{CHECKS, Check, Kit, Outcome, find, run_here};
 use nemesis_core::{Error, Result};
@@ -29,6 +30,9 @@ pub(in crate::cli) struct PluginCheck {
     /// How long a check may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
+    /// The Python that runs a plugin written in Python [default: `NEMESIS_PYTHON`, else python3]
+    #[arg(long, value_name = "PROGRAM")]
+    python: Option<PathBuf>,
     /// List the checks and run none
     #[arg(long)]
     list: bool,
@@ -47,6 +51,7 @@ fn parse_option(text: &str) -> Result<(String, Value), String> {
 
 impl PluginCheck {
     pub(in crate::cli) fn run(&self) -> Result<Ending> {
+        self.python.as_deref().into_iter().for_each(choose_python);
         let checks: Vec<&Check> = match &self.only[..] {
             [] => CHECKS.iter().collect(),
             ids => ids.iter().map(|id| find(id)).collect::<Result<_>>()?,
@@ -69,10 +74,13 @@ impl PluginCheck {
 
     /// Whether the plugin in `file` fails nothing.
     fn check(&self, file: &Path, checks: &[&'static Check]) -> Result<bool> {
-        let program = std::env::current_exe().map_err(|e| Error::new(format!("cannot find this program: {e}")))?;
+        let program = Program::of_plugin(file);
+        if let Some(refusal) = program.refusal() {
+            return Err(refusal);
+        }
         let options = Value::Object(self.set.iter().cloned().collect()).to_string();
         let command = |id: &str, verdict: &Path| {
-            let mut command = Command::new(&program);
+            let mut command = program.command().unwrap_or_else(|_| Command::new("nemesis"));
             command.args(["plugin", "check-here", id, &options]).args([file, verdict]);
             command
         };

@@ -2,6 +2,7 @@
 
 use crate::cli::{Ending, print, say};
 use crate::plugins::{Known, Plugins};
+use crate::process::choose_python;
 use clap::Args;
 use nemesis_core::Result;
 use nemesis_core::method::{Descriptor, Optimisation};
@@ -17,6 +18,9 @@ pub(in crate::cli) struct Describe {
     /// A plugin, or a folder of plugins
     #[arg(long, value_name = "FILE|DIR")]
     plugin: Vec<PathBuf>,
+    /// The Python that runs a plugin written in Python [default: `NEMESIS_PYTHON`, else python3]
+    #[arg(long, value_name = "PROGRAM")]
+    python: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -24,6 +28,7 @@ pub(in crate::cli) struct Describe {
 
 impl Describe {
     pub(in crate::cli) fn run(&self) -> Result<Ending> {
+        self.python.as_deref().into_iter().for_each(choose_python);
         // A method's id has neither slash nor dot.
         let is_file = self.method.contains(['/', '.']);
         let mut plugins = Plugins::find(&self.plugin)?;

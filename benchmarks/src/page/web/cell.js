@@ -6,7 +6,7 @@ function showCell(question, id) {
   const training = DATA.trainings[cell.training];
   const parts = [
     element("p", {}, link("Back to the table", { cell: "" })),
-    element("h2", {}, `${cell.column} on ${titleOf(question, cell.dataset)}` + (cell.shots === null ? "" : `, ${cell.shots === 1 ? "1 shot" : `${cell.shots} shots`}, seed ${cell.seed}`)),
+    element("h2", {}, `${cell.column} on ${titleOf(question, cell.dataset)}` + (cell.shots === null ? "" : `, ${cell.shots === "1" ? "1 shot" : `${cell.shots} shots`}, seed ${cell.seed}`)),
     facts([
       ["Accuracy", `${fixed(cell.accuracy, 2)} % (${cell.correct} of ${cell.total})`],
       ["Tested", cell.what], ["Cell", element("code", {}, id)],

@@ -3,6 +3,7 @@
 use super::{Format, capitalised, joined};
 use crate::tables::sheet::Sheet;
 use crate::tables::table::{Column, Group, Row, Table, Value};
+use nemesis_core::shots::{parse, written};
 use std::fmt::Write as _;
 
 /// An HTML table with its notes, without a page around it.
@@ -90,8 +91,8 @@ fn body_row(table: &Table, row: &Row) -> String {
 fn keys(table: &Table, group: &Group, column: &Column) -> String {
     let (method, shots) =
         if table.axes.column == "shots" { (&group.key, &column.key) } else { (&column.label, &group.key) };
-    let shots = match shots.split(' ').next().and_then(|shots| shots.parse::<u32>().ok()) {
-        Some(shots) if shots > 0 => format!(" data-shots=\"{shots}\""),
+    let shots = match shots.split(' ').next().and_then(|shots| parse(shots).ok()) {
+        Some(shots) if shots > 0 => format!(" data-shots=\"{}\"", written(shots)),
         _ => String::new(),
     };
     format!(" data-column=\"{}\"{shots}", escape(method))

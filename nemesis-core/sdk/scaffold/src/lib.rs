@@ -24,6 +24,8 @@ pub enum Home {
         /// The libtorch that it is built with on this machine.
         libtorch: PathBuf,
     },
+    /// In a folder of its own, in Python.
+    Python,
 }
 
 /// Where the SDK comes from.
@@ -100,6 +102,13 @@ const ALONE: &[Template] = &[
     file(".gitignore", include_str!("../standalone/gitignore")),
 ];
 
+/// The files of a method in Python.
+const PYTHON: &[Template] = &[
+    file("sparse_prompt.py", include_str!("../python/sparse_prompt.py")),
+    file("test_sparse_prompt.py", include_str!("../python/test_sparse_prompt.py")),
+    file("README.md", include_str!("../python/README.md")),
+];
+
 /// The lines that keep the template itself from being found as a plugin.
 const NAME_OF_TEMPLATE: &str = "\
 # Not named like a plugin, so that the template is not found as one.
@@ -117,6 +126,7 @@ pub fn create(name: &Name, folder: &Path, home: &Home) -> io::Result<Vec<PathBuf
     let templates = match home {
         Home::Workspace => [METHOD, IN_WORKSPACE].concat(),
         Home::Alone { .. } => [METHOD, ALONE].concat(),
+        Home::Python => PYTHON.to_vec(),
     };
     let written: io::Result<Vec<_>> = templates.iter().map(|template| template.write(name, folder, home)).collect();
     if written.is_err() {
@@ -143,7 +153,7 @@ impl Template {
                 text = text.replace(place, &value);
             }
         }
-        let path = folder.join(self.path);
+        let path = folder.join(name.put_into(self.path));
         fs::create_dir_all(path.parent().unwrap_or(folder))?;
         fs::write(&path, &text)?;
         if text.starts_with("#!") {
@@ -187,7 +197,8 @@ mod tests {
 
     #[test]
     fn no_trace_of_the_template_is_left() {
-        for home in [Home::Workspace, alone(Sdk::Folder("/opt/sdk".into())), alone(Sdk::Git("ssh://host/x".into()))] {
+        let alone = [alone(Sdk::Folder("/opt/sdk".into())), alone(Sdk::Git("ssh://host/x".into()))];
+        for home in [Home::Workspace, Home::Python].into_iter().chain(alone) {
             for (file, text) in created(&home) {
                 for trace in
                     ["template_of", "sparse-prompt", "sparse_prompt", "SparsePrompt", "{{nemesis", "{{lib", "{{rep"]
@@ -205,6 +216,17 @@ mod tests {
         assert_eq!(names, ["build.rs", "src/lib.rs", "Cargo.toml", "README.md", "ci.sh"]);
         assert!(files[1].1.contains("impl Plugin for MyIdea {") && files[1].1.contains("id: \"my-idea\""));
         assert!(files[2].1.starts_with("[package]\nname = \"nemesis-method-my-idea\"\nversion.workspace = true"));
+    }
+
+    #[test]
+    fn a_method_in_python_is_a_module_of_its_name() {
+        let files = created(&Home::Python);
+        let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["my_idea.py", "test_my_idea.py", "README.md"]);
+        assert!(files[0].1.contains("class MyIdea:") && files[0].1.contains("id=\"my-idea\""));
+        assert!(files[1].1.contains("from my_idea import MyIdea"));
+        assert!(Name::parse("random").unwrap().for_python().unwrap_err().contains("`random`"));
+        assert!(Name::parse("my-idea").unwrap().for_python().is_ok());
     }
 
     #[test]

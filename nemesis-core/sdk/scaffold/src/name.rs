@@ -36,6 +36,9 @@ const TAKEN: &[&str] = &[
     "Vec",
 ];
 
+/// Python's keywords and modules, and those that a method imports.
+const TAKEN_IN_PYTHON: &str = include_str!("../python/taken.txt");
+
 /// The name of a new method, as in suites and tables: lower-case words with hyphens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
@@ -62,6 +65,18 @@ impl Name {
             return Err(format!("the name `{text}` is used by the template's own sources; add a word to it"));
         }
         Ok(name)
+    }
+
+    /// The same name, if a Python module can have it: one of the standard library would be hidden by it.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what is wrong with it and what is expected.
+    pub fn for_python(self) -> Result<Self, String> {
+        if TAKEN_IN_PYTHON.lines().any(|taken| taken == self.0) {
+            return Err(format!("`{}` is a word or a module of Python; add a word to the name", self.0));
+        }
+        Ok(self)
     }
 
     /// As in suites and tables: `my-idea`.

@@ -47,12 +47,13 @@ impl Pictures {
     /// How many images make a batch if nothing else decides: as many as CoOp trains on. The last digits of what a tower
     /// makes of an image depend on it.
     const AT_A_TIME: usize = 32;
-    /// The same on a GPU, which works best with many at once. Not measured.
-    const AT_A_TIME_ON_GPU: usize = 256;
+    /// The same on a GPU, which works best with many at once (not measured), and for methods that encode images themselves:
+    /// they may encode their texts in every batch, so there are fewer of them. The pixels of 256 take 154 MB at 224 pixels.
+    const MANY_AT_A_TIME: usize = 256;
 
     /// How many test images to look at in one batch.
-    pub fn at_a_time(backbone: &dyn Backbone) -> usize {
-        if backbone.spec().device.is_cuda() { Self::AT_A_TIME_ON_GPU } else { Self::AT_A_TIME }
+    pub fn at_a_time(backbone: &dyn Backbone, needs: Needs) -> usize {
+        if needs.towers || backbone.spec().device.is_cuda() { Self::MANY_AT_A_TIME } else { Self::AT_A_TIME }
     }
 
     /// What `needs` asks for, for the images at these indices, in one of their augmented views.

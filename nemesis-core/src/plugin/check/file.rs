@@ -16,10 +16,16 @@ use tch::Kind;
 pub(super) fn entry(subject: &Subject) -> Finding {
     let plugin = subject.plugin()?;
     let again = subject.plugin()?;
-    ensure(ptr::eq(plugin.entry(), again.entry()), || "a second call returns a different entry".to_owned())
+    match (plugin.tables(), again.tables()) {
+        (Some((one, _)), Some((two, _))) => {
+            ensure(ptr::eq(one, two), || "a second call returns a different entry".to_owned())
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn exports(subject: &Subject) -> Finding {
+    subject.is_compiled()?;
     let bytes = files::read(&subject.path)?;
     let library = object::File::parse(&*bytes).map_err(|e| Error::new(e.to_string()))?;
     let exports = library.exports().map_err(|e| Error::new(e.to_string()))?;
@@ -46,6 +52,7 @@ pub(super) fn foreign_libtorch(subject: &Subject) -> Finding {
 
 /// Changes the first digit of a version in a copy of the file, which must then be refused before it is loaded.
 fn foreign(subject: &Subject, key: &str, version: &str) -> Finding {
+    subject.is_compiled()?;
     let mut bytes = files::read(&subject.path)?;
     let range = {
         let library = object::File::parse(&*bytes).map_err(|e| Error::new(e.to_string()))?;
@@ -81,6 +88,7 @@ struct Longer<T> {
 }
 
 pub(super) fn struct_sizes(subject: &Subject) -> Finding {
+    subject.is_compiled()?;
     let plugin = subject.plugin()?;
     let stage = Stage::new(CLASSES, Kind::Double);
     let (task, services) = (stage.task(), stage.services(1, Recompute::Never));
@@ -119,8 +127,10 @@ unsafe fn create(
     options: &str,
 ) -> crate::method::Result<()> {
     let mut instance: *mut c_void = ptr::null_mut();
-    let (entry, table) = (plugin.entry(), plugin.table());
-    let (Some(create), Some(destroy)) = (entry.create, table.destroy) else {
+    let tables = plugin.tables();
+    let (Some(create), Some(destroy)) =
+        (tables.and_then(|(entry, _)| entry.create), tables.and_then(|(_, table)| table.destroy))
+    else {
         return Ok(()); // `Plugin::load` has refused such a plugin.
     };
     // SAFETY: the caller vouches for the pointers; what is created is destroyed once.
@@ -132,7 +142,9 @@ unsafe fn create(
 }
 
 pub(super) fn extensions(subject: &Subject) -> Finding {
-    let Some(get_extension) = subject.plugin()?.entry().get_extension else { return Ok(()) };
+    subject.is_compiled()?;
+    let tables = subject.plugin()?.tables();
+    let Some(get_extension) = tables.and_then(|(entry, _)| entry.get_extension) else { return Ok(()) };
     for name in [c"", c"nobody.has/this", c"nemesis"] {
         // SAFETY: the name ends with a zero byte.
         let table = unsafe { get_extension(name.as_ptr()) };

@@ -3,8 +3,8 @@
 use super::stage::Stage;
 use crate::Result;
 use crate::method::{self, Batch, Descriptor, FeatureSet, Host, Method, Needs, Optimisation, Parameter};
-use crate::plugin::Plugin;
 use crate::plugin::method::LoadedMethod;
+use crate::plugin::{Plugin, PluginFile};
 use crate::train::{Recompute, Services};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -124,6 +124,14 @@ impl Subject {
     /// The inputs that the plugin asks for.
     pub(super) fn needs(&self) -> Finding<Needs> {
         Ok(self.plugin()?.descriptor().needs)
+    }
+
+    /// Skips a check of the C interface if the plugin has none.
+    pub(super) fn is_compiled(&self) -> Finding {
+        if PluginFile::inspect(&self.path)?.python().is_none() {
+            return Ok(());
+        }
+        skipped("the plugin is written in Python, which does not cross the C interface")
     }
 
     /// Skips the check if the method does not learn by gradients.

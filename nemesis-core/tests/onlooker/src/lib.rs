@@ -94,6 +94,12 @@ impl Method for Onlooker {
 
     fn load_state(&mut self, state: &State) -> Result<()> {
         self.prompt.load_state(state)?;
+        for (name, own) in &self.seen {
+            let stored = state.iter().find(|(known, _)| known == name).map(|(_, tensor)| tensor.size());
+            if stored.as_ref() != Some(&own.size()) {
+                return Err(Error::new(format!("the stored `{name}` has the shape {stored:?}, not {:?}", own.size())));
+            }
+        }
         let seen = state.iter().filter(|(name, _)| name != "ctx");
         self.seen = seen.map(|(name, tensor)| (name.clone(), tensor.copy())).collect();
         Ok(())

@@ -70,8 +70,7 @@ impl Delta {
 
     /// The delta times a factor.
     pub(super) fn times(self, factor: f64) -> Self {
-        let up = if factor == 1.0 { self.up } else { self.up * factor };
-        Self { up, ..self }
+        Self { up: self.up * factor, ..self }
     }
 
     /// The delta on a map of more results, `to`, among which its own begin at `start`.

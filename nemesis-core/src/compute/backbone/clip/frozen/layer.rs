@@ -175,7 +175,7 @@ impl Layer {
             Part::Values => (keys_values, delta.among(width, 2 * width)),
             Part::OutProj => (out_proj, delta),
             Part::CFc => (c_fc, delta.times(scale)),
-            Part::CProj => (c_proj, delta.times(1.0 / scale)),
+            Part::CProj => (c_proj, delta.times(scale.recip())),
             Part::Ln1 | Part::Ln2 => unreachable!("normalisations are no linear maps"),
         };
         *place = Some(match place.take() {

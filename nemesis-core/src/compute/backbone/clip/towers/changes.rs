@@ -104,8 +104,7 @@ impl Parts<'_> {
                 _ => None,
             };
             let [down, up] = [&delta.down, &delta.up].map(|tensor| tensor.to_device(self.device));
-            let up = if delta.scale == 1.0 { up } else { up * delta.scale };
-            layer.add_delta(part, Delta::new(down, up, dropout));
+            layer.add_delta(part, Delta::new(down, up * delta.scale, dropout));
         }
         Ok(noise)
     }

@@ -35,8 +35,7 @@ impl<'a> ChangedImage<'a> {
         let appended = prompts.first().map_or(0, |(_, tokens)| tokens.size()[1]);
         let tokens = tower.places() + appended;
         let mut layers: Vec<Layer> = layers.iter().map(Layer::shallow_clone).collect();
-        let mut norms =
-            [(Norm::LnPre, tower.ln_pre().shallow_clone()), (Norm::LnPost, tower.ln_post().shallow_clone())];
+        let mut norms = [(Norm::Pre, tower.ln_pre().shallow_clone()), (Norm::Post, tower.ln_post().shallow_clone())];
         let noise = Parts {
             tower: Tower::Image,
             layers: &mut layers,

@@ -13,9 +13,9 @@ pub(super) enum Tower {
 /// A normalisation outside of layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Norm {
-    LnPre,
-    LnPost,
-    LnFinal,
+    Pre,
+    Post,
+    Final,
 }
 
 /// Where a weight lies.
@@ -47,8 +47,8 @@ impl Tower {
 
     fn norms(self) -> &'static [(&'static str, Norm)] {
         match self {
-            Self::Image => &[("ln_pre", Norm::LnPre), ("ln_post", Norm::LnPost)],
-            Self::Text => &[("ln_final", Norm::LnFinal)],
+            Self::Image => &[("ln_pre", Norm::Pre), ("ln_post", Norm::Post)],
+            Self::Text => &[("ln_final", Norm::Final)],
         }
     }
 

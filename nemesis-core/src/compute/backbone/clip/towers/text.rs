@@ -34,7 +34,7 @@ impl ChangedText {
         let tower = &frozen.tower;
         let deep = prompts(&change.changes.prompts, frozen, copies, classes as i64, part)?;
         let mut layers: Vec<Layer> = frozen.layers.iter().map(Layer::shallow_clone).collect();
-        let mut norms = [(Norm::LnFinal, tower.ln_final().shallow_clone())];
+        let mut norms = [(Norm::Final, tower.ln_final().shallow_clone())];
         let noise = Parts {
             tower: Tower::Text,
             layers: &mut layers,

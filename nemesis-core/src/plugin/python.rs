@@ -1,0 +1,297 @@
+//! Plugins written in Python: what their source says, read without running it, and the process that can run it.
+//!
+//! Such a plugin is a file `NAME.py`, or a package (a folder with `__init__.py`), in which a class has an `ABOUT`. Only a
+//! process that Python started can run it: the package `nemesis` registers itself there as the [`Interpreter`].
+
+use super::Metadata;
+use crate::method::{self, Descriptor, Host, Method, Task};
+use crate::{Error, Result, files};
+use nemesis_sdk::versions;
+use regex::Regex;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{LazyLock, OnceLock};
+
+/// Runs plugins that are written in Python.
+pub trait Interpreter: Send + Sync {
+    /// Imports a plugin, which runs its code, and returns its descriptor.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be imported, or is not a plugin.
+    fn describe(&self, source: &Source) -> Result<Descriptor>;
+
+    /// Creates a method of a plugin that [`Interpreter::describe`] was called for.
+    ///
+    /// # Errors
+    ///
+    /// When the plugin raises an exception, or an option is unknown or ill-typed.
+    fn create(
+        &self,
+        source: &Source,
+        task: &Task,
+        options: &Map<String, Value>,
+        host: &dyn Host,
+    ) -> method::Result<Box<dyn Method>>;
+}
+
+static INTERPRETER: OnceLock<Box<dyn Interpreter>> = OnceLock::new();
+
+/// Says who runs plugins that are written in Python in this process. Only the first call counts.
+pub fn set_interpreter(interpreter: Box<dyn Interpreter>) {
+    let _ = INTERPRETER.set(interpreter);
+}
+
+/// Who runs plugins that are written in Python, if this process is Python's.
+pub fn interpreter() -> Option<&'static dyn Interpreter> {
+    INTERPRETER.get().map(|interpreter| &**interpreter)
+}
+
+/// The source of a plugin: its own file, and what that imports from beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The file with the `ABOUT`: `NAME.py`, or `__init__.py` of a package.
+    pub file: PathBuf,
+    /// All files, the own one included, by their paths relative to the folder that imports are looked up in.
+    pub files: BTreeMap<PathBuf, Vec<u8>>,
+    /// The folder that imports are looked up in: that of the file, or of the package.
+    pub root: PathBuf,
+}
+
+/// `ABOUT = nemesis.About(`, or `ABOUT: About = About(`, within a class.
+static ABOUT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?m)^[ \t]+ABOUT\s*(?::[^=\n]+)?=\s*[\w.]*\bAbout\s*\(").expect("a valid pattern"));
+
+/// `id="my-method"`, as an argument.
+static ID: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"\bid\s*=\s*(?:"([^"\n]*)"|'([^'\n]*)')"#).expect("a valid pattern"));
+
+static VERSION: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"\bversion\s*=\s*(?:"([^"\n]*)"|'([^'\n]*)')"#).expect("a valid pattern"));
+
+/// What may be an import. What only looks like one, in a string or a comment, does no harm: a file more is hashed.
+static IMPORT: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"\bimport\s+\(?\s*([\w.]+(?:\s+as\s+\w+)?(?:\s*,\s*[\w.]+(?:\s+as\s+\w+)?)*)|\bfrom\s+(\.*[\w.]*)\s*import\b",
+    )
+    .expect("a valid pattern")
+});
+
+/// Whether a path is a plugin written in Python by its name alone.
+pub fn is_python(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "py") || path.join(INIT).is_file()
+}
+
+/// Whether the file of a folder that plugins are looked for in is one.
+pub(super) fn is_plugin(path: &Path) -> bool {
+    is_python(path) && files::read_text(&file_of(path)).is_ok_and(|text| ABOUT.is_match(&text))
+}
+
+const INIT: &str = "__init__.py";
+
+fn file_of(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(INIT) } else { path.to_owned() }
+}
+
+impl Source {
+    /// Reads a plugin's file and what it imports from beside it, without running any of it.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read.
+    pub fn read(path: &Path) -> Result<Self> {
+        let absolute = |path: &Path| path.canonicalize().map_err(|e| Error::io("read the file", path, &e));
+        let path = absolute(path)?;
+        let root = path.parent().map(Path::to_owned).unwrap_or_default();
+        let mut source = Self { file: file_of(&path), files: BTreeMap::new(), root };
+        let mut todo = if path.is_dir() { modules_in(&path)? } else { vec![source.file.clone()] };
+        while let Some(file) = todo.pop() {
+            let relative = file.strip_prefix(&source.root).unwrap_or(&file).to_owned();
+            if source.files.contains_key(&relative) {
+                continue;
+            }
+            let content = files::read(&file)?;
+            for name in imported(&String::from_utf8_lossy(&content)) {
+                let module = source.root.join(format!("{name}.py"));
+                let package = source.root.join(&name);
+                if package.is_dir() {
+                    todo.extend(modules_in(&package)?);
+                } else if module.is_file() {
+                    todo.push(module);
+                }
+            }
+            source.files.insert(relative, content);
+        }
+        Ok(source)
+    }
+
+    /// A hash over all files, with their paths, in hexadecimal.
+    pub fn hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for (path, content) in &self.files {
+            let path = path
+                .components()
+                .map(Component::as_os_str)
+                .fold(String::new(), |path, part| format!("{path}/{}", part.to_string_lossy()));
+            for part in [path.as_bytes(), content] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part);
+            }
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// What the source says of the plugin, in the words of a compiled one.
+    ///
+    /// # Errors
+    ///
+    /// When there is no `ABOUT`, or its `id` is not written out.
+    pub(super) fn metadata(&self) -> Result<Metadata> {
+        let relative = self.file.strip_prefix(&self.root).unwrap_or(&self.file);
+        let text = String::from_utf8_lossy(self.files.get(relative).map(Vec::as_slice).unwrap_or_default());
+        let about = ABOUT.find(&text).ok_or_else(|| {
+            Error::new("this Python file is not a plugin: no class in it has an `ABOUT`")
+                .expected("`ABOUT = nemesis.About(id=\"my-method\", …)` in a class")
+                .help("`nemesis plugin new --python NAME` makes a plugin to start from")
+        })?;
+        let line = text[..about.start()].matches('\n').count() + 1;
+        let arguments = &text[about.end()..];
+        let literal = |pattern: &Regex| {
+            let found = pattern.captures(arguments)?;
+            found.get(1).or_else(|| found.get(2)).map(|value| value.as_str().to_owned())
+        };
+        let id = literal(&ID).ok_or_else(|| {
+            Error::new("the `ABOUT` of this plugin has no `id` that can be read without running it")
+                .line(line)
+                .expected("a string that is written out: `id=\"my-method\"`")
+        })?;
+        if !super::file::is_kebab(&id) {
+            return Err(Error::new(format!("the id `{id}` is not in kebab case"))
+                .line(line)
+                .expected("as in `my-method`"));
+        }
+        Ok(Metadata {
+            abi: nemesis_abi::ABI_VERSION.to_owned(),
+            libtorch: versions::LIBTORCH.to_owned(),
+            cxx11_abi: versions::CXX11_ABI.to_owned(),
+            sdk: "python".to_owned(),
+            id,
+            version: literal(&VERSION).unwrap_or_else(|| DEFAULT_VERSION.to_owned()),
+            source: self.hash(),
+        })
+    }
+}
+
+/// The version of a plugin that says none, as `nemesis.About` has it.
+const DEFAULT_VERSION: &str = "0.1.0";
+
+/// The first parts of all names that a source may import.
+fn imported(text: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut add = |name: &str| {
+        let first = name.trim().split(['.', ' ', '\t', '\n']).next().unwrap_or_default();
+        if !first.is_empty() {
+            names.insert(first.to_owned());
+        }
+    };
+    for found in IMPORT.captures_iter(text) {
+        if let Some(list) = found.get(1) {
+            list.as_str().split(',').for_each(&mut add);
+        }
+        // What is relative lies in the package, all of whose files count anyway.
+        if let Some(module) = found.get(2) {
+            add(module.as_str());
+        }
+    }
+    names
+}
+
+/// All Python files in a folder and the folders in it.
+fn modules_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |e: std::io::Error| Error::io("read the folder", folder, &e);
+    let mut modules = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']));
+            if !hidden {
+                modules.extend(modules_in(&path)?);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "py") {
+            modules.push(path);
+        }
+    }
+    Ok(modules)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imports_are_found_however_they_are_written() {
+        let text = "import os, helper as h, pack.part\nfrom other import (\n    a,\n    b,\n)\nif True: import late; \
+                    import later\nfrom . import near\nfrom .near import x\nx = 1  # imports nothing\n";
+        let expected = ["helper", "late", "later", "other", "os", "pack"];
+        let found = imported(text);
+        assert!(expected.iter().all(|name| found.contains(*name)), "{found:?}");
+        assert!(!found.contains("nothing") && !found.contains("near"), "{found:?}");
+    }
+
+    fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    const PLUGIN: &str =
+        "import helper\nimport torch\nclass M:\n    ABOUT = nemesis.About(\n        id='m-1',\n    )\n";
+
+    #[test]
+    fn the_hash_follows_every_file_that_is_imported_from_beside_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let plugin = write(folder.path(), "m.py", PLUGIN);
+        write(folder.path(), "helper.py", "from deeper import x");
+        write(folder.path(), "deeper/__init__.py", "x = 1");
+        write(folder.path(), "stranger.py", "");
+        let source = Source::read(&plugin).unwrap();
+        let files: Vec<_> = source.files.keys().map(|file| file.to_str().unwrap()).collect();
+        assert_eq!(files, ["deeper/__init__.py", "helper.py", "m.py"]);
+        assert_eq!(
+            (source.metadata().unwrap().id, source.metadata().unwrap().source),
+            ("m-1".to_owned(), source.hash())
+        );
+        write(folder.path(), "stranger.py", "y = 2");
+        assert_eq!(Source::read(&plugin).unwrap().hash(), source.hash());
+        write(folder.path(), "deeper/__init__.py", "x = 2");
+        assert_ne!(Source::read(&plugin).unwrap().hash(), source.hash());
+    }
+
+    #[test]
+    fn a_package_is_a_plugin_with_all_of_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "mine/__init__.py", &PLUGIN.replace("import helper", "from .part import y"));
+        write(folder.path(), "mine/part.py", "y = 1");
+        let source = Source::read(&folder.path().join("mine")).unwrap();
+        assert_eq!((source.files.len(), source.metadata().unwrap().id.as_str()), (2, "m-1"));
+        assert!(is_plugin(&folder.path().join("mine")) && !is_plugin(&folder.path().join("mine/part.py")));
+    }
+
+    #[test]
+    fn what_cannot_be_read_without_running_it_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = |text: &str| {
+            let plugin = write(folder.path(), "m.py", text);
+            Source::read(&plugin).unwrap().metadata().unwrap_err().to_string()
+        };
+        insta::assert_snapshot!(refused("x = 1\n"), @r#"
+        this Python file is not a plugin: no class in it has an `ABOUT`
+          expected: `ABOUT = nemesis.About(id="my-method", …)` in a class
+          help: `nemesis plugin new --python NAME` makes a plugin to start from
+        "#);
+        assert!(refused(&PLUGIN.replace("'m-1'", "NAME")).starts_with("the `ABOUT` of this plugin has no `id`"));
+        assert!(refused(&PLUGIN.replace("m-1", "M 1")).starts_with("the id `M 1` is not in kebab case"));
+    }
+}

@@ -1,0 +1,45 @@
+"""Prompt tuning of CLIP-like models: the fast text tower, exact preprocessing, few-shot samples, results, methods.
+
+Tensors are PyTorch's, on its devices, and carry its autograd graph. Errors of nemesis are `NemesisError`, with the text
+that the command `nemesis` prints.
+"""
+
+from nemesis import _torch as _torch  # isort: skip  (first: it loads libtorch)
+from nemesis import corruption, norm, prompt
+from nemesis._about import About, Batch, FeatureSet, OptionError, Parameter, Task, option
+from nemesis._data import FewShot, Item, few_shot
+from nemesis._images import preprocess
+from nemesis._native import Host, NemesisError
+from nemesis._results import learned, predictions, records
+from nemesis._run import Run, run
+from nemesis._tower import TextTower
+from nemesis.prompt import PromptLearner, PromptOptions, cross_entropy, unit
+
+__all__ = [
+    "About",
+    "Batch",
+    "FeatureSet",
+    "FewShot",
+    "Host",
+    "Item",
+    "NemesisError",
+    "OptionError",
+    "Parameter",
+    "PromptLearner",
+    "PromptOptions",
+    "Run",
+    "Task",
+    "TextTower",
+    "corruption",
+    "cross_entropy",
+    "few_shot",
+    "learned",
+    "norm",
+    "option",
+    "predictions",
+    "preprocess",
+    "prompt",
+    "records",
+    "run",
+    "unit",
+]

@@ -1,0 +1,200 @@
+"""Methods in Python on a toy host, and what the conformance kit finds of broken ones."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import nemesis
+import pytest
+import torch
+from nemesis import _native
+from nemesis._about import schema
+from nemesis.testing import Toy
+
+TEMPLATE = Path(__file__).parents[2] / "nemesis-core/sdk/scaffold/python"
+
+
+@pytest.fixture
+def template() -> str:
+    return (TEMPLATE / "sparse_prompt.py").read_text()
+
+
+def verdict(check: str, plugin: Path) -> str:
+    """What a check of the conformance kit says, run in this process."""
+    file = plugin.parent / "verdict.json"
+    file.unlink(missing_ok=True)
+    assert _native.main(sys.executable, ["plugin", "check-here", check, "{}", str(plugin), str(file)]) == 0
+    said = json.loads(file.read_text())
+    return said if isinstance(said, str) else f"failed: {said['failed']}"
+
+
+BROKEN = {
+    "loss": ("+ self.alpha * penalty", "+ self.alpha * self.prompt.ctx"),
+    "gradients-reach": (
+        "self.alpha = ",
+        "self.idle = torch.nn.Parameter(torch.zeros(2, dtype=task.dtype))\n        self.alpha = ",
+    ),
+    "random-state": ("penalty = ", "penalty = 0 * torch.rand(()) + "),
+    "grad-mode": ("return self.prompt.evaluate", "torch.set_grad_enabled(True)\n        return self.prompt.evaluate"),
+    "logits": (
+        "return self.prompt.evaluate(batch.features, host)",
+        "return self.prompt.evaluate(batch.features, host)[0]",
+    ),
+    "evaluation": ("evaluate(batch.features, host)", "evaluate(batch.features - batch.features.mean(0), host)"),
+    "stale-logits": (
+        "return self.prompt.evaluate(batch.features, host)",
+        "self.text = getattr(self, 'text', None) if hasattr(self, 'text') else self.prompt.text_features(host)\n"
+        "        return self.prompt.compare(batch.features, self.text)",
+    ),
+    "state-checked": ("    def logits", "    def load_state(self, state):\n        pass\n\n    def logits"),
+    "state-round-trip": (
+        "    def logits",
+        "    def state(self):\n        return {'ctx': self.prompt.ctx * 0}\n\n    def logits",
+    ),
+    "zero-contexts": ("self.prompt.ctx.abs().mean()", "1 / self.prompt.ctx.abs().mean()"),
+    "graph-cuts": (
+        "    def logits",
+        "    def compute_gradients(self, batch, host):\n        loss = self.loss(batch, host)\n        loss.backward()\n"
+        "        return loss\n\n    def logits",
+    ),
+    "single-precision": (
+        "penalty = ",
+        "penalty = torch.zeros(3, 5, dtype=torch.float64).matmul(self.prompt.ctx[0, :5])[0] + ",
+    ),
+    "parameters": (
+        "self.alpha = ",
+        "self.other = torch.nn.Parameter(torch.zeros(2, dtype=torch.float32))\n        self.alpha = ",
+    ),
+}
+
+
+@pytest.mark.parametrize("check", BROKEN)
+def test_the_right_check_fails(check: str, template: str, tmp_path: Path) -> None:
+    plugin = tmp_path / "sparse_prompt.py"
+    plugin.write_text(template)
+    assert verdict(check, plugin) == "passed"
+    before, after = BROKEN[check]
+    assert before in template
+    plugin.write_text(template.replace(before, after))
+    assert verdict(check, plugin).startswith("failed: ")
+
+
+def described(text: str, folder: Path, name: str = "m.py") -> dict[str, Any]:
+    from nemesis import _method
+
+    file = (folder / name).resolve()
+    file.write_text(text)
+    files = list(folder.resolve().rglob("*.py"))
+    result: dict[str, Any] = json.loads(
+        _method.describe(file, folder.resolve(), files, str(hash(text) & 0xFFFFFFFFFFFF))
+    )
+    return result
+
+
+def test_two_plugins_may_have_helpers_of_one_name(template: str, tmp_path: Path) -> None:
+    from nemesis import _method
+
+    for label in ("One", "Two"):
+        folder = tmp_path / label
+        folder.mkdir()
+        (folder / "helper.py").write_text(f"LABEL = '{label}'\n")
+        text = "from helper import LABEL\n" + template.replace('label="SparsePrompt"', "label=LABEL")
+        assert described(text, folder)["label"] == label
+    assert "helper" not in sys.modules
+    assert len(_method._PLUGINS) >= 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\n", "a plugin has one class with an `ABOUT`, but this file has none"),
+        ("raise ValueError('no')\n", "no"),
+        ("import importlib\nimportlib.import_module('unseen')\n", "in a way that its source does not show"),
+    ],
+)
+def test_what_is_not_a_plugin_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    from nemesis import _method
+
+    (tmp_path / "unseen.py").write_text("")
+    file = (tmp_path / "m.py").resolve()
+    file.write_text(text)
+    with pytest.raises((nemesis.NemesisError, ValueError), match=message):
+        _method.describe(file, file.parent, [file], "0" * 32)
+
+
+def test_options_know_their_types_and_defaults() -> None:
+    from dataclasses import dataclass
+
+    @dataclass
+    class Options(nemesis.PromptOptions):
+        beta: float | None = nemesis.option(None, "Absent by default.")
+
+    told = {option["name"]: (option["kind"], option["default"]) for option in schema(Options)}
+    assert told == {
+        "n_ctx": ("integer", 16),
+        "ctx_init": ("text", ""),
+        "csc": ("true or false", False),
+        "class_position": ("`end`, `middle` or `front`", "end"),
+        "beta": ("number or null", None),
+    }
+
+
+def test_the_host_is_of_no_use_after_its_call_or_on_another_thread() -> None:
+    import threading
+
+    toy = Toy(classes=3)
+    failures: list[str] = []
+
+    def elsewhere() -> None:
+        try:
+            toy.host.cancelled()
+        except nemesis.NemesisError as error:
+            failures.append(str(error))
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert failures == ["the host was used on another thread than that of the call"]
+
+
+def test_services_of_the_host() -> None:
+    toy = Toy(classes=3)
+    contexts = torch.ones(2, 1, 4, toy.WIDTH, dtype=torch.float64, requires_grad=True)
+    features = toy.host.encode_contexts(contexts, "front")
+    assert features.shape == (2, 3, toy.EMBED_DIM)
+    (gradient,) = toy.host.gradients(features.sum(), [contexts])
+    assert contexts.grad is None
+    toy.host.backward(features.sum())
+    assert contexts.grad is not None
+    assert torch.equal(contexts.grad, gradient)
+    assert toy.host.encode_strings(["a", "b"]).shape == (2, toy.EMBED_DIM)
+    assert toy.host.embed_text("a photo").shape == (2, toy.WIDTH)
+    assert toy.host.random("x", 1, 3) == toy.host.random("x", 1, 3) != toy.host.random("x", 2, 3)
+    assert toy.host.normals("x", 0, [2, 3]).shape == (2, 3)
+    assert sorted(toy.host.sample("x", 0, 4, 4)) == [0, 1, 2, 3]
+    toy.host.report("value", torch.tensor(1.0))
+    toy.host.report("value", 2.0)
+    toy.host.log("a line", "warn")
+    assert not toy.host.cancelled()
+    with pytest.raises(nemesis.NemesisError, match="are longer than|longer than 77 tokens"):
+        toy.host.encode_contexts(torch.ones(1, 1, 75, toy.WIDTH, dtype=torch.float64))
+
+
+def test_norms_and_corruption_are_those_of_the_sdk() -> None:
+    context = torch.tensor([[3.0, 4.0], [0.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    norms = nemesis.norm.position_norms(context)
+    assert norms.tolist() == [5.0, 0.0]
+    loss = nemesis.norm.norm_loss(torch.tensor([1.0, 0.0]), norms)
+    loss.backward()
+    assert loss.item() == 5.0
+    assert context.grad is not None
+    assert context.grad.tolist() == [[0.6, 0.8], [0.0, 0.0]]
+    copies = nemesis.corruption.rescaled_copies(context, [0, 1], 0.5)
+    assert copies.tolist() == [[[1.5, 2.0], [0.0, 0.0]], [[3.0, 4.0], [0.0, 0.0]]]
+    other = nemesis.corruption.replaced(context, 1, torch.ones(2, dtype=torch.float64))
+    assert other.tolist() == [[3.0, 4.0], [1.0, 1.0]]
+    with pytest.raises(nemesis.NemesisError, match="there is no position 2 in a context of 2 vectors"):
+        nemesis.corruption.rescaled_copies(context, [2], 0.5)

@@ -1,0 +1,130 @@
+"""Whole runs with methods in Python, and what they leave."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nemesis
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MISBEHAVING = Path(__file__).parent / "misbehaving.py"
+
+
+def program() -> Path:
+    """The command `nemesis`, with its plugins beside it."""
+    beside = Path(sys.executable).parent / "nemesis"
+    for found in (beside, ROOT / "target/release/nemesis", ROOT / "target/debug/nemesis"):
+        if found.exists():
+            return found.resolve()
+    pytest.skip("the command `nemesis` is not built")
+
+
+@pytest.fixture(autouse=True)
+def the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = program()
+    monkeypatch.setattr("nemesis._run._command", lambda: [str(found)])
+
+
+def outcomes(out: Path, method: str) -> dict[tuple[str, str, int], Any]:
+    rows = nemesis.records(out, frame=False)
+    return {
+        (row["kind"], row["dataset"], row["shots"]): row["record"]["outcome"] for row in rows if row["method"] == method
+    }
+
+
+def test_kg_coop_in_python_leaves_the_records_of_the_compiled_one(tmp_path: Path) -> None:
+    compiled = program().parent / "libnemesis_example_kg_coop.so"
+    if not compiled.exists():
+        pytest.skip("the compiled KgCoOp is not built")
+    run = nemesis.run(
+        plugin=[compiled, ROOT / "python/examples/kg_coop.py"],
+        methods=["kg-coop", "kg-coop-py"],
+        datasets=["eurosat"],
+        shots=[1],
+        seeds=[1],
+        jobs=1,
+        out=tmp_path,
+        progress=False,
+    )
+    assert "KgCoOp (Python)" in run.tables
+    ours, theirs = outcomes(tmp_path, "kg-coop-py"), outcomes(tmp_path, "kg-coop")
+    # Losses, reported values, the hash of the state; accuracy, the hash of the predictions.
+    assert ours == theirs
+    assert len(ours) == 2
+
+    rows = {row["kind"]: row for row in nemesis.records(tmp_path, frame=False) if row["method"] == "kg-coop-py"}
+    training, evaluation = rows["training"], rows["evaluation"]
+    assert evaluation["training"] == training["id"]
+    assert len(training["losses"]) == len(training["reported"]["distance"]) == 40
+    context = nemesis.learned(evaluation["id"], tmp_path)["ctx"]
+    assert context.shape == (8, 64)
+    predicted = nemesis.predictions(evaluation["id"], tmp_path)
+    assert predicted.shape == (evaluation["total"],)
+    assert evaluation["accuracy"] == pytest.approx(100 * evaluation["correct"] / evaluation["total"])
+    pandas = pytest.importorskip("pandas")
+    assert isinstance(run.records(), pandas.DataFrame)
+
+
+def test_a_method_that_misbehaves_costs_its_cells_and_no_others(tmp_path: Path) -> None:
+    misdeeds = ["none", "raise", "exit", "sys-exit", "hang", "print"]
+    entries = [
+        f"  - {{method: misbehaving, label: {misdeed}, options: {{misdeed: {misdeed}}}}}\n" for misdeed in misdeeds
+    ]
+    head = "title: T\ntable: few-shot\ndatasets: [eurosat]\nshots: [1]\nseeds: [1]\nzero_shot: false\nmethods:\n"
+    (tmp_path / "with.yaml").write_text(f"name: with\n{head}  - {{method: coop}}\n{''.join(entries)}")
+    (tmp_path / "without.yaml").write_text(f"name: without\n{head}  - {{method: coop}}\n")
+    options: dict[str, Any] = {"jobs": 1, "cell_timeout": 20, "progress": False}
+    with pytest.warns(UserWarning, match="finished with failures"):
+        spoilt = nemesis.run(tmp_path / "with.yaml", plugin=MISBEHAVING, out=tmp_path / "with", **options)
+    nemesis.run(tmp_path / "without.yaml", out=tmp_path / "without", **options)
+    assert spoilt.failed
+    assert outcomes(tmp_path / "with", "coop") == outcomes(tmp_path / "without", "coop")
+    trained = [
+        row["options"]["misdeed"]
+        for row in nemesis.records(tmp_path / "with", frame=False)
+        if row["method"] == "misbehaving" and row["kind"] == "training"
+    ]
+    assert sorted(trained) == ["none", "print"]
+    reasons = {}
+    for file in (tmp_path / "with/failures").glob("*.json"):
+        failure = json.loads(file.read_text())
+        if failure["cell"]["kind"] == "training":
+            reasons[failure["cell"]["method"]["options"]["misdeed"]] = failure["reason"]["what"]
+    assert "ValueError: in the middle" in reasons["raise"]
+    assert 'misbehaving.py", line' in reasons["raise"]
+    assert "in misbehave" in reasons["raise"]
+    assert "SystemExit: enough" in reasons["sys-exit"]
+    assert "exit status: 3" in reasons["exit"]
+    assert "longer than 20 s" in reasons["hang"]
+
+
+def test_a_change_of_a_plugin_or_of_its_helper_is_computed_again(tmp_path: Path) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text("from helper import X\n" + MISBEHAVING.read_text().replace("misbehaving", "mine"))
+    question = "--methods mine --datasets eurosat --shots 1 --seeds 1"
+    arguments = ["plan", "--plugin", str(plugin), *question.split()]
+
+    def ids(helper: str) -> str:
+        (tmp_path / "helper.py").write_text(helper)
+        command = [str(program()), *arguments, "--python", sys.executable, "--out", str(tmp_path / "out"), "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert ids("X = 1\n") == ids("X = 1\n") != ids("X = 2\n")
+
+
+def test_errors_have_the_words_of_the_command(tmp_path: Path) -> None:
+    with pytest.raises(nemesis.NemesisError, match="has no option `misdead`") as caught:
+        nemesis.run(plugin=MISBEHAVING, set={"misbehaving.misdead": 1}, out=tmp_path, progress=False)
+    assert "the options are: n_ctx" in str(caught.value)
+    with pytest.raises(nemesis.NemesisError, match="there are no records in this folder"):
+        nemesis.records(tmp_path / "nothing")
+    with pytest.raises(nemesis.NemesisError, match="cannot run plugins written in Python"):
+        nemesis.run(plugin=MISBEHAVING, python=shutil.which("false"), out=tmp_path, progress=False)
