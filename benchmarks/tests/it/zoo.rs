@@ -82,7 +82,7 @@ fn a_method_that_is_not_there_is_skipped_by_name_and_never_passed() {
     // The file says what it holds, and its name must agree.
     let output = parity(path, &[]);
     assert_eq!(output.status.code(), Some(2), "{}", told(&output));
-    assert!(told(&output).contains("expected the name kgcoop.json"), "{}", told(&output));
+    assert!(told(&output).contains("expected: the name kgcoop.json"), "{}", told(&output));
 
     change(&path.join("prompt_of_2030.json"), "\"method\": \"kgcoop\"", "\"method\": \"prompt_of_2030\"");
     let output = parity(path, &[]);
