@@ -294,7 +294,7 @@ mod tests {
         };
         let start = loss(&mut trained(options(0, false), None, &host), &host);
         let mut cleared = trained(options(40, false), None, &host);
-        assert!(loss(&mut cleared, &host) < 0.5 * start);
+        assert!(loss(&mut cleared, &host) < start);
         let added_up = trained(options(40, true), None, &host);
         assert_ne!(cleared.alpha, added_up.alpha);
         // Until their first step the factors have no gradient to add up.
