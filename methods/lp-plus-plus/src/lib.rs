@@ -311,7 +311,7 @@ mod tests {
         };
         let mut by_epoch: Vec<_> =
             (1..=12).map(|train_epoch| trained(Options { train_epoch, ..Options::default() }, None, &host)).collect();
-        let best = by_epoch.iter_mut().map(|method| right(method)).max().unwrap();
+        let best = by_epoch.iter_mut().map(&right).max().unwrap();
         let expected = by_epoch.iter_mut().rev().find_map(|method| (right(method) == best).then_some(&method.weight));
         let chosen = trained(Options { train_epoch: 12, ..Options::default() }, Some(&val), &host);
         assert_eq!(Some(&chosen.weight), expected);
