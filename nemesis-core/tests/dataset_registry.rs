@@ -168,7 +168,7 @@ fn a_wrong_registry_is_placed() {
     insta::assert_snapshot!(told(&TOY.replace("classes:", "clases:")), @r"
     unknown key `clases` in `toy`
       --> datasets.yaml:6
-      expected: one of name, title, folder, layout, raw, published, classes, samples, template, licence, home, fetch
+      expected: one of name, title, folder, layout, raw, published, classes, samples, template, templates, licence, home, fetch
       help: did you mean `classes`?
     ");
     insta::assert_snapshot!(told(&TOY.replace("split_file:", "split_fil:")), @r"

@@ -366,7 +366,7 @@ fn what_the_tensors_do_not_tell_must_come_from_somewhere() {
     }
     let path = write(folder.path(), tensors(), &[(METADATA_KEY, "open-ai".to_owned())]);
     let error = Clip::load(&path, Device::Cpu, Kind::Float).unwrap_err().to_string();
-    assert!(error.starts_with("metadata `weights_config`: `open-ai` is no configuration"), "{error}");
+    assert!(error.starts_with("metadata `weights_config`: `open-ai` is not a configuration"), "{error}");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use crate::plan::SavedCell;
 use crate::results::ZERO_SHOT;
 use nemesis_core::Result;
-use nemesis_core::shots::written;
 use nemesis_core::record::{CorruptionKind, EvaluationRecord, Provenance, Store, TrainingCell, TrainingRecord};
+use nemesis_core::shots::written;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;

@@ -111,8 +111,8 @@ mod tests {
         let labels = Tensor::from_slice(&[0i64, 0, 1]);
         let of = |constraint| numbers(&Multipliers::of(constraint, &logits, &labels).unwrap().lambda);
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-        let own = [(0.5 + sigmoid(2.0)) / 2.0, sigmoid(1.0)];
-        let mean = (own[0] + own[1]) / 2.0;
+        let own = [f64::midpoint(0.5, sigmoid(2.0)), sigmoid(1.0)];
+        let mean = f64::midpoint(own[0], own[1]);
         for (constraint, expected) in [
             (Constraint::L2, own),
             (Constraint::Cosine, own),

@@ -9,7 +9,7 @@
 //! logits = s f'/‖f'‖ wᵀ
 //! ```
 //!
-//! Paper and code differ: the paper has no ReLU after the second layer (`relu_after_both: false`), and chooses the ratio
+//! Paper and code differ: the paper has no `ReLU` after the second layer (`relu_after_both: false`), and chooses the ratio
 //! for each data set; the code has one ratio for all. The repository of LP++ runs the method with `normalise: before` and
 //! `ratio: 0.5`: it makes `f` a unit vector first, and leaves `f'` as long as it is. The text template is the data set's
 //! own.

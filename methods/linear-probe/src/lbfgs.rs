@@ -110,9 +110,7 @@ fn search(
     for _ in 0..TRIES {
         let at = point + direction * length;
         let (reached, gradient) = function(&at)?;
-        if !(reached <= value + DECREASE * length * slope) {
-            high = length;
-        } else {
+        if reached <= value + DECREASE * length * slope {
             let flat = dot(&gradient, direction)? >= SLOPE * slope;
             if best.as_ref().is_none_or(|best| reached < best.value) {
                 best = Some(Found { point: at, value: reached, gradient });
@@ -121,6 +119,8 @@ fn search(
                 return Ok(best);
             }
             low = length;
+        } else {
+            high = length;
         }
         length = if high.is_finite() { f64::midpoint(low, high) } else { 2.0 * length };
     }

@@ -1,5 +1,5 @@
 //! `MaPLe`: prompts in the first layers of both towers, those of the image tower made from those of the text tower
-//! (Khattak et al., "MaPLe: Multi-modal Prompt Learning", CVPR 2023; `trainers/maple.py` and `clip/model.py` of its
+//! (Khattak et al., "`MaPLe`: Multi-modal Prompt Learning", CVPR 2023; `trainers/maple.py` and `clip/model.py` of its
 //! code).
 //!
 //! With `n` context vectors and depth `D`, the parameters are `P_0` (`ctx`) to `P_{D-1}` (`compound_prompts_text`), each

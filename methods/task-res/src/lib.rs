@@ -135,7 +135,7 @@ mod tests {
         for scale in [0.5, 1.0] {
             let mut method = method(Options { residual_scale: scale, ..Options::default() }, &host);
             for factor in [0.0, 1.0] {
-                let _ = no_grad(|| method.residual.copy_(&(&move_by * factor)));
+                let () = no_grad(|| method.residual.copy_(&(&move_by * factor)));
                 let moved = unit(&(&text + &move_by * (factor * scale)));
                 let expected = unit(batch.features().unwrap()).matmul(&moved.tr()) * 10.0;
                 let found = no_grad(|| method.logits(&batch, &host).unwrap());

@@ -159,7 +159,7 @@ mod tests {
 
         // In place, as an optimiser moves them.
         let elsewhere = sample(&host, 12, 5).features;
-        let _ = no_grad(|| searched.keys.copy_(&elsewhere));
+        let () = no_grad(|| searched.keys.copy_(&elsewhere));
         let after = searched.balance().unwrap();
         assert_eq!(after, searched.cache.balance(&elsewhere).unwrap());
         assert_ne!(before, after);

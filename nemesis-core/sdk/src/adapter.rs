@@ -1,5 +1,5 @@
 //! The bottleneck of CLIP-Adapter (Gao et al., "CLIP-Adapter: Better Vision-Language Models with Feature Adapters", IJCV
-//! 2024; `clip_adapter.py` of its code): two linear layers without bias around a ReLU.
+//! 2024; `clip_adapter.py` of its code): two linear layers without bias around a `ReLU`.
 
 use crate::learned::{leaf, linear};
 use crate::{Error, Host, Result, Task};

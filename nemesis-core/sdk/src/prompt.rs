@@ -114,7 +114,7 @@ impl PromptLearner {
             return Err(Error::option("n_ctx", "there must be at least one context vector"));
         }
         Ok(Self {
-            context: crate::learned::leaf(&context, task),
+            context: crate::learned::leaf(context, task),
             fixed: None,
             class_position,
             logit_scale: task.logit_scale,

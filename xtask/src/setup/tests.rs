@@ -151,7 +151,10 @@ fn refuses_a_file_with_another_hash() {
     scene.recipe.wheels[1].sha256 = "0".repeat(64);
     let (result, _) = scene.run();
     let message = result.unwrap_err();
-    assert!(message.starts_with("error: nvidia_cuda_runtime-13.0.96-py3-none-any.whl is not the file"), "{message}");
+    assert!(
+        message.starts_with("error: nvidia_cuda_runtime-13.0.96-py3-none-any.whl is not the expected file"),
+        "{message}"
+    );
     assert_eq!(scene.files(), [""; 0]);
 }
 

@@ -81,9 +81,6 @@ fn map_of(module: &str) -> Option<String> {
     let (tower, rest) = module.split_once("transformer.resblocks.")?;
     let (layer, part) = rest.split_once(".attn.")?;
     let tower = if tower.is_empty() { "text" } else { "image" };
-    let part = match part.strip_suffix("_proj") {
-        Some(part) => part,
-        None => "o",
-    };
+    let part = part.strip_suffix("_proj").unwrap_or("o");
     Some(format!("{tower}.{layer}.{part}"))
 }

@@ -16,7 +16,7 @@ pub struct WeightAverage {
 enum Weighting {
     /// The average times this, and the state times the rest; at first the state, as `torch.optim.swa_utils` does.
     Moving(f64),
-    /// A weight for each epoch, which are 1 together (`trainers/promptsrc.py` of PromptSRC).
+    /// A weight for each epoch, which are 1 together (`trainers/promptsrc.py` of `PromptSRC`).
     Weights(Vec<f64>),
 }
 

@@ -118,14 +118,13 @@ impl Protocol {
             return format!("{steps} steps per shot");
         }
         let Epochs(epochs) = &self.epochs;
-        let mut words = match epochs.values().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
-            [..]
+        let mut words = if let [epochs] =
+            epochs.values().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()[..]
         {
-            [epochs] => format!("{epochs} epochs"),
-            _ => {
-                let items: Vec<String> = epochs.iter().map(|(shots, epochs)| format!("{shots}: {epochs}")).collect();
-                format!("epochs by shots {{{}}}", items.join(", "))
-            }
+            format!("{epochs} epochs")
+        } else {
+            let items: Vec<String> = epochs.iter().map(|(shots, epochs)| format!("{shots}: {epochs}")).collect();
+            format!("epochs by shots {{{}}}", items.join(", "))
         };
         for (dataset, epochs) in &self.epochs_by_dataset {
             words += &format!(", {epochs} on {dataset}");

@@ -197,7 +197,7 @@ impl Protocol {
             return refused("views", "1 or more");
         }
         match self.average.unwrap_or_default() {
-            AverageKind::Moving if !self.average_decay.is_some_and(|decay| fraction(decay)) => {
+            AverageKind::Moving if !self.average_decay.is_some_and(fraction) => {
                 refused("average_decay", "a number from 0 on and below 1")
             }
             AverageKind::Gaussian if !self.average_mean.is_some_and(f64::is_finite) => {
