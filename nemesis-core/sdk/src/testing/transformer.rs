@@ -125,7 +125,8 @@ impl<'a> Transformer<'a> {
         for layer in 0..self.count {
             x = before(layer, x)?;
             let attended = self.attention(&self.layer_norm(&x, &format!("{layer}.ln_1"))?, layer)?;
-            x += self.linear(&attended, layer, "o")?;
+            // Not in place: the normalisation before it keeps its input for the gradient.
+            x = &x + self.linear(&attended, layer, "o")?;
             let hidden = self.linear(&self.layer_norm(&x, &format!("{layer}.ln_2"))?, layer, "c_fc")?;
             x = &x + self.linear(&hidden.gelu("none"), layer, "c_proj")?;
         }
