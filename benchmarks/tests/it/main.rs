@@ -55,6 +55,7 @@ mod report_page;
 #[cfg(target_os = "linux")]
 mod resume;
 mod server;
+mod shared_features;
 #[path = "../../../nemesis-core/tests/common/skipped.rs"]
 mod skipped;
 mod stopped;
