@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Faults of the plugin `nemesis-core/tests/faulty`, with the check that must fail and a part of what it says.
 const FAULTS: &[(&str, &str, &str)] = &[
-    ("entry", "entry", "was made for version 7.0 of the plugin interface"),
+    ("entry", "entry", "was made for version 7."),
     ("entry-libtorch", "entry", "was made for libtorch 1.13.1"),
     ("entry-size", "entry", "entry has 16 bytes"),
     ("entry-needs", "entry", "does not ask for `features`"),
