@@ -46,7 +46,7 @@ Examples:
   nemesis data add birds ~/photos/birds --template \"a photo of a {}, a type of bird.\" --data ROOT
 
 A folder holds a folder of pictures for each class; or train, val and test, which hold such folders. A list has a line of \
-headings: `path`, `label`, and maybe `split`; \
+headings: `path`, `label`, and optionally `split`; \
 in Parquet, columns of these names. What is not split is divided as CoOp does: half of each class for training, a \
 fifth for validation, the rest for testing; where only val is missing, it is a fifth of train. Pictures stay where they \
 are, and a link in the data root leads to them; tars and Parquet files of pictures are unpacked into ROOT/NAME/pictures. ROOT/NAME/classnames.txt holds the class names: to correct one, edit that \
@@ -55,10 +55,23 @@ file and run the same command again.";
 impl Add {
     pub(super) fn run(&self, root: &Path) -> Result<()> {
         let missing: Vec<&Path> = root.ancestors().take_while(|folder| !folder.exists()).collect();
-        self.add(root).inspect_err(|_| {
+        let added = fs::create_dir_all(root).map_err(|e| Error::io_write("create the folder", root, &e));
+        added.and_then(|()| self.add_alone(root)).inspect_err(|_| {
             // What was not there before is not there afterwards; a folder that is not empty stays.
             missing.iter().take_while(|folder| fs::remove_dir(folder).is_ok()).for_each(drop);
         })
+    }
+
+    /// Adds while nobody else on this machine adds to the same data root: each would write the registry that it has read.
+    fn add_alone(&self, root: &Path) -> Result<()> {
+        let failed = |e: &std::io::Error| Error::io("lock the folder", root, e);
+        let folder = fs::File::open(root).map_err(|e| failed(&e))?;
+        match folder.lock() {
+            // Some network file systems have no locks.
+            Err(e) if e.kind() == std::io::ErrorKind::Unsupported => {}
+            other => other.map_err(|e| failed(&e))?,
+        }
+        self.add(root)
     }
 
     fn add(&self, root: &Path) -> Result<()> {

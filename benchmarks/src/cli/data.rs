@@ -161,6 +161,9 @@ impl Data {
             }
             DataCommand::Sample { dataset, shots, seed, classes, missing, json } => {
                 let dataset = registry()?.get(dataset)?.open(&root)?;
+                if *shots == 0 {
+                    return Err(Error::new("0 shots are no sample").about("--shots").expected("1 or more, or `all`"));
+                }
                 let drawn = few_shot::draw(&*dataset, *shots as usize, *seed);
                 let paths = |samples: &[Sample]| paths(&*dataset, samples, *classes, *missing);
                 print(&sample_text(&paths(&drawn.train), &paths(&drawn.val), *json))?;

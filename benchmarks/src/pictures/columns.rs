@@ -3,9 +3,11 @@
 use nemesis_core::dataset::{Picture, SPLIT_NAMES, split_named};
 use nemesis_core::error::suggest;
 use nemesis_core::{Error, Result};
+use std::collections::HashMap;
 use std::path::Path;
 
-/// What people call the columns, the plainest first: a list with both takes the class's name before its number.
+/// What people call the columns, the plainest first: a list with both takes the class's name before its number. Columns
+/// that say different things are refused.
 const PATH: [&str; 9] =
     ["path", "filepath", "file_path", "image_path", "file", "filename", "file_name", "image", "img"];
 pub(super) const CLASS: [&str; 8] =
@@ -19,6 +21,17 @@ pub(super) struct Columns {
     path: usize,
     pub(super) class: usize,
     split: Option<usize>,
+    /// Columns by whose headings one would take them for the classes as well.
+    rivals: Vec<Rival>,
+}
+
+/// Another column of classes. It may number or name the same classes; it may not divide the pictures otherwise.
+struct Rival {
+    place: usize,
+    heading: String,
+    /// What it calls each class, and the other way round.
+    of_class: HashMap<String, String>,
+    class_of: HashMap<String, String>,
 }
 
 impl Columns {
@@ -34,7 +47,19 @@ impl Columns {
         };
         let (path, split) = (place(&PATH), place(&SPLIT));
         if let (Some(path), Some(class)) = (path, class) {
-            return Ok(Self { path, class, split });
+            for at in [Some(path), Some(class), split].into_iter().flatten() {
+                refuse_repeated(headings, at)?;
+            }
+            let usual = |heading: &str| CLASS.iter().any(|name| heading.trim().eq_ignore_ascii_case(name));
+            let is_rival = |(at, heading): &(usize, &&str)| label.is_none() && *at != class && usual(heading);
+            let rival = |(place, heading): (usize, &&str)| Rival {
+                place,
+                heading: heading.trim().to_owned(),
+                of_class: HashMap::new(),
+                class_of: HashMap::new(),
+            };
+            let rivals = headings.iter().enumerate().filter(is_rival).map(rival).collect();
+            return Ok(Self { path, class, split, rivals });
         }
         let lacking: Vec<&str> = [("`path`", path), ("`label`", class)]
             .iter()
@@ -47,27 +72,54 @@ impl Columns {
             lacking.join(" and "),
             shown.join(", ")
         ))
-        .expected("a first line of headings: `path`, `label`, and maybe `split`")
+        .expected("a first line of headings: `path`, `label`, and optionally `split`")
         .help(format!(
-            "also read are {} for the path, and {} for the class",
+            "also read are {} for the path, {} for the class, and {} for the split",
             PATH[1..].join(", "),
-            CLASS.join(", ")
+            CLASS.join(", "),
+            SPLIT[1..].join(", ")
         ));
+        let whole = |mark: char| headings.iter().any(|heading| heading.contains(mark));
+        let error = match [(';', "semicolons"), ('\t', "tabs")].into_iter().find(|(mark, _)| whole(*mark)) {
+            Some((_, marks)) => error.help(format!(
+                "the fields seem to be separated by {marks}: save the list with commas, or with tabs and the ending .tsv"
+            )),
+            None => error,
+        };
         Err(if class.is_none() { refuse_captions(error, headings) } else { error })
     }
 
     /// The places of all of them.
     pub(super) fn places(&self) -> Vec<usize> {
-        [Some(self.path), Some(self.class), self.split].into_iter().flatten().collect()
+        let rivals = self.rivals.iter().map(|rival| rival.place);
+        [Some(self.path), Some(self.class), self.split].into_iter().flatten().chain(rivals).collect()
+    }
+
+    /// Whether a column says the splits.
+    pub(super) fn has_split(&self) -> bool {
+        self.split.is_some()
     }
 
     /// The picture of a row.
-    pub(super) fn picture(&self, row: &[&str], images: &Path) -> Result<Picture> {
+    pub(super) fn picture(&mut self, row: &[&str], images: &Path) -> Result<Picture> {
         let field = |place: usize| row.get(place).map(|field| field.trim()).unwrap_or_default();
         let (path, class) = (field(self.path), field(self.class));
         if path.is_empty() || class.is_empty() {
             let what = if path.is_empty() { "path" } else { "label" };
             return Err(Error::new(format!("the row has no {what}")));
+        }
+        for rival in &mut self.rivals {
+            let other = field(rival.place);
+            let agrees = |known: &mut HashMap<String, String>, from: &str, to: &str| {
+                known.entry(from.to_owned()).or_insert_with(|| to.to_owned()) == to
+            };
+            if !agrees(&mut rival.of_class, class, other) || !agrees(&mut rival.class_of, other, class) {
+                return Err(Error::new(format!(
+                    "the column `{}` divides the pictures into other classes than the one that was chosen",
+                    rival.heading
+                ))
+                .help("name the column that counts with --label COLUMN"));
+            }
         }
         let split = match self.split.map(field) {
             None => None,
@@ -78,6 +130,28 @@ impl Columns {
             })?),
         };
         Ok(Picture { path: relative(path, images)?, class: class.to_owned(), split })
+    }
+}
+
+/// Refuses a heading that two columns have.
+fn refuse_repeated(headings: &[&str], at: usize) -> Result<()> {
+    let heading = headings[at].trim();
+    let count = headings.iter().filter(|other| other.trim().eq_ignore_ascii_case(heading)).count();
+    if count < 2 {
+        return Ok(());
+    }
+    Err(Error::new(format!("{count} columns are called `{heading}`")).help("leave one of them, or rename the others"))
+}
+
+/// Refuses a column that holds nothing but splits under a heading that does not say so: it would be ignored.
+pub(super) fn refuse_ignored_split(headings: &[&str], rows: &[Vec<String>]) -> Result<()> {
+    let holds_splits =
+        |at: &usize| rows.iter().all(|row| row.get(*at).is_some_and(|field| split_named(field).is_some()));
+    match (0..headings.len()).find(|at| !rows.is_empty() && holds_splits(at)) {
+        None => Ok(()),
+        Some(at) => Err(Error::new(format!("the column `{}` holds splits", headings[at].trim()))
+            .expected(format!("the heading `split`, or one of {}", SPLIT[1..].join(", ")))
+            .help("rename the column; or remove it, to have the pictures divided")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Lists as text: a line of headings, and a line for each picture.
 
-use super::columns::Columns;
+use super::columns::{Columns, refuse_ignored_split};
 use nemesis_core::dataset::{Picture, Pictures};
 use nemesis_core::{Error, Result, files};
 use std::collections::HashMap;
@@ -11,7 +11,9 @@ pub(super) fn read(file: &Path, images: &Path, label: Option<&str>, delimiter: u
     let text = files::read_text(file)?;
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
     let headings = reader.headers().map_err(|e| malformed(file, &e))?.clone();
-    let columns = Columns::find(&headings.iter().collect::<Vec<_>>(), label).map_err(|e| e.at(file).line(1))?;
+    let headings: Vec<&str> = headings.iter().collect();
+    let mut columns = Columns::find(&headings, label).map_err(|e| e.at(file).line(1))?;
+    let mut rows: Vec<Vec<String>> = Vec::new();
     let mut lines: HashMap<String, usize> = HashMap::new();
     let mut all: Vec<Picture> = Vec::new();
     for row in reader.records() {
@@ -24,10 +26,14 @@ pub(super) fn read(file: &Path, images: &Path, label: Option<&str>, delimiter: u
                 .expected("each picture once: it has one class and one split"));
         }
         all.push(picture);
+        if !columns.has_split() {
+            rows.push(row.iter().map(|field| field.trim().to_owned()).collect());
+        }
     }
     if all.is_empty() {
         return Err(Error::new("the list names no picture").at(file));
     }
+    refuse_ignored_split(&headings, &rows).map_err(|e| e.at(file).line(1))?;
     Ok(Pictures { all, remarks: Vec::new() })
 }
 

@@ -53,7 +53,7 @@ pub(super) fn holds_pictures(file: &Path) -> Result<bool> {
 pub(super) fn read(file: &Path, images: &Path, label: Option<&str>) -> Result<Pictures> {
     let table = Table::open(file)?;
     let names: Vec<&str> = table.columns().iter().map(|column| column.name()).collect();
-    let columns = Columns::find(&names, label).map_err(|e| e.at(file))?;
+    let mut columns = Columns::find(&names, label).map_err(|e| e.at(file))?;
     let class_names = table.class_names(names[columns.class]);
     let wanted: Vec<&str> = columns.places().into_iter().map(|place| names[place]).collect();
     let mut rows: HashMap<String, usize> = HashMap::new();

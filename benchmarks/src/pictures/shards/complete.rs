@@ -18,6 +18,14 @@ pub(super) fn refuse_incomplete(shards: &[&Path]) -> Result<()> {
             sets.entry(format!("{name}-of-{count:05}")).or_insert((count, BTreeSet::new())).1.insert(at);
         }
     }
+    let of = |name: &str| name.rsplit_once("-of-").map(|(name, _)| name.to_owned());
+    for (first, second) in sets.keys().zip(sets.keys().skip(1)) {
+        if of(first) == of(second) {
+            return Err(Error::new(format!("there are shards called `{first}` and shards called `{second}`"))
+                .expected("the shards of one revision: others may hold the same pictures")
+                .help("move those that are out of date away"));
+        }
+    }
     for (name, (count, there)) in sets {
         let missing: Vec<usize> = (0..count).filter(|at| !there.contains(at)).collect();
         if !missing.is_empty() {

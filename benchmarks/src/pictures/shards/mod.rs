@@ -95,8 +95,20 @@ impl Shards {
 
     /// The names of classes that are numbers.
     fn class_names(&self) -> Result<Option<Vec<String>>> {
-        let lines = |file| Ok(files::read_text(file)?.lines().map(|name| name.trim().to_owned()).collect());
-        self.names.as_deref().map(lines).transpose()
+        let Some(file) = &self.names else { return Ok(None) };
+        let names: Vec<String> = files::read_text(file)?.lines().map(|name| name.trim().to_owned()).collect();
+        let mut lines: BTreeMap<&str, usize> = BTreeMap::new();
+        for (at, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+            if let Some(first) = lines.insert(name, at + 1) {
+                // Their pictures would become one class, as those of ImageNet's two classes `missile`.
+                return Err(Error::new(format!("lines {first} and {} both name a class `{name}`", at + 1))
+                    .at(file)
+                    .line(at + 1)
+                    .expected("a name of its own for each class")
+                    .help("change one of the two, for instance to `projectile, missile`"));
+            }
+        }
+        Ok(Some(names))
     }
 
     /// What the pictures come from: a line for each file, its content's hash and its path in the folder.

@@ -83,6 +83,9 @@ fn open_clip(value: &Value) -> Result<Described> {
             return Err(not_read(&format!("`{key}` {}", cfg[key])));
         }
     }
+    if !matches!(model["quick_gelu"], Value::Null | Value::Bool(_)) {
+        return Err(Error::new(format!("`quick_gelu` is {}", model["quick_gelu"])).expected("true or false"));
+    }
     let mut activation = if truthy(&model["quick_gelu"]) { Activation::QuickGelu } else { Activation::Gelu };
     let tanh = |cfg: &Value| cfg["act_kwargs"]["approximate"] == "tanh";
     match (tanh(vision), tanh(text)) {

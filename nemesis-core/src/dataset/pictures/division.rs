@@ -67,11 +67,11 @@ pub(super) fn divide(pictures: &Pictures, classes: &BTreeSet<&str>, names: &[Str
         [true, false, false, false] => (Rows { train, val, test }, "train, val and test as given".to_owned()),
         [true, true, true, true] => return Err(Error::new("there is no picture")),
         [true, true, ..] => {
-            return Err(Error::new("there is no training picture").expected("`train` and `test`, and maybe `val`"));
+            return Err(Error::new("there is no training picture").expected("`train` and `test`, and optionally `val`"));
         }
         [true, false, true, true] => {
             return Err(Error::new("there are training pictures alone, and nothing to test on")
-                .help("add test pictures; or give the folder of the training pictures itself, to have them divided"));
+                .help("add test pictures; or have the training pictures divided: give their folder itself, or shards whose names do not begin with `train`"));
         }
         [false, ..] => return Err(Error::new("some pictures say their split and others do not")),
     };

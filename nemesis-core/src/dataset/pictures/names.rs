@@ -81,7 +81,9 @@ pub(super) fn read(file: &Path, classes: &BTreeSet<&str>) -> Result<BTreeMap<Str
                     Error::new(format!("`{line}` is not a class and its name"))
                         .expected("a line for each class: its folder, a tab, and its name")
                 })?;
-            let (class, name) = (class.trim(), name.trim());
+            // A folder's name may begin or end with a space; it stands so in the file that was written.
+            let class = if classes.contains(class) { class } else { class.trim() };
+            let name = name.trim();
             if !classes.contains(class) {
                 return Err(
                     Error::new(format!("there is no class `{class}`")).help(suggest(class, classes.iter().copied()))

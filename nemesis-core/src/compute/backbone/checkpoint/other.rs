@@ -112,6 +112,10 @@ pub(super) fn folder(path: &Path) -> Error {
         "a folder"
     };
     let error = Error::new(format!("this is {what}, and no checkpoint")).at(path).expected(EXPECTED);
+    if let Some((shard, _)) = names.iter().filter(ends).find_map(|name| Some((name, name.rfind("-of-")?))) {
+        return error
+            .help(format!("`{shard}` is one of several shards, and the index that names them (`….index.json`) is missing: download it, too"));
+    }
     match names.iter().find(ends) {
         Some(file) => error.help(format!("give one of its files, such as {}", path.join(file).display())),
         None => error.help("give a file"),

@@ -28,6 +28,10 @@ pub(in crate::compute::backbone) const FAMILY: Family = Family {
     open: |checkpoint, request| Ok(Box::new(Clip::of(checkpoint, request)?)),
 };
 
+/// What a logit scale can be. Training starts from 14.3 and is held to 100 at most; a checkpoint that keeps 100 itself in place
+/// of its logarithm would give e¹⁰⁰.
+const LOGIT_SCALES: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
+
 impl Clip {
     /// Reads a checkpoint: safetensors, OpenAI's TorchScript `.pt`, or a state dict of `torch.save`. The shape of the
     /// model is read off the tensors; all of them are converted to `kind`.
@@ -120,9 +124,10 @@ impl Read {
         }
         check_numbers(&weights, kind)?;
         let logit_scale = logit_scale.to_kind(Kind::Double).exp().double_value(&[]);
-        if !logit_scale.is_finite() || logit_scale <= 0.0 {
-            return Err(Error::new(format!("the exponential of the weight `logit_scale` is {logit_scale}"))
-                .expected("a factor above zero: 100 in OpenAI's models"));
+        if !LOGIT_SCALES.contains(&logit_scale) {
+            return Err(Error::new(format!("the exponential of the weight `logit_scale` is {logit_scale:e}"))
+                .expected("a factor from 0.01 to 1000: 100 in OpenAI's models")
+                .help("checkpoints keep the factor's natural logarithm, such as 4.6052 for 100"));
         }
         let spec = BackboneSpec {
             preprocess: config.preprocess(image.image_size() as usize),
