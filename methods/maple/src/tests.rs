@@ -1,4 +1,7 @@
 use super::*;
+use nemesis_sdk::norm::NormLossKind;
+use nemesis_sdk::omega::Omega;
+use nemesis_sdk::tch::Kind;
 use nemesis_sdk::testing::{ToyHost, check_gradients};
 
 fn create(options: Options, host: &ToyHost) -> Result<Maple> {
@@ -46,6 +49,31 @@ fn more_than_four_vectors_ignore_words() {
     let maple = create(Options { n_ctx: 5, depth: 1, ..Options::default() }, &host).unwrap();
     assert_eq!((maple.parameters.get("ctx").unwrap().size(), maple.rest.size()), (vec![5, 6], vec![0, 6]));
     assert!(f64::try_from(maple.parameters.get("ctx").unwrap().abs().max()).unwrap() < 0.1);
+}
+
+/// Norms of the text prompts alone, though their corruption reaches both towers.
+#[test]
+fn the_norm_loss_is_of_all_layers_text_prompts() {
+    let host = ToyHost::new(4);
+    let batch = host.batch(3, 0);
+    let with = |norm_loss, beta| {
+        create(Options { depth: 2, norm_loss, beta, omega: Omega::None, ..Options::default() }, &host).unwrap()
+    };
+    let loss = |maple: &mut Maple| f64::try_from(maple.loss(&batch, &host).unwrap()).unwrap();
+    let mut pen = with(NormLossKind::Pen, 0.0);
+    let norms = prompts(&pen.parameters, 2).unwrap();
+    let norms = norms.iter().map(|prompt| {
+        f64::try_from(prompt.norm_scalaropt_dim(2.0, [-1i64].as_slice(), false).sum(Kind::Double)).unwrap()
+    });
+    let wanted = loss(&mut with(NormLossKind::None, 0.0)) + norms.sum::<f64>() / 2.0;
+    assert!((loss(&mut pen) - wanted).abs() < 1e-12);
+    check_gradients(&mut pen, &batch, &host).unwrap();
+    // A mix, so that no gradient depends on whether a corruption helps.
+    check_gradients(&mut with(NormLossKind::Pan, 0.5), &batch, &host).unwrap();
+    host.take_reports();
+    with(NormLossKind::Pan, 0.0).loss(&batch, &host).unwrap();
+    let alpha = host.take_reports().into_iter().find(|(name, _)| name == "alpha").unwrap().1;
+    assert_eq!(alpha.size(), [2]);
 }
 
 /// Every parameter, in both towers.
