@@ -40,6 +40,9 @@ pub struct Asked {
     pub mini_data: bool,
     /// The data sets that could be opened.
     pub splits: BTreeMap<String, Split>,
+    /// The hashes of the files that describe classes, by data set.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub descriptions: BTreeMap<String, String>,
 }
 
 /// The weights of a backbone.
@@ -105,6 +108,7 @@ impl Asked {
             data: settings.layer.data.as_deref().map(absolute).transpose()?,
             mini_data: nemesis_mini::is_data_root(data),
             splits: datasets.map(split).collect(),
+            descriptions: BTreeMap::new(),
         })
     }
 
