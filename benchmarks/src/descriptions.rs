@@ -6,6 +6,7 @@
 //! ```
 
 use crate::suite::{Source, Suite};
+use crate::zero_shot::Prompts;
 use nemesis_core::backbone::class_words;
 use nemesis_core::dataset::{ClassSubset, Dataset, class_title, prompt_tokens};
 use nemesis_core::error::suggest;
@@ -34,8 +35,21 @@ impl Descriptions {
     ///
     /// # Errors
     ///
-    /// When a file is missing or is not a map from classes to sentences, or describes a class twice.
+    /// When a file is missing or is not a map from classes to sentences, or describes a class twice; and when the suite has
+    /// the column without files, or files without the column.
     pub fn load(suite: &Source<Suite>) -> Result<Self> {
+        let is_shown = suite.value.zero_shot.0.contains(&Prompts::Descriptions);
+        let idle = match (is_shown, suite.value.descriptions.is_empty()) {
+            (true, true) => Some("the zero-shot column `descriptions` has no file to read"),
+            (false, false) => Some("the suite names descriptions, and has no zero-shot column `descriptions`"),
+            _ => None,
+        };
+        if let Some(what) = idle {
+            return Err(Error::new(what).at(&suite.file).help(
+                "a suite with descriptions has `zero_shot: [descriptions]` and, for instance, `descriptions: {eurosat: \
+                 eurosat.json}`",
+            ));
+        }
         let folder = suite.file.parent().unwrap_or(&suite.file);
         let read = |(dataset, file): (&String, &PathBuf)| {
             let path = folder.join(file);
@@ -97,6 +111,10 @@ impl Descriptions {
             format!("{dataset}: `{name}` ({})", &file.hash[..12])
         });
         let read: Vec<String> = read.collect();
-        (!read.is_empty()).then(|| format!("descriptions, with the beginning of each file's hash: {}", read.join(", ")))
+        let lacking: Vec<&str> =
+            datasets.iter().filter(|dataset| !self.0.contains_key(*dataset)).map(String::as_str).collect();
+        let lacking = if lacking.is_empty() { String::new() } else { format!("; none of {}", lacking.join(", ")) };
+        (!self.0.is_empty())
+            .then(|| format!("descriptions, with the beginning of each file's hash: {}{lacking}", read.join(", ")))
     }
 }

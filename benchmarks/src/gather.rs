@@ -238,8 +238,7 @@ fn differences(one: &SavedPlan, other: &SavedPlan) -> Vec<String> {
         let same = b.descriptions.get(name)?;
         (same != hash).then(|| format!("the descriptions of `{name}`"))
     });
-    let mut all: Vec<String> =
-        facts.into_iter().flatten().chain(columns).chain(datasets).chain(described).collect();
+    let mut all: Vec<String> = facts.into_iter().flatten().chain(columns).chain(datasets).chain(described).collect();
     if all.is_empty() {
         let places: BTreeMap<String, &SavedCell> = one.cells.iter().map(|cell| (place(cell), cell)).collect();
         let differs = |cell: &&SavedCell| places.get(&place(cell)).is_some_and(|known| known.id != cell.id);

@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn computed_averages_are_right() {
         let all = Published::gather(&[]).unwrap();
-        for name in ["ape-coop-few-shot", "ape-zero-shot", "tip-adapter-zero-shot"] {
+        for name in ["ape-coop-few-shot", "ape-zero-shot", "tip-adapter-zero-shot", "tip-adapter-few-shot"] {
             let published = all.iter().find(|published| published.name == name).unwrap();
             let block = &published.methods[0];
             for group in &published.groups {

@@ -109,10 +109,7 @@ impl<'de> Deserialize<'de> for ZeroShot {
                 Ok(ZeroShot(flag.then_some(Prompts::Single).into_iter().collect()))
             }
 
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(
-                self,
-                mut items: A,
-            ) -> std::result::Result<ZeroShot, A::Error> {
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> std::result::Result<ZeroShot, A::Error> {
                 let mut all = Vec::new();
                 while let Some(prompts) = items.next_element::<Prompts>()? {
                     if !all.contains(&prompts) {

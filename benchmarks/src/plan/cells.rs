@@ -286,8 +286,8 @@ impl<'a> Cells<'a> {
         self.planned.push(PlannedCell { id: cell.id(), cell, column, images: test.count, steps: 0 });
     }
 
-    /// A method's options from all sources: its own defaults ← protocol ← as published for the place ← suite ← suite for
-    /// the data set ← sweep ← `--set`.
+    /// A method's options from all sources: its own defaults ← protocol ← as published for the place ← protocol for the
+    /// method ← suite ← suite for the data set ← sweep ← `--set`.
     fn method_key(&mut self, entry: &MethodEntry, place: (&str, u32)) -> Result<MethodKey> {
         let protocol = self.protocol_at(entry, place)?;
         let descriptor = self.plugins.get(&entry.method)?.descriptor.clone();
@@ -295,6 +295,7 @@ impl<'a> Cells<'a> {
         let mut given: Map<String, Value> =
             protocol.method_options.iter().filter(|(option, _)| known(option)).map(clone_pair).collect();
         given.extend(entry.published_at(Some(place)).flat_map(|settings| &settings.options).map(clone_pair));
+        given.extend(self.protocol.methods.get(&entry.method).into_iter().flat_map(|own| &own.options).map(clone_pair));
         given.extend(entry.options.iter().map(clone_pair));
         given.extend(entry.options_by_dataset.get(place.0).into_iter().flatten().map(clone_pair));
         given.extend(entry.sweep.iter().map(clone_pair));

@@ -72,19 +72,21 @@ pub(super) fn datasets(settings: &Settings) -> Result<Vec<String>> {
 /// Refuses options for data sets that there are not, which would silently do nothing.
 fn refuse_unknown_datasets(settings: &Settings, registry: &Registry) -> Result<()> {
     let suite = &settings.suite;
+    let known = |what: &str, name: &String| {
+        registry.get(name).map(drop).map_err(|error| {
+            let error = error.context(what).at(&suite.file);
+            match suite.text.lines().position(|line| line.contains(name.as_str())) {
+                Some(line) => error.line(line + 1),
+                None => error,
+            }
+        })
+    };
     for entry in &suite.value.methods {
         let published = entry.as_published.iter().flat_map(|settings| &settings.datasets);
-        for name in entry.options_by_dataset.keys().chain(published) {
-            registry.get(name).map_err(|error| {
-                let error = error.context(format_args!("the settings of `{}`", entry.method)).at(&suite.file);
-                match suite.text.lines().position(|line| line.contains(name.as_str())) {
-                    Some(line) => error.line(line + 1),
-                    None => error,
-                }
-            })?;
-        }
+        let mut names = entry.options_by_dataset.keys().chain(published);
+        names.try_for_each(|name| known(&format!("the settings of `{}`", entry.method), name))?;
     }
-    Ok(())
+    suite.value.descriptions.keys().try_for_each(|name| known("the descriptions", name))
 }
 
 /// The test sets apart from the data sets that are trained on.

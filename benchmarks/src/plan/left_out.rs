@@ -65,7 +65,8 @@ impl Plan {
     pub(super) fn warn_of_methods_left_out(&mut self) -> Result<()> {
         let notes: Vec<String> = self.methods_left_out_notes().collect();
         let mut warnings = notes.into_iter().map(|note| {
-            Error::new(note).help("a table that tests the classes that were trained on, such as `few-shot`, can have it")
+            Error::new(note)
+                .help("a table that tests the classes that were trained on, such as `few-shot`, can have it")
         });
         if self.methods.is_empty() {
             return warnings.next().map_or(Ok(()), Err);

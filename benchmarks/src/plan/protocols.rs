@@ -1,5 +1,5 @@
 //! Which protocol each method is trained with: the run's ← what the method publishes ← what the suite says that it
-//! publishes for a data set and shots ← the suite's entry ← `--set`.
+//! publishes for a data set and shots ← the run's for this method alone ← the suite's entry ← `--set`.
 
 use crate::settings::Settings;
 use crate::suite::{EntryProtocol, MethodEntry, line_of_key, load_protocol};
@@ -50,6 +50,7 @@ pub(super) fn of_entry(
                 .map_err(|error| error.context(format_args!("the protocol that `{method}` publishes")))?;
             let here = entry.published_at(at).filter_map(|settings| settings.protocol.as_deref());
             let own = here.fold(Ok(own), |own, parts| own?.patched(&run.changeable(parts))).map_err(in_suite)?;
+            let own = of_protocol(run, method, own)?;
             match other {
                 Some(EntryProtocol::Parts(parts)) => own.patched(parts).map_err(in_suite)?,
                 _ => own,
@@ -67,6 +68,16 @@ pub(super) fn of_entry(
             None => error,
         }
     })
+}
+
+/// The protocol with what the run's says of this method alone.
+fn of_protocol(run: &Protocol, method: &str, own: Protocol) -> Result<Protocol> {
+    match run.methods.get(method).and_then(|own| own.protocol.as_deref()) {
+        Some(parts) => own
+            .patched(parts)
+            .map_err(|error| error.context(format_args!("what the protocol `{}` says of `{method}`", run.name))),
+        None => Ok(own),
+    }
 }
 
 /// In what the protocol of an entry differs at single data sets and shots from what it is elsewhere, one phrase for each.
@@ -87,7 +98,8 @@ pub(super) fn at_places(
             Some(EntryProtocol::Parts(parts)) => parts.as_ref().clone(),
             _ => ProtocolPatch::default(),
         };
-        let there = elsewhere.patched(&run.changeable(parts))?.patched(&over)?.patched(&set(settings, &entry.method)?)?;
+        let there = elsewhere.patched(&run.changeable(parts))?;
+        let there = of_protocol(run, &entry.method, there)?.patched(&over)?.patched(&set(settings, &entry.method)?)?;
         let differences = there.differences(elsewhere);
         if !differences.is_empty() {
             phrases.push(format!("{}: {}", settings_there.place(), differences.join(", ")));

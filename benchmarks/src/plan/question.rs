@@ -123,7 +123,7 @@ pub(super) fn numbers_of(protocol: &Protocol) -> Map<String, Value> {
     let Ok(Value::Object(mut numbers)) = serde_json::to_value(protocol) else {
         unreachable!("a protocol is a struct with string keys")
     };
-    for key in ["deviations", "overrides", "precision", "threads"] {
+    for key in ["deviations", "overrides", "precision", "threads", "methods"] {
         numbers.remove(key);
     }
     numbers

@@ -175,8 +175,7 @@ impl Method for Maple {
 
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
         let (rest, depth) = (&self.rest, self.depth);
-        let text =
-            self.parameters.remembered(|parameters| text_features(&prompts(parameters, depth)?, rest, host))?;
+        let text = self.parameters.remembered(|parameters| text_features(&prompts(parameters, depth)?, rest, host))?;
         let prompts = prompts(&self.parameters, depth)?;
         no_grad(|| self.compare(&self.image_features(&prompts, batch.pixels()?, host)?, &text))
     }

@@ -186,12 +186,14 @@ mod tests {
         let host = ToyHost::new(4);
         let batch = host.batch(3, 0);
         let with = |norm_loss, beta| {
-            let options = Options { n_ctx: 2, depth: 2, norm_loss, beta, omega: Omega::None, ..Options::default() };
+            let omega = if norm_loss == NormLossKind::None { Omega::Logistic } else { Omega::None };
+            let options = Options { n_ctx: 2, depth: 2, norm_loss, beta, omega, ..Options::default() };
             Vpt::create(host.task(), options, &host).unwrap()
         };
         let loss = |vpt: &mut Vpt| f64::try_from(vpt.loss(&batch, &host).unwrap()).unwrap();
         let mut pen = with(NormLossKind::Pen, 0.0);
-        let norms = pen.prompts().unwrap().iter().map(|prompt| {
+        let norms = pen.prompts().unwrap();
+        let norms = norms.iter().map(|prompt| {
             f64::try_from(prompt.norm_scalaropt_dim(2.0, [-1i64].as_slice(), false).sum(Kind::Double)).unwrap()
         });
         let wanted = loss(&mut with(NormLossKind::None, 0.0)) + norms.sum::<f64>() / 2.0;
