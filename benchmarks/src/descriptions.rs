@@ -1,4 +1,4 @@
-//! Descriptions of classes, several sentences for each, as those of CuPL (Pratt et al., "What does a platypus look like?",
+//! Descriptions of classes, several sentences for each, as those of `CuPL` (Pratt et al., "What does a platypus look like?",
 //! ICCV 2023): a text asset of a suite. Its key `descriptions` names a file for each data set, in JSON or YAML:
 //!
 //! ```json

@@ -48,8 +48,8 @@ pub(super) fn of_entry(
             let own = run
                 .patched(&run.changeable(published))
                 .map_err(|error| error.context(format_args!("the protocol that `{method}` publishes")))?;
-            let here = entry.published_at(at).filter_map(|settings| settings.protocol.as_deref());
-            let own = here.fold(Ok(own), |own, parts| own?.patched(&run.changeable(parts))).map_err(in_suite)?;
+            let mut here = entry.published_at(at).filter_map(|settings| settings.protocol.as_deref());
+            let own = here.try_fold(own, |own, parts| own.patched(&run.changeable(parts))).map_err(in_suite)?;
             let own = of_protocol(run, method, own)?;
             match other {
                 Some(EntryProtocol::Parts(parts)) => own.patched(parts).map_err(in_suite)?,

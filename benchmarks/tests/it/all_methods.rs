@@ -101,7 +101,7 @@ methods:
     assert_command!(folder.path(), &["plan", "--suite", "mine.yaml"]);
 }
 
-/// EuroSAT with 4 shots of MaPLe is 54.87 in one paper and 84.50 in another.
+/// `EuroSAT` with 4 shots of `MaPLe` is 54.87 in one paper and 84.50 in another.
 #[test]
 fn two_sources_of_one_cell_are_both_shown() {
     let folder = tempfile::tempdir().unwrap();
