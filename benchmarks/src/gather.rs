@@ -185,6 +185,7 @@ impl Gathered {
         extend(&mut plan.zero_shot.0, &part.zero_shot.0);
         if let (Some(asked), Some(other)) = (&mut plan.asked, &part.asked) {
             asked.splits.extend(other.splits.clone());
+            asked.descriptions.extend(other.descriptions.clone());
             asked.set.extend(other.set.clone());
         }
     }
@@ -233,7 +234,11 @@ fn differences(one: &SavedPlan, other: &SavedPlan) -> Vec<String> {
         let same = b.splits.get(name).filter(|_| shown(one) && shown(other))?;
         (same.manifest != split.manifest).then(|| format!("the data set `{name}`"))
     });
-    let mut all: Vec<String> = facts.into_iter().flatten().chain(columns).chain(datasets).collect();
+    let described = a.descriptions.iter().filter_map(|(name, hash)| {
+        let same = b.descriptions.get(name)?;
+        (same != hash).then(|| format!("the descriptions of `{name}`"))
+    });
+    let mut all: Vec<String> = facts.into_iter().flatten().chain(columns).chain(datasets).chain(described).collect();
     if all.is_empty() {
         let places: BTreeMap<String, &SavedCell> = one.cells.iter().map(|cell| (place(cell), cell)).collect();
         let differs = |cell: &&SavedCell| places.get(&place(cell)).is_some_and(|known| known.id != cell.id);

@@ -4,6 +4,7 @@ pub mod adopt;
 pub mod bytes;
 pub mod cli;
 pub mod compare;
+pub mod descriptions;
 pub mod drift;
 pub mod estimate;
 pub mod fetch;

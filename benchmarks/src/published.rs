@@ -151,6 +151,16 @@ const FILES: &[(&str, &str)] = &[
     ("tpt-domain-generalization", include_str!("../published/tpt-domain-generalization.yaml")),
     ("vit-b16-domain-generalization", include_str!("../published/vit-b16-domain-generalization.yaml")),
     ("maple-base-to-new", include_str!("../published/maple-base-to-new.yaml")),
+    ("tip-adapter-few-shot", include_str!("../published/tip-adapter-few-shot.yaml")),
+    ("promptsrc-base-to-new", include_str!("../published/promptsrc-base-to-new.yaml")),
+    ("promptsrc-base-to-new-rerun", include_str!("../published/promptsrc-base-to-new-rerun.yaml")),
+    ("method-list-base-to-new", include_str!("../published/method-list-base-to-new.yaml")),
+    ("maple-eurosat-base-to-new", include_str!("../published/maple-eurosat-base-to-new.yaml")),
+    ("maple-eurosat-base-to-new-rerun", include_str!("../published/maple-eurosat-base-to-new-rerun.yaml")),
+    ("maple-coop-rerun-base-to-new", include_str!("../published/maple-coop-rerun-base-to-new.yaml")),
+    ("tcp-eurosat-4-shots", include_str!("../published/tcp-eurosat-4-shots.yaml")),
+    ("promptsrc-eurosat-4-shots", include_str!("../published/promptsrc-eurosat-4-shots.yaml")),
+    ("prograd-base-to-new-zero-shot", include_str!("../published/prograd-base-to-new-zero-shot.yaml")),
 ];
 
 impl Published {
@@ -286,7 +296,7 @@ mod tests {
     #[test]
     fn computed_averages_are_right() {
         let all = Published::gather(&[]).unwrap();
-        for name in ["ape-coop-few-shot", "ape-zero-shot", "tip-adapter-zero-shot"] {
+        for name in ["ape-coop-few-shot", "ape-zero-shot", "tip-adapter-zero-shot", "tip-adapter-few-shot"] {
             let published = all.iter().find(|published| published.name == name).unwrap();
             let block = &published.methods[0];
             for group in &published.groups {

@@ -144,7 +144,7 @@ impl Evaluation {
     /// The method's id; `zero-shot`, or for several templates their list's name.
     pub fn method(&self) -> &str {
         match &self.record.cell.subject {
-            Subject::Ensemble { name, .. } => name,
+            Subject::Ensemble { name, .. } | Subject::Described { name, .. } => name,
             subject => subject.method().map_or("zero-shot", |method| &method.id),
         }
     }
@@ -153,7 +153,7 @@ impl Evaluation {
     pub fn place(&self, protocol: Protocol) -> Option<(&str, String)> {
         let cell = &self.record.cell;
         let training = match &cell.subject {
-            Subject::ZeroShot { .. } | Subject::Ensemble { .. } => None,
+            Subject::ZeroShot { .. } | Subject::Ensemble { .. } | Subject::Described { .. } => None,
             Subject::Training { cell } => Some(cell),
             Subject::Imported { .. } => return None,
         };

@@ -1,6 +1,8 @@
 //! The zero-shot columns of a suite: which hand-written prompts classify without learning.
 
-use nemesis_core::dataset::Dataset;
+use crate::descriptions::Descriptions;
+use nemesis_core::Result;
+use nemesis_core::dataset::{ClassSubset, Dataset};
 use nemesis_core::method::templates::Templates;
 use nemesis_core::record::Subject;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -24,6 +26,9 @@ pub enum Prompts {
     /// Those that OpenAI published for the data set; its template where the registry has none.
     #[serde(rename = "own")]
     Own,
+    /// The suite's descriptions of each class.
+    #[serde(rename = "descriptions")]
+    Descriptions,
 }
 
 impl ZeroShot {
@@ -44,7 +49,7 @@ impl ZeroShot {
 }
 
 impl Prompts {
-    /// The templates for a data set.
+    /// The templates for a data set; none where it is described in sentences.
     pub fn templates(self, dataset: &dyn Dataset) -> Vec<String> {
         match self {
             Self::Single => vec![dataset.template().to_owned()],
@@ -52,18 +57,29 @@ impl Prompts {
             Self::Eighty => Templates::Eighty.list(""),
             Self::Own if dataset.own_templates().is_empty() => vec![dataset.template().to_owned()],
             Self::Own => dataset.own_templates().to_vec(),
+            Self::Descriptions => Vec::new(),
         }
     }
 
-    /// What is evaluated on a data set.
-    pub fn subject(self, dataset: &dyn Dataset) -> Subject {
+    /// What is evaluated on some classes of a data set; nothing if no file describes them.
+    ///
+    /// # Errors
+    ///
+    /// When a file describes the data set, but not each of its classes.
+    pub fn subject(
+        self,
+        dataset: &dyn Dataset,
+        classes: ClassSubset,
+        descriptions: &Descriptions,
+    ) -> Result<Option<Subject>> {
         let name = match self {
-            Self::Single => return Subject::ZeroShot { template: dataset.template().to_owned() },
+            Self::Descriptions => return descriptions.subject(dataset, classes),
+            Self::Single => return Ok(Some(Subject::ZeroShot { template: dataset.template().to_owned() })),
             Self::Seven => "ensemble-7",
             Self::Eighty => "ensemble-80",
             Self::Own => "own",
         };
-        Subject::Ensemble { name: name.to_owned(), templates: self.templates(dataset) }
+        Ok(Some(Subject::Ensemble { name: name.to_owned(), templates: self.templates(dataset) }))
     }
 
     /// The label of the column; none for the single template, whose column is just zero-shot.
@@ -73,26 +89,27 @@ impl Prompts {
             Self::Seven => Some("Zero-shot, 7 templates"),
             Self::Eighty => Some("Zero-shot, 80 templates"),
             Self::Own => Some("Zero-shot, own templates"),
+            Self::Descriptions => Some("Zero-shot, descriptions"),
         }
     }
 }
 
 impl<'de> Deserialize<'de> for ZeroShot {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         struct FlagOrList;
 
         impl<'de> serde::de::Visitor<'de> for FlagOrList {
             type Value = ZeroShot;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("true, false, or a list of `single`, `ensemble-7`, `ensemble-80` and `own`")
+                f.write_str("true, false, or a list of `single`, `ensemble-7`, `ensemble-80`, `own` and `descriptions`")
             }
 
-            fn visit_bool<E>(self, flag: bool) -> Result<ZeroShot, E> {
+            fn visit_bool<E>(self, flag: bool) -> std::result::Result<ZeroShot, E> {
                 Ok(ZeroShot(flag.then_some(Prompts::Single).into_iter().collect()))
             }
 
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<ZeroShot, A::Error> {
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> std::result::Result<ZeroShot, A::Error> {
                 let mut all = Vec::new();
                 while let Some(prompts) = items.next_element::<Prompts>()? {
                     if !all.contains(&prompts) {
@@ -109,7 +126,7 @@ impl<'de> Deserialize<'de> for ZeroShot {
 
 impl Serialize for ZeroShot {
     /// As a flag where one says it all, as plans of earlier versions have it.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         match self.0.as_slice() {
             [] => serializer.serialize_bool(false),
             [Prompts::Single] => serializer.serialize_bool(true),

@@ -1,9 +1,10 @@
 //! The cells of a plan: trainings and the evaluations behind them, with every option settled.
 
-use super::protocols::PREFIX;
+use super::protocols::{PREFIX, of_entry};
 use super::seen::Seen;
 use super::test_set::TestSet;
 use super::{Column, PlannedCell, datasets};
+use crate::descriptions::Descriptions;
 use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, Suite, line_of_key};
@@ -24,11 +25,11 @@ use std::collections::BTreeMap;
 pub(super) struct Cells<'a> {
     settings: &'a Settings,
     plugins: &'a mut Plugins,
-    /// The run's, and that of each entry.
+    /// The run's.
     protocol: &'a Protocol,
-    protocols: &'a [Protocol],
     entries: &'a [MethodEntry],
     columns: &'a [Column],
+    descriptions: &'a Descriptions,
     /// What the cells see.
     pub(super) seen: Seen<'a>,
     /// The backbone, which is known later than the rest.
@@ -37,6 +38,8 @@ pub(super) struct Cells<'a> {
     pub(super) remarks: Vec<Error>,
     /// What is to be said of them under the table.
     pub(super) notes: Vec<String>,
+    /// The labels of the methods that cannot classify all that is tested, each with what it learns for each class.
+    pub(super) left_out: Vec<(String, String)>,
     /// The cells so far, evaluations behind their trainings.
     pub(super) planned: Vec<PlannedCell>,
 }
@@ -45,34 +48,67 @@ impl<'a> Cells<'a> {
     pub(super) fn new(
         settings: &'a Settings,
         plugins: &'a mut Plugins,
-        (protocol, protocols): (&'a Protocol, &'a [Protocol]),
+        protocol: &'a Protocol,
         entries: &'a [MethodEntry],
         columns: &'a [Column],
+        descriptions: &'a Descriptions,
         seen: Seen<'a>,
     ) -> Self {
         Self {
             settings,
             plugins,
             protocol,
-            protocols,
             entries,
             columns,
+            descriptions,
             seen,
             backbone: BackboneKey { weights: String::new(), assumed: None },
             remarks: Vec::new(),
             notes: Vec::new(),
+            left_out: Vec::new(),
             planned: Vec::new(),
         }
     }
 
-    /// Has every method judge its options for every data set.
-    pub(super) fn check_options(&mut self, datasets: &[String]) -> Result<()> {
-        datasets.iter().try_for_each(|dataset| self.method_keys(dataset).map(drop))
+    /// Has every method judge its options for every data set and all shots.
+    pub(super) fn check_options(&mut self, datasets: &[String], shots: &[u32]) -> Result<()> {
+        let mut places = datasets.iter().flat_map(|dataset| shots.iter().map(move |shots| (dataset.as_str(), *shots)));
+        places.try_for_each(|place| self.method_keys(place).map(drop))
     }
 
-    fn method_keys(&mut self, dataset: &str) -> Result<Vec<MethodKey>> {
-        let entries = self.entries.iter().zip(self.protocols);
-        entries.map(|(entry, protocol)| self.method_key(entry, protocol, dataset)).collect()
+    /// The methods at a data set and shots.
+    fn method_keys(&mut self, place: (&str, u32)) -> Result<Vec<MethodKey>> {
+        self.entries.iter().map(|entry| self.method_key(entry, place)).collect()
+    }
+
+    /// The protocol of an entry at a data set and shots.
+    fn protocol_at(&mut self, entry: &MethodEntry, place: (&str, u32)) -> Result<Protocol> {
+        let published = &self.plugins.get(&entry.method)?.descriptor.protocol;
+        of_entry(self.settings, self.protocol, entry, published, Some(place))
+    }
+
+    /// Leaves out the methods that learn something for each class if classes are tested that were not trained on.
+    pub(super) fn leave_out_fixed_classes(
+        &mut self,
+        table: &dyn Kind,
+        sources: &[Box<dyn Dataset>],
+        targets: &[Box<dyn Dataset>],
+        shots: &[u32],
+    ) -> Result<()> {
+        let differs = |source: &dyn Dataset| targets.iter().any(|target| target.class_names() != source.class_names());
+        if table.class_subsets().len() < 2 && !sources.iter().any(|source| differs(&**source)) {
+            return Ok(());
+        }
+        for (source, shots) in sources.iter().flat_map(|source| shots.iter().map(move |shots| (source, *shots))) {
+            let methods = self.method_keys((source.name(), shots))?;
+            for (method, column) in methods.iter().zip(self.columns) {
+                let Some(tensor) = self.plugins.by_class(&method.id, &method.options) else { continue };
+                if self.left_out.iter().all(|(label, _)| *label != column.label) {
+                    self.left_out.push((column.label.clone(), tensor.to_owned()));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Adds the cells of a data set: for each few-shot sample all trainings, then their evaluations, one test set
@@ -91,17 +127,22 @@ impl<'a> Cells<'a> {
             .flat_map(|dataset| table.class_subsets().iter().map(move |subset| (dataset, *subset)))
             .map(|(dataset, classes)| TestSet::new(dataset, classes, self.settings.layer.limit, &mut self.seen))
             .collect::<Result<_>>()?;
-        let methods = self.method_keys(dataset.name())?;
-        self.check(&test_sets, &methods, &suite.zero_shot)?;
+        let methods: BTreeMap<u32, Vec<MethodKey>> = (shots.iter())
+            .map(|shots| Ok((*shots, self.method_keys((dataset.name(), *shots))?)))
+            .collect::<Result<_>>()?;
+        self.check(&test_sets, methods.values().flatten(), &suite.zero_shot)?;
         for prompts in &suite.zero_shot.0 {
             for test in &test_sets {
                 let label = prompts.label().map(str::to_owned);
-                self.add_evaluation(test, prompts.subject(test.dataset), label, Variant::default());
+                if let Some(subject) = prompts.subject(test.dataset, test.classes, self.descriptions)? {
+                    self.add_evaluation(test, subject, label, Variant::default());
+                }
             }
         }
-        let variants = methods.iter().map(|method| table.variants(method)).collect::<Result<Vec<_>>>()?;
         for (&shots, &seed) in shots.iter().flat_map(|shots| seeds.iter().map(move |seed| (shots, seed))) {
-            let trainings = self.add_trainings(&test_sets[0], &methods, table, (shots, seed))?;
+            let trainings = self.add_trainings(&test_sets[0], &methods[&shots], table, (shots, seed))?;
+            let variants = trainings.iter().map(|(training, _)| table.variants(&training.method));
+            let variants = variants.collect::<Result<Vec<_>>>()?;
             for test in &test_sets {
                 for ((training, label), variants) in trainings.iter().zip(&variants) {
                     // A protocol may have fewer epochs than the table looks at.
@@ -117,8 +158,13 @@ impl<'a> Cells<'a> {
     }
 
     /// Refuses data sets that would fail or say nothing, and takes down what is odd about them.
-    fn check(&mut self, test_sets: &[TestSet<'_>], methods: &[MethodKey], zero_shot: &ZeroShot) -> Result<()> {
-        let vectors = methods.iter().filter_map(|method| method.options.get("n_ctx")?.as_u64()).max().unwrap_or(0);
+    fn check<'m>(
+        &mut self,
+        test_sets: &[TestSet<'_>],
+        methods: impl Iterator<Item = &'m MethodKey>,
+        zero_shot: &ZeroShot,
+    ) -> Result<()> {
+        let vectors = methods.filter_map(|method| method.options.get("n_ctx")?.as_u64()).max().unwrap_or(0);
         for test in test_sets {
             datasets::check_test_set(test)?;
             datasets::check_lengths(test.dataset, vectors, zero_shot)?;
@@ -164,8 +210,12 @@ impl<'a> Cells<'a> {
         self.remarks.extend(datasets::some_exhausted(*dataset, &train, shots).filter(|it| !self.remarks.contains(it)));
         let mut trainings = Vec::with_capacity(methods.len());
         let mut looked_at: BTreeMap<bool, String> = BTreeMap::new();
-        for ((method, column), protocol) in methods.iter().zip(self.columns).zip(self.protocols) {
-            let resolved = protocol
+        for ((method, column), entry) in methods.iter().zip(self.columns).zip(self.entries) {
+            if self.left_out.iter().any(|(label, _)| *label == column.label) {
+                continue;
+            }
+            let resolved = self
+                .protocol_at(entry, (dataset.name(), shots))?
                 .resolve(dataset.name(), shots, count)
                 .map_err(|error| error.context(format_args!("{}", column.label)))?;
             let validation = self.plugins.get(&method.id)?.descriptor.needs.validation;
@@ -236,14 +286,18 @@ impl<'a> Cells<'a> {
         self.planned.push(PlannedCell { id: cell.id(), cell, column, images: test.count, steps: 0 });
     }
 
-    /// A method's options from all sources: its own defaults ← protocol ← suite ← suite for the data set ← sweep ← `--set`.
-    fn method_key(&mut self, entry: &MethodEntry, protocol: &Protocol, dataset: &str) -> Result<MethodKey> {
+    /// A method's options from all sources: its own defaults ← protocol ← as published for the place ← protocol for the
+    /// method ← suite ← suite for the data set ← sweep ← `--set`.
+    fn method_key(&mut self, entry: &MethodEntry, place: (&str, u32)) -> Result<MethodKey> {
+        let protocol = self.protocol_at(entry, place)?;
         let descriptor = self.plugins.get(&entry.method)?.descriptor.clone();
         let known = |option: &str| descriptor.options.iter().any(|schema| schema.name == option);
         let mut given: Map<String, Value> =
             protocol.method_options.iter().filter(|(option, _)| known(option)).map(clone_pair).collect();
+        given.extend(entry.published_at(Some(place)).flat_map(|settings| &settings.options).map(clone_pair));
+        given.extend(self.protocol.methods.get(&entry.method).into_iter().flat_map(|own| &own.options).map(clone_pair));
         given.extend(entry.options.iter().map(clone_pair));
-        given.extend(entry.options_by_dataset.get(dataset).into_iter().flatten().map(clone_pair));
+        given.extend(entry.options_by_dataset.get(place.0).into_iter().flatten().map(clone_pair));
         given.extend(entry.sweep.iter().map(clone_pair));
         given.extend(overrides(self.settings, &entry.method));
         let options = self

@@ -61,11 +61,32 @@ pub(super) fn datasets(settings: &Settings) -> Result<Vec<String>> {
         }
         None => (Registry::built_in()?, None),
     };
+    refuse_unknown_datasets(settings, &registry)?;
     let names = settings.layer.datasets.clone().or(own).unwrap_or_else(|| settings.suite.value.datasets.clone());
     for name in &names {
         registry.get(name)?;
     }
     Ok(names)
+}
+
+/// Refuses options for data sets that there are not, which would silently do nothing.
+fn refuse_unknown_datasets(settings: &Settings, registry: &Registry) -> Result<()> {
+    let suite = &settings.suite;
+    let known = |what: &str, name: &String| {
+        registry.get(name).map(drop).map_err(|error| {
+            let error = error.context(what).at(&suite.file);
+            match suite.text.lines().position(|line| line.contains(name.as_str())) {
+                Some(line) => error.line(line + 1),
+                None => error,
+            }
+        })
+    };
+    for entry in &suite.value.methods {
+        let published = entry.as_published.iter().flat_map(|settings| &settings.datasets);
+        let mut names = entry.options_by_dataset.keys().chain(published);
+        names.try_for_each(|name| known(&format!("the settings of `{}`", entry.method), name))?;
+    }
+    suite.value.descriptions.keys().try_for_each(|name| known("the descriptions", name))
 }
 
 /// The test sets apart from the data sets that are trained on.
@@ -156,28 +177,32 @@ pub(super) fn columns(settings: &Settings, entries: &[MethodEntry], plugins: &mu
     let mut columns: Vec<Column> = Vec::with_capacity(entries.len());
     for entry in entries {
         let plugin = plugins.get(&entry.method)?;
-        let own = entry.label.clone().unwrap_or_else(|| plugin.descriptor.label.clone());
-        let swept = swept(entry, &own);
+        let unswept = entry.label.clone().unwrap_or_else(|| plugin.descriptor.label.clone());
+        let swept = swept(entry, &unswept);
         let label = match &swept {
             Some(Swept { what, value }) => format!("{what} {value}"),
-            None => own,
+            None => unswept,
         };
         if columns.iter().any(|column| column.label == label) {
             return Err(Error::new(format!("two columns have the label `{label}`"))
                 .help("give a method that appears twice a `label` each time"));
         }
         let set = overrides(settings, &entry.method);
+        let mut own = json!({
+            "options": entry.options,
+            "options_by_dataset": entry.options_by_dataset,
+            "sweep": entry.sweep,
+            "set": set,
+        });
+        if !entry.as_published.is_empty() {
+            own["as_published"] = json!(entry.as_published);
+        }
         columns.push(Column {
             method: entry.method.clone(),
             label,
             swept,
             plugin: plugin.file.path().to_owned(),
-            settings: json!({
-                "options": entry.options,
-                "options_by_dataset": entry.options_by_dataset,
-                "sweep": entry.sweep,
-                "set": set,
-            }),
+            settings: own,
             options: plugin.descriptor.options.iter().map(|option| option.name.clone()).collect(),
             protocol: Vec::new(),
             source: plugin.descriptor.source.clone(),

@@ -1,4 +1,5 @@
-//! Data sets that a plan cannot run on. Their rows stay empty; the others are computed.
+//! Data sets that a plan cannot run on, whose rows stay empty, and methods that cannot stand in its table. All else is
+//! computed.
 
 use super::Plan;
 use nemesis_core::{Error, Result};
@@ -53,6 +54,33 @@ impl Plan {
     /// The same as sentences for under the table, whose rows are empty.
     pub(super) fn left_out_notes(&self) -> Vec<String> {
         let note = |LeftOut { dataset, reason, .. }: &LeftOut| format!("`{dataset}` was left out: {}", reason.what());
-        self.left_out.iter().map(note).collect()
+        self.left_out.iter().map(note).chain(self.methods_left_out_notes()).collect()
+    }
+
+    /// Warns of the methods that are left out.
+    ///
+    /// # Errors
+    ///
+    /// When no method is left.
+    pub(super) fn warn_of_methods_left_out(&mut self) -> Result<()> {
+        let notes: Vec<String> = self.methods_left_out_notes().collect();
+        let mut warnings = notes.into_iter().map(|note| {
+            Error::new(note)
+                .help("a table that tests the classes that were trained on, such as `few-shot`, can have it")
+        });
+        if self.methods.is_empty() {
+            return warnings.next().map_or(Ok(()), Err);
+        }
+        self.warnings.extend(warnings);
+        Ok(())
+    }
+
+    fn methods_left_out_notes(&self) -> impl Iterator<Item = String> {
+        self.methods_left_out.iter().map(|(label, tensor)| {
+            format!(
+                "{label} is left out: what it learns holds something for each class (`{tensor}`), and classes are tested \
+                 that it was not trained on"
+            )
+        })
     }
 }

@@ -19,6 +19,7 @@ pub use question::{Asked, Checkpoint, Split};
 pub use saved::{SavedCell, SavedColumn, SavedMethod, SavedPlan};
 pub use seen::Lists;
 
+use crate::descriptions::Descriptions;
 use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::load_protocol;
@@ -80,6 +81,8 @@ pub struct Plan {
     pub missing: Vec<(String, Vec<PathBuf>)>,
     /// The data sets that cannot be run on, and why.
     pub left_out: Vec<LeftOut>,
+    /// The methods that are left out, by label, each with what it learns for each class, which new classes lack.
+    pub methods_left_out: Vec<(String, String)>,
     /// Why those with missing images cannot be run on, which a plan that is only shown does not mind.
     refusals: Vec<(String, Error)>,
     /// What the user should know before they are computed.
@@ -227,15 +230,15 @@ impl Plan {
         let shots = settings.shots.clone();
         let seeds = settings.seeds.clone();
         let seen = Seen::new(Contents::open(settings.contents()), tell);
-        let mut protocols = Vec::with_capacity(entries.len());
         for (entry, column) in entries.iter().zip(&mut columns) {
             let published = plugins.get(&entry.method)?.descriptor.protocol.clone();
-            let own = protocols::of_entry(settings, &protocol, entry, &published)?;
+            let own = protocols::of_entry(settings, &protocol, entry, &published, None)?;
             column.trained_with(&own, &protocol);
-            protocols.push(own);
+            column.protocol.extend(protocols::at_places(settings, &protocol, entry, &own)?);
         }
-        let mut cells = Cells::new(settings, &mut plugins, (&protocol, &protocols), &entries, &columns, seen);
-        cells.check_options(&names)?;
+        let descriptions = Descriptions::load(&settings.suite)?;
+        let mut cells = Cells::new(settings, &mut plugins, &protocol, &entries, &columns, &descriptions, seen);
+        cells.check_options(&names, &shots)?;
 
         let backbone = choose::backbone(settings)?;
         let checkpoint = choose::checkpoint(settings, &backbone.1, protocol.precision)?;
@@ -252,6 +255,7 @@ impl Plan {
         };
         let sources: Vec<_> = names.iter().filter_map(|name| open(name).transpose()).collect::<Result<_>>()?;
         let targets: Vec<_> = targets.iter().filter_map(|name| open(name).transpose()).collect::<Result<_>>()?;
+        cells.leave_out_fixed_classes(suite.table.kind(), &sources, &targets, &shots)?;
         for source in &sources {
             cells.add_dataset(&**source, &targets, suite, &shots, &seeds)?;
         }
@@ -266,8 +270,11 @@ impl Plan {
         missing.sort_by_key(|(dataset, _)| in_order(dataset));
         let titled = |name: &&String| Ok(((*name).clone(), registry.get(name)?.title.clone()));
         let opened = sources.iter().chain(&targets).map(|dataset| &**dataset);
-        let asked = Asked::new(settings, &protocol, (&backbone.1, &checkpoint), &data, opened)?;
+        let mut asked = Asked::new(settings, &protocol, (&backbone.1, &checkpoint), &data, opened)?;
+        asked.descriptions = descriptions.hashes();
         let (lists, planned, remarks, notes) = (cells.seen.lists, cells.planned, cells.remarks, cells.notes);
+        let methods_left_out = cells.left_out;
+        columns.retain(|column| methods_left_out.iter().all(|(label, _)| *label != column.label));
         warnings.extend(plugins.take_warnings().into_iter().chain(remarks));
         let mut plan = Self {
             name: String::new(),
@@ -276,10 +283,13 @@ impl Plan {
             images: lists,
             missing,
             left_out,
+            methods_left_out,
             refusals,
             title: suite.title.clone(),
             table: suite.table.clone(),
-            notes: suite.notes.iter().cloned().chain(notes.into_iter().map(Note::from)).collect(),
+            notes: (suite.notes.iter().cloned())
+                .chain(notes.into_iter().chain(descriptions.note(&names)).map(Note::from))
+                .collect(),
             data,
             few_shot_lists: layer.few_shot_lists.clone(),
             backbone,
@@ -292,6 +302,7 @@ impl Plan {
             zero_shot: suite.zero_shot.clone(),
             protocol,
         };
+        plan.warn_of_methods_left_out()?;
         plan.refuse_nothing()?;
         plan.name = plan.name(settings, &entries)?;
         Ok(plan)

@@ -1,4 +1,5 @@
-//! Which protocol each method is trained with: the run's ← what the method publishes ← the suite's entry ← `--set`.
+//! Which protocol each method is trained with: the run's ← what the method publishes ← what the suite says that it
+//! publishes for a data set and shots ← the run's for this method alone ← the suite's entry ← `--set`.
 
 use crate::settings::Settings;
 use crate::suite::{EntryProtocol, MethodEntry, line_of_key, load_protocol};
@@ -12,7 +13,7 @@ use std::path::Path;
 /// What stands between a method's id and a part of its protocol, in `--set METHOD.protocol.KEY=VALUE`.
 pub(super) const PREFIX: &str = "protocol.";
 
-/// The protocol of an entry of the suite.
+/// The protocol of an entry of the suite at a data set and shots; without a place, apart from what holds only at some.
 ///
 /// # Errors
 ///
@@ -22,6 +23,7 @@ pub(super) fn of_entry(
     run: &Protocol,
     entry: &MethodEntry,
     published: &ProtocolPatch,
+    at: Option<(&str, u32)>,
 ) -> Result<Protocol> {
     let method = &entry.method;
     let in_suite = |error: Error| {
@@ -46,6 +48,9 @@ pub(super) fn of_entry(
             let own = run
                 .patched(&run.changeable(published))
                 .map_err(|error| error.context(format_args!("the protocol that `{method}` publishes")))?;
+            let mut here = entry.published_at(at).filter_map(|settings| settings.protocol.as_deref());
+            let own = here.try_fold(own, |own, parts| own.patched(&run.changeable(parts))).map_err(in_suite)?;
+            let own = of_protocol(run, method, own)?;
             match other {
                 Some(EntryProtocol::Parts(parts)) => own.patched(parts).map_err(in_suite)?,
                 _ => own,
@@ -63,6 +68,44 @@ pub(super) fn of_entry(
             None => error,
         }
     })
+}
+
+/// The protocol with what the run's says of this method alone.
+fn of_protocol(run: &Protocol, method: &str, own: Protocol) -> Result<Protocol> {
+    match run.methods.get(method).and_then(|own| own.protocol.as_deref()) {
+        Some(parts) => own
+            .patched(parts)
+            .map_err(|error| error.context(format_args!("what the protocol `{}` says of `{method}`", run.name))),
+        None => Ok(own),
+    }
+}
+
+/// In what the protocol of an entry differs at single data sets and shots from what it is elsewhere, one phrase for each.
+pub(super) fn at_places(
+    settings: &Settings,
+    run: &Protocol,
+    entry: &MethodEntry,
+    elsewhere: &Protocol,
+) -> Result<Vec<String>> {
+    if matches!(entry.protocol, Some(EntryProtocol::Named(_))) {
+        return Ok(Vec::new());
+    }
+    let mut phrases = Vec::new();
+    for settings_there in entry.as_published.iter().filter(|settings| !settings.applies(None)) {
+        let Some(parts) = settings_there.protocol.as_deref() else { continue };
+        // What wins over it here wins there.
+        let over = match &entry.protocol {
+            Some(EntryProtocol::Parts(parts)) => parts.as_ref().clone(),
+            _ => ProtocolPatch::default(),
+        };
+        let there = elsewhere.patched(&run.changeable(parts))?;
+        let there = of_protocol(run, &entry.method, there)?.patched(&over)?.patched(&set(settings, &entry.method)?)?;
+        let differences = there.differences(elsewhere);
+        if !differences.is_empty() {
+            phrases.push(format!("{}: {}", settings_there.place(), differences.join(", ")));
+        }
+    }
+    Ok(phrases)
 }
 
 /// A file that a suite names, which lies beside it; names stay.

@@ -40,6 +40,9 @@ pub struct Asked {
     pub mini_data: bool,
     /// The data sets that could be opened.
     pub splits: BTreeMap<String, Split>,
+    /// The hashes of the files that describe classes, by data set.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub descriptions: BTreeMap<String, String>,
 }
 
 /// The weights of a backbone.
@@ -105,6 +108,7 @@ impl Asked {
             data: settings.layer.data.as_deref().map(absolute).transpose()?,
             mini_data: nemesis_mini::is_data_root(data),
             splits: datasets.map(split).collect(),
+            descriptions: BTreeMap::new(),
         })
     }
 
@@ -119,7 +123,7 @@ pub(super) fn numbers_of(protocol: &Protocol) -> Map<String, Value> {
     let Ok(Value::Object(mut numbers)) = serde_json::to_value(protocol) else {
         unreachable!("a protocol is a struct with string keys")
     };
-    for key in ["deviations", "overrides", "precision", "threads"] {
+    for key in ["deviations", "overrides", "precision", "threads", "methods"] {
         numbers.remove(key);
     }
     numbers

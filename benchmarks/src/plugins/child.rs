@@ -1,12 +1,15 @@
 //! The child: runs plugins' code for a command that must outlive it.
 
-use super::message::{Question, READY};
+use super::message::{Created, Question, READY};
 use crate::process::{Reporter, lines_from_stdin};
 use nemesis_core::Result;
 use nemesis_core::method::testing::ToyHost;
 use nemesis_core::plugin::Plugin;
+use nemesis_core::record::has_row_for_each;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tch::Tensor;
 
 /// Answers questions about plugins until standard input ends: loads each when it is first asked about, and creates its
 /// methods for a toy task.
@@ -25,13 +28,28 @@ pub fn answer() -> Result<()> {
                 reporter.send(&loaded(&file, &mut plugins).map(|plugin| plugin.descriptor().clone()));
             }
             Question::Create(file, options) => {
-                let toy = ToyHost::new(2);
-                let create = |plugin: &Plugin| plugin.create(&toy.task(), &options, &toy).map(drop);
-                reporter.send(&loaded(&file, &mut plugins).and_then(create));
+                reporter.send(&loaded(&file, &mut plugins).and_then(|plugin| created(plugin, &options)));
             }
         }
     }
     Ok(())
+}
+
+/// Creates a method, and compares what it can learn for three classes and for four: a tensor that has a row for each in
+/// both is one that other classes lack.
+fn created(plugin: &Plugin, options: &Map<String, Value>) -> Result<Created> {
+    let create = |classes| {
+        let toy = ToyHost::new(classes);
+        plugin.create(&toy.task(), options, &toy)
+    };
+    create(2)?;
+    // What cannot say yet what it learns is found out in an evaluation.
+    let state = |classes| create(classes).and_then(|method| Ok(method.state()?)).unwrap_or_default();
+    let (three, four) = (state(3), state(4));
+    let grows = |(name, tensor): &&(String, Tensor)| {
+        has_row_for_each(tensor, 3) && four.iter().any(|(other, more)| other == name && has_row_for_each(more, 4))
+    };
+    Ok(Created { by_class: three.iter().find(grows).map(|(name, _)| name.clone()) })
 }
 
 fn loaded<'a>(file: &Path, plugins: &'a mut BTreeMap<PathBuf, Plugin>) -> Result<&'a Plugin> {

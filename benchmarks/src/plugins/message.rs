@@ -10,8 +10,15 @@ use std::path::PathBuf;
 pub(super) enum Question {
     /// The [`Descriptor`](nemesis_core::method::Descriptor) of the plugin in this file.
     Describe(PathBuf),
-    /// Nothing, once the plugin in this file has created a method with these options.
+    /// [`Created`], once the plugin in this file has created a method with these options.
     Create(PathBuf, Map<String, Value>),
+}
+
+/// What is known of a method that was created for a toy task.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Created {
+    /// The tensor of its state that grows with the number of classes.
+    pub by_class: Option<String>,
 }
 
 /// The first line to the command: questions can be answered from now on.

@@ -25,8 +25,8 @@ pub struct Plugins {
     known: BTreeMap<String, Known>,
     /// The plugins in this process, by method.
     loaded: BTreeMap<String, Plugin>,
-    /// The methods and options that have been tried.
-    tried: BTreeSet<(String, String)>,
+    /// The methods and options that have been tried, and what a state then holds for each class.
+    tried: BTreeMap<(String, String), Option<String>>,
     /// The methods that took too long to be created.
     silent: BTreeSet<String>,
     warnings: Vec<Error>,
@@ -57,7 +57,7 @@ impl Plugins {
             examiner: Examiner::new(PATIENCE),
             known: BTreeMap::new(),
             loaded: BTreeMap::new(),
-            tried: BTreeSet::new(),
+            tried: BTreeMap::new(),
             silent: BTreeSet::new(),
             warnings: Vec::new(),
         })
@@ -149,13 +149,17 @@ impl Plugins {
             let value = given.get(&option.name).unwrap_or(&option.default);
             complete.insert(option.name.clone(), alike(value, &option.default));
         }
-        let text = Value::Object(complete.clone()).to_string();
-        if self.silent.contains(method) || !self.tried.insert((method.to_owned(), text)) {
+        let key = (method.to_owned(), Value::Object(complete.clone()).to_string());
+        if self.silent.contains(method) || self.tried.contains_key(&key) {
             return Ok(complete);
         }
+        self.tried.insert(key.clone(), None);
         let with = if given.is_empty() { "its defaults".to_owned() } else { Value::Object(given.clone()).to_string() };
         let what = match self.examiner.create(file.path(), &complete)? {
-            Heard::Answer(created) => return created.map(|()| complete),
+            Heard::Answer(created) => {
+                self.tried.insert(key, created?.by_class);
+                return Ok(complete);
+            }
             Heard::End(status) => format!("ends the process that creates its method with {with}: {status}"),
             Heard::Silence(time) => {
                 self.silent.insert(method.to_owned());
@@ -167,6 +171,13 @@ impl Plugins {
              says more",
         ));
         Ok(complete)
+    }
+
+    /// The tensor that holds something for each class in what a method with these options learns, if there is one. The
+    /// options are those of [`Plugins::complete_options`].
+    pub fn by_class(&self, method: &str, options: &Map<String, Value>) -> Option<&str> {
+        let key = (method.to_owned(), Value::Object(options.clone()).to_string());
+        self.tried.get(&key)?.as_deref()
     }
 
     /// The warnings of [`Plugins::complete_options`].

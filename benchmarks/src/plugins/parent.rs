@@ -1,7 +1,7 @@
 //! The parent: asks another process about plugins, so that none runs its code in this one. If that process is lost, a
 //! successor answers the questions that follow.
 
-use super::message::{Question, READY};
+use super::message::{Created, Question, READY};
 use crate::process::{Program, Subprocess, listen};
 use nemesis_core::method::Descriptor;
 use nemesis_core::{Error, Result};
@@ -55,12 +55,12 @@ impl Examiner {
         self.ask(file, &Question::Describe(file.to_owned()))
     }
 
-    /// Whether the plugin in a file creates a method with these options.
+    /// Whether the plugin in a file creates a method with these options, and what it says of itself then.
     ///
     /// # Errors
     ///
     /// When no process can be started.
-    pub(super) fn create(&mut self, file: &Path, options: &Map<String, Value>) -> Result<Heard<()>> {
+    pub(super) fn create(&mut self, file: &Path, options: &Map<String, Value>) -> Result<Heard<Created>> {
         self.ask(file, &Question::Create(file.to_owned(), options.clone()))
     }
 

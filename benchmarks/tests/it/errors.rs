@@ -67,7 +67,7 @@ fn wrong_values_are_told_with_entry_and_line() {
     --- stderr
     error: unknown key `optons` in `methods.nemesis-pan`
       --> mine.yaml:9
-      expected: one of method, label, options, options_by_dataset, sweep, protocol
+      expected: one of method, label, options, options_by_dataset, sweep, protocol, as_published
       help: did you mean `options`?
     ");
 }

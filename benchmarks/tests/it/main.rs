@@ -1,6 +1,7 @@
 //! Whole commands, run as a user runs them.
 
 mod adopt;
+mod all_methods;
 mod all_shots;
 mod bad_input;
 mod book;
@@ -14,6 +15,7 @@ mod cross_dataset;
 mod cuda;
 mod damaged_images;
 mod data_faults;
+mod descriptions;
 mod errors;
 mod feature_side;
 mod fetch;

@@ -18,7 +18,7 @@ pub(crate) fn untimed_checks() -> String {
 #[test]
 fn the_projects_methods_pass_every_check() {
     let folder = tempfile::tempdir().unwrap();
-    let methods = ["coop", "nemesis_pen", "nemesis_pan", "maple", "clip_lora", "vpt", "promptsrc"];
+    let methods = ["coop", "nemesis_pen", "nemesis_pan", "maple", "ivlp", "clip_lora", "vpt", "promptsrc"];
     let methods = methods.map(|id| library(&format!("nemesis_method_{id}")));
     let checks = untimed_checks();
     let mut arguments = vec!["plugin", "check", "--only", &checks];

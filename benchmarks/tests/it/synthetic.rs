@@ -191,6 +191,7 @@ impl Synthetic {
             data: None,
             mini_data: mini && self.mini_data,
             splits: self.datasets.iter().map(split).collect(),
+            descriptions: BTreeMap::new(),
         }
     }
 }

@@ -42,7 +42,7 @@ fn failures(output: &Output) -> Vec<String> {
 
 #[test]
 fn every_method_meets_its_authors_values() {
-    let folder = golden(&["cocoop", "kgcoop", "plot", "plot_nemesis", "prograd", "tcp"]);
+    let folder = golden(&["cocoop", "ivlp", "kgcoop", "plot", "plot_nemesis", "prograd", "tcp"]);
     for path in [&[][..], &["--text-path", "plain"]] {
         let output = parity(folder.path(), path);
         assert!(output.status.success(), "{}", told(&output));
@@ -50,6 +50,7 @@ fn every_method_meets_its_authors_values() {
         let lines = String::from_utf8(output.stdout).unwrap();
         for line in [
             "cocoop, case 0, gradient",
+            "ivlp, case 3, parameters after step 2",
             "kgcoop, case 1, kg_score",
             "plot, case 1, logits_eval",
             "plot_nemesis, case 6, alpha",

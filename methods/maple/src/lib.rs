@@ -15,8 +15,14 @@
 //! Two departures: a depth beyond the last layer of a tower is lowered, with a warning (the code keeps prompts that
 //! nothing reads), and a text with fewer tokens than there are context vectors is refused (the code learns on the end
 //! token and cuts off class names).
+//!
+//! With `norm_loss`, the norms of the text prompts `P_0` to `P_{D-1}` count. They are one context `[D, n, width]`: as for the
+//! several prompts of PLOT, norms are summed over layers and divided by the number of positions, and PAN corrupts a
+//! position in all layers together, for both towers, since the image tower's prompts are made from them. No publication
+//! has this: it is our composition.
 
 use nemesis_sdk::deep::{self, Context};
+use nemesis_sdk::norm::NormLoss;
 use nemesis_sdk::parameters::{Parameters, linear};
 use nemesis_sdk::prompt::{cross_entropy, unit};
 use nemesis_sdk::tch::{Tensor, no_grad};
@@ -26,7 +32,8 @@ use nemesis_sdk::{
     Result, ScheduleKind, State, Task, WarmupKind,
 };
 
-nemesis_sdk::options! {
+nemesis_sdk::with_norm_loss! {
+    options;
     /// The options of `MaPLe`, with the authors' defaults.
     pub struct Options {
         /// Number of context vectors, which is also that of prompt tokens in every layer.
@@ -46,6 +53,7 @@ pub struct Maple {
     /// Embeddings `[tokens, width]` of the words between the context and the class name, which stay.
     rest: Tensor,
     depth: usize,
+    norm: Option<NormLoss>,
     logit_scale: f64,
 }
 
@@ -99,7 +107,8 @@ impl Plugin for Maple {
             parameters.add(format!("{}.weight", map(layer)), &weight);
             parameters.add(format!("{}.bias", map(layer)), &bias);
         }
-        Ok(Self { parameters, rest, depth, logit_scale: task.logit_scale })
+        let norm = NormLoss::new(options.norm_loss(), options.n_ctx, &task)?;
+        Ok(Self { parameters, rest, depth, norm, logit_scale: task.logit_scale })
     }
 }
 
@@ -113,11 +122,16 @@ fn map(layer: usize) -> String {
     layer.checked_sub(1).map_or("proj".to_owned(), |at| format!("compound_prompt_projections.{at}"))
 }
 
+/// The learned prompts of the text tower by layer, each `[n, text width]`.
+fn prompts(parameters: &Parameters, depth: usize) -> Result<Vec<Tensor>> {
+    (0..depth).map(|layer| Ok(parameters.get(&prompt(layer))?.shallow_clone())).collect()
+}
+
 /// Text features `[classes, embed_dim]` of length one.
-fn text_features(parameters: &Parameters, rest: &Tensor, depth: usize, host: &dyn Host) -> Result<Tensor> {
-    let context = Tensor::f_cat(&[parameters.get(&prompt(0))?, rest], 0)?;
-    let prompts = (1..depth).map(|layer| Ok(deep::for_text(layer, parameters.get(&prompt(layer))?)));
-    let changes = Changes { prompts: prompts.collect::<Result<_>>()?, ..Changes::default() };
+fn text_features(prompts: &[Tensor], rest: &Tensor, host: &dyn Host) -> Result<Tensor> {
+    let context = Tensor::f_cat(&[&prompts[0], rest], 0)?;
+    let later = prompts.iter().enumerate().skip(1).map(|(layer, prompt)| deep::for_text(layer, prompt));
+    let changes = Changes { prompts: later.collect(), ..Changes::default() };
     let contexts = context.unsqueeze(0).unsqueeze(0);
     let features = of(host)?.encode_contexts(&contexts, ClassPosition::End, &changes)?;
     Ok(unit(&features.squeeze_dim(0)))
@@ -125,14 +139,19 @@ fn text_features(parameters: &Parameters, rest: &Tensor, depth: usize, host: &dy
 
 impl Maple {
     /// Image features `[images, embed_dim]` of length one.
-    fn image_features(&self, pixels: &Tensor, host: &dyn Host) -> Result<Tensor> {
-        let prompts = (0..self.depth).map(|layer| {
+    fn image_features(&self, prompts: &[Tensor], pixels: &Tensor, host: &dyn Host) -> Result<Tensor> {
+        let prompts = prompts.iter().enumerate().map(|(layer, prompt)| {
             let [weight, bias] = ["weight", "bias"].map(|part| self.parameters.get(&format!("{}.{part}", map(layer))));
-            let projected = self.parameters.get(&prompt(layer))?.f_matmul(&weight?.tr())? + bias?;
-            Ok(deep::for_images(layer, &projected))
+            Ok(deep::for_images(layer, &(prompt.f_matmul(&weight?.tr())? + bias?)))
         });
         let changes = Changes { prompts: prompts.collect::<Result<_>>()?, ..Changes::default() };
         Ok(unit(&of(host)?.encode_images(pixels, &changes, false)?.global))
+    }
+
+    /// Logits `[images, classes]` with these prompts.
+    fn logits_of(&self, prompts: &[Tensor], pixels: &Tensor, host: &dyn Host) -> Result<Tensor> {
+        let text = text_features(prompts, &self.rest, host)?;
+        self.compare(&self.image_features(prompts, pixels, host)?, &text)
     }
 
     fn compare(&self, images: &Tensor, text: &Tensor) -> Result<Tensor> {
@@ -146,15 +165,19 @@ impl Method for Maple {
     }
 
     fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
-        let text = text_features(&self.parameters, &self.rest, self.depth, host)?;
-        let logits = self.compare(&self.image_features(batch.pixels()?, host)?, &text)?;
-        cross_entropy(&logits, &batch.labels, host)
+        let (prompts, pixels) = (prompts(&self.parameters, self.depth)?, batch.pixels()?);
+        let logits = self.logits_of(&prompts, pixels, host)?;
+        let cross_entropy = cross_entropy(&logits, &batch.labels, host)?;
+        let Some(norm) = &self.norm else { return Ok(cross_entropy) };
+        let logits_of = |prompts: &[Tensor]| self.logits_of(prompts, pixels, host);
+        Ok(cross_entropy + norm.loss_of_layers(&prompts, batch, &logits, host, &logits_of)?)
     }
 
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
         let (rest, depth) = (&self.rest, self.depth);
-        let text = self.parameters.remembered(|parameters| text_features(parameters, rest, depth, host))?;
-        no_grad(|| self.compare(&self.image_features(batch.pixels()?, host)?, &text))
+        let text = self.parameters.remembered(|parameters| text_features(&prompts(parameters, depth)?, rest, host))?;
+        let prompts = prompts(&self.parameters, depth)?;
+        no_grad(|| self.compare(&self.image_features(&prompts, batch.pixels()?, host)?, &text))
     }
 
     fn state(&self) -> Result<State> {

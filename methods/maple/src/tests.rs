@@ -1,4 +1,7 @@
 use super::*;
+use nemesis_sdk::norm::NormLossKind;
+use nemesis_sdk::omega::Omega;
+use nemesis_sdk::tch::Kind;
 use nemesis_sdk::testing::{ToyHost, check_gradients};
 
 fn create(options: Options, host: &ToyHost) -> Result<Maple> {
@@ -48,6 +51,32 @@ fn more_than_four_vectors_ignore_words() {
     assert!(f64::try_from(maple.parameters.get("ctx").unwrap().abs().max()).unwrap() < 0.1);
 }
 
+/// Norms of the text prompts alone, though their corruption reaches both towers.
+#[test]
+fn the_norm_loss_is_of_all_layers_text_prompts() {
+    let host = ToyHost::new(4);
+    let batch = host.batch(3, 0);
+    let with = |norm_loss, beta| {
+        let omega = if norm_loss == NormLossKind::None { Omega::Logistic } else { Omega::None };
+        create(Options { depth: 2, norm_loss, beta, omega, ..Options::default() }, &host).unwrap()
+    };
+    let loss = |maple: &mut Maple| f64::try_from(maple.loss(&batch, &host).unwrap()).unwrap();
+    let mut pen = with(NormLossKind::Pen, 0.0);
+    let norms = prompts(&pen.parameters, 2).unwrap();
+    let norms = norms.iter().map(|prompt| {
+        f64::try_from(prompt.norm_scalaropt_dim(2.0, [-1i64].as_slice(), false).sum(Kind::Double)).unwrap()
+    });
+    let wanted = loss(&mut with(NormLossKind::None, 0.0)) + norms.sum::<f64>() / 2.0;
+    assert!((loss(&mut pen) - wanted).abs() < 1e-12);
+    check_gradients(&mut pen, &batch, &host).unwrap();
+    // A mix, so that no gradient depends on whether a corruption helps.
+    check_gradients(&mut with(NormLossKind::Pan, 0.5), &batch, &host).unwrap();
+    host.take_reports();
+    let _ = with(NormLossKind::Pan, 0.0).loss(&batch, &host).unwrap();
+    let alpha = host.take_reports().into_iter().find(|(name, _)| name == "alpha").unwrap().1;
+    assert_eq!(alpha.size(), [2]);
+}
+
 /// Every parameter, in both towers.
 #[test]
 fn gradients_are_those_of_the_loss() {
@@ -66,10 +95,13 @@ fn the_towers_are_coupled() {
     let batch = host.batch(3, 0);
     let mut maple = create(Options { depth: 2, ..Options::default() }, &host).unwrap();
     let pixels = batch.pixels().unwrap();
-    let before = no_grad(|| maple.image_features(pixels, &host)).unwrap();
+    let features = |maple: &Maple| {
+        no_grad(|| maple.image_features(&prompts(&maple.parameters, 2).unwrap(), pixels, &host)).unwrap()
+    };
+    let before = features(&maple);
     let logits = maple.logits(&batch, &host).unwrap();
     let _ = maple.parameters.get("compound_prompts_text.0").unwrap().data().g_mul_scalar_(5.0);
-    let after = no_grad(|| maple.image_features(pixels, &host)).unwrap();
+    let after = features(&maple);
     assert!(!before.allclose(&after, 1e-6, 1e-6, false));
     assert_ne!(logits, maple.logits(&batch, &host).unwrap());
 }

@@ -7,8 +7,14 @@
 //! the cross-entropy.
 //!
 //! A depth beyond the tower's last layer is lowered, with a warning; the code has no such layers, either.
+//!
+//! With `norm_loss`, the norms of the prompt tokens count. The prompts of all layers are one context `[depth, n, width]`: as
+//! for the several prompts of PLOT, norms are summed over layers and divided by the number of positions, and PAN corrupts
+//! a position in all layers together. Nemesis's README says that it was tried with VPT; neither its code nor its numbers
+//! are published, so this is our composition.
 
 use nemesis_sdk::deep;
+use nemesis_sdk::norm::NormLoss;
 use nemesis_sdk::parameters::Parameters;
 use nemesis_sdk::prompt::{cross_entropy, unit};
 use nemesis_sdk::tch::{Tensor, no_grad};
@@ -18,7 +24,8 @@ use nemesis_sdk::{
     ProtocolPatch, Result, ScheduleKind, State, Task, WarmupKind,
 };
 
-nemesis_sdk::options! {
+nemesis_sdk::with_norm_loss! {
+    options;
     /// The options of VPT, with the authors' defaults.
     pub struct Options {
         /// Number of prompt tokens in every layer.
@@ -33,6 +40,7 @@ nemesis_sdk::options! {
 pub struct Vpt {
     parameters: Parameters,
     depth: usize,
+    norm: Option<NormLoss>,
     /// Text features `[classes, embed_dim]` of length one.
     text: Tensor,
     logit_scale: f64,
@@ -86,14 +94,21 @@ impl Plugin for Vpt {
         }
         let words = host.embed_text("a photo of a")?.unsqueeze(0).unsqueeze(0);
         let text = no_grad(|| host.encode_contexts(&words, ClassPosition::End))?;
-        Ok(Self { parameters, depth, text: unit(&text.squeeze_dim(0)), logit_scale: task.logit_scale })
+        let norm = NormLoss::new(options.norm_loss(), options.n_ctx, &task)?;
+        Ok(Self { parameters, depth, norm, text: unit(&text.squeeze_dim(0)), logit_scale: task.logit_scale })
     }
 }
 
 impl Vpt {
-    fn scores(&self, pixels: &Tensor, host: &dyn Host) -> Result<Tensor> {
-        let prompt = |layer| Ok(deep::for_images(layer, self.parameters.get(&name(layer))?));
-        let changes = Changes { prompts: (0..self.depth).map(prompt).collect::<Result<_>>()?, ..Changes::default() };
+    /// The prompts by layer, each `[n, width]`.
+    fn prompts(&self) -> Result<Vec<Tensor>> {
+        (0..self.depth).map(|layer| Ok(self.parameters.get(&name(layer))?.shallow_clone())).collect()
+    }
+
+    /// Logits `[images, classes]` with these prompts.
+    fn logits_of(&self, prompts: &[Tensor], pixels: &Tensor, host: &dyn Host) -> Result<Tensor> {
+        let prompts = prompts.iter().enumerate().map(|(layer, prompt)| deep::for_images(layer, prompt));
+        let changes = Changes { prompts: prompts.collect(), ..Changes::default() };
         let features = unit(&of(host)?.encode_images(pixels, &changes, false)?.global);
         Ok(features.f_matmul(&self.text.tr())? * self.logit_scale)
     }
@@ -105,11 +120,17 @@ impl Method for Vpt {
     }
 
     fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
-        cross_entropy(&self.scores(batch.pixels()?, host)?, &batch.labels, host)
+        let (prompts, pixels) = (self.prompts()?, batch.pixels()?);
+        let logits = self.logits_of(&prompts, pixels, host)?;
+        let cross_entropy = cross_entropy(&logits, &batch.labels, host)?;
+        let Some(norm) = &self.norm else { return Ok(cross_entropy) };
+        let logits_of = |prompts: &[Tensor]| self.logits_of(prompts, pixels, host);
+        Ok(cross_entropy + norm.loss_of_layers(&prompts, batch, &logits, host, &logits_of)?)
     }
 
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
-        no_grad(|| self.scores(batch.pixels()?, host))
+        let prompts = self.prompts()?;
+        no_grad(|| self.logits_of(&prompts, batch.pixels()?, host))
     }
 
     fn state(&self) -> Result<State> {
@@ -126,10 +147,13 @@ nemesis_sdk::export_method!(Vpt);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nemesis_sdk::norm::NormLossKind;
+    use nemesis_sdk::omega::Omega;
+    use nemesis_sdk::tch::Kind;
     use nemesis_sdk::testing::{ToyHost, check_gradients};
 
     fn create(n_ctx: usize, depth: usize, host: &ToyHost) -> Result<Vpt> {
-        Vpt::create(host.task(), Options { n_ctx, depth }, host)
+        Vpt::create(host.task(), Options { n_ctx, depth, ..Options::default() }, host)
     }
 
     #[test]
@@ -155,6 +179,28 @@ mod tests {
         let batch = host.batch(3, 0);
         let mut vpt = create(2, 3, &host).unwrap();
         check_gradients(&mut vpt, &batch, &host).unwrap();
+    }
+
+    #[test]
+    fn the_norm_loss_is_of_all_layers_prompts() {
+        let host = ToyHost::new(4);
+        let batch = host.batch(3, 0);
+        let with = |norm_loss, beta| {
+            let omega = if norm_loss == NormLossKind::None { Omega::Logistic } else { Omega::None };
+            let options = Options { n_ctx: 2, depth: 2, norm_loss, beta, omega, ..Options::default() };
+            Vpt::create(host.task(), options, &host).unwrap()
+        };
+        let loss = |vpt: &mut Vpt| f64::try_from(vpt.loss(&batch, &host).unwrap()).unwrap();
+        let mut pen = with(NormLossKind::Pen, 0.0);
+        let norms = pen.prompts().unwrap();
+        let norms = norms.iter().map(|prompt| {
+            f64::try_from(prompt.norm_scalaropt_dim(2.0, [-1i64].as_slice(), false).sum(Kind::Double)).unwrap()
+        });
+        let wanted = loss(&mut with(NormLossKind::None, 0.0)) + norms.sum::<f64>() / 2.0;
+        assert!((loss(&mut pen) - wanted).abs() < 1e-12);
+        check_gradients(&mut pen, &batch, &host).unwrap();
+        // A mix, so that no gradient depends on whether a corruption helps.
+        check_gradients(&mut with(NormLossKind::Pan, 0.5), &batch, &host).unwrap();
     }
 
     #[test]

@@ -60,7 +60,7 @@ macro_rules! cache_options {
     };
 }
 
-/// What [`cache_options`](crate::cache_options) declares.
+/// What [`cache_options`] declares.
 #[derive(Clone, Debug)]
 pub struct CacheOptions {
     /// β and α where they are not searched.

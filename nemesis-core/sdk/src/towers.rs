@@ -1,12 +1,12 @@
 //! The frozen towers with changes of a method's own, for one call: prompt tokens in any layer, and deltas on weights.
 //!
 //! A method that learns inside of the encoders says so with [`Needs::towers`](crate::Needs::towers) and gets this
-//! service from [`Host::towers`](crate::Host::towers). The weights themselves never change: every call names what is
-//! different in it, so the frozen model stays available in the same step, through [`Host`](crate::Host) or with
+//! service from [`Host::towers`]. The weights themselves never change: every call names what is
+//! different in it, so the frozen model stays available in the same step, through [`Host`] or with
 //! [`Changes::default`].
 //!
 //! Features are differentiable in every tensor of the [`Changes`], but only through
-//! [`Host::backward`](crate::Host::backward) and [`Host::gradients`](crate::Host::gradients): the graph may be cut at
+//! [`Host::backward`] and [`Host::gradients`]: the graph may be cut at
 //! the features to save memory.
 //!
 //! # Names of weights

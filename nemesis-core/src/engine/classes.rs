@@ -41,3 +41,31 @@ pub(super) fn refuse_other_classes(
     };
     Err(Error::new(what).expected(expected).help(help))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind, Tensor};
+
+    fn rows(count: i64) -> State {
+        vec![("ctx".to_owned(), Tensor::zeros([count, 3], (Kind::Float, Device::Cpu)))]
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_grows_with_the_classes_is_not_that_of_others() {
+        let (old, new) = (names(&["cat", "dog"]), names(&["cat", "owl"]));
+        let by_class = |names: &[String]| Ok(rows(names.len() as i64));
+        insta::assert_snapshot!(refuse_other_classes(&rows(2), &old, &new, by_class).unwrap_err(), @r"
+        what was learned holds something for each class in `ctx`, and other classes are tested
+          expected: class 1 to be `dog`, where it is `owl`
+          help: evaluate it on the classes that it was learned for, or learn one context for all classes (`csc: false`)
+        ");
+        // Two vectors for two classes by chance.
+        refuse_other_classes(&rows(2), &old, &new, |_| Ok(rows(2))).unwrap();
+        refuse_other_classes(&rows(5), &old, &new, |_| unreachable!("no tensor has a row for each class")).unwrap();
+    }
+}

@@ -3,7 +3,7 @@
 use super::{Classifier, Engine, Notice, clean_names, opened, unchanged};
 use crate::dataset::{ClassSubset, Sample, limited_test};
 use crate::record::{Evaluated, EvaluationCell, Subject, TrainingCell};
-use crate::train::{Predictions, context_norms, corrupt, zero_shot_predictions};
+use crate::train::{Predictions, context_norms, corrupt, described_predictions, zero_shot_predictions};
 use crate::{Error, Result};
 use std::time::Instant;
 use tch::Tensor;
@@ -29,8 +29,9 @@ impl Engine {
         // The method, what it has learned, and the seed that it learned it with. An imported state is all there is of
         // its training, and without a corruption nothing is drawn in an evaluation.
         let learned = match &cell.subject {
-            Subject::ZeroShot { template } => Err(std::slice::from_ref(template)),
-            Subject::Ensemble { templates, .. } => Err(templates.as_slice()),
+            Subject::ZeroShot { template } => Err(Prompts::Templates(std::slice::from_ref(template))),
+            Subject::Ensemble { templates, .. } => Err(Prompts::Templates(templates)),
+            Subject::Described { sentences, .. } => Err(Prompts::Sentences(sentences)),
             Subject::Training { cell: training } => {
                 let id = training.id();
                 let record = self.store.get::<TrainingCell>(&id)?.ok_or_else(|| self.store.failure_of_training(&id))?;
@@ -42,7 +43,16 @@ impl Engine {
             }
         };
         let predictions = match learned {
-            Err(templates) => zero_shot_predictions(backbone, &features()?, &labels, &names, templates)?,
+            Err(Prompts::Templates(templates)) => {
+                zero_shot_predictions(backbone, &features()?, &labels, &names, templates)?
+            }
+            Err(Prompts::Sentences(sentences)) => {
+                if sentences.len() != names.len() {
+                    let (described, tested) = (sentences.len(), names.len());
+                    return Err(Error::new(format!("{described} classes are described, and {tested} are tested")));
+                }
+                described_predictions(backbone, &features()?, &labels, sentences)?
+            }
             Ok((key, mut state, learned_for, seed)) => {
                 if let Some(corruption) = &cell.corruption {
                     corrupt(&mut state, corruption, seed)?;
@@ -81,6 +91,14 @@ impl Engine {
         self.store.put_evaluation(cell, evaluated, provenance)?;
         Ok(())
     }
+}
+
+/// Hand-written prompts.
+enum Prompts<'a> {
+    /// What each class name is put into.
+    Templates(&'a [String]),
+    /// Sentences of each class.
+    Sentences(&'a [Vec<String>]),
 }
 
 /// The rows of test features whose classes are in a subset, in their order.

@@ -39,7 +39,9 @@ impl Build {
     pub fn evaluation(&self, cell: &EvaluationCell) -> EvaluationCell {
         let subject = match &cell.subject {
             Subject::Training { cell } => Subject::Training { cell: Box::new(self.training(cell)) },
-            zero_shot @ (Subject::ZeroShot { .. } | Subject::Ensemble { .. }) => zero_shot.clone(),
+            zero_shot @ (Subject::ZeroShot { .. } | Subject::Ensemble { .. } | Subject::Described { .. }) => {
+                zero_shot.clone()
+            }
             Subject::Imported { state, method } => {
                 Subject::Imported { state: state.clone(), method: self.method(method) }
             }

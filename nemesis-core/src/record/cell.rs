@@ -129,6 +129,13 @@ pub enum Subject {
         /// The templates, with `{}` in place of the class name.
         templates: Vec<String>,
     },
+    /// Sentences for each class: the features of each are unit vectors, and so is their mean.
+    Described {
+        /// What they are called in suites.
+        name: String,
+        /// The sentences of each class that is tested, in the order of the labels.
+        sentences: Vec<Vec<String>>,
+    },
     /// A learned state from elsewhere, for instance a CoOp checkpoint.
     Imported {
         /// blake3 of the imported state.
@@ -143,7 +150,7 @@ impl Subject {
     pub fn training(&self) -> Option<&TrainingCell> {
         match self {
             Self::Training { cell } => Some(cell),
-            Self::ZeroShot { .. } | Self::Ensemble { .. } | Self::Imported { .. } => None,
+            Self::ZeroShot { .. } | Self::Ensemble { .. } | Self::Described { .. } | Self::Imported { .. } => None,
         }
     }
 
@@ -152,7 +159,7 @@ impl Subject {
         match self {
             Self::Training { cell } => Some(&cell.method),
             Self::Imported { method, .. } => Some(method),
-            Self::ZeroShot { .. } | Self::Ensemble { .. } => None,
+            Self::ZeroShot { .. } | Self::Ensemble { .. } | Self::Described { .. } => None,
         }
     }
 }

@@ -20,5 +20,4 @@ pub use outcome::{
     Recorded, Trained, TrainingOutcome, TrainingRecord, differences,
 };
 pub use state::{from_safetensors, to_safetensors};
-pub use store::Store;
-pub(crate) use store::has_row_for_each;
+pub use store::{Store, has_row_for_each};

@@ -307,7 +307,7 @@ impl Store {
 const CLASSES: &str = "classes";
 
 /// Whether a tensor may hold a row for each of so many classes.
-pub(crate) fn has_row_for_each(tensor: &Tensor, classes: usize) -> bool {
+pub fn has_row_for_each(tensor: &Tensor, classes: usize) -> bool {
     classes > 0 && tensor.size().first() == Some(&(classes as i64))
 }
 

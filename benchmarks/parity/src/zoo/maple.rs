@@ -1,4 +1,5 @@
-//! `maple`: `trainers/maple.py` of muzairkhattak/multimodal-prompt-learning; `vpt`: `trainers/vpt.py` there.
+//! `maple`: `trainers/maple.py` of muzairkhattak/multimodal-prompt-learning; `vpt` and `ivlp`: `trainers/vpt.py` and
+//! `trainers/independentVL.py` there.
 
 use super::file::Case;
 use super::subject::{Subject, context_options};
@@ -12,6 +13,10 @@ pub(super) struct Maple;
 /// Prompts in the image tower.
 #[derive(Debug)]
 pub(super) struct Vpt;
+
+/// Prompts in both towers, independent of each other.
+#[derive(Debug)]
+pub(super) struct Ivlp;
 
 impl Subject for Maple {
     fn files(&self) -> &'static [&'static str] {
@@ -41,5 +46,30 @@ impl Subject for Vpt {
     fn options(&self, case: &Case) -> Result<Map<String, Value>> {
         let options = [("n_ctx", "n_ctx_vision"), ("depth", "depth")];
         options.iter().map(|(ours, theirs)| Ok(((*ours).to_owned(), case.setting(theirs)?.clone()))).collect()
+    }
+}
+
+impl Subject for Ivlp {
+    fn files(&self) -> &'static [&'static str] {
+        &["ivlp"]
+    }
+
+    fn method(&self) -> &'static str {
+        "ivlp"
+    }
+
+    fn options(&self, case: &Case) -> Result<Map<String, Value>> {
+        let names = [
+            ("n_ctx", "n_ctx_text"),
+            ("n_ctx_vision", "n_ctx_vision"),
+            ("depth_text", "depth_text"),
+            ("depth_vision", "depth_vision"),
+        ];
+        let mut options: Map<_, _> = names
+            .iter()
+            .map(|(ours, theirs)| Ok(((*ours).to_owned(), case.setting(theirs)?.clone())))
+            .collect::<Result<_>>()?;
+        options.insert("ctx_init".to_owned(), case.text("ctx_init").unwrap_or_default().into());
+        Ok(options)
     }
 }

@@ -53,6 +53,7 @@ const SUBJECTS: &[&dyn Subject] = &[
     &kgcoop::KgCoop,
     &linear_probe::LinearProbe,
     &lp_plus_plus::LpPlusPlus,
+    &maple::Ivlp,
     &maple::Maple,
     &maple::Vpt,
     &plot::Plot,

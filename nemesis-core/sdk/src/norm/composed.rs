@@ -79,6 +79,28 @@ impl NormLoss {
         Ok(norm_loss * omega)
     }
 
+    /// The same for prompts in several layers, each `[vectors, width]`: a position is that of all layers together, and norms
+    /// are summed over layers, as over the prompts of PLOT. `logits_of` gives the logits `[images, classes]` of the prompts
+    /// of all layers.
+    ///
+    /// # Errors
+    ///
+    /// When the logits cannot be computed, or the layers differ in size.
+    pub fn loss_of_layers(
+        &self,
+        prompts: &[Tensor],
+        batch: &Batch,
+        logits: &Tensor,
+        host: &dyn Host,
+        logits_of: &dyn Fn(&[Tensor]) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let of_copies = |contexts: &Tensor| {
+            let copies = contexts.unbind(0).into_iter().map(|copy| logits_of(&copy.unbind(0)));
+            Ok(Tensor::f_stack(&copies.collect::<Result<Vec<_>>>()?, 0)?)
+        };
+        self.loss(&Tensor::f_stack(prompts, 0)?, batch, logits, host, &of_copies)
+    }
+
     /// The coefficient of each position in this step `[vectors]`: the weight if corruption helped, otherwise zero
     /// (`update_alpha`).
     fn aware(

@@ -164,11 +164,38 @@ pub fn zero_shot_predictions<T: AsRef<str>>(
     let names: Vec<String> = class_names.iter().map(|name| class_words(name)).collect();
     let encode = |prompts: &[String]| backbone.encode_strings(prompts).map_err(method::Error::from);
     let text = text_features(&names, templates, Average::OfUnits, encode)?;
+    predictions_of(backbone, features, labels, &text)
+}
+
+/// Predictions of zero-shot CLIP from sentences for each class, whose features are averaged as unit vectors, as for
+/// several templates.
+///
+/// # Errors
+///
+/// When a class has no sentence, or one is too long.
+pub fn described_predictions(
+    backbone: &dyn Backbone,
+    features: &Tensor,
+    labels: &[u32],
+    sentences: &[Vec<String>],
+) -> Result<Predictions> {
+    let mean = |own: &Vec<String>| {
+        if own.is_empty() {
+            return Err(Error::new("a class has no description"));
+        }
+        Ok(unit(&unit(&backbone.encode_strings(own)?).mean_dim([0i64].as_slice(), false, None::<Kind>)))
+    };
+    let means = no_grad(|| sentences.iter().map(mean).collect::<Result<Vec<_>>>())?;
+    predictions_of(backbone, features, labels, &Tensor::f_stack(&means, 0)?)
+}
+
+/// Predictions with text features `[classes, embed_dim]` of length one.
+fn predictions_of(backbone: &dyn Backbone, features: &Tensor, labels: &[u32], text: &Tensor) -> Result<Predictions> {
     let scale = backbone.spec().logit_scale;
     let inputs = TestInputs::features(features);
     let logits_of = |batch: &Batch| Ok(unit(batch.features()?).f_matmul(&text.tr())? * scale);
     let mut predictions = Predictions { predicted: Vec::with_capacity(labels.len()), labels: labels.to_vec() };
-    classify_by(&inputs, class_names.len(), logits_of, &mut |batch| {
+    classify_by(&inputs, text.size()[0] as usize, logits_of, &mut |batch| {
         predictions.extend(batch);
         Ok(())
     })?;

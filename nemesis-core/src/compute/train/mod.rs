@@ -18,7 +18,9 @@ mod training;
 pub use ahead::Ahead;
 pub use averages::WeightAverage;
 pub use context::{Corruption, CorruptionKind, context_norms, corrupt};
-pub use evaluation::{Classified, Predictions, TestInputs, classify, evaluate, zero_shot_predictions};
+pub use evaluation::{
+    Classified, Predictions, TestInputs, classify, described_predictions, evaluate, zero_shot_predictions,
+};
 pub use features::{Features, encode_images};
 pub use optimiser::Optimiser;
 pub use pictures::{Pictures, Seen};

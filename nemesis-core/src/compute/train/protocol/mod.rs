@@ -10,7 +10,7 @@ pub use resolved::ResolvedProtocol;
 pub(super) use resolved::{BETAS, EPS};
 
 use crate::method::{
-    Augmentation, AverageKind, Epochs, GroupPatch, OptimiserKind, ScheduleKind, ScheduleUnit, WarmupKind,
+    Augmentation, AverageKind, Epochs, GroupPatch, OptimiserKind, ProtocolPatch, ScheduleKind, ScheduleUnit, WarmupKind,
 };
 use crate::note::Note;
 use serde::{Deserialize, Serialize};
@@ -135,4 +135,19 @@ pub struct Protocol {
     /// Options for every method that has them; the suite's override them.
     #[serde(default)]
     pub method_options: serde_json::Map<String, serde_json::Value>,
+    /// What holds for single methods, by their ids, over what they publish.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub methods: BTreeMap<String, OfMethod>,
+}
+
+/// What a protocol says of one method. A suite's entry and the command line win over it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfMethod {
+    /// Options.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub options: serde_json::Map<String, serde_json::Value>,
+    /// Parts of the protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Box<ProtocolPatch>>,
 }

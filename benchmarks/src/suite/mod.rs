@@ -1,18 +1,18 @@
 //! Suites and protocols: the YAML files that say what a table is made of. The project's own are embedded.
 
+mod entry;
+
+pub use entry::{AsPublished, EntryProtocol, MethodEntry};
+
 use crate::settings::numbers;
 use crate::tables::TableKind;
 use crate::zero_shot::ZeroShot;
-use nemesis_core::method::ProtocolPatch;
 use nemesis_core::note::Note;
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result, error::suggest, yaml};
-use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A suite: the data sets, methods, shots and seeds of one table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,10 @@ pub struct Suite {
     /// The zero-shot columns: whether there is one, or a list of prompts with a column each.
     #[serde(default)]
     pub zero_shot: ZeroShot,
+    /// Files with descriptions of each class, by data set, for the zero-shot column `descriptions`. They lie beside the
+    /// suite's file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub descriptions: BTreeMap<String, PathBuf>,
     /// The methods, one column each.
     pub methods: Vec<MethodEntry>,
     /// Sentences printed under the table, as far as they are about what is in it.
@@ -43,131 +47,21 @@ pub struct Suite {
     pub notes: Vec<Note>,
 }
 
-/// A column of a suite: a method with options.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MethodEntry {
-    /// The method's id.
-    pub method: String,
-    /// The column's label, where a method appears with several settings; otherwise the method's own.
-    #[serde(default)]
-    pub label: Option<String>,
-    /// Options for all data sets.
-    #[serde(default)]
-    pub options: Map<String, Value>,
-    /// Options for single data sets, over the others.
-    #[serde(default)]
-    pub options_by_dataset: BTreeMap<String, Map<String, Value>>,
-    /// Options with the values that they take in turn, one column each; of several options, all combinations. These
-    /// win over `options` and `options_by_dataset`.
-    #[serde(default)]
-    pub sweep: Map<String, Value>,
-    /// How the method is trained, over the run's protocol and what the method publishes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub protocol: Option<EntryProtocol>,
-}
-
-/// What a suite's entry says of the protocol.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum EntryProtocol {
-    /// The protocol of this name or file, in place of the run's and of what the method publishes.
-    Named(String),
-    /// Some parts of it.
-    Parts(Box<ProtocolPatch>),
-}
-
-impl<'de> Deserialize<'de> for EntryProtocol {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct NameOrParts;
-
-        impl<'de> Visitor<'de> for NameOrParts {
-            type Value = EntryProtocol;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the name or file of a protocol, or a mapping with parts of one, such as `batch_size`")
-            }
-
-            fn visit_str<E>(self, name: &str) -> std::result::Result<EntryProtocol, E> {
-                Ok(EntryProtocol::Named(name.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<EntryProtocol, A::Error> {
-                ProtocolPatch::deserialize(MapAccessDeserializer::new(map)).map(Box::new).map(EntryProtocol::Parts)
-            }
-        }
-
-        deserializer.deserialize_any(NameOrParts)
-    }
-}
-
-impl MethodEntry {
-    /// An entry of a method with all options left at their defaults.
-    pub fn plain(method: &str) -> Self {
-        Self {
-            method: method.to_owned(),
-            label: None,
-            options: Map::new(),
-            options_by_dataset: BTreeMap::new(),
-            sweep: Map::new(),
-            protocol: None,
-        }
-    }
-
-    /// Whether another entry asks for the same under the same label: `1` and `1.0` are one value.
-    pub fn says_the_same(&self, other: &Self) -> bool {
-        let plain = |entry: &Self| serde_json::to_value(entry).map(as_floats).ok();
-        plain(self) == plain(other)
-    }
-
-    /// The entries that the sweep unfolds into, in each of which every swept option has one value; this one alone if
-    /// it sweeps nothing.
-    ///
-    /// # Errors
-    ///
-    /// When a swept option has no list of values.
-    pub fn unfolded(&self) -> Result<Vec<Self>> {
-        let mut entries = vec![Self { sweep: Map::new(), ..self.clone() }];
-        for (option, values) in &self.sweep {
-            let Value::Array(values) = values else {
-                return Err(Error::new(format!(
-                    "the swept option `{option}` of `{}` has no list of values",
-                    self.method
-                ))
-                .expected(format!("a list, as in `sweep: {{{option}: [0.1, 1.0]}}`")));
-            };
-            let with = |entry: &Self, value: &Value| {
-                let mut entry = entry.clone();
-                entry.sweep.insert(option.clone(), value.clone());
-                entry
-            };
-            entries = entries.iter().flat_map(|entry| values.iter().map(|value| with(entry, value))).collect();
-        }
-        Ok(entries)
-    }
-}
-
-/// The value with every number as a floating-point one.
-fn as_floats(value: Value) -> Value {
-    match value {
-        Value::Number(number) => number.as_f64().map_or(Value::Number(number), Value::from),
-        Value::Array(items) => items.into_iter().map(as_floats).collect(),
-        Value::Object(map) => map.into_iter().map(|(key, value)| (key, as_floats(value))).collect(),
-        other => other,
-    }
-}
-
 /// The files of a folder by name, with their texts.
 macro_rules! embedded {
     ($folder:literal: $($name:literal),+ $(,)?) => {
-        &[$(($name, include_str!(concat!("../", $folder, "/", $name, ".yaml")))),+]
+        &[$(($name, include_str!(concat!("../../", $folder, "/", $name, ".yaml")))),+]
     };
 }
 
 /// The embedded suites, by name.
 const SUITES: &[(&str, &str)] = embedded!["suites":
     "few-shot",
+    "few-shot-all",
     "base-to-new",
+    "base-to-new-all",
+    "plot",
+    "cocoop",
     "cross-dataset",
     "domain-generalization",
     "low-norm-effect",
@@ -184,7 +78,7 @@ pub struct Source<T> {
     /// The parsed document.
     pub value: T,
     /// The file, as shown in errors.
-    pub file: std::path::PathBuf,
+    pub file: PathBuf,
     /// The whole text.
     pub text: String,
 }

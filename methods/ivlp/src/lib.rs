@@ -1,0 +1,198 @@
+//! IVLP, independent vision-language prompting: prompts in the first layers of both towers, learned with cross-entropy
+//! (`trainers/independentVL.py` and `clip/model.py` of `MaPLe`'s code). It is the baseline of `MaPLe`, whose prompts are
+//! coupled, and of `PromptSRC`, which holds them near the frozen model.
+//!
+//! Before layer `i`, the tokens behind the start token are the prompt `P_i` in the text tower, and the last tokens are the
+//! prompt `Q_i` in the image tower. Logits are the backbone's factor times the cosine of both features, and the loss is
+//! the cross-entropy. With `depth_vision` 0 only the text tower has prompts (the code's "deep language prompting").
+//!
+//! The defaults are those of `MaPLe`'s repository: two tokens in each of twelve layers, five epochs. `PromptSRC`'s has four
+//! tokens in nine layers, twenty epochs and a learning rate of 0.0025.
+//!
+//! As in the code, words start the context if there are at most four vectors, and those that are not learned stay. A depth
+//! beyond the last layer of a tower is lowered, with a warning; the code has no such layers, either.
+
+use nemesis_sdk::deep::{self, Context};
+use nemesis_sdk::parameters::Parameters;
+use nemesis_sdk::prompt::{cross_entropy, unit};
+use nemesis_sdk::tch::{Tensor, no_grad};
+use nemesis_sdk::towers::{Changes, of};
+use nemesis_sdk::{
+    About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, OptimiserKind, Parameter, Plugin,
+    ProtocolPatch, Result, ScheduleKind, State, Task, WarmupKind,
+};
+
+nemesis_sdk::options! {
+    /// The options of IVLP, with the authors' defaults.
+    pub struct Options {
+        /// Number of context vectors, which is also that of prompt tokens in every layer of the text tower.
+        pub n_ctx: usize = 2,
+        /// Text whose first tokens initialise the context; the other tokens stay. With more than four context vectors,
+        /// or without text, the context is drawn from a normal distribution with standard deviation 0.02.
+        pub ctx_init: String = "a photo of a".to_owned(),
+        /// Number of layers of the text tower with prompts; 1 means the input only.
+        pub depth_text: usize = 12,
+        /// Number of prompt tokens in every layer of the image tower.
+        pub n_ctx_vision: usize = 2,
+        /// Number of layers of the image tower with prompts; 1 means the input only, 0 none at all.
+        pub depth_vision: usize = 12,
+    }
+}
+
+/// Independent prompts in both towers, learned with cross-entropy.
+#[derive(Debug)]
+pub struct Ivlp {
+    parameters: Parameters,
+    /// Embeddings `[tokens, width]` of the words between the context and the class name, which stay.
+    rest: Tensor,
+    depth_text: usize,
+    depth_vision: usize,
+    logit_scale: f64,
+}
+
+/// The name of the prompt of a layer of the text tower.
+fn in_text(layer: usize) -> String {
+    if layer == 0 { "ctx".to_owned() } else { format!("text_encoder.transformer.resblocks.{layer}.VPT_shallow") }
+}
+
+/// The name of the prompt of a layer of the image tower.
+fn in_image(layer: usize) -> String {
+    let transformer = "image_encoder.transformer.resblocks";
+    if layer == 0 { "image_encoder.VPT".to_owned() } else { format!("{transformer}.{layer}.VPT_shallow") }
+}
+
+impl Plugin for Ivlp {
+    type Options = Options;
+
+    const ABOUT: About = About {
+        id: "ivlp",
+        label: "IVLP",
+        summary: "prompts in the first layers of both towers, independent of each other",
+        paper: Some("Khattak et al., MaPLe: Multi-modal Prompt Learning, CVPR 2023, which has it as a baseline"),
+        needs: Needs::TOWERS,
+        optimisation: Optimisation::Host,
+    };
+
+    /// As published (`configs/trainers/IVLP/vit_b16_c2_ep5_batch4_2+2ctx.yaml`): SGD with a constant warm-up of an epoch at
+    /// 1e-5, and a cosine by epochs.
+    fn protocol() -> ProtocolPatch {
+        ProtocolPatch {
+            optimiser: Some(OptimiserKind::Sgd),
+            learning_rate: Some(0.0035),
+            momentum: Some(0.9),
+            weight_decay: Some(5e-4),
+            schedule: Some(ScheduleKind::Cosine),
+            warmup: Some(WarmupKind::Constant),
+            warmup_epochs: Some(1),
+            warmup_learning_rate: Some(1e-5),
+            batch_size: Some(4),
+            epochs: Some(5.into()),
+            ..ProtocolPatch::default()
+        }
+    }
+
+    fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
+        let sizes = of(host)?.sizes();
+        let depth_vision = match options.depth_vision {
+            0 => 0,
+            depth => deep::depth("depth_vision", depth, sizes.image_layers, host)?,
+        };
+        let depth_text = deep::depth("depth_text", options.depth_text, sizes.text_layers, host)?;
+        if options.n_ctx_vision == 0 && depth_vision > 0 {
+            let why = "there must be at least one prompt token; `depth_vision: 0` leaves the image tower alone";
+            return Err(Error::option("n_ctx_vision", why));
+        }
+        let Context { learned, rest } = deep::context(&task, options.n_ctx, &options.ctx_init, host)?;
+        let mut parameters = Parameters::new(&task);
+        parameters.add(in_text(0), &learned);
+        for layer in 1..depth_text {
+            let random = deep::random_prompt(options.n_ctx, sizes.text_width, host, "text prompt", layer);
+            parameters.add(in_text(layer), &random);
+        }
+        for layer in 0..depth_vision {
+            let random = deep::random_prompt(options.n_ctx_vision, sizes.image_width, host, "image prompt", layer);
+            parameters.add(in_image(layer), &random);
+        }
+        Ok(Self { parameters, rest, depth_text, depth_vision, logit_scale: task.logit_scale })
+    }
+}
+
+/// Text features `[classes, embed_dim]` of length one.
+fn text_features(parameters: &Parameters, rest: &Tensor, depth: usize, host: &dyn Host) -> Result<Tensor> {
+    let context = Tensor::f_cat(&[parameters.get(&in_text(0))?, rest], 0)?;
+    let prompts = (1..depth).map(|layer| Ok(deep::for_text(layer, parameters.get(&in_text(layer))?)));
+    let changes = Changes { prompts: prompts.collect::<Result<_>>()?, ..Changes::default() };
+    let contexts = context.unsqueeze(0).unsqueeze(0);
+    let features = of(host)?.encode_contexts(&contexts, ClassPosition::End, &changes)?;
+    Ok(unit(&features.squeeze_dim(0)))
+}
+
+impl Ivlp {
+    /// Logits `[images, classes]` with text features of length one.
+    fn compare(&self, pixels: &Tensor, text: &Tensor, host: &dyn Host) -> Result<Tensor> {
+        let prompts =
+            (0..self.depth_vision).map(|layer| Ok(deep::for_images(layer, self.parameters.get(&in_image(layer))?)));
+        let changes = Changes { prompts: prompts.collect::<Result<_>>()?, ..Changes::default() };
+        let images = unit(&of(host)?.encode_images(pixels, &changes, false)?.global);
+        Ok(images.f_matmul(&text.tr())? * self.logit_scale)
+    }
+}
+
+impl Method for Ivlp {
+    fn parameters(&self) -> Result<Vec<Parameter>> {
+        Ok(self.parameters.all())
+    }
+
+    fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+        let text = text_features(&self.parameters, &self.rest, self.depth_text, host)?;
+        cross_entropy(&self.compare(batch.pixels()?, &text, host)?, &batch.labels, host)
+    }
+
+    fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
+        let (rest, depth) = (&self.rest, self.depth_text);
+        let text = self.parameters.remembered(|parameters| text_features(parameters, rest, depth, host))?;
+        no_grad(|| self.compare(batch.pixels()?, &text, host))
+    }
+
+    fn state(&self) -> Result<State> {
+        Ok(self.parameters.state())
+    }
+
+    fn load_state(&mut self, state: &State) -> Result<()> {
+        self.parameters.load_state(state)
+    }
+}
+
+nemesis_sdk::export_method!(Ivlp);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nemesis_sdk::testing::{ToyHost, check_gradients};
+
+    /// With as many layers of the text tower as it has.
+    fn create(depth_vision: usize, host: &ToyHost) -> Ivlp {
+        let options = Options { depth_text: 2, depth_vision, ..Options::default() };
+        Ivlp::create(host.task(), options, host).unwrap()
+    }
+
+    #[test]
+    fn parameters_have_the_authors_names() {
+        let host = ToyHost::new(4);
+        let names = |ivlp: Ivlp| ivlp.parameters().unwrap().into_iter().map(|parameter| parameter.name);
+        let text = ["ctx", "text_encoder.transformer.resblocks.1.VPT_shallow"];
+        let images = ["image_encoder.VPT", "image_encoder.transformer.resblocks.1.VPT_shallow"];
+        assert!(names(create(2, &host)).eq([text, images].concat()));
+        assert!(names(create(0, &host)).eq(text));
+        assert!(host.logged().is_empty());
+    }
+
+    #[test]
+    fn gradients_are_those_of_the_loss() {
+        let host = ToyHost::new(4);
+        let batch = host.batch(3, 0);
+        for depth_vision in [0, 3] {
+            check_gradients(&mut create(depth_vision, &host), &batch, &host).unwrap();
+        }
+    }
+}
