@@ -118,94 +118,113 @@ pub fn diff(first: &Side<'_>, second: &Side<'_>, all: bool) -> Result<Difference
         beyond: 0,
         unpaired: 0,
     };
-    for ((_, dataset, column, shots), places) in &rows {
-        let mut both: Vec<Both> = Vec::new();
-        let (mut lonely, mut ambiguous) = ([0, 0], 0);
+    for (row, places) in &rows {
+        let compared = Compared::of(places, first.store, second.store)?;
+        counts.add(row, &compared, all, &mut footnotes);
+    }
+    counts.sheet.remarks = remarks(&counts);
+    counts.sheet.footnotes = footnotes.into_texts();
+    Ok(counts)
+}
+
+/// The cells of a row, as far as there are two of them.
+struct Compared {
+    both: Vec<Both>,
+    /// Cells that only the first, and only the second has.
+    lonely: [usize; 2],
+    /// Places at which a folder has several cells, none of which the other has.
+    ambiguous: usize,
+}
+
+impl Compared {
+    fn of(places: &BTreeMap<Option<u64>, Found>, first: &Store, second: &Store) -> Result<Self> {
+        let mut compared = Self { both: Vec::new(), lonely: [0, 0], ambiguous: 0 };
         for (seed, found) in places {
             let Some((one, two)) = matched(found) else {
-                ambiguous += usize::from(!found.first.is_empty() && !found.second.is_empty());
-                lonely[0] += usize::from(found.second.is_empty());
-                lonely[1] += usize::from(found.first.is_empty());
+                compared.ambiguous += usize::from(!found.first.is_empty() && !found.second.is_empty());
+                compared.lonely[0] += usize::from(found.second.is_empty());
+                compared.lonely[1] += usize::from(found.first.is_empty());
                 continue;
             };
-            let records = (first.store.get::<EvaluationCell>(&one)?, second.store.get::<EvaluationCell>(&two)?);
-            match records {
+            match (first.get::<EvaluationCell>(&one)?, second.get::<EvaluationCell>(&two)?) {
                 (Some(one), Some(two)) => {
-                    let changed = changed(&one, &two, first.store, second.store)?;
-                    both.push(Both { seed: *seed, first: one, second: two, changed });
+                    let changed = changed(&one, &two, first, second)?;
+                    compared.both.push(Both { seed: *seed, first: one, second: two, changed });
                 }
-                (Some(_), None) => lonely[0] += 1,
-                (None, Some(_)) => lonely[1] += 1,
+                (Some(_), None) => compared.lonely[0] += 1,
+                (None, Some(_)) => compared.lonely[1] += 1,
                 (None, None) => {}
             }
         }
-        counts.unpaired += lonely[0] + lonely[1] + ambiguous;
-        let mut marks = Vec::new();
-        for (count, side) in lonely.into_iter().zip(["first", "second"]).filter(|(count, _)| *count > 0) {
-            marks.push(footnotes.mark(format!("{count} of these cells only in the {side}")));
-        }
-        if ambiguous > 0 {
+        Ok(compared)
+    }
+
+    /// Footnotes on cells that have no counterpart.
+    fn marks(&self, footnotes: &mut Footnotes) -> Vec<usize> {
+        let lonely = self.lonely.into_iter().zip(["first", "second"]).filter(|(count, _)| *count > 0);
+        let mut marks: Vec<usize> =
+            lonely.map(|(count, side)| footnotes.mark(format!("{count} of these cells only in the {side}"))).collect();
+        if self.ambiguous > 0 {
             let what =
                 "a folder has several recipes for this place, which --suite or a folder of its own would tell apart";
             marks.push(footnotes.mark(what.to_owned()));
         }
+        marks
+    }
+}
+
+impl Difference {
+    /// Counts the cells of a row, and adds the row if there is something to see.
+    fn add(&mut self, row: &Row, compared: &Compared, all: bool, footnotes: &mut Footnotes) {
+        let (_, dataset, column, shots) = row;
+        let Compared { both, lonely, ambiguous } = compared;
+        self.unpaired += lonely[0] + lonely[1] + ambiguous;
+        let mut marks = compared.marks(footnotes);
         let head = |count: usize| {
             let shots = shots.map_or(Field::Nothing, |shots| Field::Text(written(shots)));
             vec![Field::Text(dataset.clone()), shots, Field::Text(column.clone()), Field::Count(count)]
         };
-        let nothing = || [(); 5].map(|()| Field::Nothing);
         if both.is_empty() {
             if !marks.is_empty() {
-                let fields = head(0).into_iter().chain(nothing()).chain([Field::Text("only in one".to_owned())]);
-                counts.sheet.rows.push(SheetRow {
-                    fields: fields.collect(),
-                    footnotes: marks,
-                    alarm: true,
-                    apart: false,
-                });
+                let nothing = [(); 5].map(|()| Field::Nothing);
+                let fields =
+                    head(0).into_iter().chain(nothing).chain([Field::Text("only in one".to_owned())]).collect();
+                self.sheet.rows.push(SheetRow { fields, footnotes: marks, alarm: true, apart: false });
             }
-            continue;
+            return;
         }
-        let noise = noise(&both);
-        let mean = Summary::of(&both.iter().map(Both::difference).collect::<Vec<_>>()).map_or(0.0, |of| of.mean);
-        let differing: Vec<&Both> = both.iter().filter(|cell| !cell.is_equal()).collect();
-        counts.equal += both.len() - differing.len();
-        let is_beyond = !differing.is_empty() && mean.abs() > noise;
-        if is_beyond {
-            counts.beyond += differing.len()
-        } else {
-            counts.within += differing.len()
-        }
-        if differing.is_empty() && marks.is_empty() && !all {
-            continue;
+        let noise = noise(both);
+        let mean = mean_of(both, Both::difference);
+        let differing = both.iter().filter(|cell| !cell.is_equal()).count();
+        self.equal += both.len() - differing;
+        let is_beyond = differing > 0 && mean.abs() > noise;
+        *(if is_beyond { &mut self.beyond } else { &mut self.within }) += differing;
+        if differing == 0 && marks.is_empty() && !all {
+            return;
         }
         let mut reasons = Reasons::default();
-        for cell in &both {
-            reasons.add(&cell.first, &cell.second, cell.is_equal());
-        }
+        both.iter().for_each(|cell| reasons.add(&cell.first, &cell.second, cell.is_equal()));
         marks.extend(reasons.lines().into_iter().map(|line| footnotes.mark(line)));
-        let accuracy = |of: fn(&Both) -> f64| {
-            Field::number(Summary::of(&both.iter().map(of).collect::<Vec<_>>()).map(|summary| summary.mean), 2)
-        };
         let changed: Option<usize> = both.iter().map(|cell| cell.changed).sum();
-        let verdict = match (differing.is_empty(), is_beyond) {
-            (true, _) => "equal",
-            (false, false) => "within noise",
-            (false, true) => "beyond noise",
+        let verdict = match (differing, is_beyond) {
+            (0, _) => "equal",
+            (_, false) => "within noise",
+            (_, true) => "beyond noise",
         };
         let fields = head(both.len()).into_iter().chain([
-            accuracy(|cell| cell.first.outcome.accuracy),
-            accuracy(|cell| cell.second.outcome.accuracy),
+            Field::Number(mean_of(both, |cell| cell.first.outcome.accuracy), 2),
+            Field::Number(mean_of(both, |cell| cell.second.outcome.accuracy), 2),
             Field::Signed(mean, 2),
             Field::Number(noise, 2),
             changed.map_or(Field::Nothing, Field::Count),
             Field::Text(verdict.to_owned()),
         ]);
-        counts.sheet.rows.push(SheetRow { fields: fields.collect(), footnotes: marks, alarm: is_beyond, apart: false });
+        self.sheet.rows.push(SheetRow { fields: fields.collect(), footnotes: marks, alarm: is_beyond, apart: false });
     }
-    counts.sheet.remarks = remarks(&counts);
-    counts.sheet.footnotes = footnotes.into_texts();
-    Ok(counts)
+}
+
+fn mean_of(both: &[Both], of: impl Fn(&Both) -> f64) -> f64 {
+    Summary::of(&both.iter().map(of).collect::<Vec<_>>()).map_or(0.0, |summary| summary.mean)
 }
 
 fn remarks(counts: &Difference) -> Vec<String> {

@@ -64,7 +64,7 @@ fn framed(data: &[u8]) -> Vec<u8> {
 
 /// The number of a field and how it is encoded: 0 as a varint, 1 in eight bytes, 2 as a length and bytes, 5 in four bytes.
 fn key(field: u64, encoding: u64) -> Vec<u8> {
-    varint(field << 3 | encoding)
+    varint((field << 3) | encoding)
 }
 
 fn varint(mut number: u64) -> Vec<u8> {
@@ -93,7 +93,7 @@ fn masked_crc(data: &[u8]) -> u32 {
 fn crc32c(data: &[u8]) -> u32 {
     const REVERSED_POLYNOMIAL: u32 = 0x82f6_3b78;
     !data.iter().fold(!0_u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| crc >> 1 ^ (crc & 1) * REVERSED_POLYNOMIAL)
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ ((crc & 1) * REVERSED_POLYNOMIAL))
     })
 }
 

@@ -25,6 +25,7 @@ use std::path::PathBuf;
 /// recipes are never put into one mean, but shown in separate tables.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Report {
     #[command(flatten)]
     records: Only<Records>,

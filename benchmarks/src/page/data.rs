@@ -93,12 +93,11 @@ pub(super) fn data(plans: &[(String, SavedPlan)], store: &Store, shown: Shown) -
         questions.push(question(name, plan, store, &mut cells, shown)?);
     }
     let left_out = match shown {
-        Shown::Tables => None,
         Shown::All if cells.brief => Some(format!(
             "A page holds what was learned and what went wrong for up to {DETAILED} cells, and these are {count}. \
              `nemesis log CELL` tells it of one, and `nemesis report --html FILE --question NAME` writes a page of one table."
         )),
-        Shown::All => None,
+        Shown::All | Shown::Tables => None,
     };
     let images = Images::look_at(plans, store, &mut cells)?;
     Nearest::look_up(plans, store, &mut cells)?;

@@ -12,7 +12,10 @@ pub(crate) fn shows(folder: &Path, page: &str) {
     let writes = std::env::var("XTASK_GALLERY").is_ok_and(|value| value == "write");
     let mut stale = Vec::new();
     for (name, file) in drawn(folder, page) {
-        let (ours, kept) = (fs::read(file).unwrap(), gallery.join(&name));
+        let (mut ours, kept) = (fs::read(file).unwrap(), gallery.join(&name));
+        if name.ends_with(".html") {
+            ours = without_hashes(String::from_utf8(ours).unwrap()).into_bytes();
+        }
         if writes {
             fs::create_dir_all(&gallery).unwrap();
             fs::write(kept, ours).unwrap();
@@ -21,6 +24,18 @@ pub(crate) fn shows(folder: &Path, page: &str) {
         }
     }
     assert!(stale.is_empty(), "docs/gallery is not current: {stale:?}; `cargo xtask gallery` writes it");
+}
+
+/// The names of parts of a suite end in a hash of what was asked, which any new option changes.
+fn without_hashes(mut page: String) -> String {
+    let named = regex::Regex::new("\"name\":\"([^\"]*)-[0-9a-f]{6}\"").unwrap();
+    let names: Vec<(String, String)> = (named.captures_iter(&page))
+        .map(|found| (found[0].trim_start_matches("\"name\":").trim_matches('"').to_owned(), found[1].to_owned()))
+        .collect();
+    for (whole, part) in names {
+        page = page.replace(&whole, &part);
+    }
+    page
 }
 
 /// The files of the page and of each figure, by their names in the gallery.
@@ -36,7 +51,6 @@ fn drawn(folder: &Path, page: &str) -> BTreeMap<String, PathBuf> {
     for entry in fs::read_dir(folder.join("figures")).unwrap() {
         let file = entry.unwrap().path();
         let name = file.file_name().unwrap().to_str().unwrap();
-        // The names of parts of a suite end in a hash of what was asked.
         let name = regex::Regex::new("-[0-9a-f]{6}(-|\\.)").unwrap().replace(name, "$1").into_owned();
         files.insert(name, file);
     }

@@ -210,3 +210,32 @@ fn axe_finds_no_serious_fault_in_light_or_dark() {
         }
     }
 }
+
+/// A hundred cells, or as many as `PAGE_CELLS` says: a thousand stay below 5 MB, and beyond what a page can hold in full it says
+/// so. Every record is written to the disk for good, so that more take long.
+#[test]
+fn pages_of_many_cells_stay_small() {
+    const NAME: &str = "report_page::pages_of_many_cells_stay_small";
+    let cells: usize = std::env::var("PAGE_CELLS").map_or(100, |cells| cells.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let mut records = Synthetic::new(folder.path());
+    records.epochs = 100;
+    let datasets = ["caltech101", "dtd", "eurosat", "food101", "ucf101"];
+    let seeds: Vec<f64> = (0..cells / (datasets.len() * 4)).map(|seed| 50.0 + (seed % 7) as f64 / 2.0).collect();
+    for dataset in datasets {
+        for method in [COOP, PEN] {
+            for shots in [1, 16] {
+                records.few_shot(method, dataset, shots, &seeds);
+            }
+        }
+    }
+    records.save();
+    let started = std::time::Instant::now();
+    let page = page(folder.path());
+    let text = fs::read_to_string(&page).unwrap();
+    println!("{cells} cells: {} kB, written in {:.1} s", text.len() / 1000, started.elapsed().as_secs_f64());
+    assert!(text.len() < 5_000 * cells.clamp(100, 1000), "{}", text.len());
+    assert_eq!(text.contains("A page holds what was learned"), cells > 2000);
+    let Some(dom) = dom(NAME, &page, "") else { return };
+    assert!(dom.contains(&format!("<summary>{} evaluations</summary>", seeds.len() * datasets.len() * 4)));
+}

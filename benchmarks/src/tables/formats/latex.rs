@@ -153,16 +153,15 @@ fn escape(text: &str) -> String {
             '–' => escaped += "--",
             '−' => escaped += "$-$",
             '`' => escaped += quotes.next().unwrap_or_default(),
-            '\n' => escaped.push(' '),
             '≥' => escaped += r"$\geq$",
             '≤' => escaped += r"$\leq$",
             '√' => escaped += r"$\surd$",
             '→' => escaped += r"$\rightarrow$",
             'α'..='ω' => escaped += &greek(letter),
-            '\t' | '\u{a0}' => escaped.push(' '),
+            '\n' | '\t' | '\u{a0}' => escaped.push(' '),
             // LaTeX knows these; others would stop it.
             ' '..='~' | '\u{a1}'..='\u{17f}' | '…' | '“' | '”' | '„' | '‘' | '’' | '—' => {
-                escaped.push(letter)
+                escaped.push(letter);
             }
             letter => escaped += &format!("[U+{:04X}]", u32::from(letter)),
         }
