@@ -2,12 +2,13 @@
 
 use super::{SideBySide, Splits, is_mini, is_of, normalised};
 use crate::published::{Protocol, Published};
-use crate::results::Results;
+use crate::results::{Evaluation, Results};
 use crate::tables::PublishedLine;
 use nemesis_core::Result;
+use serde_json::json;
 
 /// The published few-shot lines of what our columns are, by the rules of [`super::compare`]: the same backbone by its hash,
-/// the same options and splits. A line is shown where ours has a value in its row.
+/// the same options and splits, and the protocol `paper`. A line is shown where ours has a value in its row.
 ///
 /// # Errors
 ///
@@ -24,7 +25,9 @@ pub fn published_lines(results: &Results) -> Result<Vec<PublishedLine>> {
         let side = SideBySide { published, results, said: None, splits: Splits::of(results)?, tolerance: 0.0 };
         for column in &results.columns {
             for block in &published.methods {
-                let runs = side.usable().filter(|run| run.column == *column && is_of(run, block));
+                // The published numbers are by the paper's protocol, and a figure has no place to say that ours are not.
+                let is_paper = |run: &&Evaluation| run.record.cell.protocol.get("name") == Some(&json!("paper"));
+                let runs = side.usable().filter(|run| run.column == *column && is_of(run, block)).filter(is_paper);
                 let ours = side.values(runs);
                 for row in block.rows.keys().filter(|row| ours.keys().any(|(ours, _)| ours == *row)) {
                     let point =

@@ -47,6 +47,10 @@ fn the_page_needs_no_network_and_holds_the_numbers_of_the_csv() {
     let data = page.split_once("id=\"data\">").unwrap().1.split_once("</script>").unwrap().0;
     let data: serde_json::Value = serde_json::from_str(data).unwrap();
     let question = &data["questions"][0];
+    // Its backbone is OpenAI's, and CoOp's numbers with it are published.
+    let curves = &question["figures"][0];
+    assert!(curves["caption"].as_str().unwrap().contains("dashed: published (ape-coop-few-shot)"), "{curves}");
+    assert_eq!(curves["svg"].as_str().unwrap().matches("stroke-dasharray").count(), 2, "a line for each data set");
     let table = question["table"].as_str().unwrap();
     let csv = ok(folder.path(), &["report", "--format", "csv"]);
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
