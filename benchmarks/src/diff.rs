@@ -165,8 +165,7 @@ impl Compared {
         let mut marks: Vec<usize> =
             lonely.map(|(count, side)| footnotes.mark(format!("{count} of these cells only in the {side}"))).collect();
         if self.ambiguous > 0 {
-            let what =
-                "a folder has several recipes for this place, which --suite or a folder of its own would tell apart";
+            let what = "a folder has several recipes for this place, and nothing says which of them to compare";
             marks.push(footnotes.mark(what.to_owned()));
         }
         marks

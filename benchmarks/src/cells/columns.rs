@@ -95,7 +95,7 @@ impl Values {
         self.0.insert(name.to_owned(), value);
     }
 
-    /// One value for each column; null for what the cell has not.
+    /// One value for each column; null for what the cell lacks.
     pub(super) fn in_order(mut self) -> Vec<Value> {
         COLUMNS.iter().map(|column| self.0.remove(column.name).unwrap_or(Value::Null)).collect()
     }

@@ -12,7 +12,7 @@ use nemesis_core::{Error, Result};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// CSV with a line of names. What a cell has not is empty.
+/// CSV with a line of names. What a cell lacks is empty.
 ///
 /// # Panics
 ///

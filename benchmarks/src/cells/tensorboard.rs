@@ -116,7 +116,9 @@ mod tests {
                       3f10ac022a150a130a0c61636375726163792f64746415cdcc7e4244bfc123";
         let scalar = |tag: &str, step, value| Scalar { tag: tag.to_owned(), step, value };
         let ours = event_file(&[scalar("loss", 1, 0.75), scalar("accuracy/dtd", 300, 63.7)], 1.5);
-        assert_eq!(ours.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), theirs);
+        let theirs: Vec<u8> =
+            (0..theirs.len()).step_by(2).map(|at| u8::from_str_radix(&theirs[at..at + 2], 16).unwrap()).collect();
+        assert_eq!(ours, theirs);
     }
 
     #[test]

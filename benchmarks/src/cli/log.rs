@@ -18,7 +18,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-/// Tells what happened to a cell: what was asked for, the sample it drew, how training went, what it left, who evaluated it
+/// Shows what happened to a cell: what was asked for, the sample it drew, how training went, what it left, who evaluated it
 /// and with what result, when and where; or why it failed. Of an evaluation, the story begins with its training.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

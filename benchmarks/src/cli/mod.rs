@@ -87,7 +87,7 @@ enum Command {
     TensorBoard(tensorboard::TensorBoard),
     /// Compare two folders of records cell by cell.
     Diff(diff::Diff),
-    /// Tell what happened to a cell.
+    /// Show what happened to a cell.
     Log(log::Log),
     /// Use the records of another build, once a sample of them has been recomputed and found equal.
     Adopt(adopt::Adopt),

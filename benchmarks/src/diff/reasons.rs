@@ -24,7 +24,7 @@ impl Reasons {
         if first.id == second.id {
             if !is_equal {
                 let machines = differences([&first.provenance, &second.provenance]);
-                let nothing = vec!["the same cell came out differently, and the records do not tell why".to_owned()];
+                let nothing = vec!["the same cell came out differently, and the records do not say why".to_owned()];
                 self.0.entry(About::Machine).or_default().extend(if machines.is_empty() { nothing } else { machines });
             }
             return;

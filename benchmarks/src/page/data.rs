@@ -95,7 +95,7 @@ pub(super) fn data(plans: &[(String, SavedPlan)], store: &Store, shown: Shown) -
     let left_out = match shown {
         Shown::All if cells.brief => Some(format!(
             "A page holds what was learned and what went wrong for up to {DETAILED} cells, and these are {count}. \
-             `nemesis log CELL` tells it of one, and `nemesis report --html FILE --question NAME` writes a page of one table."
+             `nemesis log CELL` shows them for one cell, and `nemesis report --html FILE --question NAME` writes a page of one table."
         )),
         Shown::All | Shown::Tables => None,
     };

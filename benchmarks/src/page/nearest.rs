@@ -16,7 +16,7 @@ use tch::{Kind, Tensor};
 const MERGES: &[u8] =
     include_bytes!("../../../nemesis-core/src/compute/backbone/clip/vocabulary/bpe_simple_vocab_16e6.txt.gz");
 
-/// How many words are told of a vector.
+/// How many words are shown for a vector.
 const WORDS: i64 = 3;
 
 /// Vectors that are looked up at most: more take longer than a page may.

@@ -69,7 +69,7 @@ pub fn averages(results: &Results) -> Option<Sheet> {
         }
         let found = average_interval(datasets, SEED);
         if found.is_none() {
-            marks.push(footnotes.mark("a single run does not tell how much runs differ".to_owned()));
+            marks.push(footnotes.mark("a single run does not show how much runs differ".to_owned()));
         }
         let end = |value: Option<f64>| Field::number(value, 2);
         SheetRow {

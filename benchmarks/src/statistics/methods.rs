@@ -127,7 +127,7 @@ fn row(pair: &Pair, p_value: f64, adjusted: f64, results: &Results, footnotes: &
     let interval = improvement_interval(&pair.runs.0, &pair.runs.1, SEED);
     let mut marks = Vec::new();
     if interval.is_none() {
-        marks.push(footnotes.mark("a single run does not tell how much runs differ".to_owned()));
+        marks.push(footnotes.mark("a single run does not show how much runs differ".to_owned()));
     }
     let seeds = match Summary::of(&pair.by_seed).and_then(|difference| runs_needed(&difference)) {
         Some(RunsNeeded::Runs(runs)) => Field::Text(runs.to_string()),
