@@ -202,7 +202,9 @@ impl Difference {
             return;
         }
         let mut reasons = Reasons::default();
-        both.iter().for_each(|cell| reasons.add(&cell.first, &cell.second, cell.is_equal()));
+        for cell in both {
+            reasons.add(&cell.first, &cell.second, cell.is_equal());
+        }
         marks.extend(reasons.lines().into_iter().map(|line| footnotes.mark(line)));
         let changed: Option<usize> = both.iter().map(|cell| cell.changed).sum();
         let verdict = match (differing, is_beyond) {

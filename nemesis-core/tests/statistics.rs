@@ -104,7 +104,9 @@ fn signed_ranks_are_those_of_scipy() {
 #[test]
 fn holms_correction_is_that_of_statsmodels() {
     for Holm { p_values, adjusted } in reference().holm {
-        holm(&p_values).into_iter().zip(adjusted).for_each(|(ours, theirs)| equal(ours, theirs));
+        for (ours, theirs) in holm(&p_values).into_iter().zip(adjusted) {
+            equal(ours, theirs);
+        }
     }
 }
 
@@ -122,7 +124,9 @@ fn pairwise_tests_are_those_of_scikit_posthocs() {
         SignedRanks::of(&differences).unwrap().p_value
     };
     let ours = holm(&pairs.iter().map(of).collect::<Vec<_>>());
-    pairs.iter().zip(ours).for_each(|((one, two), ours)| equal(ours, p_values[*one][*two]));
+    for ((one, two), ours) in pairs.iter().zip(ours) {
+        equal(ours, p_values[*one][*two]);
+    }
 }
 
 #[test]

@@ -168,7 +168,8 @@ fn tensorboard_reads_the_same(folder: &Path, training: &str) {
         assert_eq!(scalars.len(), epochs.len());
         for (step, (scalar, epoch)) in (1..).zip(scalars.iter().zip(epochs)) {
             assert_eq!(scalar[0], step);
-            assert_eq!(scalar[1].as_f64().unwrap() as f32, epoch[of].as_f64().unwrap() as f32);
+            let single = |value: &Value| (value.as_f64().unwrap() as f32).to_bits();
+            assert_eq!(single(&scalar[1]), single(&epoch[of]));
         }
     }
     assert_eq!(read["accuracy/dtd, all classes, first 10 of each class"].as_array().unwrap().len(), 1);

@@ -13,7 +13,7 @@ pub(crate) fn shows(folder: &Path, page: &str) {
     let mut stale = Vec::new();
     for (name, file) in drawn(folder, page) {
         let (mut ours, kept) = (fs::read(file).unwrap(), gallery.join(&name));
-        if name.ends_with(".html") {
+        if Path::new(&name).extension().is_some_and(|extension| extension == "html") {
             ours = without_hashes(String::from_utf8(ours).unwrap()).into_bytes();
         }
         if writes {
@@ -48,10 +48,11 @@ fn drawn(folder: &Path, page: &str) -> BTreeMap<String, PathBuf> {
     draw(&["report", "--html", &page, "--without-cells"]);
     draw(&["figure", "--format", "png", "--dpi", "120", "--to", "figures"]);
     let mut files = BTreeMap::from([(page.clone(), folder.join(&page))]);
+    let hash = regex::Regex::new("-[0-9a-f]{6}(-|\\.)").unwrap();
     for entry in fs::read_dir(folder.join("figures")).unwrap() {
         let file = entry.unwrap().path();
         let name = file.file_name().unwrap().to_str().unwrap();
-        let name = regex::Regex::new("-[0-9a-f]{6}(-|\\.)").unwrap().replace(name, "$1").into_owned();
+        let name = hash.replace(name, "$1").into_owned();
         files.insert(name, file);
     }
     files

@@ -47,7 +47,7 @@ fn pdflatex_takes_tables_and_sheets() {
         let output = nemesis(folder.path(), &[arguments, &["--format", "latex"]].concat()).output().unwrap();
         assert_ne!(output.status.code(), Some(2), "{}", told(&output));
         fs::write(folder.path().join(format!("{name}.tex")), &output.stdout).unwrap();
-        document += &format!("\\input{{{name}}}\n");
+        document.extend(["\\input{", name, "}\n"]);
     }
     fs::write(folder.path().join("paper.tex"), document + "\\end{document}\n").unwrap();
     let output = Command::new("pdflatex")

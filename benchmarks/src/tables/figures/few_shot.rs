@@ -42,7 +42,7 @@ pub(in crate::tables) fn few_shot(table: &Table, published: &[PublishedLine]) ->
         }
         curves.retain(|curve| !curve.points.is_empty());
         // Only the shots that ours have as well: others have no place on the axis.
-        let has_place = |(shots, _): &&(f64, f64)| x.iter().any(|(known, _)| known == shots);
+        let has_place = |(shots, _): &&(f64, f64)| x.iter().any(|(known, _)| known.total_cmp(shots).is_eq());
         for line in published.iter().filter(|line| line.row == row.heading.key && series.contains(&line.column)) {
             let points: Vec<_> =
                 line.points.iter().filter(has_place).map(|(shots, value)| (*shots, *value, None)).collect();

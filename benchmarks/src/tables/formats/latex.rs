@@ -163,7 +163,7 @@ fn escape(text: &str) -> String {
             ' '..='~' | '\u{a1}'..='\u{17f}' | '…' | '“' | '”' | '„' | '‘' | '’' | '—' => {
                 escaped.push(letter);
             }
-            letter => escaped += &format!("[U+{:04X}]", u32::from(letter)),
+            letter => escaped.extend(format!("[U+{:04X}]", u32::from(letter)).chars()),
         }
     }
     escaped

@@ -2,6 +2,7 @@
 //! at the Edge of the Statistical Precipice", NeurIPS 2021).
 
 use crate::method::random;
+use std::cmp::Ordering;
 
 /// An estimate with an interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,7 +73,12 @@ pub fn average_interval(datasets: &[Vec<f64>], seed: u64) -> Option<Interval> {
 pub fn probability_of_improvement(first: &[Vec<f64>], second: &[Vec<f64>]) -> Option<f64> {
     let of_dataset = |(first, second): (&Vec<f64>, &Vec<f64>)| {
         let pairs = first.iter().flat_map(|one| second.iter().map(move |two| (one, two)));
-        let wins: f64 = pairs.map(|(one, two)| if two > one { 1.0 } else { f64::from(two == one) / 2.0 }).sum();
+        let share = |(one, two): (&f64, &f64)| match two.total_cmp(one) {
+            Ordering::Greater => 1.0,
+            Ordering::Equal => 0.5,
+            Ordering::Less => 0.0,
+        };
+        let wins: f64 = pairs.map(share).sum();
         let count = first.len() * second.len();
         (count > 0).then(|| wins / count as f64)
     };

@@ -30,7 +30,9 @@ pub fn friedman(measurements: &[Vec<f64>]) -> Option<f64> {
     // The sum of t³ − t over groups of t equal values is that of t² − 1 over their members.
     let ties: f64 = measurements
         .iter()
-        .flat_map(|values| values.iter().map(|value| values.iter().filter(|other| *other == value).count() as f64))
+        .flat_map(|values| {
+            values.iter().map(|value| values.iter().filter(|other| other.total_cmp(value).is_eq()).count() as f64)
+        })
         .map(|equal| equal.powi(2) - 1.0)
         .sum();
     let correction = 1.0 - ties / (methods * (methods.powi(2) - 1.0) * count);
