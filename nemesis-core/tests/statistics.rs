@@ -15,7 +15,7 @@ struct Reference {
     friedman: Vec<Friedman>,
     nemenyi: Pairwise,
     mcnemar: Vec<Images>,
-    power: Vec<Power>,
+    power: Vec<Seen>,
     runs_needed: Vec<Needed>,
     average: Average,
     improvement: Improvement,
@@ -55,7 +55,7 @@ struct Images {
 }
 
 #[derive(Deserialize)]
-struct Power {
+struct Seen {
     effect: f64,
     runs: usize,
     power: f64,
@@ -154,7 +154,7 @@ fn mcnemars_test_is_that_of_statsmodels() {
 
 #[test]
 fn power_is_that_of_scipy_and_runs_those_of_statsmodels() {
-    for Power { effect, runs, power: theirs } in reference().power {
+    for Seen { effect, runs, power: theirs } in reference().power {
         equal(power(effect, runs), theirs);
     }
     for Needed { effect, runs } in reference().runs_needed {
