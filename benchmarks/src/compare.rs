@@ -1,5 +1,9 @@
 //! Our numbers next to published ones: the difference, and whether it lies within the spread.
 
+mod lines;
+
+pub use lines::published_lines;
+
 use crate::published::{AVERAGE, Block, Known, Protocol, Published};
 use crate::results::{ELEVEN, Evaluation, Results};
 use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, average_by_seed};

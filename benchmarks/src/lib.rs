@@ -2,9 +2,11 @@
 
 pub mod adopt;
 pub mod bytes;
+pub mod cells;
 pub mod cli;
 pub mod compare;
 pub mod descriptions;
+pub mod diff;
 pub mod drift;
 pub mod estimate;
 pub mod fetch;
@@ -23,6 +25,7 @@ pub mod settings;
 pub mod statistics;
 pub mod suite;
 pub mod tables;
+pub mod test_images;
 pub mod weights;
 pub mod zero_shot;
 

@@ -1,7 +1,8 @@
 //! From records to a suite's table: on the terminal, and as files next to the records.
 
+use crate::compare::published_lines;
 use crate::plan::{Checkpoint, SavedCell, SavedColumn, SavedPlan};
-use crate::results::ZERO_SHOT;
+use crate::results::{Results, ZERO_SHOT};
 use crate::tables::formats::{Terminal, write_all};
 use crate::tables::{Contents, Entry, Figure, MethodColumn, Outcome, Place, Table};
 use nemesis_core::error::suggest;
@@ -27,7 +28,8 @@ pub fn write_and_render(name: &str, plan: &SavedPlan, store: &Store, out: &Path)
 ///
 /// When a record is damaged.
 pub fn table(plan: &SavedPlan, store: &Store) -> Result<Table> {
-    let (contents, entries) = contents(plan, store)?;
+    let outcomes = plan.cells.iter().map(|cell| Outcome::read(&cell.id, store)).collect::<Result<Vec<_>>>()?;
+    let (contents, entries) = contents(plan, outcomes);
     Ok(plan.table.kind().table(&contents, &entries))
 }
 
@@ -37,7 +39,23 @@ pub fn table(plan: &SavedPlan, store: &Store) -> Result<Table> {
 ///
 /// When a record is damaged.
 pub fn table_and_figures(plan: &SavedPlan, store: &Store) -> Result<(Table, Vec<Figure>)> {
-    let (contents, entries) = contents(plan, store)?;
+    let outcomes = plan.cells.iter().map(|cell| Outcome::read(&cell.id, store)).collect::<Result<Vec<_>>>()?;
+    table_and_figures_of(plan, outcomes)
+}
+
+/// The same, given what came out of the plan's cells, in their order.
+///
+/// # Errors
+///
+/// When the embedded published numbers cannot be read.
+pub fn table_and_figures_of(plan: &SavedPlan, outcomes: Vec<Outcome>) -> Result<(Table, Vec<Figure>)> {
+    let published = if plan.asked.as_ref().is_some_and(|asked| asked.checkpoint.published.is_some()) {
+        published_lines(&Results::of(&plan.title, plan, outcomes.clone()))?
+    } else {
+        Vec::new()
+    };
+    let (contents, entries) = contents(plan, outcomes);
+    let contents = Contents { published, ..contents };
     let kind = plan.table.kind();
     let table = kind.table(&contents, &entries);
     let figures = kind.figures(&contents, &entries, &table);
@@ -45,8 +63,8 @@ pub fn table_and_figures(plan: &SavedPlan, store: &Store) -> Result<(Table, Vec<
 }
 
 /// What a table and its figures are made of.
-fn contents(plan: &SavedPlan, store: &Store) -> Result<(Contents, Vec<Entry>)> {
-    let entries = plan.cells.iter().map(|cell| entry(cell, store)).collect::<Result<Vec<_>>>()?;
+fn contents(plan: &SavedPlan, outcomes: Vec<Outcome>) -> (Contents, Vec<Entry>) {
+    let entries: Vec<Entry> = plan.cells.iter().zip(outcomes).map(|(cell, outcome)| entry(cell, outcome)).collect();
     let column = |column: &SavedColumn| MethodColumn {
         label: column.label.clone(),
         swept: column.swept.as_ref().map(|swept| (swept.what.clone(), swept.value.clone())),
@@ -59,8 +77,9 @@ fn contents(plan: &SavedPlan, store: &Store) -> Result<(Contents, Vec<Entry>)> {
         seeds: plan.seeds.clone(),
         zero_shot: plan.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT).to_owned()).collect(),
         remarks: remarks(plan, &entries),
+        published: Vec::new(),
     };
-    Ok((contents, entries))
+    (contents, entries)
 }
 
 /// What has to be said about the table, apart from what its records say.
@@ -89,21 +108,20 @@ fn remarks(plan: &SavedPlan, entries: &[Entry]) -> Vec<String> {
     std::iter::once(backbone).chain(notes).chain(set).chain(holes).collect()
 }
 
-fn entry(cell: &SavedCell, store: &Store) -> Result<Entry> {
-    let outcome = Outcome::read(&cell.id, store)?;
+fn entry(cell: &SavedCell, outcome: Outcome) -> Entry {
     let place = match (&cell.column, cell.sample) {
         (Some(method), Some((shots, seed))) => Place::Trained { method: method.clone(), shots, seed },
         (Some(label), None) => Place::ZeroShot { label: label.clone() },
         _ => Place::ZeroShot { label: ZERO_SHOT.to_owned() },
     };
-    Ok(Entry {
+    Entry {
         dataset: cell.dataset.clone(),
         classes: cell.classes,
         place,
         corruption: cell.corruption,
         epoch: cell.epoch,
         outcome,
-    })
+    }
 }
 
 /// The plans saved with the records in `out`, by the names of their tables: all of them, or those of one suite, the

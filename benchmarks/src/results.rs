@@ -65,16 +65,22 @@ impl Results {
     ///
     /// When a record is damaged; the message names the file.
     pub fn read(suite: &str, plan: &SavedPlan, store: &Store) -> Result<Self> {
+        let outcomes = plan.cells.iter().map(|cell| Outcome::read(&cell.id, store)).collect::<Result<Vec<_>>>()?;
+        Ok(Self::of(suite, plan, outcomes))
+    }
+
+    /// The results of a saved plan, given what came out of its cells, in their order.
+    pub fn of(suite: &str, plan: &SavedPlan, outcomes: Vec<Outcome>) -> Self {
         let mut runs = Vec::new();
-        for cell in &plan.cells {
-            if let Outcome::Done(record) = Outcome::read(&cell.id, store)? {
+        for (cell, outcome) in plan.cells.iter().zip(outcomes) {
+            if let Outcome::Done(record) = outcome {
                 let column = cell.column.clone().unwrap_or_else(|| ZERO_SHOT.to_owned());
                 runs.push(Evaluation { column, record: *record });
             }
         }
         let zero_shot = plan.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT).to_owned());
         let zero_shot: Vec<String> = zero_shot.filter(|label| runs.iter().any(|run| run.column == *label)).collect();
-        Ok(Self {
+        Self {
             suite: suite.to_owned(),
             backbone: plan.backbone.clone(),
             asked: plan.asked.clone(),
@@ -83,7 +89,7 @@ impl Results {
             seeds: plan.seeds.clone(),
             planned: plan.cells.len(),
             runs,
-        })
+        }
     }
 
     /// The column that a user names by its label, or by the id of its method.

@@ -5,6 +5,7 @@
 mod bench;
 mod campaign;
 mod failure;
+mod gallery;
 mod install;
 mod new_method;
 mod parity;
@@ -57,6 +58,8 @@ enum Command {
     /// Read thousands of damaged images, or kill a run many times: what the tests do a few times
     #[command(subcommand)]
     Campaign(campaign::Campaign),
+    /// Run the mini suites and write the pictures and pages in docs/gallery: setup, a build, then two tests
+    Gallery,
     /// Make a crate with a working method in methods/, which appears in tables with no further edit
     NewMethod {
         /// Its name: words of lower-case letters and digits joined by hyphens
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Bench(options) => bench::run(&options),
         Command::Campaign(campaign) => campaign::run(&campaign),
+        Command::Gallery => gallery::run(),
         Command::NewMethod { name } => new_method::run(&name),
         Command::Parity { fixtures, arguments } => parity::run(fixtures, arguments),
     };

@@ -11,15 +11,15 @@ use crate::frame::{NORMAL, SMALL};
 pub struct RankDiagram {
     /// What it shows.
     pub title: String,
-    /// Each method with its mean rank, of which 1 is the best.
-    pub ranks: Vec<(String, f64)>,
+    /// Each method as a series, by its number, with its name and its mean rank, of which 1 is the best.
+    pub ranks: Vec<(usize, String, f64)>,
     /// By how much two mean ranks must differ, if that is known.
     pub critical_difference: Option<f64>,
 }
 
 impl Chart for RankDiagram {
     fn draw(&self, width: f64) -> Canvas {
-        let widest = self.ranks.iter().map(|(name, _)| font::width(name, NORMAL)).fold(0.0, f64::max);
+        let widest = self.ranks.iter().map(|(_, name, _)| font::width(name, NORMAL)).fold(0.0, f64::max);
         let side = (widest + 12.0).min(width / 3.0);
         let count = self.ranks.len().max(2) as f64;
         let (left, right, axis) = (side, width - side, 34.0);
@@ -30,8 +30,8 @@ impl Chart for RankDiagram {
             shapes.push(Shape::line(&[at(x, axis - 3.0), at(x, axis)], Stroke::solid(Ink::Text, 0.6)));
             shapes.push(Shape::text(at(x, axis - 5.0), rank.to_string(), SMALL, Anchor::Middle));
         }
-        let mut sorted: Vec<(usize, &(String, f64))> = self.ranks.iter().enumerate().collect();
-        sorted.sort_by(|(_, one), (_, two)| one.1.total_cmp(&two.1));
+        let mut sorted: Vec<&(usize, String, f64)> = self.ranks.iter().collect();
+        sorted.sort_by(|one, two| one.2.total_cmp(&two.2));
         if let Some(difference) = self.critical_difference {
             let ends = [left, left + difference / (count - 1.0) * (right - left)];
             shapes.push(Shape::line(&[at(ends[0], 14.0), at(ends[1], 14.0)], Stroke::solid(Ink::Text, 1.2)));
@@ -48,7 +48,7 @@ impl Chart for RankDiagram {
             ));
         }
         let half = sorted.len().div_ceil(2);
-        for (order, (series, (name, rank))) in sorted.iter().enumerate() {
+        for (order, (series, name, rank)) in sorted.iter().enumerate() {
             let (row, end, anchor) = if order < half {
                 (order, left - 6.0, Anchor::End)
             } else {
@@ -70,9 +70,9 @@ impl Chart for RankDiagram {
 
 impl RankDiagram {
     /// The longest runs of methods whose ranks differ by less than the critical difference: first and last rank.
-    fn groups(&self, sorted: &[(usize, &(String, f64))]) -> Vec<(f64, f64)> {
+    fn groups(&self, sorted: &[&(usize, String, f64)]) -> Vec<(f64, f64)> {
         let Some(difference) = self.critical_difference else { return Vec::new() };
-        let ranks: Vec<f64> = sorted.iter().map(|(_, (_, rank))| *rank).collect();
+        let ranks: Vec<f64> = sorted.iter().map(|(_, _, rank)| *rank).collect();
         let mut groups: Vec<(usize, usize)> = Vec::new();
         for first in 0..ranks.len() {
             let last = ranks.partition_point(|rank| *rank < ranks[first] + difference) - 1;

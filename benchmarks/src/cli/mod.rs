@@ -3,8 +3,10 @@
 mod add;
 mod adopt;
 mod backbone;
+mod cells;
 mod compare;
 mod data;
+mod diff;
 mod encode;
 mod env;
 mod evaluate;
@@ -12,6 +14,7 @@ mod export;
 mod fetch;
 mod figure;
 mod images;
+mod log;
 mod mini;
 mod only;
 mod parity;
@@ -22,6 +25,8 @@ mod predict;
 mod report;
 mod run;
 mod sources;
+mod stats;
+mod tensorboard;
 mod trainings;
 mod worker;
 
@@ -71,8 +76,19 @@ enum Command {
     Plan(plan::Plan),
     /// Print the tables of a folder of records again.
     Report(report::Report),
+    /// Show which differences between methods are real.
+    Stats(stats::Stats),
     /// Draw the figures of a folder of records.
     Figure(figure::Figure),
+    /// Write every cell as a row, for other programs: CSV, JSON or Parquet.
+    Cells(cells::Cells),
+    /// Write the histories of trainings as TensorBoard's event files.
+    #[command(name = "tensorboard")]
+    TensorBoard(tensorboard::TensorBoard),
+    /// Compare two folders of records cell by cell.
+    Diff(diff::Diff),
+    /// Show what happened to a cell.
+    Log(log::Log),
     /// Use the records of another build, once a sample of them has been recomputed and found equal.
     Adopt(adopt::Adopt),
     /// Compare the records of a run with published numbers.
@@ -121,7 +137,12 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Run(command) => command.run(),
         Command::Plan(command) => command.run(),
         Command::Report(command) => command.run(),
+        Command::Stats(command) => command.run(),
         Command::Figure(command) => command.run(),
+        Command::Cells(command) => command.run(),
+        Command::TensorBoard(command) => command.run(),
+        Command::Diff(command) => command.run(),
+        Command::Log(command) => command.run(),
         Command::Adopt(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Data(command) => command.run(),

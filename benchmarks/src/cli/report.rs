@@ -3,13 +3,14 @@
 use super::only::{Only, Records};
 use super::{Ending, print, tell_files, warn};
 use crate::gather::{Filter, Gathered};
+use crate::page::Shown;
 use crate::plan::SavedPlan;
 use crate::report::{saved_plans, table};
 use crate::results::Results;
 use crate::settings::numbers::{Numbers, brief, flat};
 use crate::statistics::{Pair, paired, statistics};
 use crate::tables::Sheet;
-use crate::tables::formats::{Format, format_parser, write_all};
+use crate::tables::formats::{Format, Latex, format_parser, write_all};
 use clap::Args;
 use nemesis_core::error::{abridged, suggest};
 use nemesis_core::record::Store;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 /// recipes are never put into one mean, but shown in separate tables.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Report {
     #[command(flatten)]
     records: Only<Records>,
@@ -58,9 +60,15 @@ pub(super) struct Report {
     /// Write one page with every table, its figures and the cells behind it to this file; it needs no network
     #[arg(long, value_name = "FILE", conflicts_with_all = ["list", "statistics", "paired", "format"])]
     html: Option<PathBuf>,
+    /// Leave the cells out of the page: it then has tables, figures and failures
+    #[arg(long, requires = "html")]
+    without_cells: bool,
     /// The format to print in
     #[arg(long, value_parser = format_parser(), default_value = "terminal")]
     format: &'static dyn Format,
+    /// Underline the second best values of a LaTeX table, beside the best in bold
+    #[arg(long)]
+    second: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -69,6 +77,7 @@ Examples:
   nemesis report --list
   nemesis report --suite few-shot --format markdown > table.md
   nemesis report --datasets eurosat,dtd --methods coop,nemesis-pen --shots 1,16 --seeds 1-3
+  nemesis report --format latex --second > table.tex
   nemesis report --html report.html
   nemesis report --statistics --format csv > statistics.csv
   nemesis report --paired coop,nemesis-pen
@@ -76,6 +85,10 @@ Examples:
 
 impl Report {
     pub(super) fn run(&self) -> Result<Ending> {
+        if self.second && self.format.name() != "latex" {
+            return Err(Error::new("only tables in LaTeX underline the second best values")
+                .help("add `--format latex`, or leave `--second` out"));
+        }
         let out = &self.records.settings()?.out();
         let mut plans = saved_plans(out, self.suite.as_deref())?;
         let store = &Store::open(out)?;
@@ -106,7 +119,8 @@ impl Report {
             }
         }
         if let Some(file) = &self.html {
-            crate::page::write(&plans, store, file)?;
+            let shown = if self.without_cells { Shown::Tables } else { Shown::All };
+            crate::page::write(&plans, store, shown, file)?;
             tell_files(std::slice::from_ref(file));
             return Ok(ending(&plans, store));
         }
@@ -136,7 +150,7 @@ impl Report {
         if !plan.gathered {
             written.extend(write_all(&table, store.folder(), name)?);
         }
-        Ok(self.format.table(&table))
+        Ok(if self.second { Latex { second: true }.table(&table) } else { self.format.table(&table) })
     }
 
     fn sheets(&self, plans: &[(String, SavedPlan)], store: &Store) -> Result<Vec<Sheet>> {
@@ -151,7 +165,7 @@ impl Report {
         if self.statistics {
             return Ok(results.iter().map(statistics).collect());
         }
-        let Pair { first, second } = Pair::parse(&self.paired, &results)?;
+        let Pair { first, second } = Pair::parse("--paired", &self.paired, &results)?;
         let has_both = |results: &&Results| results.column(&first).is_ok() && results.column(&second).is_ok();
         let both: Vec<&Results> = results.iter().filter(has_both).collect();
         if both.is_empty() {

@@ -1,6 +1,7 @@
 //! `nemesis run`: computes what a suite's table needs, and prints it.
 
 use super::{Ending, print, tell_files, warn};
+use crate::page::Shown;
 use crate::plan::Plan;
 use crate::progress::{Progress, duration};
 use crate::report::{saved_plans, write_and_render};
@@ -52,7 +53,7 @@ impl Run {
         print(&table)?;
         tell_files(&files);
         let page = out.join("report.html");
-        crate::page::write(&saved_plans(&out, None)?, &store, &page)?;
+        crate::page::write(&saved_plans(&out, None)?, &store, Shown::All, &page)?;
         tell_files(&[page]);
         Ok(if outcome.failed == 0 && plan.left_out.is_empty() { Ending::Done } else { Ending::WithFailures })
     }

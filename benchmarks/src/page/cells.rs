@@ -24,26 +24,54 @@ pub(super) struct Cell {
     /// Which list of classes it was tested on; none for variants of a context, of which only the accuracy is shown.
     classes: Option<usize>,
     /// Correct predictions by class.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     correct_by_class: Vec<u32>,
     /// Class, what it was taken for, and how often.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) confused: Vec<(String, String, u32)>,
     /// Norms of the context vectors.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     norms: Vec<f64>,
     training: Option<String>,
     provenance: usize,
     /// Images that it got wrong, by their numbers, and the label that it gave them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) wrong: Vec<(usize, u32)>,
 }
 
 /// A training.
 #[derive(Debug, Serialize)]
 pub(super) struct Training {
+    /// Which recipe.
+    recipe: usize,
+    /// How many epochs it had.
+    epochs: usize,
+    /// What happened in epochs, by what it is. Of many epochs it holds every so many, and the last.
+    history: BTreeMap<String, Vec<f64>>,
+    /// For each context vector, the words nearest to it, if the backbone is at hand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) nearest: Vec<Near>,
+    /// The hash of what it learned.
+    #[serde(skip)]
+    pub(super) state: String,
+    /// The hash of the backbone's weights.
+    #[serde(skip)]
+    pub(super) weights: String,
+}
+
+/// How trainings were done.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Recipe {
     options: Map<String, Value>,
     protocol: Map<String, Value>,
     precision: String,
-    /// What happened in each epoch, by what it is.
-    history: BTreeMap<String, Vec<f64>>,
 }
+
+/// Words of the vocabulary near a context vector, and how far they are.
+pub(super) type Near = Vec<(String, f64)>;
+
+/// Epochs that a history shows at most.
+const EPOCHS: usize = 50;
 
 /// The classes of a test set: names, as far as they are known, and how many images each has.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -59,10 +87,13 @@ pub(super) struct Classes {
 pub(super) struct Cells {
     pub(super) evaluations: BTreeMap<String, Cell>,
     pub(super) trainings: BTreeMap<String, Training>,
+    pub(super) recipes: Vec<Recipe>,
     pub(super) provenance: Vec<BTreeMap<String, String>>,
     pub(super) classes: Vec<Classes>,
     /// The records of the evaluations, for what looks at predictions.
     pub(super) records: BTreeMap<String, EvaluationRecord>,
+    /// Whether only what a list of cells shows is kept, because there are too many.
+    pub(super) brief: bool,
 }
 
 impl Cells {
@@ -72,10 +103,11 @@ impl Cells {
         if self.evaluations.contains_key(&key) {
             return Ok(key);
         }
-        let training = record.cell.subject.training().map(|cell| self.add_training(cell, store)).transpose()?.flatten();
+        let training = record.cell.subject.training().filter(|_| !self.brief);
+        let training = training.map(|cell| self.add_training(cell, store)).transpose()?.flatten();
         let outcome = &record.outcome;
         let provenance = self.place(&record.provenance);
-        let plain = cell.corruption.is_none() && cell.epoch.is_none();
+        let plain = cell.corruption.is_none() && cell.epoch.is_none() && !self.brief;
         let classes = plain.then(|| self.classes_of(record));
         self.evaluations.insert(
             key.clone(),
@@ -92,15 +124,17 @@ impl Cells {
                 correct_by_class: outcome.classes.iter().filter(|_| plain).map(|class| class.correct).collect(),
                 confused: Vec::new(),
                 norms: match cell.corruption {
-                    None => outcome.context_norms.iter().copied().map(rounded).collect(),
-                    Some(_) => Vec::new(),
+                    None if !self.brief => outcome.context_norms.iter().copied().map(rounded).collect(),
+                    _ => Vec::new(),
                 },
                 training,
                 provenance,
                 wrong: Vec::new(),
             },
         );
-        self.records.insert(key.clone(), record.clone());
+        if !self.brief {
+            self.records.insert(key.clone(), record.clone());
+        }
         Ok(key)
     }
 
@@ -110,7 +144,10 @@ impl Cells {
         if !self.trainings.contains_key(&key) {
             let Some(record): Option<TrainingRecord> = store.get(&id)? else { return Ok(None) };
             let mut history: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-            for epoch in &record.outcome.epochs {
+            let epochs = record.outcome.epochs.len();
+            let every = epochs.div_ceil(EPOCHS).max(1);
+            let shown = |place: usize| place.is_multiple_of(every) || place + 1 == epochs;
+            for (_, epoch) in record.outcome.epochs.iter().enumerate().filter(|(place, _)| shown(*place)) {
                 let own = [("loss", epoch.loss), ("learning rate", epoch.learning_rate)];
                 let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
                 // Of a vector the page shows each number as a value of its own.
@@ -125,12 +162,14 @@ impl Cells {
                     history.entry(name).or_default().push(rounded(value));
                 }
             }
-            let training = Training {
+            let recipe = Recipe {
                 options: cell.method.options.clone(),
                 protocol: cell.protocol.clone(),
                 precision: cell.precision.clone(),
-                history,
             };
+            let recipe = place_of(&mut self.recipes, recipe);
+            let (state, weights) = (record.outcome.state.clone(), cell.backbone.weights.clone());
+            let training = Training { recipe, epochs, history, nearest: Vec::new(), state, weights };
             self.trainings.insert(key.clone(), training);
         }
         Ok(Some(key))
@@ -144,10 +183,7 @@ impl Cells {
             names: (0..record.outcome.classes.len()).map(|label| format!("class {label}")).collect(),
             totals: record.outcome.classes.iter().map(|class| class.total).collect(),
         };
-        self.classes.iter().position(|known| *known == classes).unwrap_or_else(|| {
-            self.classes.push(classes);
-            self.classes.len() - 1
-        })
+        place_of(&mut self.classes, classes)
     }
 
     /// Gives the classes of a cell their names.
@@ -172,11 +208,16 @@ impl Cells {
             facts.insert("backbone".to_owned(), backbone.shape.clone());
             facts.insert("preprocessing and activation".to_owned(), backbone.origin.clone());
         }
-        self.provenance.iter().position(|known| *known == facts).unwrap_or_else(|| {
-            self.provenance.push(facts);
-            self.provenance.len() - 1
-        })
+        place_of(&mut self.provenance, facts)
     }
+}
+
+/// The place of an item in a list, to which it is added if it is new.
+fn place_of<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
+    list.iter().position(|known| *known == item).unwrap_or_else(|| {
+        list.push(item);
+        list.len() - 1
+    })
 }
 
 /// What was tested, in words.

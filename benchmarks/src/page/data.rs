@@ -1,16 +1,17 @@
 //! What the page's scripts are given: questions with their tables and figures, and the cells behind them.
 
-use super::cells::{Cell, Cells, Classes, Training};
+use super::cells::{Cell, Cells, Classes, Recipe, Training};
 use super::images::{Image, Images};
+use super::nearest::Nearest;
 use crate::plan::SavedPlan;
-use crate::report::table_and_figures;
+use crate::report::table_and_figures_of;
 use crate::results::ZERO_SHOT;
 use crate::tables::Outcome;
 use crate::tables::formats::{Format, Html};
 use nemesis_core::Result;
 use nemesis_core::record::Store;
 use nemesis_core::shots::written;
-use nemesis_figures::{Letters, TWO_COLUMNS, svg};
+use nemesis_figures::{Letters, ONE_COLUMN, TWO_COLUMNS, svg};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -22,13 +23,29 @@ pub(super) struct Data {
     cells: BTreeMap<String, Cell>,
     /// Trainings by the first digits of theirs.
     trainings: BTreeMap<String, Training>,
+    /// How trainings were done, each recipe once.
+    recipes: Vec<Recipe>,
     /// Where cells were computed, each place once.
     provenance: Vec<BTreeMap<String, String>>,
     /// Lists of classes.
     classes: Vec<Classes>,
     /// Test images that some cell got wrong.
     images: Vec<Image>,
+    /// What the page leaves out, and why, if it does.
+    left_out: Option<String>,
 }
+
+/// How much of the records a page shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// Tables, figures, failures, and the cells behind them.
+    All,
+    /// No cells. The page then depends on nothing but results.
+    Tables,
+}
+
+/// Up to how many cells are shown with histories, classes and pictures. More make a page that opens slowly.
+const DETAILED: usize = 2000;
 
 /// A table with what is behind it.
 #[derive(Debug, Serialize)]
@@ -55,6 +72,7 @@ struct Drawn {
     of: String,
     caption: String,
     svg: String,
+    narrow: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -67,24 +85,36 @@ struct Failed {
 }
 
 /// The data of a page of these plans.
-pub(super) fn data(plans: &[(String, SavedPlan)], store: &Store) -> Result<Data> {
-    let mut cells = Cells::default();
+pub(super) fn data(plans: &[(String, SavedPlan)], store: &Store, shown: Shown) -> Result<Data> {
+    let count: usize = plans.iter().map(|(_, plan)| plan.cells.len()).sum();
+    let mut cells = Cells { brief: count > DETAILED, ..Cells::default() };
     let mut questions = Vec::with_capacity(plans.len());
     for (name, plan) in plans {
-        questions.push(question(name, plan, store, &mut cells)?);
+        questions.push(question(name, plan, store, &mut cells, shown)?);
     }
+    let left_out = match shown {
+        Shown::All if cells.brief => Some(format!(
+            "A page holds what was learned and what went wrong for up to {DETAILED} cells, and these are {count}. \
+             `nemesis log CELL` shows them for one cell, and `nemesis report --html FILE --question NAME` writes a page of one table."
+        )),
+        Shown::All | Shown::Tables => None,
+    };
     let images = Images::look_at(plans, store, &mut cells)?;
-    let Cells { evaluations, trainings, provenance, classes, .. } = cells;
-    Ok(Data { questions, cells: evaluations, trainings, provenance, classes, images })
+    Nearest::look_up(plans, store, &mut cells)?;
+    let Cells { evaluations, trainings, recipes, provenance, classes, .. } = cells;
+    Ok(Data { questions, cells: evaluations, trainings, recipes, provenance, classes, images, left_out })
 }
 
-fn question(name: &str, plan: &SavedPlan, store: &Store, cells: &mut Cells) -> Result<Question> {
-    let (table, figures) = table_and_figures(plan, store)?;
+fn question(name: &str, plan: &SavedPlan, store: &Store, cells: &mut Cells, shown: Shown) -> Result<Question> {
+    let outcomes = plan.cells.iter().map(|cell| Outcome::read(&cell.id, store)).collect::<Result<Vec<_>>>()?;
+    let (table, figures) = table_and_figures_of(plan, outcomes.clone())?;
     let drawn = figures.iter().map(|figure| Drawn {
         kind: figure.kind,
         of: figure.of.clone(),
         caption: figure.caption.clone(),
-        svg: svg(&figure.chart.draw(TWO_COLUMNS), Letters::Live),
+        // The page shows these at half its width.
+        svg: svg(&figure.chart.draw(if figure.is_narrow() { ONE_COLUMN * 1.2 } else { TWO_COLUMNS }), Letters::Live),
+        narrow: figure.is_narrow(),
     });
     let mut question = Question {
         name: name.to_owned(),
@@ -99,9 +129,10 @@ fn question(name: &str, plan: &SavedPlan, store: &Store, cells: &mut Cells) -> R
         cells: Vec::new(),
         failures: Vec::new(),
     };
-    for cell in &plan.cells {
+    for (cell, outcome) in plan.cells.iter().zip(outcomes) {
         let (shots, seed) = cell.sample.unzip();
-        match Outcome::read(&cell.id, store)? {
+        match outcome {
+            Outcome::Done(_) if shown == Shown::Tables => {}
             Outcome::Done(record) => question.cells.push(cells.add(cell, &record, store)?),
             Outcome::Failed(reason) => question.failures.push(Failed {
                 dataset: cell.dataset.clone(),

@@ -2,9 +2,10 @@
 
 use super::cells::Cells;
 use crate::plan::SavedPlan;
+use crate::test_images::{root_of, samples_of};
 use base64::Engine as _;
 use nemesis_core::Result;
-use nemesis_core::dataset::{Dataset, Registry, Sample, limited_test, manifest_hash};
+use nemesis_core::dataset::{Dataset, Registry, Sample, manifest_hash};
 use nemesis_core::image::{Interpolation, Rect, Rgb8, read, resize_crop};
 use nemesis_core::record::Store;
 use serde::Serialize;
@@ -44,7 +45,8 @@ impl Images {
         let mut images = Self::default();
         let mut seen = BTreeSet::new();
         for (_, plan) in plans {
-            let Some(root) = root_of(plan, store) else { continue };
+            // Without its data sets a table is shown without pictures.
+            let Some(root) = root_of(plan, store).filter(|root| root.is_dir()) else { continue };
             for (name, _) in &plan.datasets {
                 if !seen.insert((root.clone(), name.clone())) {
                     continue;
@@ -72,7 +74,7 @@ impl Images {
         for key in &of_dataset {
             let record = &cells.records[key];
             let all = dataset.class_names();
-            let samples = record.cell.classes.samples(&limited_test(dataset, record.cell.limit), all.len());
+            let samples = samples_of(dataset, record);
             let names = record.cell.classes.class_names(all);
             let predicted = store.predictions(record)?;
             if predicted.len() != samples.len() {
@@ -137,13 +139,6 @@ impl Told {
     fn new(label: &str) -> Self {
         Self { label: label.to_owned(), right: Vec::new(), wrong: Vec::new() }
     }
-}
-
-/// Where a plan's data sets were. Nothing is made if they are gone.
-fn root_of(plan: &SavedPlan, store: &Store) -> Option<PathBuf> {
-    let asked = plan.asked.as_ref()?;
-    let root = asked.data.clone().unwrap_or_else(|| store.folder().join("mini"));
-    root.is_dir().then_some(root)
 }
 
 /// The classes that were most often taken for others.

@@ -3,6 +3,9 @@
 mod cells;
 mod data;
 mod images;
+mod nearest;
+
+pub(crate) use data::Shown;
 
 use crate::plan::SavedPlan;
 use nemesis_core::record::Store;
@@ -26,12 +29,12 @@ const SCRIPTS: [&str; 6] = [
 /// # Errors
 ///
 /// When a record is damaged or the file cannot be written.
-pub(crate) fn write(plans: &[(String, SavedPlan)], store: &Store, file: &Path) -> Result<()> {
-    files::write_atomic(file, page(plans, store)?.as_bytes())
+pub(crate) fn write(plans: &[(String, SavedPlan)], store: &Store, shown: Shown, file: &Path) -> Result<()> {
+    files::write_atomic(file, page(plans, store, shown)?.as_bytes())
 }
 
-fn page(plans: &[(String, SavedPlan)], store: &Store) -> Result<String> {
-    let data = data::data(plans, store)?;
+fn page(plans: &[(String, SavedPlan)], store: &Store, shown: Shown) -> Result<String> {
+    let data = data::data(plans, store, shown)?;
     // Within a script, the only text that ends it is that of its end tag.
     let data =
         serde_json::to_string(&data).expect("a page's data are structs of strings and numbers").replace('<', "\\u003c");

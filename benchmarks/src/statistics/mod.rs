@@ -1,7 +1,14 @@
-//! Statistics of the runs behind a table, in detail, and two methods compared pair by pair.
+//! Statistics of the runs behind a table, in detail, two methods compared pair by pair or image by image, and which
+//! methods can be told apart.
 
+mod averages;
+mod images;
+mod methods;
 mod pair;
 
+pub use averages::{averages, ranks};
+pub use images::images;
+pub use methods::methods;
 pub use pair::Pair;
 
 use crate::results::{Evaluation, Results, ZERO_SHOT};
@@ -95,7 +102,7 @@ pub fn statistics(results: &Results) -> Sheet {
         let key = (Condition::of(run, results), rank(&run.column));
         values.entry(key).or_default().insert(run.seed(), run.accuracy());
     }
-    values.extend(averages(&values, results));
+    values.extend(average_rows(&values, results));
     let mut last = None;
     let rows = values.iter().map(|((condition, column), by_seed)| {
         let apart = last
@@ -116,7 +123,10 @@ pub fn statistics(results: &Results) -> Sheet {
 }
 
 /// The mean over data sets for each column and number of shots, seed by seed, if no data set is missing.
-fn averages(values: &BTreeMap<(Condition, usize), BySeed>, results: &Results) -> BTreeMap<(Condition, usize), BySeed> {
+fn average_rows(
+    values: &BTreeMap<(Condition, usize), BySeed>,
+    results: &Results,
+) -> BTreeMap<(Condition, usize), BySeed> {
     let mut rows: BTreeMap<(Condition, usize), Vec<&BySeed>> = BTreeMap::new();
     for ((condition, column), by_seed) in values.iter().filter(|((condition, _), _)| condition.trained_on.is_none()) {
         rows.entry((condition.average(), *column)).or_default().push(by_seed);

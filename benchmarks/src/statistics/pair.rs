@@ -14,14 +14,15 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Reads `FIRST` and `SECOND`, or `FIRST,SECOND`, which is split where both sides are columns. Quotes around a
+    /// Reads what was given with `option`: `FIRST` and `SECOND`, or `FIRST,SECOND`, which is split where both sides are columns. Quotes around a
     /// label, or a backslash before a comma, keep it in one piece.
     ///
     /// # Errors
     ///
     /// When these are not two methods, or there are several ways to split the text into two.
-    pub fn parse(given: &[String], results: &[Results]) -> Result<Self> {
-        let wrong = || Error::new("`--paired` compares two methods").expected("FIRST,SECOND, as in coop,nemesis-pen");
+    pub fn parse(option: &str, given: &[String], results: &[Results]) -> Result<Self> {
+        let wrong =
+            || Error::new(format!("`{option}` compares two methods")).expected("FIRST,SECOND, as in coop,nemesis-pen");
         let text = match given {
             [first, second] => return Ok(Self { first: plain(first), second: plain(second) }),
             [text] => text,
@@ -53,10 +54,10 @@ impl Pair {
                 let known: Vec<String> = known.into_iter().map(|label| format!("`{label}`")).collect();
                 Err(Error::new(format!("`{text}` does not split into two columns at any of its commas"))
                     .expected(format!("two of {}", known.join(", ")))
-                    .help("give each with an option of its own: --paired FIRST --paired SECOND"))
+                    .help(format!("give each with an option of its own: {option} FIRST {option} SECOND")))
             }
             ([_, ..], _) => Err(Error::new(format!("`{text}` splits into two columns at several of its commas"))
-                .help("give each with an option of its own: --paired FIRST --paired SECOND")),
+                .help(format!("give each with an option of its own: {option} FIRST {option} SECOND"))),
         }
     }
 }

@@ -8,7 +8,7 @@ use nemesis_core::record::Corruption;
 use nemesis_core::shots;
 
 /// The axes of a table, and what has to be said about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Contents {
     /// The title.
     pub title: String,
@@ -24,6 +24,21 @@ pub struct Contents {
     pub zero_shot: Vec<String>,
     /// Sentences for under the table, for instance the protocol's deviations.
     pub remarks: Vec<String>,
+    /// What others have published of the methods, for figures.
+    pub published: Vec<PublishedLine>,
+}
+
+/// Published values of a method on a data set, by the number of shots.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PublishedLine {
+    /// The label of the method's column.
+    pub column: String,
+    /// The data set's name, or `average`.
+    pub row: String,
+    /// The name of the published numbers.
+    pub source: String,
+    /// Shots, and the accuracy in percent.
+    pub points: Vec<(f64, f64)>,
 }
 
 /// A method, or a method with one setting of its options.

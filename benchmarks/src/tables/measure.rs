@@ -151,21 +151,25 @@ pub(super) fn measure_of(runs: Vec<SeedRun>, planned: usize) -> Option<Measure> 
         runs,
         planned,
         best: false,
+        second: false,
         decimals: 1,
         footnotes: Vec::new(),
     })
 }
 
-/// Marks the best values of a group of columns, if there is something to compare.
+/// Marks the best and second best values of a group of columns, if there is something to compare.
 pub(super) fn mark_best(values: &mut [Value]) {
     let means: Vec<f64> = values.iter().filter_map(Value::measure).map(|measure| measure.mean).collect();
     if means.len() < 2 {
         return;
     }
-    let best = shown(means.into_iter().fold(f64::NEG_INFINITY, f64::max));
+    let best = shown(means.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+    let others = means.iter().copied().filter(|mean| shown(*mean) != best);
+    let second = shown(others.fold(f64::NEG_INFINITY, f64::max));
     for value in values {
         if let Value::Done(measure) = value {
             measure.best = shown(measure.mean) == best;
+            measure.second = shown(measure.mean) == second;
         }
     }
 }

@@ -50,6 +50,8 @@ pub enum Field {
     Number(f64, usize),
     /// A difference, shown with its sign, and the decimals to show.
     Signed(f64, usize),
+    /// A probability.
+    Probability(f64),
     /// How many.
     Count(usize),
     /// Unknown or not defined.
@@ -68,6 +70,8 @@ impl Field {
             Self::Text(text) => text.clone(),
             Self::Number(value, decimals) => format!("{value:.decimals$}"),
             Self::Signed(value, decimals) => format!("{value:+.decimals$}"),
+            Self::Probability(value) if *value < 1e-4 => "< 0.0001".to_owned(),
+            Self::Probability(value) => format!("{value:.4}"),
             Self::Count(count) => count.to_string(),
             Self::Nothing => "–".to_owned(),
         }
@@ -77,6 +81,8 @@ impl Field {
     pub(super) fn plain(&self) -> String {
         match self {
             Self::Number(value, _) | Self::Signed(value, _) => format!("{value:.4}"),
+            // Small ones matter, so that no digit is cut off.
+            Self::Probability(value) => value.to_string(),
             Self::Nothing => String::new(),
             Self::Text(_) | Self::Count(_) => self.text(),
         }
@@ -85,7 +91,7 @@ impl Field {
     pub(super) fn json(&self) -> Value {
         match self {
             Self::Text(text) => json!(text),
-            Self::Number(value, _) | Self::Signed(value, _) => json!(value),
+            Self::Number(value, _) | Self::Signed(value, _) | Self::Probability(value) => json!(value),
             Self::Count(count) => json!(count),
             Self::Nothing => Value::Null,
         }

@@ -131,6 +131,9 @@ pub struct Measure {
     pub planned: usize,
     /// Whether no column of the group has a higher value, to the digits shown.
     pub best: bool,
+    /// Whether only the best have a higher value, to the digits shown.
+    #[serde(skip)]
+    pub second: bool,
     /// How many decimals are shown.
     #[serde(skip)]
     pub decimals: usize,

@@ -1,6 +1,7 @@
 //! The mini suite from end to end: the table that the README shows, and what must hold for its numbers.
 
 use crate::command::{nemesis, told};
+use crate::gallery;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -22,6 +23,7 @@ fn the_whole_table() {
     assert_eq!(again.stdout, output.stdout);
     let report = nemesis(folder.path(), &["report"]).output().unwrap();
     assert_eq!(report.stdout, output.stdout);
+    gallery::shows(folder.path(), "few-shot");
 }
 
 /// The README's first listing is real output; its lines that begin with `…` stand for what it leaves out.

@@ -47,6 +47,10 @@ fn the_page_needs_no_network_and_holds_the_numbers_of_the_csv() {
     let data = page.split_once("id=\"data\">").unwrap().1.split_once("</script>").unwrap().0;
     let data: serde_json::Value = serde_json::from_str(data).unwrap();
     let question = &data["questions"][0];
+    // Its backbone is OpenAI's, and CoOp's numbers with it are published.
+    let curves = &question["figures"][0];
+    assert!(curves["caption"].as_str().unwrap().contains("dashed: published (ape-coop-few-shot)"), "{curves}");
+    assert_eq!(curves["svg"].as_str().unwrap().matches("stroke-dasharray").count(), 2, "a line for each data set");
     let table = question["table"].as_str().unwrap();
     let csv = ok(folder.path(), &["report", "--format", "csv"]);
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
@@ -119,7 +123,12 @@ fn equal_records_give_equal_figures() {
 }
 
 /// What Chromium makes of the page at an address, as text of the document; none where there is no Chromium.
-fn dom(test: &str, page: &Path, hash: &str) -> Option<String> {
+pub(crate) fn dom(test: &str, page: &Path, hash: &str) -> Option<String> {
+    dom_with(test, page, hash, &[])
+}
+
+/// The same with further arguments of Chromium's.
+fn dom_with(test: &str, page: &Path, hash: &str, arguments: &[&str]) -> Option<String> {
     let program = ["chromium", "chromium-browser", "google-chrome"]
         .into_iter()
         .find(|program| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success()));
@@ -130,6 +139,7 @@ fn dom(test: &str, page: &Path, hash: &str) -> Option<String> {
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new(program)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000", "--dump-dom"])
+        .args(arguments)
         .args(["--enable-logging=stderr", &format!("--user-data-dir={}", profile.path().display())])
         .arg(format!("file://{}{hash}", page.display()))
         .output()
@@ -137,7 +147,11 @@ fn dom(test: &str, page: &Path, hash: &str) -> Option<String> {
     let log = String::from_utf8_lossy(&output.stderr);
     let console: Vec<&str> = log.lines().filter(|line| line.contains("CONSOLE")).collect();
     assert!(console.is_empty(), "{console:?}");
-    Some(String::from_utf8(output.stdout).unwrap())
+    let dom = String::from_utf8(output.stdout).unwrap();
+    // An element that became text.
+    let main = dom.split_once("<main").unwrap().1.split_once("</main>").unwrap().0;
+    assert!(!main.contains("[object "), "{main}");
+    Some(dom)
 }
 
 #[test]
@@ -159,4 +173,73 @@ fn a_browser_shows_the_table_and_filters_it_by_the_address() {
     let cell = data["questions"][0]["cells"][3].as_str().unwrap();
     let shown = dom(NAME, &page, &format!("#cell={cell}")).unwrap();
     assert!(shown.contains("Back to the table") && shown.contains(cell) && shown.contains("By class"), "{shown}");
+}
+
+/// Runs axe-core on the page and leaves what it finds in the document.
+const RUN_AXE: &str = "addEventListener('load', async () => {
+  const found = await axe.run();
+  const text = (violation) => `${violation.impact} ${violation.id}: ${violation.nodes.map((node) => node.target.join(' ')).slice(0, 3).join(', ')}`;
+  const serious = found.violations.filter((violation) => ['serious', 'critical'].includes(violation.impact));
+  const told = document.createElement('pre');
+  told.id = 'axe';
+  told.textContent = [`${found.passes.length} passes`, ...serious.map(text)].join('\\n');
+  document.body.append(told);
+});";
+
+/// Where axe-core is, its file is named by `AXE_CORE`: `npm install axe-core`, then `node_modules/axe-core/axe.min.js`.
+#[test]
+fn axe_finds_no_serious_fault_in_light_or_dark() {
+    const NAME: &str = "report_page::axe_finds_no_serious_fault_in_light_or_dark";
+    let Some(axe) = std::env::var_os("AXE_CORE") else {
+        return skipped(NAME, "needs axe-core: AXE_CORE names its axe.min.js");
+    };
+    let axe = fs::read_to_string(axe).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    records(folder.path());
+    let page = page(folder.path());
+    let text = fs::read_to_string(&page).unwrap();
+    let (rest, end) = text.rsplit_once("</body>").unwrap();
+    fs::write(&page, format!("{rest}<script>{axe}</script><script>{RUN_AXE}</script></body>{end}")).unwrap();
+    let data = text.split_once("id=\"data\">").unwrap().1.split_once("</script>").unwrap().0;
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let cell = data["questions"][0]["cells"][3].as_str().unwrap();
+    for hash in [String::new(), format!("#cell={cell}")] {
+        // 0 is dark.
+        for scheme in ["--blink-settings=preferredColorScheme=1", "--blink-settings=preferredColorScheme=0"] {
+            let Some(dom) = dom_with(NAME, &page, &hash, &[scheme, "--virtual-time-budget=20000"]) else { return };
+            let found = dom.rsplit_once("<pre id=\"axe\">").unwrap().1.split_once("</pre>").unwrap().0;
+            let (passes, serious) = found.split_once('\n').unwrap_or((found, ""));
+            assert!(passes.split_once(' ').unwrap().0.parse::<usize>().unwrap() > 10, "{passes}");
+            assert!(serious.is_empty(), "{hash} {scheme}: {serious}");
+        }
+    }
+}
+
+/// A hundred cells, or as many as `PAGE_CELLS` says: a thousand stay below 5 MB, and beyond what a page can hold in full it says
+/// so. Every record is written to the disk for good, so that more take long.
+#[test]
+fn pages_of_many_cells_stay_small() {
+    const NAME: &str = "report_page::pages_of_many_cells_stay_small";
+    let cells: usize = std::env::var("PAGE_CELLS").map_or(100, |cells| cells.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let mut records = Synthetic::new(folder.path());
+    records.epochs = 100;
+    let datasets = ["caltech101", "dtd", "eurosat", "food101", "ucf101"];
+    let seeds: Vec<f64> = (0..cells / (datasets.len() * 4)).map(|seed| 50.0 + (seed % 7) as f64 / 2.0).collect();
+    for dataset in datasets {
+        for method in [COOP, PEN] {
+            for shots in [1, 16] {
+                records.few_shot(method, dataset, shots, &seeds);
+            }
+        }
+    }
+    records.save();
+    let started = std::time::Instant::now();
+    let page = page(folder.path());
+    let text = fs::read_to_string(&page).unwrap();
+    println!("{cells} cells: {} kB, written in {:.1} s", text.len() / 1000, started.elapsed().as_secs_f64());
+    assert!(text.len() < 5_000 * cells.clamp(100, 1000), "{}", text.len());
+    assert_eq!(text.contains("A page holds what was learned"), cells > 2000);
+    let Some(dom) = dom(NAME, &page, "") else { return };
+    assert!(dom.contains(&format!("<summary>{} evaluations</summary>", seeds.len() * datasets.len() * 4)));
 }

@@ -2,6 +2,7 @@
 //! next only evaluates.
 
 use crate::command::{nemesis, told, written};
+use crate::gallery;
 use std::fs;
 use std::path::Path;
 
@@ -29,4 +30,5 @@ fn every_suite_from_one_command() {
     assert!(report.status.success(), "{}", told(&report));
     let again = nemesis(folder, &["run", "--suite", "base-to-new"]).output().unwrap();
     assert!(String::from_utf8_lossy(&again.stderr).contains("0 cells computed"), "{}", told(&again));
+    gallery::shows(folder, "suites");
 }

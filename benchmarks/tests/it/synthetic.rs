@@ -6,8 +6,10 @@ use nemesis_bench::zero_shot::{Prompts, ZeroShot};
 use nemesis_core::dataset::{ClassSubset, Registry};
 use nemesis_core::files;
 use nemesis_core::record::{
-    BackboneKey, Evaluated, EvaluationCell, MethodKey, Provenance, Store, Subject, TrainingCell,
+    BackboneKey, Evaluated, EvaluationCell, MethodKey, Provenance, Store, Subject, Trained as TrainedRecord,
+    TrainingCell,
 };
+use nemesis_core::train::EpochRecord;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,6 +28,8 @@ pub(crate) struct Synthetic {
     /// The data sets whose splits are not the published ones.
     pub(crate) own_splits: Vec<&'static str>,
     pub(crate) limit: Option<u32>,
+    /// How many epochs trainings have; without any, they have no record.
+    pub(crate) epochs: usize,
     store: Store,
     cells: Vec<SavedCell>,
     datasets: Vec<(String, String)>,
@@ -51,6 +55,7 @@ impl Synthetic {
             mini_data: true,
             own_splits: Vec::new(),
             limit: None,
+            epochs: 0,
             store: Store::open(folder.join("out")).unwrap(),
             cells: Vec::new(),
             datasets: Vec::new(),
@@ -96,6 +101,16 @@ impl Synthetic {
         };
         if !self.columns.iter().any(|column| column == label) {
             self.columns.push(label.to_owned());
+        }
+        if self.epochs > 0 {
+            let epoch = |epoch: usize| {
+                let value = 3.0 / (epoch as f64 + 1.5);
+                let reported = BTreeMap::from([("context_norm".to_owned(), vec![value + 0.1])]);
+                EpochRecord { learning_rate: value / 1000.0, loss: value, reported }
+            };
+            let epochs = (0..self.epochs).map(epoch).collect();
+            let what = TrainedRecord { epochs, state: &Vec::new(), classes: &[], kept: BTreeMap::new() };
+            self.store.put_training(&training, what, provenance()).unwrap();
         }
         let sample = (trained.shots, trained.seed);
         let subject = Subject::Training { cell: Box::new(training) };

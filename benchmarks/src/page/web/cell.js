@@ -14,27 +14,40 @@ function showCell(question, id) {
     ]),
   ];
   if (training) parts.push(...showTraining(training));
+  if (DATA.left_out) parts.push(element("p", { class: "notes" }, DATA.left_out));
   if (cell.classes !== null) parts.push(...showClasses(cell));
-  if (cell.norms.length > 0) {
-    parts.push(element("h3", {}, "Norms of the context vectors"),
-      tableOf("2-norm by position", ["Position", "Norm"], cell.norms.map((norm, i) => [`v${i + 1}`, fixed(norm, 4)])));
-  }
-  if (cell.wrong.length > 0) parts.push(...showWrong(question, cell));
+  if (cell.norms) parts.push(...showContext(cell, training));
+  if (cell.wrong) parts.push(...showWrong(question, cell));
   parts.push(element("h3", {}, "Where it was computed"), facts(Object.entries(DATA.provenance[cell.provenance])));
   return parts;
 }
 
 function facts(pairs) {
   return element("dl", {}, pairs.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) =>
-    [element("dt", {}, name), element("dd", {}, value instanceof Node ? value : String(value))]));
+    [element("dt", {}, name), element("dd", {}, value instanceof Node ? value : value === "" ? "\u201c\u201d" : String(value))]));
 }
 
 function showTraining(training) {
+  const { options, protocol, precision } = DATA.recipes[training.recipe];
   const parts = [element("h3", {}, "Recipe"),
-    facts([...Object.entries(training.options), ...Object.entries(training.protocol).map(([key, value]) => [`protocol ${key}`, value]), ["precision", training.precision]])];
+    facts([...Object.entries(options), ...Object.entries(protocol).map(([key, value]) => [`protocol ${key}`, value]), ["precision", precision]])];
   const curves = Object.entries(training.history).filter(([, values]) => values.length > 1);
-  if (curves.length > 0) parts.push(element("h3", {}, "By epoch"), curves.map(([name, values]) => sparkline(name, values)));
+  if (curves.length > 0) {
+    const points = curves[0][1].length;
+    const some = points < training.epochs ? ` (${points} of ${training.epochs} epochs)` : "";
+    parts.push(element("h3", {}, `By epoch${some}`),
+      element("div", { class: "curves" }, curves.map(([name, values]) => sparkline(name, values))));
+  }
   return parts;
+}
+
+// Norms of the context vectors, and the words of the vocabulary that lie nearest to them.
+function showContext(cell, training) {
+  const nearest = (training && training.nearest) || [];
+  const words = (near) => near.map(([word, distance]) => `${word} (${distance.toFixed(3)})`).join(", ");
+  const head = ["Position", "Norm", ...(nearest.length > 0 ? ["Nearest words, with their distances"] : [])];
+  const rows = cell.norms.map((norm, i) => [`v${i + 1}`, fixed(norm, 4), ...(nearest.length > 0 ? [words(nearest[i] || [])] : [])]);
+  return [element("h3", {}, "The learned context"), tableOf("Norms of the context vectors by position", head, rows, [2])];
 }
 
 function sparkline(name, values) {
@@ -56,12 +69,12 @@ function sparkline(name, values) {
 
 function showClasses(cell) {
   const { names, totals } = DATA.classes[cell.classes];
-  const rows = cell.correct_by_class.map((correct, i) => [names[i], `${correct} of ${totals[i]}`, fixed((100 * correct) / totals[i])]);
+  const rows = (cell.correct_by_class || []).map((correct, i) => [names[i], `${correct} of ${totals[i]}`, fixed((100 * correct) / totals[i])]);
   const parts = [element("h3", {}, "By class"),
     element("details", { open: rows.length <= 20 }, element("summary", {}, `${rows.length} classes`), tableOf("Accuracy by class", ["Class", "Correct", "%"], rows))];
-  if (cell.confused.length > 0) {
+  if (cell.confused) {
     parts.push(element("h3", {}, "Most confused"),
-      tableOf("Classes taken for others", ["Class", "Taken for", "Images"], cell.confused.map(([from, to, count]) => [from, to, count])));
+      tableOf("Classes taken for others", ["Class", "Taken for", "Images"], cell.confused, [1]));
   }
   return parts;
 }

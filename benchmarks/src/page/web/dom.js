@@ -25,11 +25,13 @@ function fixed(number, decimals = 1) {
   return number === null || number === undefined ? "–" : number.toFixed(decimals);
 }
 
-function tableOf(caption, head, rows) {
+// `words` are the columns of text, which is aligned left.
+function tableOf(caption, head, rows, words = []) {
+  const kind = (i) => (words.includes(i) ? { class: "text" } : {});
   return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
     element("table", {},
       element("caption", {}, caption),
-      element("thead", {}, element("tr", {}, head.map((text) => element("th", { scope: "col" }, text)))),
+      element("thead", {}, element("tr", {}, head.map((text, i) => element("th", { scope: "col", ...kind(i) }, text)))),
       element("tbody", {}, rows.map((row) =>
-        element("tr", {}, row.map((cell, i) => element(i === 0 ? "th" : "td", i === 0 ? { scope: "row" } : {}, cell)))))));
+        element("tr", {}, row.map((cell, i) => element(i === 0 ? "th" : "td", i === 0 ? { scope: "row" } : kind(i), cell)))))));
 }

@@ -67,4 +67,5 @@ function applyFilters(root) {
     heading.toggleAttribute("hidden", left.length === 0);
     heading.colSpan = Math.max(left.length, 1);
   }
+  root.querySelector("#cells")?.fill();
 }

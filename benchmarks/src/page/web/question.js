@@ -4,22 +4,42 @@ function showQuestion(question) {
   const parts = [element("h2", {}, question.title)];
   parts.push(fragment(question.table));
   for (const figure of question.figures) {
-    const narrow = figure.kind === "ranks" || figure.of.startsWith("points");
-    parts.push(element("figure", { class: narrow ? "narrow" : "" }, fragment(figure.svg), element("figcaption", {}, figure.caption)));
+    parts.push(element("figure", { class: figure.narrow ? "narrow" : "" }, fragment(figure.svg), element("figcaption", {}, figure.caption)));
   }
   if (question.failures.length > 0) {
     parts.push(element("h3", {}, "Failed cells"));
     parts.push(tableOf("What could not be computed, and why", ["Data set", "Method", "Shots", "Seed", "Reason"],
       question.failures.map((failure) => [failure.dataset, failure.column || "–", failure.shots ?? "–", failure.seed ?? "–", failure.reason])));
   }
-  parts.push(element("h3", {}, "Cells"), cellTable(question));
+  if (question.cells.length > 0) {
+    parts.push(element("h3", {}, "Cells"));
+    if (DATA.left_out) parts.push(element("p", { class: "notes" }, DATA.left_out));
+    parts.push(cellTable(question));
+  }
   return parts;
 }
 
+// Rows that a list shows at once: thousands would take seconds to lay out.
+const ROWS = 500;
+
+// The list is made when it is opened, and again when a filter changes.
 function cellTable(question) {
-  const rows = question.cells.map((id) => {
+  const list = element("details", { id: "cells" }, element("summary", {}, `${question.cells.length} evaluations`), element("div"));
+  list.fill = () => {
+    if (list.open) list.lastElementChild.replaceWith(cellRows(question));
+  };
+  list.addEventListener("toggle", list.fill);
+  return list;
+}
+
+function cellRows(question) {
+  const fitting = question.cells.filter((id) => {
+    const { dataset, column, shots } = DATA.cells[id];
+    return passes("datasets", dataset) && passes("methods", column) && passes("shots", shots);
+  });
+  const rows = fitting.slice(0, ROWS).map((id) => {
     const cell = DATA.cells[id];
-    return element("tr", { "data-dataset": cell.dataset, "data-column": cell.column, "data-shots": cell.shots },
+    return element("tr", {},
       element("th", { scope: "row" }, link(id, { cell: id })),
       element("td", { class: "text" }, titleOf(question, cell.dataset)),
       element("td", { class: "text" }, cell.column),
@@ -27,10 +47,12 @@ function cellTable(question) {
       element("td", { class: "text" }, cell.what), element("td", {}, fixed(cell.accuracy, 2)));
   });
   const head = ["Cell", "Data set", "Method", "Shots", "Seed", "Tested", "Accuracy"];
-  return element("details", {}, element("summary", {}, `${rows.length} evaluations`),
+  const text = [1, 2, 5];
+  return element("div", {},
+    fitting.length > ROWS ? element("p", { class: "notes" }, `The first ${ROWS} of ${fitting.length}; the filters above choose others.`) : null,
     element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Evaluations" },
       element("table", {},
-        element("thead", {}, element("tr", {}, head.map((text) => element("th", { scope: "col" }, text)))),
+        element("thead", {}, element("tr", {}, head.map((name, i) => element("th", { scope: "col", class: text.includes(i) ? "text" : false }, name)))),
         element("tbody", {}, rows))));
 }
 

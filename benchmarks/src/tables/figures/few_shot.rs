@@ -1,11 +1,13 @@
 //! Few-shot curves: accuracy by shots, a panel for the average and for each data set.
 
 use super::{Figure, SPREAD, number_of, series};
-use crate::tables::Table;
+use crate::tables::{PublishedLine, Table};
 use nemesis_figures::{LineChart, LinePanel, Mark, Series};
+use std::collections::BTreeSet;
 
-/// The curves of a few-shot table with at least two numbers of shots. Zero-shot CLIP is a mark at 0.
-pub(in crate::tables) fn few_shot(table: &Table) -> Option<Figure> {
+/// The curves of a few-shot table with at least two numbers of shots. Zero-shot CLIP is a mark at 0, and what others have
+/// published is dashed.
+pub(in crate::tables) fn few_shot(table: &Table, published: &[PublishedLine]) -> Option<Figure> {
     let series = series(table);
     let shots: Vec<Option<f64>> = table.groups.iter().map(|group| group.key.parse().ok()).collect();
     let most = shots.iter().flatten().copied().fold(0.0, f64::max);
@@ -22,6 +24,7 @@ pub(in crate::tables) fn few_shot(table: &Table) -> Option<Figure> {
     }
     let mut rows: Vec<_> = table.rows.iter().collect();
     rows.sort_by_key(|row| !row.summary);
+    let mut sources: BTreeSet<&str> = BTreeSet::new();
     let panels = rows.into_iter().map(|row| {
         let mut curves: Vec<Series> =
             (0..series.len()).map(|number| Series { number, points: Vec::new(), reference: false }).collect();
@@ -38,6 +41,16 @@ pub(in crate::tables) fn few_shot(table: &Table) -> Option<Figure> {
             }
         }
         curves.retain(|curve| !curve.points.is_empty());
+        // Only the shots that ours have as well: others have no place on the axis.
+        let has_place = |(shots, _): &&(f64, f64)| x.iter().any(|(known, _)| known.total_cmp(shots).is_eq());
+        for line in published.iter().filter(|line| line.row == row.heading.key && series.contains(&line.column)) {
+            let points: Vec<_> =
+                line.points.iter().filter(has_place).map(|(shots, value)| (*shots, *value, None)).collect();
+            if points.len() > 1 {
+                sources.insert(line.source.as_str());
+                curves.push(Series { number: number_of(&series, &line.column), points, reference: true });
+            }
+        }
         LinePanel {
             key: row.heading.key.clone(),
             title: row.heading.label.clone(),
@@ -52,8 +65,13 @@ pub(in crate::tables) fn few_shot(table: &Table) -> Option<Figure> {
         x_label: "Training images per class".to_owned(),
         y_label: "Accuracy (%)".to_owned(),
         panels: panels.collect(),
-        series,
+        series: series.clone(),
     };
-    let caption = format!("Accuracy by training images per class; {SPREAD}; at 0: zero-shot CLIP.");
+    let dashed = if sources.is_empty() {
+        String::new()
+    } else {
+        format!("; dashed: published ({})", sources.into_iter().collect::<Vec<_>>().join(", "))
+    };
+    let caption = format!("Accuracy by training images per class; {SPREAD}{dashed}; at 0: zero-shot CLIP.");
     Some(Figure { kind: "few-shot", of: String::new(), caption, chart: Box::new(chart) })
 }

@@ -27,6 +27,13 @@ pub struct Figure {
     pub chart: Box<dyn Chart>,
 }
 
+impl Figure {
+    /// Whether one column of a paper is as wide as it should be.
+    pub fn is_narrow(&self) -> bool {
+        self.kind == "ranks" || self.of.starts_with("points")
+    }
+}
+
 impl std::fmt::Debug for Figure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Figure").field("kind", &self.kind).field("of", &self.of).finish_non_exhaustive()

@@ -31,8 +31,13 @@ pub(in crate::tables) fn ranks(table: &Table, group_counts: impl Fn(&str) -> boo
     let ranks = mean_ranks(&measurements);
     let difference = nemenyi_critical_difference(columns.len(), measurements.len(), 0.05);
     let all = series(table);
-    let mut named: Vec<(String, f64)> = columns.iter().map(|column| column.label.clone()).zip(ranks).collect();
-    named.sort_by_key(|(label, _)| number_of(&all, label));
+    // The numbers are those of the other figures, so that a method looks the same in all of them.
+    let named = columns.iter().zip(ranks).map(|(column, rank)| {
+        let label = column.label.clone();
+        (number_of(&all, &label), label, rank)
+    });
+    let mut named: Vec<(usize, String, f64)> = named.collect();
+    named.sort_by_key(|(number, _, _)| *number);
     let chart =
         RankDiagram { title: format!("{}: mean ranks", table.title), ranks: named, critical_difference: difference };
     let caption = format!(

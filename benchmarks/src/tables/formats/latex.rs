@@ -6,7 +6,10 @@ use crate::tables::table::{Heading, Row, Table, Value};
 
 /// A table for a paper, to be `\input` into a document that loads `booktabs`.
 #[derive(Clone, Copy, Debug)]
-pub struct Latex;
+pub struct Latex {
+    /// Whether second best values are underlined. The best are always bold.
+    pub second: bool,
+}
 
 impl Format for Latex {
     fn name(&self) -> &'static str {
@@ -27,7 +30,7 @@ impl Format for Latex {
             if i > 0 {
                 lines.push(r"\par\medskip".to_owned());
             }
-            lines.extend(tabular(table, block));
+            lines.extend(self.tabular(table, block));
         }
         float(&table.title, lines, &table.remarks, &table.footnotes)
     }
@@ -72,48 +75,53 @@ fn sheet(sheet: &Sheet) -> String {
     float(&sheet.title, lines, &sheet.remarks, &sheet.footnotes)
 }
 
-fn tabular(table: &Table, block: &[usize]) -> Vec<String> {
-    let groups = || block.iter().map(|group| &table.groups[*group]);
-    let columns: usize = groups().map(|group| group.columns.len()).sum();
-    let mut lines = vec![format!(r"\begin{{tabular}}{{l{}}}", "r".repeat(columns)), r"\toprule".to_owned()];
-    if groups().any(|group| !group.heading.is_empty()) {
-        let mut first = 2;
-        let mut rules = Vec::new();
-        let mut cells = vec![String::new()];
-        for group in groups() {
-            let width = group.columns.len();
-            cells.push(format!(r"\multicolumn{{{width}}}{{c}}{{{}}}", escape(&group.heading)));
-            if !group.heading.is_empty() {
-                rules.push(format!(r"\cmidrule(lr){{{first}-{}}}", first + width - 1));
+impl Latex {
+    fn tabular(self, table: &Table, block: &[usize]) -> Vec<String> {
+        let groups = || block.iter().map(|group| &table.groups[*group]);
+        let columns: usize = groups().map(|group| group.columns.len()).sum();
+        let mut lines = vec![format!(r"\begin{{tabular}}{{l{}}}", "r".repeat(columns)), r"\toprule".to_owned()];
+        if groups().any(|group| !group.heading.is_empty()) {
+            let mut first = 2;
+            let mut rules = Vec::new();
+            let mut cells = vec![String::new()];
+            for group in groups() {
+                let width = group.columns.len();
+                cells.push(format!(r"\multicolumn{{{width}}}{{c}}{{{}}}", escape(&group.heading)));
+                if !group.heading.is_empty() {
+                    rules.push(format!(r"\cmidrule(lr){{{first}-{}}}", first + width - 1));
+                }
+                first += width;
             }
-            first += width;
+            lines.push(line(&cells));
+            lines.push(rules.join(""));
         }
-        lines.push(line(&cells));
-        lines.push(rules.join(""));
-    }
-    let names = groups().flat_map(|group| &group.columns).map(|column| escape(&column.label));
-    lines.push(line(&[capitalised(&table.axes.row)].into_iter().chain(names).collect::<Vec<_>>()));
-    lines.push(r"\midrule".to_owned());
-    for (i, Row { heading: Heading { label, .. }, summary, values }) in table.rows.iter().enumerate() {
-        if *summary && i > 0 {
-            lines.push(r"\midrule".to_owned());
+        let names = groups().flat_map(|group| &group.columns).map(|column| escape(&column.label));
+        lines.push(line(&[capitalised(&table.axes.row)].into_iter().chain(names).collect::<Vec<_>>()));
+        lines.push(r"\midrule".to_owned());
+        for (i, Row { heading: Heading { label, .. }, summary, values }) in table.rows.iter().enumerate() {
+            if *summary && i > 0 {
+                lines.push(r"\midrule".to_owned());
+            }
+            let values = block.iter().flat_map(|group| &values[*group]).map(|value| self.cell(value));
+            lines.push(line(&[escape(label)].into_iter().chain(values).collect::<Vec<_>>()));
         }
-        let values = block.iter().flat_map(|group| &values[*group]).map(cell);
-        lines.push(line(&[escape(label)].into_iter().chain(values).collect::<Vec<_>>()));
+        lines.extend([r"\bottomrule".to_owned(), r"\end{tabular}".to_owned()]);
+        lines
     }
-    lines.extend([r"\bottomrule".to_owned(), r"\end{tabular}".to_owned()]);
-    lines
+
+    fn cell(self, value: &Value) -> String {
+        let text = escape(&value.text());
+        let text = match value.measure() {
+            Some(measure) if measure.best => format!(r"\textbf{{{text}}}"),
+            Some(measure) if measure.second && self.second => format!(r"\underline{{{text}}}"),
+            _ => text,
+        };
+        text + &marks(value.footnotes())
+    }
 }
 
 fn line(cells: &[String]) -> String {
     format!(r"{} \\", cells.join(" & "))
-}
-
-fn cell(value: &Value) -> String {
-    let text = escape(&value.text());
-    let best = value.measure().is_some_and(|measure| measure.best);
-    let text = if best { format!(r"\textbf{{{text}}}") } else { text };
-    text + &marks(value.footnotes())
 }
 
 /// The numbers of footnotes, raised.
@@ -145,9 +153,29 @@ fn escape(text: &str) -> String {
             '–' => escaped += "--",
             '−' => escaped += "$-$",
             '`' => escaped += quotes.next().unwrap_or_default(),
-            '\n' => escaped.push(' '),
-            letter => escaped.push(letter),
+            '≥' => escaped += r"$\geq$",
+            '≤' => escaped += r"$\leq$",
+            '√' => escaped += r"$\surd$",
+            '→' => escaped += r"$\rightarrow$",
+            'α'..='ω' => escaped += &greek(letter),
+            '\n' | '\t' | '\u{a0}' => escaped.push(' '),
+            // LaTeX knows these; others would stop it.
+            ' '..='~' | '\u{a1}'..='\u{17f}' | '…' | '“' | '”' | '„' | '‘' | '’' | '—' => {
+                escaped.push(letter);
+            }
+            letter => escaped.extend(format!("[U+{:04X}]", u32::from(letter)).chars()),
         }
     }
     escaped
+}
+
+/// A small Greek letter by its name.
+fn greek(letter: char) -> String {
+    const NAMES: [&str; 25] = [
+        "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu",
+        "xi", "omicron", "pi", "rho", "varsigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
+    ];
+    let name = NAMES.get(letter as usize - 'α' as usize).copied().unwrap_or_default();
+    // TeX has no letter of its own where a Latin one looks the same.
+    if name == "omicron" { "o".to_owned() } else { format!(r"$\{name}$") }
 }

@@ -45,7 +45,7 @@ pub trait Format: Debug + Sync {
 }
 
 /// All formats, in the order in which they are named and written.
-pub const FORMATS: [&dyn Format; 6] = [&OnTerminal, &Markdown, &Csv, &Latex, &Json, &Html];
+pub const FORMATS: [&dyn Format; 6] = [&OnTerminal, &Markdown, &Csv, &Latex { second: false }, &Json, &Html];
 
 /// Reads `--format`.
 pub fn format_parser() -> impl TypedValueParser<Value = &'static dyn Format> {

@@ -16,8 +16,8 @@ impl Kind for FewShot {
         filled(&grid(contents), contents, entries)
     }
 
-    fn figures(&self, _contents: &Contents, _entries: &[Entry], table: &Table) -> Vec<Figure> {
-        figures::few_shot(table).into_iter().chain(figures::ranks(table, |_| true)).collect()
+    fn figures(&self, contents: &Contents, _entries: &[Entry], table: &Table) -> Vec<Figure> {
+        figures::few_shot(table, &contents.published).into_iter().chain(figures::ranks(table, |_| true)).collect()
     }
 }
 

@@ -1,10 +1,16 @@
-//! Statistics over the few runs of a cell: spread, intervals, paired comparison, collapsed runs.
+//! Statistics over the few runs of a cell: spread, intervals, paired comparison, collapsed runs, and whether methods can
+//! be told apart.
 
+pub mod bootstrap;
+mod paired_tests;
+mod power;
 mod ranks;
 
-pub use ranks::{mean_ranks, nemenyi_critical_difference};
+pub use paired_tests::{McNemar, SignedRanks, holm};
+pub use power::{MOST_RUNS, POWER, RunsNeeded, power, runs_needed};
+pub use ranks::{friedman, mean_ranks, nemenyi_critical_difference};
 
-use special::Beta;
+use special::{Beta, Error as _, Gamma as _};
 
 /// Mean and spread of accuracies, one of each seed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,6 +62,16 @@ fn student_quantile(confidence: f64, degrees: f64) -> f64 {
 fn student_tails(t: f64, degrees: f64) -> f64 {
     let (p, q) = (degrees / 2.0, 0.5);
     (degrees / (degrees + t * t)).inc_beta(p, q, p.ln_beta(q))
+}
+
+/// The probability that a standard normal number is below `z`.
+fn normal_cdf(z: f64) -> f64 {
+    0.5 * (-z / 2f64.sqrt()).compl_error()
+}
+
+/// The probability that chi-squared with `degrees` of freedom is above `x`.
+fn chi_squared_tail(x: f64, degrees: usize) -> f64 {
+    if x <= 0.0 { 1.0 } else { 1.0 - (x / 2.0).inc_gamma(degrees as f64 / 2.0) }
 }
 
 /// Two methods compared on the same data sets, shots and seeds.

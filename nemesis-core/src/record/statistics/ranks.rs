@@ -1,7 +1,7 @@
 //! Ranks of methods over measurements, and how far mean ranks must be apart (Demšar, "Statistical Comparisons of
 //! Classifiers over Multiple Data Sets", JMLR 2006).
 
-use special::Error as _;
+use super::{chi_squared_tail, normal_cdf};
 
 /// The mean rank of each method over measurements, each of which has a value for every method: 1 is the highest, and
 /// equal values share the mean of their ranks.
@@ -17,6 +17,28 @@ pub fn mean_ranks(measurements: &[Vec<f64>]) -> Vec<f64> {
         }
     }
     sums.into_iter().map(|sum| sum / measurements.len().max(1) as f64).collect()
+}
+
+/// The probability of mean ranks this far apart if all methods are equally good (Friedman's test, chi-squared with the
+/// correction for ties). None for fewer than three methods or two measurements, and if all values are equal.
+pub fn friedman(measurements: &[Vec<f64>]) -> Option<f64> {
+    let (k, n) = (measurements.first().map_or(0, Vec::len), measurements.len());
+    if k < 3 || n < 2 {
+        return None;
+    }
+    let (methods, count) = (k as f64, n as f64);
+    // The sum of t³ − t over groups of t equal values is that of t² − 1 over their members.
+    let ties: f64 = measurements
+        .iter()
+        .flat_map(|values| {
+            values.iter().map(|value| values.iter().filter(|other| other.total_cmp(value).is_eq()).count() as f64)
+        })
+        .map(|equal| equal.powi(2) - 1.0)
+        .sum();
+    let correction = 1.0 - ties / (methods * (methods.powi(2) - 1.0) * count);
+    let squares: f64 = mean_ranks(measurements).iter().map(|rank| (rank * count).powi(2)).sum();
+    let statistic = 12.0 / (methods * count * (methods + 1.0)) * squares - 3.0 * count * (methods + 1.0);
+    (correction > 0.0).then(|| chi_squared_tail(statistic / correction, k - 1))
 }
 
 /// By how much two mean ranks must differ to be told apart with error probability `alpha`: Nemenyi's test, `q √(k (k+1) /
@@ -46,12 +68,11 @@ fn studentised_range_quantile(probability: f64, count: usize) -> f64 {
 /// power of its step.
 fn range_below(q: f64, count: usize) -> f64 {
     const STEP: f64 = 0.01;
-    let phi = |z: f64| 0.5 * (1.0 + (z / 2f64.sqrt()).error());
     let density = |z: f64| (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
     let sum: f64 = (-900..=900)
         .map(|i| {
             let z = f64::from(i) * STEP;
-            density(z) * (phi(z) - phi(z - q)).powi(count as i32 - 1)
+            density(z) * (normal_cdf(z) - normal_cdf(z - q)).powi(count as i32 - 1)
         })
         .sum();
     count as f64 * sum * STEP

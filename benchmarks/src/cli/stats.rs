@@ -1,0 +1,108 @@
+//! `nemesis stats`: what the records show, and what they do not.
+
+use super::only::{Only, Records};
+use super::{Ending, print};
+use crate::plan::SavedPlan;
+use crate::report::saved_plans;
+use crate::results::Results;
+use crate::statistics::{Pair, averages, images, methods, ranks};
+use crate::tables::Sheet;
+use crate::tables::formats::{Format, format_parser};
+use crate::test_images::TestImages;
+use clap::Args;
+use nemesis_core::error::suggest;
+use nemesis_core::record::Store;
+use nemesis_core::{Error, Result};
+
+/// Shows which differences between methods are real: the average over data sets with a bootstrap interval, mean ranks, and
+/// for each pair of methods the probability of improvement, Wilcoxon's test with Holm's correction, and how many seeds it
+/// would take to tell them apart. Nothing is computed again.
+///
+/// With --images two methods are compared on every test image (McNemar's test), from the predictions in the records. This
+/// needs the data sets where the run had them.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Stats {
+    #[command(flatten)]
+    records: Only<Records>,
+    /// Only the tables of this suite
+    #[arg(long, value_name = "NAME")]
+    suite: Option<String>,
+    /// Only the table of this question, as `nemesis report --list` names it
+    #[arg(long, value_name = "NAME", conflicts_with = "suite")]
+    question: Option<String>,
+    /// Compare two methods image by image: labels of columns, or ids of methods. If a label has a comma, give them one at
+    /// a time: --images FIRST --images SECOND
+    #[arg(long, value_name = "FIRST,SECOND")]
+    images: Vec<String>,
+    /// The format to print in
+    #[arg(long, value_parser = format_parser(), default_value = "terminal")]
+    format: &'static dyn Format,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nemesis stats
+  nemesis stats --suite few-shot --format json > statistics.json
+  nemesis stats --images coop,nemesis-pen
+
+docs/statistics.md explains each number.";
+
+impl Stats {
+    pub(super) fn run(&self) -> Result<Ending> {
+        let out = self.records.settings()?.out();
+        let mut plans = saved_plans(&out, self.suite.as_deref())?;
+        if let Some(name) = &self.question {
+            let names: Vec<String> = plans.iter().map(|(name, _)| name.clone()).collect();
+            plans.retain(|(known, _)| known == name);
+            if plans.is_empty() {
+                return Err(Error::new(format!("there is no question `{name}` here"))
+                    .at(&out)
+                    .help(suggest(name, names.iter().map(String::as_str))));
+            }
+        }
+        let store = Store::open(&out)?;
+        let sheets = if self.images.is_empty() { of_methods(&plans, &store)? } else { self.of_images(&plans, &store)? };
+        print(&self.format.sheets(&sheets))?;
+        Ok(Ending::Done)
+    }
+
+    fn of_images(&self, plans: &[(String, SavedPlan)], store: &Store) -> Result<Vec<Sheet>> {
+        let mut read = Vec::new();
+        for (name, plan) in plans {
+            read.push((plan, Results::read(name, plan, store)?));
+        }
+        let all: Vec<Results> = read.iter().map(|(_, results)| results.clone()).collect();
+        let Pair { first, second } = Pair::parse("--images", &self.images, &all)?;
+        let mut sheets = Vec::new();
+        let mut missing = None;
+        for (plan, results) in &read {
+            if let Some(error) = results.column(&first).err().or_else(|| results.column(&second).err()) {
+                missing = missing.or(Some(error));
+                continue;
+            }
+            sheets.extend(images(results, &first, &second, store, &mut TestImages::of(plan, store))?);
+        }
+        if sheets.is_empty() {
+            return Err(missing.unwrap_or_else(|| {
+                Error::new(format!("`{first}` and `{second}` share no data set, number of shots and seed"))
+                    .at(store.folder())
+            }));
+        }
+        Ok(sheets)
+    }
+}
+
+fn of_methods(plans: &[(String, SavedPlan)], store: &Store) -> Result<Vec<Sheet>> {
+    let mut sheets = Vec::new();
+    for (name, plan) in plans {
+        let results = Results::read(name, plan, store)?;
+        sheets.extend([averages(&results), ranks(&results), methods(&results)].into_iter().flatten());
+    }
+    if sheets.is_empty() {
+        return Err(Error::new("no training has been evaluated yet")
+            .at(store.folder())
+            .help("`nemesis run` resumes where it stopped"));
+    }
+    Ok(sheets)
+}

@@ -1,0 +1,151 @@
+//! What learned context vectors are near to: words of the backbone's vocabulary, by distance (CoOp's `interpret_prompt.py`).
+
+use super::cells::{Cells, Near};
+use crate::plan::SavedPlan;
+use flate2::read::GzDecoder;
+use nemesis_core::backbone::Checkpoint;
+use nemesis_core::method::prompt::CONTEXT;
+use nemesis_core::record::Store;
+use nemesis_core::{Error, Result};
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use tch::{Kind, Tensor};
+
+/// Merges of byte pairs by rank, behind a header: what the tokens of the vocabulary are made of.
+const MERGES: &[u8] =
+    include_bytes!("../../../nemesis-core/src/compute/backbone/clip/vocabulary/bpe_simple_vocab_16e6.txt.gz");
+
+/// How many words are shown for a vector.
+const WORDS: i64 = 3;
+
+/// Vectors that are looked up at most: more take longer than a page may.
+const MOST_VECTORS: usize = 16_000;
+
+/// Vectors whose distances are in memory at a time.
+const CHUNK: i64 = 256;
+
+/// The vocabulary of a backbone.
+pub(super) struct Nearest {
+    /// One row for each token.
+    embeddings: Tensor,
+    words: Vec<String>,
+}
+
+impl Nearest {
+    /// Adds to trainings the words nearest to their contexts, as far as the checkpoint is where the run had it and is the
+    /// same. Contexts of single classes are left out.
+    pub(super) fn look_up(plans: &[(String, SavedPlan)], store: &Store, cells: &mut Cells) -> Result<()> {
+        let mut contexts: BTreeMap<String, Vec<(String, Tensor)>> = BTreeMap::new();
+        for (key, training) in &cells.trainings {
+            // A page can be made without what was learned.
+            let Ok(state) = store.state(&training.state) else { continue };
+            let context = state.into_iter().find(|(name, tensor)| name == CONTEXT && tensor.dim() == 2);
+            if let Some((_, context)) = context {
+                contexts.entry(training.weights.clone()).or_default().push((key.clone(), context.to_kind(Kind::Float)));
+            }
+        }
+        for (weights, contexts) in contexts {
+            let vectors: usize = contexts.iter().map(|(_, context)| context.size()[0] as usize).sum();
+            if vectors > MOST_VECTORS {
+                continue;
+            }
+            let Some(vocabulary) = checkpoint(plans, store, &weights).and_then(|file| Self::read(&file, &weights))
+            else {
+                continue;
+            };
+            let all: Vec<&Tensor> = contexts.iter().map(|(_, context)| context).collect();
+            if all.iter().any(|context| context.size()[1] != vocabulary.embeddings.size()[1]) {
+                continue;
+            }
+            let mut near = vocabulary.near(&Tensor::f_cat(&all, 0)?)?.into_iter();
+            for (key, context) in &contexts {
+                let training = cells.trainings.get_mut(key).ok_or_else(|| Error::new("a training is gone"))?;
+                training.nearest = near.by_ref().take(context.size()[0] as usize).collect();
+            }
+        }
+        Ok(())
+    }
+
+    /// The vocabulary of the checkpoint with this hash.
+    fn read(file: &Path, hash: &str) -> Option<Self> {
+        let checkpoint = Checkpoint::read(file).ok().filter(|checkpoint| checkpoint.hash == hash)?;
+        let name = |(name, _): &(String, Tensor)| name.ends_with("token_embedding.weight");
+        let (_, embeddings) = checkpoint.tensors.into_iter().find(name)?;
+        let words = words();
+        (embeddings.size()[0] as usize == words.len())
+            .then(|| Self { embeddings: embeddings.to_kind(Kind::Float), words })
+    }
+
+    fn near(&self, vectors: &Tensor) -> Result<Vec<Near>> {
+        let mut all = Vec::new();
+        for chunk in vectors.f_split(CHUNK, 0)? {
+            let distances = Tensor::f_cdist(&chunk, &self.embeddings, 2.0, None::<i64>)?;
+            let (distances, tokens) = distances.f_topk(WORDS, 1, false, true)?;
+            let distances = Vec::<Vec<f64>>::try_from(&distances.to_kind(Kind::Double))?;
+            for (distances, tokens) in distances.into_iter().zip(Vec::<Vec<i64>>::try_from(&tokens)?) {
+                let word = |token: i64| self.words[token as usize].clone();
+                let rounded = |distance: f64| (distance * 1e3).round() / 1e3;
+                all.push(tokens.into_iter().zip(distances).map(|(token, far)| (word(token), rounded(far))).collect());
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Where the checkpoint with this hash was.
+fn checkpoint(plans: &[(String, SavedPlan)], store: &Store, hash: &str) -> Option<PathBuf> {
+    if nemesis_mini::is_mini(hash) {
+        return nemesis_mini::ensure_weights(store.folder()).ok();
+    }
+    let asked = plans.iter().filter_map(|(_, plan)| plan.asked.as_ref());
+    let mut fitting =
+        asked.filter(|asked| asked.checkpoint.hash == hash).filter_map(|asked| asked.checkpoint.file.clone());
+    fitting.find(|file| file.exists())
+}
+
+/// The tokens of the vocabulary: 256 bytes, the same at the end of a word, merges, start and end.
+const TOKENS: usize = 49_408;
+
+/// The text of each token. What is not the end of a word ends in a hyphen.
+fn words() -> Vec<String> {
+    let mut lines = String::new();
+    GzDecoder::new(MERGES).read_to_string(&mut lines).expect("the embedded vocabulary is intact");
+    let is_printable = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
+    let (printable, other): (Vec<u8>, Vec<u8>) = (0..=255).partition(is_printable);
+    // Printable bytes stand for themselves in the file, and others for letters from U+0100 on.
+    let bytes: BTreeMap<char, u8> = (printable.iter().map(|byte| (char::from(*byte), *byte)))
+        .chain((0x100..).filter_map(char::from_u32).zip(other.iter().copied()))
+        .collect();
+    let mut order: Vec<char> = printable.iter().map(|byte| char::from(*byte)).collect();
+    order.extend((0x100..).filter_map(char::from_u32).take(other.len()));
+    let singles = order.iter().map(char::to_string).chain(order.iter().map(|letter| format!("{letter}</w>")));
+    let merged = lines.lines().skip(1).take(TOKENS - 512 - 2).map(|line| line.replace(' ', ""));
+    let text = |token: String| {
+        let (letters, end) = match token.strip_suffix("</w>") {
+            Some(word) => (word.to_owned(), ""),
+            None => (token, "-"),
+        };
+        let bytes: Vec<u8> = letters.chars().filter_map(|letter| bytes.get(&letter).copied()).collect();
+        String::from_utf8_lossy(&bytes).into_owned() + end
+    };
+    let special = ["<|startoftext|>", "<|endoftext|>"].map(str::to_owned);
+    singles.chain(merged).map(text).chain(special).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nemesis_core::backbone::clip::Tokenizer;
+
+    #[test]
+    fn tokens_are_written_as_what_they_encode() {
+        let words = words();
+        assert_eq!(words.len(), 49_408);
+        for word in ["photo", "a", "satellite", "é", "texture", "!"] {
+            let [token] = Tokenizer::clip().encode(word)[..] else { panic!("{word} is several tokens") };
+            assert_eq!(words[token as usize], word);
+        }
+        assert_eq!(words[49_407], "<|endoftext|>");
+    }
+}

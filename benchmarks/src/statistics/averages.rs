@@ -1,0 +1,166 @@
+//! Averages over data sets with their uncertainty, and ranks of methods.
+
+use super::Condition;
+use crate::results::{Evaluation, Results};
+use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow};
+use nemesis_core::record::Subject;
+use nemesis_core::record::statistics::bootstrap::{average_interval, mean_of_means};
+use nemesis_core::record::statistics::{friedman, mean_ranks, nemenyi_critical_difference};
+use nemesis_core::shots;
+use std::collections::BTreeMap;
+
+/// Trained columns as numbers, in the order of the table, with their runs by condition.
+pub(super) type ByColumn = BTreeMap<usize, BTreeMap<Condition, BySeed>>;
+
+/// The runs of trained columns, except those of corrupted or earlier contexts: they repeat the same trainings.
+pub(super) fn by_column(results: &Results) -> ByColumn {
+    let mut columns = ByColumn::new();
+    let counts = |run: &&Evaluation| {
+        let cell = &run.record.cell;
+        matches!(cell.subject, Subject::Training { .. }) && cell.corruption.is_none() && cell.epoch.is_none()
+    };
+    for run in results.runs.iter().filter(counts) {
+        let Some(column) = results.columns.iter().position(|known| *known == run.column) else { continue };
+        let conditions = columns.entry(column).or_default();
+        conditions.entry(Condition::of(run, results)).or_default().insert(run.seed(), run.accuracy());
+    }
+    columns
+}
+
+const AVERAGES: [SheetColumn; 7] = [
+    SheetColumn { key: "over", heading: "Over" },
+    SheetColumn { key: "shots", heading: "Shots" },
+    SheetColumn { key: "method", heading: "Method" },
+    SheetColumn { key: "data_sets", heading: "Data sets" },
+    SheetColumn { key: "average", heading: "Average" },
+    SheetColumn { key: "low_95", heading: "From" },
+    SheetColumn { key: "high_95", heading: "To" },
+];
+
+const AVERAGES_MEAN: &str = "From, to: the 95 % interval of the average if the same data sets were run again with other seeds \
+                             (stratified bootstrap: runs are drawn again within each data set, 10,000 times). Intervals that \
+                             overlap do not show that two methods are alike; the next table compares them.";
+
+const FEW_RUNS: &str = "With so few runs per data set, a bootstrap interval is too narrow: with 3 runs it sees two thirds of the \
+                        variance.";
+
+/// The seed of all resamples: equal records have equal intervals.
+pub(super) const SEED: u64 = 0;
+
+/// For each column and number of shots, the average over data sets and its interval. None without trained runs.
+pub fn averages(results: &Results) -> Option<Sheet> {
+    let columns = by_column(results);
+    let mut averages: BTreeMap<(Condition, usize), Vec<Vec<f64>>> = BTreeMap::new();
+    for (column, conditions) in &columns {
+        for (condition, runs) in conditions {
+            // The test sets of one training are not several trainings.
+            let key = Condition { trained_on: None, ..condition.average() };
+            averages.entry((key, *column)).or_default().push(runs.values().copied().collect());
+        }
+    }
+    let fewest = averages.values().flatten().map(Vec::len).min()?;
+    let mut footnotes = Footnotes::default();
+    let mut last = None;
+    let rows = averages.iter().map(|((condition, column), datasets)| {
+        let apart = last.replace(condition.shots).is_some_and(|last| last != condition.shots);
+        let mut marks = Vec::new();
+        if datasets.len() < results.datasets.len() {
+            marks.push(footnotes.mark(format!("{} of {} data sets", datasets.len(), results.datasets.len())));
+        }
+        let found = average_interval(datasets, SEED);
+        if found.is_none() {
+            marks.push(footnotes.mark("a single run does not show how much runs differ".to_owned()));
+        }
+        let end = |value: Option<f64>| Field::number(value, 2);
+        SheetRow {
+            fields: vec![
+                Field::Text(condition.label(results)),
+                shots_field(condition.shots),
+                Field::Text(results.columns[*column].clone()),
+                Field::Count(datasets.len()),
+                end(mean_of_means(datasets)),
+                end(found.map(|interval| interval.low)),
+                end(found.map(|interval| interval.high)),
+            ],
+            footnotes: marks,
+            alarm: false,
+            apart,
+        }
+    });
+    let rows = rows.collect();
+    let few = (fewest < 10).then(|| FEW_RUNS.to_owned());
+    Some(Sheet {
+        name: format!("{}-averages", results.suite),
+        title: format!("{}: averages over data sets", results.suite),
+        columns: AVERAGES.to_vec(),
+        rows,
+        remarks: std::iter::once(AVERAGES_MEAN.to_owned()).chain(few).chain(results.incomplete()).collect(),
+        footnotes: footnotes.into_texts(),
+    })
+}
+
+fn shots_field(shots: Option<u32>) -> Field {
+    shots.map_or(Field::Nothing, |shots| match shots {
+        shots::ALL_SHOTS => Field::Text(shots::written(shots)),
+        shots => Field::Count(shots as usize),
+    })
+}
+
+const RANKS: [SheetColumn; 3] = [
+    SheetColumn { key: "method", heading: "Method" },
+    SheetColumn { key: "mean_rank", heading: "Mean rank" },
+    SheetColumn { key: "data_sets", heading: "Data sets" },
+];
+
+/// Mean ranks of the columns over the data sets that all of them were run on, each data set as one value: the mean of its
+/// runs. None for fewer than two columns or data sets.
+pub fn ranks(results: &Results) -> Option<Sheet> {
+    let columns = by_column(results);
+    let mut datasets: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    for rank in 0..results.datasets.len() {
+        let shared = |condition: &&Condition| {
+            condition.rank == rank && columns.values().all(|conditions| conditions.contains_key(*condition))
+        };
+        let conditions: Vec<&Condition> = columns.values().next()?.keys().filter(shared).collect();
+        let mean = |of: &BTreeMap<Condition, BySeed>| {
+            let runs: Vec<Vec<f64>> =
+                conditions.iter().map(|condition| of[*condition].values().copied().collect()).collect();
+            mean_of_means(&runs)
+        };
+        if let Some(means) = columns.values().map(mean).collect::<Option<Vec<f64>>>() {
+            datasets.insert(rank, means);
+        }
+    }
+    let measurements: Vec<Vec<f64>> = datasets.into_values().collect();
+    if columns.len() < 2 || measurements.len() < 2 {
+        return None;
+    }
+    let mut ranked: Vec<(f64, &String)> =
+        mean_ranks(&measurements).into_iter().zip(columns.keys().map(|column| &results.columns[*column])).collect();
+    ranked.sort_by(|one, two| one.0.total_cmp(&two.0));
+    let row = |(rank, label): &(f64, &String)| SheetRow {
+        fields: vec![Field::Text((*label).clone()), Field::Number(*rank, 2), Field::Count(measurements.len())],
+        ..SheetRow::default()
+    };
+    let mut remarks = vec![
+        "Mean rank: 1 is the best on every data set. A data set counts once, with the mean of its runs.".to_owned(),
+    ];
+    if let Some(difference) = nemenyi_critical_difference(columns.len(), measurements.len(), 0.05) {
+        remarks.push(format!(
+            "Two mean ranks tell methods apart if they differ by {difference:.2} or more (Nemenyi, 5 %)."
+        ));
+    }
+    if let Some(p_value) = friedman(&measurements) {
+        let what =
+            if p_value < 0.05 { "not all methods are alike" } else { "no difference among the methods can be shown" };
+        remarks.push(format!("Friedman's test: {what} (p = {p_value:.4})."));
+    }
+    Some(Sheet {
+        name: format!("{}-ranks", results.suite),
+        title: format!("{}: mean ranks", results.suite),
+        columns: RANKS.to_vec(),
+        rows: ranked.iter().map(row).collect(),
+        remarks,
+        footnotes: Vec::new(),
+    })
+}

@@ -1,0 +1,159 @@
+//! Which methods can be told apart: each pair of columns on what both were run on.
+
+use super::averages::{ByColumn, SEED, by_column};
+use crate::results::Results;
+use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, average_by_seed};
+use nemesis_core::record::statistics::bootstrap::{improvement_interval, probability_of_improvement};
+use nemesis_core::record::statistics::{MOST_RUNS, POWER, RunsNeeded, SignedRanks, Summary, holm, runs_needed};
+use std::collections::BTreeMap;
+
+const COLUMNS: [SheetColumn; 11] = [
+    SheetColumn { key: "first", heading: "First" },
+    SheetColumn { key: "second", heading: "Second" },
+    SheetColumn { key: "data_sets", heading: "Data sets" },
+    SheetColumn { key: "difference", heading: "Difference" },
+    SheetColumn { key: "improvement", heading: "P(better)" },
+    SheetColumn { key: "improvement_low_95", heading: "From" },
+    SheetColumn { key: "improvement_high_95", heading: "To" },
+    SheetColumn { key: "wilcoxon_p", heading: "Wilcoxon" },
+    SheetColumn { key: "holm_p", heading: "Holm" },
+    SheetColumn { key: "seeds_needed", heading: "Seeds needed" },
+    SheetColumn { key: "verdict", heading: "Shown" },
+];
+
+/// What is shown at this probability or below.
+pub(super) const LEVEL: f64 = 0.05;
+
+/// The verdict where a test shows nothing.
+pub(super) const NOTHING_SHOWN: &str = "no difference can be shown";
+
+/// Two columns side by side.
+struct Pair {
+    first: usize,
+    second: usize,
+    /// For each data set, second minus first, the mean over what both were run on.
+    differences: Vec<f64>,
+    /// The runs of both by data set, shots and classes.
+    runs: (Vec<Vec<f64>>, Vec<Vec<f64>>),
+    /// Second minus first by seed, the mean over everything that was run with all seeds.
+    by_seed: Vec<f64>,
+}
+
+impl Pair {
+    fn of(columns: &ByColumn, first: usize, second: usize) -> Option<Self> {
+        let (firsts, seconds) = (&columns[&first], &columns[&second]);
+        let mut by_dataset: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+        let mut runs = (Vec::new(), Vec::new());
+        let mut differences: Vec<BySeed> = Vec::new();
+        for (condition, one) in firsts {
+            let Some(two) = seconds.get(condition) else { continue };
+            let shared: Vec<Option<u64>> = one.keys().filter(|seed| two.contains_key(seed)).copied().collect();
+            if shared.is_empty() {
+                continue;
+            }
+            let of = |by_seed: &BySeed| shared.iter().map(|seed| by_seed[seed]).collect::<Vec<f64>>();
+            let apart: Vec<f64> = of(two).iter().zip(of(one)).map(|(two, one)| two - one).collect();
+            by_dataset.entry(condition.rank).or_default().extend(Summary::of(&apart).map(|summary| summary.mean));
+            differences.push(shared.iter().copied().zip(apart).collect());
+            runs.0.push(of(one));
+            runs.1.push(of(two));
+        }
+        let mean = |values: &Vec<f64>| Summary::of(values).map(|summary| summary.mean);
+        let by_seed = average_by_seed(&differences).into_values().collect();
+        let differences: Vec<f64> = by_dataset.values().filter_map(mean).collect();
+        (!differences.is_empty()).then_some(Self { first, second, differences, runs, by_seed })
+    }
+}
+
+/// Each pair of trained columns: difference, probability of improvement, Wilcoxon's test with Holm's correction, and the
+/// seeds it would take. None if no two columns were run on the same data set, shots and seed.
+pub fn methods(results: &Results) -> Option<Sheet> {
+    let columns = by_column(results);
+    let order: Vec<usize> = columns.keys().copied().collect();
+    let pairs: Vec<Pair> = order
+        .iter()
+        .enumerate()
+        .flat_map(|(at, first)| order[at + 1..].iter().map(move |second| (*first, *second)))
+        .filter_map(|(first, second)| Pair::of(&columns, first, second))
+        .collect();
+    let most = pairs.iter().map(|pair| pair.differences.len()).max()?;
+    // Where no data set differs there is nothing to rank, and nothing is shown.
+    let p_value = |pair: &Pair| SignedRanks::of(&pair.differences).map_or(1.0, |test| test.p_value);
+    let p_values: Vec<f64> = pairs.iter().map(p_value).collect();
+    let adjusted = holm(&p_values);
+    let mut footnotes = Footnotes::default();
+    let rows: Vec<SheetRow> = (pairs.iter().zip(p_values).zip(&adjusted))
+        .map(|((pair, p_value), adjusted)| row(pair, p_value, *adjusted, results, &mut footnotes))
+        .collect();
+    let mut remarks = vec![
+        "Difference: second minus first in points, the mean over data sets. P(better): how likely a run of the second beats a \
+         run of the first on the same data set, with its 95 % bootstrap interval; 0.5 is a coin."
+            .to_owned(),
+        format!(
+            "Wilcoxon: the probability of differences this one-sided if neither method is better; a data set counts once, \
+             with the mean of its runs. Holm: the same, corrected for {}. A difference is shown at {LEVEL} or below.",
+            if pairs.len() == 1 { "1 comparison".to_owned() } else { format!("{} comparisons", pairs.len()) }
+        ),
+        format!(
+            "Seeds needed: with how many seeds a paired t-test of the average would show this difference at 5 % with a \
+             probability of {:.0} %, if difference and spread stay what they are. From few seeds this is a rough guess.",
+            100.0 * POWER
+        ),
+    ];
+    // Signs of so many data sets can be equal by chance alone.
+    let least = 2f64.powi(1 - most as i32) * pairs.len() as f64;
+    if least > LEVEL {
+        let enough = (1..64).find(|count| 2f64.powi(1 - count) * pairs.len() as f64 <= LEVEL).unwrap_or(64);
+        remarks.push(format!(
+            "{most} data {} cannot show any difference, whatever the accuracies: Wilcoxon's test needs at least {enough} \
+             here.",
+            if most == 1 { "set" } else { "sets" }
+        ));
+    }
+    remarks.extend(results.incomplete());
+    Some(Sheet {
+        name: format!("{}-methods", results.suite),
+        title: format!("{}: which methods can be told apart", results.suite),
+        columns: COLUMNS.to_vec(),
+        rows,
+        remarks,
+        footnotes: footnotes.into_texts(),
+    })
+}
+
+fn row(pair: &Pair, p_value: f64, adjusted: f64, results: &Results, footnotes: &mut Footnotes) -> SheetRow {
+    let (first, second) = (&results.columns[pair.first], &results.columns[pair.second]);
+    let difference = Summary::of(&pair.differences).map_or(0.0, |summary| summary.mean);
+    let interval = improvement_interval(&pair.runs.0, &pair.runs.1, SEED);
+    let mut marks = Vec::new();
+    if interval.is_none() {
+        marks.push(footnotes.mark("a single run does not show how much runs differ".to_owned()));
+    }
+    let seeds = match Summary::of(&pair.by_seed).and_then(|difference| runs_needed(&difference)) {
+        Some(RunsNeeded::Runs(runs)) => Field::Text(runs.to_string()),
+        Some(RunsNeeded::TooMany) => Field::Text(format!("> {MOST_RUNS}")),
+        None => Field::Nothing,
+    };
+    let verdict = match (adjusted <= LEVEL, difference > 0.0) {
+        (false, _) => NOTHING_SHOWN.to_owned(),
+        (true, true) => format!("{second} is better"),
+        (true, false) => format!("{first} is better"),
+    };
+    SheetRow {
+        fields: vec![
+            Field::Text(first.clone()),
+            Field::Text(second.clone()),
+            Field::Count(pair.differences.len()),
+            Field::Signed(difference, 2),
+            Field::number(probability_of_improvement(&pair.runs.0, &pair.runs.1), 2),
+            Field::number(interval.map(|interval| interval.low), 2),
+            Field::number(interval.map(|interval| interval.high), 2),
+            Field::Probability(p_value),
+            Field::Probability(adjusted),
+            seeds,
+            Field::Text(verdict),
+        ],
+        footnotes: marks,
+        ..SheetRow::default()
+    }
+}
