@@ -140,48 +140,58 @@ fn chosen_methods(settings: &Settings, plugins: &mut Plugins) -> Result<Vec<Meth
         entries
             .extend(of_suite.iter().filter(|entry| entry.method == *id || entry.label.as_ref() == Some(id)).cloned());
         if entries.len() == before {
-            plugins.get(id)?;
+            plugins.usable(id)?.ok();
             entries.push(MethodEntry::plain(id));
         }
     }
     Ok(entries)
 }
 
-/// The columns of the methods.
+/// The columns of the methods, each with the reason if nothing here can run its method.
 ///
 /// # Errors
 ///
 /// When two have one label, or a plugin cannot be loaded.
-pub(super) fn columns(settings: &Settings, entries: &[MethodEntry], plugins: &mut Plugins) -> Result<Vec<Column>> {
-    let mut columns: Vec<Column> = Vec::with_capacity(entries.len());
+pub(super) fn columns(
+    settings: &Settings,
+    entries: &[MethodEntry],
+    plugins: &mut Plugins,
+) -> Result<Vec<(Column, Option<Error>)>> {
+    let mut columns: Vec<(Column, Option<Error>)> = Vec::with_capacity(entries.len());
     for entry in entries {
-        let plugin = plugins.get(&entry.method)?;
-        let own = entry.label.clone().unwrap_or_else(|| plugin.descriptor.label.clone());
+        let (descriptor, unusable) = match plugins.usable(&entry.method)? {
+            Ok(plugin) => (Some(plugin.descriptor.clone()), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        let of_method = || descriptor.as_ref().map_or_else(|| entry.method.clone(), |known| known.label.clone());
+        let own = entry.label.clone().unwrap_or_else(of_method);
         let swept = swept(entry, &own);
         let label = match &swept {
             Some(Swept { what, value }) => format!("{what} {value}"),
             None => own,
         };
-        if columns.iter().any(|column| column.label == label) {
+        if columns.iter().any(|(column, _)| column.label == label) {
             return Err(Error::new(format!("two columns have the label `{label}`"))
                 .help("give a method that appears twice a `label` each time"));
         }
         let set = overrides(settings, &entry.method);
-        columns.push(Column {
+        let (options, source) = descriptor.map(|known| (known.options, known.source)).unwrap_or_default();
+        let column = Column {
             method: entry.method.clone(),
             label,
             swept,
-            plugin: plugin.file.path().to_owned(),
+            plugin: plugins.path(&entry.method)?,
             settings: json!({
                 "options": entry.options,
                 "options_by_dataset": entry.options_by_dataset,
                 "sweep": entry.sweep,
                 "set": set,
             }),
-            options: plugin.descriptor.options.iter().map(|option| option.name.clone()).collect(),
+            options: options.into_iter().map(|option| option.name).collect(),
             protocol: Vec::new(),
-            source: plugin.descriptor.source.clone(),
-        });
+            source,
+        };
+        columns.push((column, unusable));
     }
     Ok(columns)
 }

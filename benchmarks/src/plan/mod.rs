@@ -13,7 +13,8 @@ mod test_set;
 
 pub(crate) use choose::backbone;
 pub use choose::mini_root;
-pub use left_out::LeftOut;
+use left_out::Columns;
+pub use left_out::{LeftOut, LeftOutMethod};
 use question::numbers_of;
 pub use question::{Asked, Checkpoint, Split};
 pub use saved::{SavedCell, SavedColumn, SavedMethod, SavedPlan};
@@ -80,6 +81,8 @@ pub struct Plan {
     pub missing: Vec<(String, Vec<PathBuf>)>,
     /// The data sets that cannot be run on, and why.
     pub left_out: Vec<LeftOut>,
+    /// The methods that cannot be run, and why.
+    pub left_out_methods: Vec<LeftOutMethod>,
     /// Why those with missing images cannot be run on, which a plan that is only shown does not mind.
     refusals: Vec<(String, Error)>,
     /// What the user should know before they are computed.
@@ -219,9 +222,11 @@ impl Plan {
         let mut protocol = load_protocol(layer.protocol.as_deref().unwrap_or(default_protocol))?;
         protocol.precision = layer.precision.unwrap_or(protocol.precision);
         let mut warnings = settings.warnings.clone();
-        let entries = choose::methods(settings, &mut plugins, &mut warnings)?;
-        let mut columns = choose::columns(settings, &entries, &mut plugins)?;
-        choose::refuse_stray_settings(settings, &entries)?;
+        let all_entries = choose::methods(settings, &mut plugins, &mut warnings)?;
+        let all_columns = choose::columns(settings, &all_entries, &mut plugins)?;
+        let Columns { entries, mut columns, empty, left_out: left_out_methods } =
+            Columns::new(&all_entries, all_columns)?;
+        choose::refuse_stray_settings(settings, &all_entries)?;
         let names = choose::datasets(settings)?;
         let targets = choose::targets(settings, &names)?;
         let shots = settings.shots.clone();
@@ -269,6 +274,7 @@ impl Plan {
         let asked = Asked::new(settings, &protocol, (&backbone.1, &checkpoint), &data, opened)?;
         let (lists, planned, remarks, notes) = (cells.seen.lists, cells.planned, cells.remarks, cells.notes);
         warnings.extend(plugins.take_warnings().into_iter().chain(remarks));
+        empty.into_iter().for_each(|(at, column)| columns.insert(at, column));
         let mut plan = Self {
             name: String::new(),
             asked,
@@ -276,6 +282,7 @@ impl Plan {
             images: lists,
             missing,
             left_out,
+            left_out_methods,
             refusals,
             title: suite.title.clone(),
             table: suite.table.clone(),
@@ -293,7 +300,7 @@ impl Plan {
             protocol,
         };
         plan.refuse_nothing()?;
-        plan.name = plan.name(settings, &entries)?;
+        plan.name = plan.name(settings, &all_entries)?;
         Ok(plan)
     }
 }

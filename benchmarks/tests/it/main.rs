@@ -30,6 +30,7 @@ mod interchange;
 #[cfg(target_os = "linux")]
 mod isolation;
 mod left_out;
+mod left_out_methods;
 mod manners;
 mod mini_suite;
 mod needs;
@@ -47,6 +48,7 @@ mod precision;
 mod processes;
 mod protocols;
 mod python_methods;
+mod python_modules;
 mod questions;
 mod remarks;
 mod repeats;
