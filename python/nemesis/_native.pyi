@@ -109,9 +109,7 @@ class Host:
         """Features `[images, D]`, not normalised, of pixels `[images, 3, side, side]` as batches carry them, differentiable
         as above. It needs `"towers"` in `ABOUT`."""
 
-    def encode_patches(
-        self, pixels: torch.Tensor, changes: Changes | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def encode_patches(self, pixels: torch.Tensor, changes: Changes | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """The features of `encode_images`, and those of patches, `[images, patches, D]`."""
 
     def tower_sizes(self) -> TowerSizes:

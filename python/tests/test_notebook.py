@@ -22,5 +22,5 @@ def test_every_cell_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
         exec(compile(cell, f"cell {at}", "exec", dont_inherit=True), space)
     printed = capsys.readouterr().out
     assert "Smooth" in printed
-    assert set(space["evaluations"]) == {"coop", "smooth"}
+    assert set(space["evaluations"]) == {"zero-shot", "coop", "smooth"}
     assert space["losses"][-1] < space["losses"][0]

@@ -115,9 +115,7 @@ def test_a_python_that_cannot_run_methods_costs_their_cells_and_no_others(tmp_pa
     for name, python in pythons.items():
         out = tmp_path / f"with-{name}"
         with pytest.warns(UserWarning, match="finished with failures"):
-            run = nemesis.run(
-                plugin=MISBEHAVING, methods=["misbehaving", "coop"], python=python, out=out, **options
-            )
+            run = nemesis.run(plugin=MISBEHAVING, methods=["misbehaving", "coop"], python=python, out=out, **options)
         assert run.failed
         assert outcomes(out, "coop") == outcomes(tmp_path / "alone", "coop")
         assert outcomes(out, "misbehaving") == {}
@@ -182,4 +180,10 @@ def test_errors_have_the_words_of_the_command(tmp_path: Path) -> None:
     with pytest.raises(nemesis.NemesisError, match="there are no records in this folder"):
         nemesis.records(tmp_path / "nothing")
     with pytest.raises(nemesis.NemesisError, match="cannot run plugins written in Python"):
-        nemesis.run(plugin=MISBEHAVING, python=shutil.which("false"), out=tmp_path, progress=False)
+        nemesis.run(
+            plugin=MISBEHAVING,
+            methods=["misbehaving"],
+            python=shutil.which("false"),
+            out=tmp_path,
+            progress=False,
+        )

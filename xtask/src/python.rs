@@ -30,7 +30,7 @@ pub(crate) struct PythonOptions {
 }
 
 /// What the package is checked and tested with.
-const TOOLS: [&str; 6] = ["pytest", "ruff", "mypy", "numpy", "pillow", "pandas"];
+const TOOLS: [&str; 7] = ["pytest", "pytest-xdist", "ruff", "mypy", "numpy", "pillow", "pandas"];
 
 /// Builds, installs and tests; returns the exit code.
 pub(crate) fn run(options: &PythonOptions) -> Result<u8> {
@@ -177,7 +177,7 @@ fn test(environment: &Path) -> Result<Vec<&'static str>> {
         ("ruff check", &["ruff", "check"]),
         ("ruff format", &["ruff", "format", "--check"]),
         ("mypy", &["mypy"]),
-        ("pytest", &["pytest", "--quiet"]),
+        ("pytest", &["pytest", "--quiet", "--numprocesses", "auto"]),
     ];
     let mut failed = Vec::new();
     for (name, arguments) in checks {
