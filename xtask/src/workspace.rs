@@ -33,7 +33,7 @@ pub(crate) fn method_libraries() -> Result<Vec<String>> {
 }
 
 /// The packages in `methods/`.
-fn methods() -> Result<Vec<String>> {
+pub(crate) fn methods() -> Result<Vec<String>> {
     let (metadata, folder) = (metadata()?, root().join("methods"));
     let packages = metadata.get("packages").and_then(Value::as_array).into_iter().flatten();
     let method = |package: &Value| {
@@ -72,18 +72,20 @@ pub(crate) fn build_release(libtorch: &Path) -> Result<()> {
 
 /// The same, and these packages.
 pub(crate) fn build_release_and(libtorch: &Path, packages: &[&str]) -> Result<()> {
-    let methods = methods()?;
+    let mut all = methods()?;
+    all.extend(packages.iter().map(|package| (*package).to_owned()));
+    build_release_of(libtorch, &all)
+}
+
+/// Builds `nemesis` and these packages alone.
+pub(crate) fn build_release_of(libtorch: &Path, packages: &[String]) -> Result<()> {
     if !nemesis_program()?.exists() {
-        eprintln!("building nemesis and {} methods: {FIRST_BUILD}", methods.len());
+        eprintln!("building nemesis and {} plugins: {FIRST_BUILD}", packages.len());
     }
     let mut command = cargo("build");
     command.args(["--release", "--package", "nemesis-bench"]).env("LIBTORCH", libtorch);
-    command.args(methods.iter().flat_map(|method| ["--package", method]));
     command.args(packages.iter().flat_map(|package| ["--package", package]));
-    if run(&mut command)?.success() {
-        return Ok(());
-    }
-    Err(failed_build())
+    if run(&mut command)?.success() { Ok(()) } else { Err(failed_build()) }
 }
 
 /// Builds our side of the comparison with PyTorch, which users do not need.

@@ -24,7 +24,7 @@ fn mini() -> Value {
     })
 }
 
-fn with(mut protocol: Value, parts: Value) -> Value {
+fn with(mut protocol: Value, parts: &Value) -> Value {
     protocol.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
     protocol
 }
@@ -42,15 +42,15 @@ fn a_published_protocol_is_its_methods_alone() {
     let plugin = library("nemesis_onlooker_plugin");
     let both = ["--plugin", &plugin, "--methods", "coop,onlooker"];
     // The mini suite keeps its own number of epochs.
-    let expected = [("CoOp".to_owned(), mini()), ("Onlooker".to_owned(), with(mini(), json!({ "batch_size": 8 })))];
+    let expected = [("CoOp".to_owned(), mini()), ("Onlooker".to_owned(), with(mini(), &json!({ "batch_size": 8 })))];
     assert_eq!(protocols(folder.path(), &both), expected);
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("protocols/mini.yaml")).unwrap();
     let own = text.replace("name: mini\n", "name: mine\n").replace("overrides: [epochs, views]\n", "");
     fs::write(folder.path().join("mine.yaml"), own).unwrap();
     let found = protocols(folder.path(), &[&["--protocol", "mine.yaml"], &both[..]].concat());
     let published = json!({ "name": "mine", "batch_size": 8, "epochs": 3, "views": 3 });
-    assert_eq!(found[1].1, with(mini(), published));
-    assert_eq!(found[0].1, with(mini(), json!({ "name": "mine" })));
+    assert_eq!(found[1].1, with(mini(), &published));
+    assert_eq!(found[0].1, with(mini(), &json!({ "name": "mine" })));
     let described = nemesis(folder.path(), &["plugin", "describe", "onlooker", "--plugin", &plugin]).output().unwrap();
     let described = String::from_utf8(described.stdout).unwrap();
     let start = described.find("Published").unwrap();
@@ -72,12 +72,12 @@ fn a_suite_and_the_user_change_parts_of_it() {
     let own = ["--suite", "mine.yaml"];
     let adam =
         json!({ "optimiser": "adam", "momentum": 0.0, "betas": [0.9, 0.999], "eps": 1e-8, "epochs": 3, "views": 3 });
-    let expected = [("CoOp".to_owned(), mini()), ("Adam".to_owned(), with(mini(), adam))];
+    let expected = [("CoOp".to_owned(), mini()), ("Adam".to_owned(), with(mini(), &adam))];
     assert_eq!(protocols(folder.path(), &own), expected);
     let set = ["--set", "coop.protocol.epochs=2", "--set", "coop.protocol.groups.default.lr_scale=0.5"];
     let found = protocols(folder.path(), &[&own[..], &set].concat());
     let halved = json!({ "default": { "lr_scale": 0.5 } });
-    assert_eq!(found[0].1, with(mini(), json!({ "epochs": 2, "views": 2, "groups": halved })));
+    assert_eq!(found[0].1, with(mini(), &json!({ "epochs": 2, "views": 2, "groups": halved })));
     assert_eq!((&found[1].1["epochs"], &found[1].1["optimiser"]), (&json!(2), &json!("adam")));
     // What was set in a file counts less than what is said on the command line.
     fs::write(folder.path().join("nemesis.yaml"), "set: {coop.protocol.epochs: 4, coop.protocol.batch_size: 5}\n")
@@ -95,7 +95,7 @@ fn a_suite_may_name_another_protocol() {
     fs::write(folder.path().join("sub/slow.yaml"), own).unwrap();
     suite(&folder.path().join("sub"), "  - method: coop\n  - method: coop\n    label: Slow\n    protocol: slow.yaml\n");
     let found = protocols(folder.path(), &["--suite", "sub/mine.yaml"]);
-    assert_eq!(found[1].1, with(mini(), json!({ "name": "slow", "epochs": 50 })));
+    assert_eq!(found[1].1, with(mini(), &json!({ "name": "slow", "epochs": 50 })));
 }
 
 #[test]

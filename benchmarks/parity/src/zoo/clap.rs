@@ -87,8 +87,7 @@ impl Clap {
         let said = logits(&mut *method, &features, &services)?;
         let initial = state(&*method)?;
         let _ = services.end_step();
-        let batch_of =
-            |epoch: u64| batch(features.shallow_clone(), labels.shallow_clone(), epoch, epoch, case.trace.len() as u64);
+        let batch_of = |epoch: u64| batch(features.shallow_clone(), &labels, epoch, epoch, case.trace.len() as u64);
         let mut steps = Vec::new();
         for number in 0..case.trace.len() as u64 {
             let rate = protocol.learning_rate(number, 1);

@@ -135,7 +135,7 @@ pub(super) fn set(golden: &Tensors, features: &str, labels: &str) -> Result<Feat
 }
 
 /// A batch of given features.
-pub(super) fn batch(features: Tensor, labels: Tensor, step: u64, epoch: u64, epochs: u64) -> Batch {
+pub(super) fn batch(features: Tensor, labels: &Tensor, step: u64, epoch: u64, epochs: u64) -> Batch {
     Batch {
         items: (0..features.size()[0] as u64).collect(),
         labels: labels.to_kind(Kind::Int64),
@@ -156,7 +156,7 @@ pub(super) fn batch(features: Tensor, labels: Tensor, step: u64, epoch: u64, epo
 /// When it cannot say it.
 pub(super) fn logits(method: &mut dyn Method, features: &Tensor, host: &dyn Host) -> Result<Tensor> {
     let none = Tensor::zeros([0], (Kind::Int64, features.device()));
-    let batch = batch(features.shallow_clone(), none, 0, 0, 0);
+    let batch = batch(features.shallow_clone(), &none, 0, 0, 0);
     Ok(no_grad(|| method.logits(&batch, host))?)
 }
 

@@ -116,7 +116,7 @@ impl Run<'_, '_> {
             let mut all: Vec<Tensor> =
                 LEARNED.into_iter().map(|name| learned(&*method, name)).collect::<Result<_>>()?;
             all.push(logits(&mut *method, &train.features, &host)?);
-            let batch = batch(train.features.shallow_clone(), train.labels.shallow_clone(), 0, 0, 1);
+            let batch = batch(train.features.shallow_clone(), &train.labels, 0, 0, 1);
             let loss = method.loss(&batch, &host)?;
             host.backward(&loss)?;
             all.extend(method.parameters()?.into_iter().map(|parameter| parameter.tensor.grad()));

@@ -237,7 +237,7 @@ impl Run<'_, '_> {
         };
         for number in 0..steps {
             let row = number as i64;
-            let batch = batch(features.get(row), labels.get(row), number, number, steps);
+            let batch = batch(features.get(row), &labels.get(row), number, number, steps);
             let rate = protocol.learning_rate(number, 1);
             path.losses.push(step(&mut *method, &mut optimiser, rate, &batch, &services)?);
             path.rates.push(rate);

@@ -12,12 +12,15 @@ use tch::{Kind, Tensor};
 /// A batch: the view, and the places of its images.
 type Order = (u64, Vec<usize>);
 
+/// Batches with their pixels, in the order that was said.
+type Made = Receiver<(Order, Result<Tensor>)>;
+
 /// Pictures whose next pixels are made ahead.
 #[derive(Debug)]
 pub struct Ahead<'a> {
     pictures: &'a Pictures,
     /// What comes next; none once something else was asked for.
-    made: RefCell<Option<Receiver<(Order, Result<Tensor>)>>>,
+    made: RefCell<Option<Made>>,
 }
 
 impl Pictures {

@@ -19,14 +19,11 @@ impl Protocol {
     fn optimiser_words(&self) -> String {
         match self.optimiser {
             OptimiserKind::Sgd => {
-                let mut words = format!("SGD with momentum {}", self.momentum.unwrap_or(0.0));
-                if let Some(dampening) = self.dampening.filter(|dampening| *dampening != 0.0) {
-                    words += &format!(", dampening {dampening}");
-                }
-                if self.nesterov == Some(true) {
-                    words += ", Nesterov's rule";
-                }
-                words
+                let momentum = self.momentum.unwrap_or(0.0);
+                let dampening = self.dampening.filter(|dampening| *dampening != 0.0);
+                let dampening = dampening.map(|dampening| format!(", dampening {dampening}")).unwrap_or_default();
+                let rule = if self.nesterov == Some(true) { ", Nesterov's rule" } else { "" };
+                format!("SGD with momentum {momentum}{dampening}{rule}")
             }
             OptimiserKind::Adam | OptimiserKind::AdamW => {
                 let name = if self.optimiser == OptimiserKind::Adam { "Adam" } else { "AdamW" };
@@ -118,7 +115,7 @@ impl Protocol {
             return format!("{steps} steps per shot");
         }
         let Epochs(epochs) = &self.epochs;
-        let mut words = if let [epochs] =
+        let usual = if let [epochs] =
             epochs.values().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()[..]
         {
             format!("{epochs} epochs")
@@ -126,10 +123,8 @@ impl Protocol {
             let items: Vec<String> = epochs.iter().map(|(shots, epochs)| format!("{shots}: {epochs}")).collect();
             format!("epochs by shots {{{}}}", items.join(", "))
         };
-        for (dataset, epochs) in &self.epochs_by_dataset {
-            words += &format!(", {epochs} on {dataset}");
-        }
-        words
+        let others = self.epochs_by_dataset.iter().map(|(dataset, epochs)| format!("{epochs} on {dataset}"));
+        std::iter::once(usual).chain(others).collect::<Vec<_>>().join(", ")
     }
 
     fn view_words(&self) -> String {

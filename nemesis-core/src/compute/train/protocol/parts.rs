@@ -40,7 +40,9 @@ impl Protocol {
                     .about(*second)
                     .help("leave out one of the two"));
             }
-            keys.iter().for_each(|key| drop(parts.remove(*key)));
+            for key in keys {
+                parts.remove(*key);
+            }
             if LENGTH.contains(first) {
                 parts.remove("epochs_by_dataset");
             }

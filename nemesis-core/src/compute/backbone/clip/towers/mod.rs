@@ -50,23 +50,23 @@ impl Clip {
         Ok(all)
     }
 
-    /// The classes with `ending` behind their names.
-    fn ended<'a>(&self, classes: &'a ClassPrompts, ending: Option<&str>) -> Result<Cow<'a, ClassPrompts>> {
-        let Some(ending) = ending else { return Ok(Cow::Borrowed(classes)) };
-        let after = Tokenizer::clip().encode(ending);
-        if after.contains(&END) {
-            return Err(Error::new(format!("what follows class names, `{ending}`, contains the end token")));
-        }
-        let name_lengths = classes.name_lengths.clone();
-        let names = classes.tokens.iter().zip(&name_lengths).map(|(tokens, name)| &tokens[..*name]);
-        let tokens = names.map(|name| [name, &after, &[END]].concat()).collect();
-        Ok(Cow::Owned(ClassPrompts { tokens, name_lengths }))
-    }
-
     /// No context vectors, for one copy of whole prompts.
     fn no_contexts(&self) -> Tensor {
         Tensor::zeros([1, 1, 0, self.spec.width], (self.spec.kind, self.spec.device))
     }
+}
+
+/// The classes with `ending` behind their names.
+fn ended<'a>(classes: &'a ClassPrompts, ending: Option<&str>) -> Result<Cow<'a, ClassPrompts>> {
+    let Some(ending) = ending else { return Ok(Cow::Borrowed(classes)) };
+    let after = Tokenizer::clip().encode(ending);
+    if after.contains(&END) {
+        return Err(Error::new(format!("what follows class names, `{ending}`, contains the end token")));
+    }
+    let name_lengths = classes.name_lengths.clone();
+    let names = classes.tokens.iter().zip(&name_lengths).map(|(tokens, name)| &tokens[..*name]);
+    let tokens = names.map(|name| [name, &after, &[END]].concat()).collect();
+    Ok(Cow::Owned(ClassPrompts { tokens, name_lengths }))
 }
 
 impl ChangedTowers for Clip {
@@ -131,7 +131,7 @@ impl ChangedTowers for Clip {
             Some(sets) if *sets as usize == classes.len() => contexts.narrow(1, part.start as i64, part.len() as i64),
             _ => contexts.shallow_clone(),
         };
-        let own = self.ended(&classes.slice(part), change.changes.ending.as_deref())?.into_owned();
+        let own = ended(&classes.slice(part), change.changes.ending.as_deref())?.into_owned();
         let prompts = Prompts::new(text.tower(), &own, &contexts, position)?;
         text.encode(&prompts, self.path)
     }
@@ -166,7 +166,7 @@ impl ChangedTowers for Clip {
         change: Change<'_>,
     ) -> u64 {
         let Some(text) = &self.text else { return 0 };
-        let ended = self.ended(classes, change.changes.ending.as_deref());
+        let ended = ended(classes, change.changes.ending.as_deref());
         let classes = ended.as_deref().unwrap_or(classes);
         let [copies, sets, vectors, width] = contexts.size()[..] else { return 0 };
         let own: usize = classes.tokens.iter().map(Vec::len).sum();
