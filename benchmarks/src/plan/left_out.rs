@@ -30,7 +30,7 @@ pub(super) struct Columns {
     /// The entries whose cells are planned.
     pub(super) entries: Vec<MethodEntry>,
     /// Their columns.
-    pub(super) columns: Vec<Column>,
+    pub(super) usable: Vec<Column>,
     /// The columns that stay empty, with their places among all.
     pub(super) empty: Vec<(usize, Column)>,
     /// The methods of these.
@@ -44,11 +44,11 @@ impl Columns {
     ///
     /// When methods were asked for and none is left; the message is about the first.
     pub(super) fn new(asked: &[MethodEntry], columns: Vec<(Column, Option<Error>)>) -> Result<Self> {
-        let mut all = Self { entries: Vec::new(), columns: Vec::new(), empty: Vec::new(), left_out: Vec::new() };
+        let mut all = Self { entries: Vec::new(), usable: Vec::new(), empty: Vec::new(), left_out: Vec::new() };
         for (at, (entry, (column, unusable))) in asked.iter().zip(columns).enumerate() {
             let Some(reason) = unusable else {
                 all.entries.push(entry.clone());
-                all.columns.push(column);
+                all.usable.push(column);
                 continue;
             };
             if !all.left_out.iter().any(|other| other.method == column.method) {
@@ -56,7 +56,7 @@ impl Columns {
             }
             all.empty.push((at, column));
         }
-        if all.columns.is_empty() && !all.left_out.is_empty() {
+        if all.usable.is_empty() && !all.left_out.is_empty() {
             return Err(all.left_out.remove(0).reason);
         }
         Ok(all)

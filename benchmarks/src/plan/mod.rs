@@ -224,7 +224,7 @@ impl Plan {
         let mut warnings = settings.warnings.clone();
         let all_entries = choose::methods(settings, &mut plugins, &mut warnings)?;
         let all_columns = choose::columns(settings, &all_entries, &mut plugins)?;
-        let Columns { entries, mut columns, empty, left_out: left_out_methods } =
+        let Columns { entries, usable: mut columns, empty, left_out: left_out_methods } =
             Columns::new(&all_entries, all_columns)?;
         choose::refuse_stray_settings(settings, &all_entries)?;
         let names = choose::datasets(settings)?;
@@ -274,7 +274,9 @@ impl Plan {
         let asked = Asked::new(settings, &protocol, (&backbone.1, &checkpoint), &data, opened)?;
         let (lists, planned, remarks, notes) = (cells.seen.lists, cells.planned, cells.remarks, cells.notes);
         warnings.extend(plugins.take_warnings().into_iter().chain(remarks));
-        empty.into_iter().for_each(|(at, column)| columns.insert(at, column));
+        for (at, column) in empty {
+            columns.insert(at, column);
+        }
         let mut plan = Self {
             name: String::new(),
             asked,
