@@ -7,9 +7,10 @@ that the command `nemesis` prints.
 from nemesis import _torch as _torch  # isort: skip  (first: it loads libtorch)
 from nemesis import corruption, norm, prompt
 from nemesis._about import About, Batch, FeatureSet, OptionError, Parameter, Task, option
+from nemesis._changes import Changes, LowRank
 from nemesis._data import FewShot, Item, few_shot
 from nemesis._images import preprocess
-from nemesis._native import Host, NemesisError
+from nemesis._native import Host, NemesisError, TowerSizes
 from nemesis._results import learned, predictions, records
 from nemesis._run import Run, run
 from nemesis._tower import TextTower
@@ -18,10 +19,12 @@ from nemesis.prompt import PromptLearner, PromptOptions, cross_entropy, unit
 __all__ = [
     "About",
     "Batch",
+    "Changes",
     "FeatureSet",
     "FewShot",
     "Host",
     "Item",
+    "LowRank",
     "NemesisError",
     "OptionError",
     "Parameter",
@@ -30,6 +33,7 @@ __all__ = [
     "Run",
     "Task",
     "TextTower",
+    "TowerSizes",
     "corruption",
     "cross_entropy",
     "few_shot",

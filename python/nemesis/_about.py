@@ -44,9 +44,12 @@ class About:
         A dataclass whose fields are the options; see `option`.
     needs
         What batches carry: `"features"`, `"dense"`, `"pixels"`; `"validation"` for features of the few-shot validation
-        sample in `prepare`.
+        sample in `prepare`; `"towers"` to encode with changes inside of the towers.
     optimisation
         Who optimises the parameters: the `"host"`, the method itself in `fit` (`"fit"`), or nobody (`"none"`).
+    protocol
+        What the method was published with where that differs from a run's protocol: `{"batch_size": 4, "epochs": 5}`,
+        with the keys of a protocol's file.
     version
         The version of the plugin. Written out, if it is given, as `id`.
     """
@@ -58,6 +61,7 @@ class About:
     options: type | None = None
     needs: tuple[Need, ...] = ("features",)
     optimisation: Literal["host", "fit", "none"] = "host"
+    protocol: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     version: str = "0.1.0"
 
 

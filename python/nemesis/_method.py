@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import json
 import sys
@@ -19,13 +20,13 @@ from nemesis._about import About, Batch, FeatureSet, OptionError, Parameter, Tas
 from nemesis._native import Host, NemesisError
 from nemesis.prompt import PromptLearner
 
-__all__ = ["Batch", "create", "describe", "explain", "make_task"]
+__all__ = ["Batch", "asks_for_towers", "create", "describe", "explain", "make_task"]
 
 #: The plugins that were imported, by their files: the hash of their sources and the class.
 _PLUGINS: dict[Path, tuple[str, type]] = {}
 
 #: What a method computes with, besides its own source: these modules and the native one.
-_COMPUTING = ("_about.py", "_method.py", "prompt.py", "norm.py", "corruption.py")
+_COMPUTING = ("_about.py", "_changes.py", "_method.py", "prompt.py", "norm.py", "corruption.py")
 
 
 def describe(file: Path, root: Path, files: Iterable[Path], source: str) -> str:
@@ -44,6 +45,7 @@ def describe(file: Path, root: Path, files: Iterable[Path], source: str) -> str:
             "needs": {need: need in about.needs for need in ("pixels", "features", "dense", "validation", "towers")},
             "optimisation": about.optimisation,
             "options": schema(about.options),
+            "protocol": dict(about.protocol),
             "source": _fingerprint(source),
         }
     )
@@ -60,23 +62,31 @@ def _fingerprint(source: str) -> str:
 def _imported(file: Path, root: Path, files: set[Path], source: str) -> type:
     """Imports a plugin's file and finds its method."""
     name = f"nemesis_plugin_{source[:16]}"
-    places = [str(file.parent)] if file.name == "__init__.py" else None
-    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=places)
+    parts = file.relative_to(root).with_suffix("").parts
+    # A module of a package is imported behind its package, so that relative imports work.
+    package = root / parts[0] if len(parts) > 1 else None
+    first, places = (file, None) if package is None else (package / "__init__.py", [str(package)])
+    spec = importlib.util.spec_from_file_location(name, first, submodule_search_locations=places)
     if spec is None or spec.loader is None:
         raise NemesisError("this file cannot be imported")
     module = importlib.util.module_from_spec(spec)
-    with _alone(name, root, files):
+    with _alone(root, files):
         sys.modules[name] = module
         try:
             spec.loader.exec_module(module)
+            within = [part for part in parts[1:] if part != "__init__"]
+            module = importlib.import_module(".".join([name, *within]))
         except BaseException:
-            del sys.modules[name]
+            for key in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
+                del sys.modules[key]
             raise
         _refuse_unseen(root, files)
     methods = [
         value
         for value in vars(module).values()
-        if isinstance(value, type) and value.__module__ == name and isinstance(vars(value).get("ABOUT"), About)
+        if isinstance(value, type)
+        and value.__module__ == module.__name__
+        and isinstance(vars(value).get("ABOUT"), About)
     ]
     if len(methods) != 1:
         found = ", ".join(method.__name__ for method in methods) or "none"
@@ -85,7 +95,7 @@ def _imported(file: Path, root: Path, files: set[Path], source: str) -> type:
 
 
 @contextmanager
-def _alone(name: str, root: Path, files: set[Path]) -> Iterator[None]:
+def _alone(root: Path, files: set[Path]) -> Iterator[None]:
     """Imports of what lies beside a plugin find it there, and leave nothing that another plugin would find."""
     beside = {file.relative_to(root).parts[0].removesuffix(".py") for file in files}
 
@@ -110,6 +120,8 @@ def _alone(name: str, root: Path, files: set[Path]) -> Iterator[None]:
 
 def _refuse_unseen(root: Path, files: set[Path]) -> None:
     """Refuses modules from beside the plugin that its hash does not cover."""
+    if root.name in ("site-packages", "dist-packages"):
+        return  # What lies beside an installed package is installed, too.
     for key, module in list(sys.modules.items()):
         path = getattr(module, "__file__", None)
         if path is None or key.startswith("nemesis_plugin_"):
@@ -157,6 +169,11 @@ def make_task(
     """The task, in torch's words."""
     kind = getattr(torch, dtype)
     return Task(class_names, template, width, embed_dim, logit_scale, torch.device(device), kind, precision, epochs)
+
+
+def asks_for_towers(file: Path) -> bool:
+    """Whether the method of a plugin that `describe` was called for may change something in the towers."""
+    return "towers" in cast(About, vars(_PLUGINS[file][1])["ABOUT"]).needs
 
 
 def create(file: Path, task: Task, options: str, host: Host) -> Adapter:

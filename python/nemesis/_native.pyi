@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Literal, final
 
 import torch
+from nemesis._changes import Changes
 
 SOURCE: str
 
@@ -21,7 +22,9 @@ class Tower:
         dtype: str,
         device: str,
     ) -> Tower: ...
-    def encode(self, contexts: torch.Tensor, position: str) -> torch.Tensor: ...
+    def encode(
+        self, contexts: torch.Tensor, position: str, prompts: dict[int, torch.Tensor] | None = None
+    ) -> torch.Tensor: ...
     def check_vectors(self, vectors: int) -> None: ...
     def encode_strings(self, prompts: list[str]) -> torch.Tensor: ...
     def embed_text(self, text: str) -> torch.Tensor: ...
@@ -51,21 +54,66 @@ class Preprocess:
     def size(self) -> int: ...
 
 @final
+class TowerSizes:
+    """The sizes of the towers, for making parameters."""
+
+    @property
+    def image_layers(self) -> int:
+        """Layers of the image tower; zero if it is a residual network, which takes no changes."""
+
+    @property
+    def image_width(self) -> int:
+        """Width of a token in the image tower."""
+
+    @property
+    def image_hidden(self) -> int:
+        """Width of the perceptron's hidden layer in the image tower."""
+
+    @property
+    def image_tokens(self) -> int:
+        """Tokens of an image: the class token and one for each patch."""
+
+    @property
+    def text_layers(self) -> int:
+        """Layers of the text tower."""
+
+    @property
+    def text_width(self) -> int:
+        """Width of a token in the text tower, which is that of a context vector."""
+
+    @property
+    def text_hidden(self) -> int:
+        """Width of the perceptron's hidden layer in the text tower."""
+
+@final
 class Host:
     """What the host does for a method, during the call that it is given to. Do not keep it."""
 
-    def encode_strings(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Features `[prompts, D]`, not normalised and without gradient, of whole prompts."""
+    def encode_strings(self, prompts: Sequence[str], changes: Changes | None = None) -> torch.Tensor:
+        """Features `[prompts, D]`, not normalised, of whole prompts. They have no gradient without `changes`."""
 
     def encode_contexts(
-        self, contexts: torch.Tensor, position: Literal["end", "middle", "front"] = "end"
+        self,
+        contexts: torch.Tensor,
+        position: Literal["end", "middle", "front"] = "end",
+        changes: Changes | None = None,
     ) -> torch.Tensor:
         """Features `[copies, classes, D]`, not normalised, of the task's class names behind `contexts`
         `[copies, 1 or classes, n, d]`.
 
-        They are differentiable in `contexts`, but only through `backward` and `gradients` of the host: the graph may be
-        cut here to save memory.
+        They are differentiable in `contexts` and in all tensors of `changes`, but only through `backward` and
+        `gradients` of the host: the graph may be cut here to save memory. `changes` need `"towers"` in `ABOUT`.
         """
+
+    def encode_images(self, pixels: torch.Tensor, changes: Changes | None = None) -> torch.Tensor:
+        """Features `[images, D]`, not normalised, of pixels `[images, 3, side, side]` as batches carry them, differentiable
+        as above. It needs `"towers"` in `ABOUT`."""
+
+    def encode_patches(self, pixels: torch.Tensor, changes: Changes | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """The features of `encode_images`, and those of patches, `[images, patches, D]`."""
+
+    def tower_sizes(self) -> TowerSizes:
+        """The sizes of both towers. It needs `"towers"` in `ABOUT`."""
 
     def embed_text(self, text: str) -> torch.Tensor:
         """Token embeddings `[tokens, d]` of a text, to initialise contexts with."""

@@ -110,14 +110,18 @@ class TextTower:
         """The number of classes."""
         return len(self.class_names)
 
-    def __call__(self, ctx: torch.Tensor) -> torch.Tensor:
-        """Text features, not normalised, differentiable in `ctx` by `loss.backward()`.
+    def __call__(self, ctx: torch.Tensor, prompts: Mapping[int, torch.Tensor] | None = None) -> torch.Tensor:
+        """Text features, not normalised, differentiable in `ctx` and `prompts` by `loss.backward()`.
 
         Parameters
         ----------
         ctx
             `[n, d]`, one context for all classes; `[classes, n, d]`, one for each class; or `[copies, 1 or classes, n,
             d]`, several at once. Its type and device are those that features are computed in.
+        prompts
+            Deep prompts by layer, counted from zero and not 0, as in MaPLe: `[tokens, d]`, `[classes, tokens, d]` or
+            `[copies, 1 or classes, tokens, d]`. Before the layer they take the place of the tokens behind the start token,
+            without a positional embedding.
 
         Returns
         -------
@@ -140,7 +144,7 @@ class TextTower:
             raise NemesisError(
                 f"a context of {contexts.shape[2]} vectors, but the tower was made for {self.context_vectors}"
             )
-        features = self._tower.encode(contexts, self.class_position)
+        features = self._tower.encode(contexts, self.class_position, None if prompts is None else dict(prompts))
         return features if ctx.dim() == 4 else features[0]
 
     def encode(self, prompts: Sequence[str]) -> torch.Tensor:

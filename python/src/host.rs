@@ -1,10 +1,12 @@
 //! The host's services for a method in Python, for the length of one call.
 
 use crate::border::{Crossing, Lent, detached};
+use crate::changes::{PyChanges, PyTowerSizes};
 use crate::error::{caught, of_method, to_python};
 use crate::tower::kind_of;
 use nemesis_core::Error;
 use nemesis_sdk::testing::ToyHost;
+use nemesis_sdk::towers::Towers;
 use nemesis_sdk::{ClassPosition, Host, LogLevel, Result, random};
 use pyo3::prelude::*;
 use tch::{Kind, Tensor};
@@ -13,13 +15,15 @@ use tch::{Kind, Tensor};
 #[pyclass(frozen, name = "Host")]
 pub(crate) struct PyHost {
     lent: Lent,
+    /// Whether the method's `ABOUT` asks for the towers.
+    towers: bool,
 }
 
 impl PyHost {
-    /// Lends a host to Python while `body` runs.
+    /// Lends a host to Python while `body` runs, with its towers only if the method asks for them.
     pub(crate) fn during<'py, T>(
         py: Python<'py>,
-        host: &dyn Host,
+        (host, towers): (&dyn Host, bool),
         body: impl FnOnce(&Bound<'py, Self>) -> PyResult<T>,
     ) -> PyResult<T> {
         /// Takes the host back even after a panic.
@@ -29,9 +33,21 @@ impl PyHost {
                 self.0.get().lent.take_back();
             }
         }
-        let lent = Bound::new(py, Self { lent: Lent::new(host) })?;
+        let lent = Bound::new(py, Self { lent: Lent::new(host), towers })?;
         let _return = Return(&lent);
         body(&lent)
+    }
+
+    /// Runs a service of the towers.
+    fn serve_towers<T>(&self, py: Python<'_>, service: impl FnOnce(&dyn Towers) -> Result<T>) -> PyResult<T> {
+        let asked = self.towers;
+        self.serve(py, |host| match host.towers().filter(|_| asked) {
+            Some(towers) => service(towers),
+            None if asked => Err(nemesis_sdk::Error::new("this backbone takes no changes in its towers")),
+            None => Err(nemesis_sdk::Error::new(
+                "the host offers no towers: ask for them with `needs=(\"pixels\", \"towers\")` in `ABOUT`",
+            )),
+        })
     }
 
     /// Runs a service without holding Python's lock: autograd's threads may need it.
@@ -65,14 +81,53 @@ enum Value {
 
 #[pymethods]
 impl PyHost {
-    fn encode_strings(&self, py: Python<'_>, prompts: Vec<String>) -> PyResult<Crossing> {
-        self.serve(py, |host| host.encode_strings(&prompts)).map(Crossing)
+    #[pyo3(signature = (prompts, changes = None))]
+    fn encode_strings(&self, py: Python<'_>, prompts: Vec<String>, changes: Option<PyChanges>) -> PyResult<Crossing> {
+        let encoded = match changes.map(PyChanges::of_text) {
+            None => self.serve(py, |host| host.encode_strings(&prompts)),
+            Some(changes) => self.serve_towers(py, |towers| towers.encode_strings(&prompts, &changes)),
+        };
+        encoded.map(Crossing)
     }
 
-    #[pyo3(signature = (contexts, position = "end"))]
-    fn encode_contexts(&self, py: Python<'_>, contexts: Crossing, position: &str) -> PyResult<Crossing> {
-        let position = position_of(position)?;
-        self.serve(py, |host| host.encode_contexts(&contexts.0, position)).map(Crossing)
+    #[pyo3(signature = (contexts, position = "end", changes = None))]
+    fn encode_contexts(
+        &self,
+        py: Python<'_>,
+        contexts: Crossing,
+        position: &str,
+        changes: Option<PyChanges>,
+    ) -> PyResult<Crossing> {
+        let (contexts, position) = (contexts.0, position_of(position)?);
+        let encoded = match changes.map(PyChanges::of_text) {
+            None => self.serve(py, |host| host.encode_contexts(&contexts, position)),
+            Some(changes) => self.serve_towers(py, |towers| towers.encode_contexts(&contexts, position, &changes)),
+        };
+        encoded.map(Crossing)
+    }
+
+    #[pyo3(signature = (pixels, changes = None))]
+    fn encode_images(&self, py: Python<'_>, pixels: Crossing, changes: Option<PyChanges>) -> PyResult<Crossing> {
+        let changes = changes.map(PyChanges::of_images).unwrap_or_default();
+        let encoded = self.serve_towers(py, |towers| towers.encode_images(&pixels.0, &changes, false))?;
+        Ok(Crossing(encoded.global))
+    }
+
+    #[pyo3(signature = (pixels, changes = None))]
+    fn encode_patches(
+        &self,
+        py: Python<'_>,
+        pixels: Crossing,
+        changes: Option<PyChanges>,
+    ) -> PyResult<(Crossing, Crossing)> {
+        let changes = changes.map(PyChanges::of_images).unwrap_or_default();
+        let encoded = self.serve_towers(py, |towers| towers.encode_images(&pixels.0, &changes, true))?;
+        let none = || to_python(&Error::new("the host made no features of patches"));
+        Ok((Crossing(encoded.global), Crossing(encoded.patches.ok_or_else(none)?)))
+    }
+
+    fn tower_sizes(&self, py: Python<'_>) -> PyResult<PyTowerSizes> {
+        self.serve_towers(py, |towers| Ok(towers.sizes().into()))
     }
 
     fn embed_text(&self, py: Python<'_>, text: &str) -> PyResult<Crossing> {
@@ -146,7 +201,7 @@ impl PyHost {
 pub(crate) fn toy_host(classes: usize, seed: u64, dtype: &str) -> PyResult<PyHost> {
     // A test makes few, and each is small: they stay until the process ends, since Python may keep the object.
     let toy: &'static ToyHost = Box::leak(Box::new(ToyHost::new(classes).seeded(seed).of_kind(kind_of(dtype)?)));
-    Ok(PyHost { lent: Lent::new(toy) })
+    Ok(PyHost { lent: Lent::new(toy), towers: true })
 }
 
 /// The class position with this name.

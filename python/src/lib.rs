@@ -6,6 +6,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 mod border;
+mod changes;
 mod data;
 mod error;
 mod host;
@@ -19,6 +20,8 @@ use pyo3::prelude::*;
 /// The native part of the package `nemesis`.
 #[pymodule(name = "_native")]
 mod native {
+    #[pymodule_export]
+    use crate::changes::PyTowerSizes;
     #[pymodule_export]
     use crate::data::few_shot;
     #[pymodule_export]

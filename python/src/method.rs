@@ -34,7 +34,7 @@ impl Interpreter for Running {
     ) -> sdk::Result<Box<dyn Method>> {
         let options = Value::Object(options.clone()).to_string();
         let dtype = dtype_of(task.kind)?;
-        let instance = Python::attach(|py| {
+        let method = Python::attach(|py| {
             let module = module(py)?;
             let task = module.call_method1(
                 "make_task",
@@ -50,11 +50,13 @@ impl Interpreter for Running {
                     task.epochs,
                 ),
             )?;
-            PyHost::during(py, host, |host| {
+            let towers = module.call_method1("asks_for_towers", (&source.file,))?.extract()?;
+            let instance = PyHost::during(py, (host, towers), |host| {
                 Ok(module.call_method1("create", (&source.file, task, options, host))?.unbind())
-            })
+            })?;
+            Ok(PyMethod { instance, towers })
         });
-        Ok(Box::new(PyMethod { instance: instance.map_err(failure)? }))
+        Ok(Box::new(method.map_err(failure)?))
     }
 }
 
@@ -65,6 +67,8 @@ fn module(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 /// A method, in Python an `Adapter` of `nemesis/_method.py`.
 struct PyMethod {
     instance: Py<PyAny>,
+    /// Whether its `ABOUT` asks for the towers.
+    towers: bool,
 }
 
 impl PyMethod {
@@ -90,7 +94,7 @@ impl Method for PyMethod {
     fn loss(&mut self, batch: &Batch, host: &dyn Host) -> sdk::Result<Tensor> {
         self.call(|py, method| {
             let batch = batch_of(py, batch)?;
-            let loss = PyHost::during(py, host, |host| method.call_method1("loss", (batch, host)))?;
+            let loss = PyHost::during(py, (host, self.towers), |host| method.call_method1("loss", (batch, host)))?;
             loss.extract::<Crossing>().map(|loss| loss.0)
         })
     }
@@ -98,7 +102,7 @@ impl Method for PyMethod {
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> sdk::Result<Tensor> {
         self.call(|py, method| {
             let batch = batch_of(py, batch)?;
-            let logits = PyHost::during(py, host, |host| method.call_method1("logits", (batch, host)))?;
+            let logits = PyHost::during(py, (host, self.towers), |host| method.call_method1("logits", (batch, host)))?;
             logits.extract::<Crossing>().map(|logits| logits.0)
         })
     }
@@ -118,20 +122,26 @@ impl Method for PyMethod {
     fn prepare(&mut self, train: &FeatureSet, val: Option<&FeatureSet>, host: &dyn Host) -> sdk::Result<()> {
         self.call(|py, method| {
             let arguments = (feature_set(train), val.map(feature_set));
-            PyHost::during(py, host, |host| method.call_method1("prepare", (arguments.0, arguments.1, host)).map(drop))
+            PyHost::during(py, (host, self.towers), |host| {
+                method.call_method1("prepare", (arguments.0, arguments.1, host)).map(drop)
+            })
         })
     }
 
     fn fit(&mut self, train: &FeatureSet, host: &dyn Host) -> sdk::Result<()> {
         self.call(|py, method| {
-            PyHost::during(py, host, |host| method.call_method1("fit", (feature_set(train), host)).map(drop))
+            PyHost::during(py, (host, self.towers), |host| {
+                method.call_method1("fit", (feature_set(train), host)).map(drop)
+            })
         })
     }
 
     fn compute_gradients(&mut self, batch: &Batch, host: &dyn Host) -> sdk::Result<Option<Tensor>> {
         self.call(|py, method| {
             let batch = batch_of(py, batch)?;
-            let loss = PyHost::during(py, host, |host| method.call_method1("compute_gradients", (batch, host)))?;
+            let loss = PyHost::during(py, (host, self.towers), |host| {
+                method.call_method1("compute_gradients", (batch, host))
+            })?;
             Ok(loss.extract::<Option<Crossing>>()?.map(|loss| loss.0))
         })
     }

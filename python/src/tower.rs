@@ -1,11 +1,13 @@
 //! The text tower for anybody's training loop.
 
 use crate::border::{Crossing, Shared, detached};
+use crate::changes::padded;
 use crate::error::{caught, to_python};
 use crate::host::position_of;
 use crate::method::device_name;
-use nemesis_core::backbone::{self, Assumption, Backbone, BackboneSpec, ClassPrompts, Request};
+use nemesis_core::backbone::{self, Assumption, Backbone, BackboneSpec, Change, ClassPrompts, Request};
 use nemesis_core::{Error, device};
+use nemesis_sdk::towers::{Changes, LayerPrompt};
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -54,13 +56,34 @@ impl Tower {
         Ok(tower)
     }
 
-    /// Features `[copies, classes, embed_dim]` of contexts `[copies, 1 or classes, vectors, width]`.
-    fn encode(&self, py: Python<'_>, contexts: Crossing, position: &str) -> PyResult<Crossing> {
+    /// Features `[copies, classes, embed_dim]` of contexts `[copies, 1 or classes, vectors, width]`, with prompt tokens
+    /// `[copies, 1 or classes, tokens, width]` in the layers that `prompts` names.
+    #[pyo3(signature = (contexts, position, prompts = None))]
+    fn encode(
+        &self,
+        py: Python<'_>,
+        contexts: Crossing,
+        position: &str,
+        prompts: Option<BTreeMap<usize, Crossing>>,
+    ) -> PyResult<Crossing> {
         let contexts = contexts.0;
         let position = position_of(position)?;
         let vectors = contexts.size().get(2).copied().unwrap_or(0) as usize;
-        let (prompts, backbone) = (self.prompts_behind(vectors)?, self.backbone_of(py, &contexts)?);
-        let encoded = detached(py, || caught(|| backbone.get().encode_contexts(&prompts, &contexts, position)))?;
+        let (classes, backbone) = (self.prompts_behind(vectors)?, self.backbone_of(py, &contexts)?);
+        let prompts = prompts.unwrap_or_default().into_iter();
+        let prompts = prompts.map(|(layer, tokens)| LayerPrompt { layer, tokens: padded(&tokens.0, 4) }).collect();
+        let changes = Changes { prompts, ..Changes::default() };
+        let encoded = detached(py, || {
+            caught(|| {
+                if changes.prompts.is_empty() {
+                    return backbone.get().encode_contexts(&classes, &contexts, position);
+                }
+                let none = || Error::new("this backbone takes no prompts in its layers");
+                let change = Change { changes: &changes, seed: 0 };
+                let towers = backbone.get().towers().ok_or_else(none)?;
+                towers.encode_contexts(&classes, 0..classes.len(), &contexts, position, change)
+            })
+        })?;
         Ok(Crossing(encoded))
     }
 

@@ -107,6 +107,29 @@ def test_two_plugins_may_have_helpers_of_one_name(template: str, tmp_path: Path)
     assert len(_method._PLUGINS) >= 2
 
 
+def test_a_module_of_a_package_imports_its_neighbours(template: str, tmp_path: Path) -> None:
+    from nemesis import _method
+
+    texts = {
+        "pack/__init__.py": "",
+        "pack/names.py": "from .deep import NAME\nLABEL = NAME\n",
+        "pack/deep/__init__.py": "NAME = 'Near'\n",
+        "pack/methods/__init__.py": "",
+        "pack/methods/mine.py": "from __future__ import annotations\nfrom ..names import LABEL\nimport pack.deep\n"
+        + template.replace('label="SparsePrompt"', "label=LABEL + pack.deep.NAME"),
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    root = tmp_path.resolve()
+    told = _method.describe(root / "pack/methods/mine.py", root, [root / name for name in texts], "1" * 32)
+    described = json.loads(told)
+    assert described["label"] == "NearNear"
+    # Types that are written as strings are looked up in the module.
+    assert {option["name"] for option in described["options"]} >= {"n_ctx"}
+    assert "pack" not in sys.modules
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -71,6 +71,59 @@ def test_kg_coop_in_python_leaves_the_records_of_the_compiled_one(tmp_path: Path
     assert isinstance(run.records(), pandas.DataFrame)
 
 
+def test_vpt_in_python_computes_what_the_compiled_one_computes(tmp_path: Path) -> None:
+    compiled = program().parent / "libnemesis_method_vpt.so"
+    if not compiled.exists():
+        pytest.skip("the compiled VPT is not built")
+    nemesis.run(
+        plugin=ROOT / "python/examples/vpt.py",
+        methods=["vpt", "vpt-py"],
+        datasets=["eurosat"],
+        shots=[1],
+        seeds=[1],
+        jobs=1,
+        limit=20,
+        out=tmp_path,
+        progress=False,
+    )
+    ours, theirs = outcomes(tmp_path, "vpt-py"), outcomes(tmp_path, "vpt")
+    assert len(ours) == len(theirs) == 2
+    for key, outcome in ours.items():
+        # What is learned has other names, so the hash of the state differs.
+        assert {**outcome, "state": None} == {**theirs[key], "state": None}
+
+
+def wrapper(folder: Path, name: str, lines: str) -> Path:
+    """A program that runs these lines of shell, then this Python."""
+    program = folder / name
+    program.write_text(f'#!/bin/sh\n{lines}\nexec "{sys.executable}" "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
+def test_a_python_that_cannot_run_methods_costs_their_cells_and_no_others(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.mkdir()
+    (wrong / "torch.py").write_text("__version__ = '2.10.0'\n")
+    pythons = {
+        "torch": wrapper(tmp_path, "wrong-torch", f'export PYTHONPATH="{wrong}"'),
+        # It can be asked about plugins, and ends when it is to work.
+        "worker": wrapper(tmp_path, "no-worker", 'case "$*" in *" worker") exit 9;; esac'),
+    }
+    options: dict[str, Any] = {"datasets": ["eurosat"], "shots": [1], "seeds": [1], "jobs": 1, "progress": False}
+    nemesis.run(methods=["coop"], out=tmp_path / "alone", **options)
+    for name, python in pythons.items():
+        out = tmp_path / f"with-{name}"
+        with pytest.warns(UserWarning, match="finished with failures"):
+            run = nemesis.run(plugin=MISBEHAVING, methods=["misbehaving", "coop"], python=python, out=out, **options)
+        assert run.failed
+        assert outcomes(out, "coop") == outcomes(tmp_path / "alone", "coop")
+        assert outcomes(out, "misbehaving") == {}
+        said = run.messages if name == "torch" else "".join(f.read_text() for f in (out / "failures").glob("*.json"))
+        expected = "this is PyTorch 2.10.0" if name == "torch" else "a worker ended before it started to work"
+        assert expected in said
+
+
 def test_a_method_that_misbehaves_costs_its_cells_and_no_others(tmp_path: Path) -> None:
     misdeeds = ["none", "raise", "exit", "sys-exit", "hang", "print"]
     entries = [
@@ -127,4 +180,10 @@ def test_errors_have_the_words_of_the_command(tmp_path: Path) -> None:
     with pytest.raises(nemesis.NemesisError, match="there are no records in this folder"):
         nemesis.records(tmp_path / "nothing")
     with pytest.raises(nemesis.NemesisError, match="cannot run plugins written in Python"):
-        nemesis.run(plugin=MISBEHAVING, python=shutil.which("false"), out=tmp_path, progress=False)
+        nemesis.run(
+            plugin=MISBEHAVING,
+            methods=["misbehaving"],
+            python=shutil.which("false"),
+            out=tmp_path,
+            progress=False,
+        )

@@ -9,7 +9,7 @@ use std::env::consts::{DLL_PREFIX, DLL_SUFFIX, EXE_SUFFIX};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// What the command line says about the package.
 #[derive(Debug, clap::Args)]
@@ -30,10 +30,11 @@ pub(crate) struct PythonOptions {
 }
 
 /// What the package is checked and tested with.
-const TOOLS: [&str; 6] = ["pytest", "ruff", "mypy", "numpy", "pillow", "pandas"];
+const TOOLS: [&str; 7] = ["pytest", "pytest-xdist", "ruff", "mypy", "numpy", "pillow", "pandas"];
 
 /// Builds, installs and tests; returns the exit code.
 pub(crate) fn run(options: &PythonOptions) -> Result<u8> {
+    check_version(&options.python)?;
     let libtorch = setup::run(setup::SetupOptions::of_python(&options.python))?;
     let environment = workspace::target_folder()?.join("python");
     let python = make_environment(&environment, &options.python)?;
@@ -57,11 +58,34 @@ pub(crate) fn run(options: &PythonOptions) -> Result<u8> {
     Ok(u8::from(!failed.is_empty()))
 }
 
+/// Refuses a Python that the package is not for, before anything is downloaded.
+fn check_version(python: &Path) -> Result<()> {
+    let mut command = Command::new(python);
+    command.args(["-c", "import sys; print(*sys.version_info[:2])"]);
+    let output = command.output().map_err(|error| workspace::cannot_start(&command, &error))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let number = |word: Option<&str>| word.and_then(|word| word.parse::<u32>().ok());
+    let mut words = said.split_whitespace();
+    match (number(words.next()), number(words.next())) {
+        (Some(major), Some(minor)) if (major, minor) >= (3, 10) => Ok(()),
+        (Some(major), Some(minor)) => Err(Failure::new(format!(
+            "{} is Python {major}.{minor}; the package needs 3.10 or later",
+            python.display()
+        ))
+        .help("name another with `--python PROGRAM`")),
+        _ => {
+            Err(Failure::new(format!("{} is not a Python", python.display())).help("name one with `--python PROGRAM`"))
+        }
+    }
+}
+
 /// Makes the virtual environment unless it exists, with torch and the tools; returns its Python.
 fn make_environment(folder: &Path, with: &Path) -> Result<PathBuf> {
     let python = folder.join("bin/python");
-    if !python.exists() {
-        succeed(Command::new(with).args(["-m", "venv"]).arg(folder))?;
+    if !has_pip(&python) {
+        // Without the Debian package python3-venv the folder is left without pip; nothing of it is of use.
+        let made = succeed(Command::new(with).args(["-m", "venv", "--clear"]).arg(folder));
+        made.map_err(|failure| failure.help("Debian and Ubuntu: `apt-get install python3-venv`"))?;
     }
     let found = Python { program: &python };
     if found.torch_folder().is_none() {
@@ -77,6 +101,12 @@ fn make_environment(folder: &Path, with: &Path) -> Result<PathBuf> {
     }
     pip(&python, &TOOLS)?;
     Ok(python)
+}
+
+fn has_pip(python: &Path) -> bool {
+    let mut command = Command::new(python);
+    let output = command.args(["-c", "import pip"]).stderr(Stdio::null()).status();
+    output.is_ok_and(|status| status.success())
 }
 
 fn has_version(torch: &Path) -> bool {
@@ -147,7 +177,7 @@ fn test(environment: &Path) -> Result<Vec<&'static str>> {
         ("ruff check", &["ruff", "check"]),
         ("ruff format", &["ruff", "format", "--check"]),
         ("mypy", &["mypy"]),
-        ("pytest", &["pytest", "--quiet"]),
+        ("pytest", &["pytest", "--quiet", "--numprocesses", "auto"]),
     ];
     let mut failed = Vec::new();
     for (name, arguments) in checks {

@@ -152,7 +152,7 @@ fn put_evaluation(record: &EvaluationRecord, values: &mut Values) {
         "zero_shot",
         match &cell.subject {
             Subject::ZeroShot { template } => json!(template),
-            Subject::Ensemble { name, .. } => json!(name),
+            Subject::Ensemble { name, .. } | Subject::Described { name, .. } => json!(name),
             Subject::Training { .. } | Subject::Imported { .. } => Value::Null,
         },
     );

@@ -161,6 +161,10 @@ fn untrained(cell: &EvaluationCell) -> String {
         Subject::Ensemble { name, templates } => {
             format!("Nothing was trained: zero-shot with the {} templates of {name}\n", templates.len())
         }
+        Subject::Described { name, sentences } => {
+            let sentences = sentences.iter().map(Vec::len).sum::<usize>();
+            format!("Nothing was trained: zero-shot with the {sentences} sentences of {name}\n")
+        }
         Subject::Imported { state, method } => {
             format!("A learned state of {} was imported: {state}\n", method.id)
         }

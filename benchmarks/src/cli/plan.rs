@@ -60,7 +60,7 @@ impl Plan {
             )?;
         }
         say!("{}", Estimate::measure(&plan, &store, &options)?)?;
-        Ok(if plan.missing.is_empty() && plan.left_out.is_empty() { Ending::Done } else { Ending::WithFailures })
+        Ok(if plan.missing.is_empty() && plan.is_whole() { Ending::Done } else { Ending::WithFailures })
     }
 }
 

@@ -55,7 +55,7 @@ impl Run {
         let page = out.join("report.html");
         crate::page::write(&saved_plans(&out, None)?, &store, Shown::All, &page)?;
         tell_files(&[page]);
-        Ok(if outcome.failed == 0 && plan.left_out.is_empty() { Ending::Done } else { Ending::WithFailures })
+        Ok(if outcome.failed == 0 && plan.is_whole() { Ending::Done } else { Ending::WithFailures })
     }
 }
 

@@ -161,29 +161,37 @@ fn chosen_methods(settings: &Settings, plugins: &mut Plugins) -> Result<Vec<Meth
         entries
             .extend(of_suite.iter().filter(|entry| entry.method == *id || entry.label.as_ref() == Some(id)).cloned());
         if entries.len() == before {
-            plugins.get(id)?;
+            plugins.usable(id)?.ok();
             entries.push(MethodEntry::plain(id));
         }
     }
     Ok(entries)
 }
 
-/// The columns of the methods.
+/// The columns of the methods, each with the reason if nothing here can run its method.
 ///
 /// # Errors
 ///
 /// When two have one label, or a plugin cannot be loaded.
-pub(super) fn columns(settings: &Settings, entries: &[MethodEntry], plugins: &mut Plugins) -> Result<Vec<Column>> {
-    let mut columns: Vec<Column> = Vec::with_capacity(entries.len());
+pub(super) fn columns(
+    settings: &Settings,
+    entries: &[MethodEntry],
+    plugins: &mut Plugins,
+) -> Result<Vec<(Column, Option<Error>)>> {
+    let mut columns: Vec<(Column, Option<Error>)> = Vec::with_capacity(entries.len());
     for entry in entries {
-        let plugin = plugins.get(&entry.method)?;
-        let unswept = entry.label.clone().unwrap_or_else(|| plugin.descriptor.label.clone());
+        let (descriptor, unusable) = match plugins.usable(&entry.method)? {
+            Ok(plugin) => (Some(plugin.descriptor.clone()), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        let of_method = || descriptor.as_ref().map_or_else(|| entry.method.clone(), |known| known.label.clone());
+        let unswept = entry.label.clone().unwrap_or_else(of_method);
         let swept = swept(entry, &unswept);
         let label = match &swept {
             Some(Swept { what, value }) => format!("{what} {value}"),
             None => unswept,
         };
-        if columns.iter().any(|column| column.label == label) {
+        if columns.iter().any(|(column, _)| column.label == label) {
             return Err(Error::new(format!("two columns have the label `{label}`"))
                 .help("give a method that appears twice a `label` each time"));
         }
@@ -197,16 +205,18 @@ pub(super) fn columns(settings: &Settings, entries: &[MethodEntry], plugins: &mu
         if !entry.as_published.is_empty() {
             own["as_published"] = json!(entry.as_published);
         }
-        columns.push(Column {
+        let (options, source) = descriptor.map(|known| (known.options, known.source)).unwrap_or_default();
+        let column = Column {
             method: entry.method.clone(),
             label,
             swept,
-            plugin: plugin.file.path().to_owned(),
+            plugin: plugins.path(&entry.method)?,
             settings: own,
-            options: plugin.descriptor.options.iter().map(|option| option.name.clone()).collect(),
+            options: options.into_iter().map(|option| option.name).collect(),
             protocol: Vec::new(),
-            source: plugin.descriptor.source.clone(),
-        });
+            source,
+        };
+        columns.push((column, unusable));
     }
     Ok(columns)
 }

@@ -13,7 +13,8 @@ mod test_set;
 
 pub(crate) use choose::backbone;
 pub use choose::mini_root;
-pub use left_out::LeftOut;
+use left_out::Columns;
+pub use left_out::{LeftOut, LeftOutMethod};
 use question::numbers_of;
 pub use question::{Asked, Checkpoint, Split};
 pub use saved::{SavedCell, SavedColumn, SavedMethod, SavedPlan};
@@ -81,8 +82,11 @@ pub struct Plan {
     pub missing: Vec<(String, Vec<PathBuf>)>,
     /// The data sets that cannot be run on, and why.
     pub left_out: Vec<LeftOut>,
-    /// The methods that are left out, by label, each with what it learns for each class, which new classes lack.
-    pub methods_left_out: Vec<(String, String)>,
+    /// The methods that cannot stand in the table, by label, each with what it learns for each class, which new classes
+    /// lack.
+    pub unfit: Vec<(String, String)>,
+    /// The methods that cannot be run, and why.
+    pub left_out_methods: Vec<LeftOutMethod>,
     /// Why those with missing images cannot be run on, which a plan that is only shown does not mind.
     refusals: Vec<(String, Error)>,
     /// What the user should know before they are computed.
@@ -222,9 +226,11 @@ impl Plan {
         let mut protocol = load_protocol(layer.protocol.as_deref().unwrap_or(default_protocol))?;
         protocol.precision = layer.precision.unwrap_or(protocol.precision);
         let mut warnings = settings.warnings.clone();
-        let entries = choose::methods(settings, &mut plugins, &mut warnings)?;
-        let mut columns = choose::columns(settings, &entries, &mut plugins)?;
-        choose::refuse_stray_settings(settings, &entries)?;
+        let all_entries = choose::methods(settings, &mut plugins, &mut warnings)?;
+        let all_columns = choose::columns(settings, &all_entries, &mut plugins)?;
+        let Columns { entries, usable: mut columns, empty, left_out: left_out_methods } =
+            Columns::new(&all_entries, all_columns)?;
+        choose::refuse_stray_settings(settings, &all_entries)?;
         let names = choose::datasets(settings)?;
         let targets = choose::targets(settings, &names)?;
         let shots = settings.shots.clone();
@@ -273,9 +279,12 @@ impl Plan {
         let mut asked = Asked::new(settings, &protocol, (&backbone.1, &checkpoint), &data, opened)?;
         asked.descriptions = descriptions.hashes();
         let (lists, planned, remarks, notes) = (cells.seen.lists, cells.planned, cells.remarks, cells.notes);
-        let methods_left_out = cells.left_out;
-        columns.retain(|column| methods_left_out.iter().all(|(label, _)| *label != column.label));
+        let unfit = cells.left_out;
         warnings.extend(plugins.take_warnings().into_iter().chain(remarks));
+        for (at, column) in empty {
+            columns.insert(at, column);
+        }
+        columns.retain(|column| unfit.iter().all(|(label, _)| *label != column.label));
         let mut plan = Self {
             name: String::new(),
             asked,
@@ -283,7 +292,8 @@ impl Plan {
             images: lists,
             missing,
             left_out,
-            methods_left_out,
+            unfit,
+            left_out_methods,
             refusals,
             title: suite.title.clone(),
             table: suite.table.clone(),
@@ -302,9 +312,9 @@ impl Plan {
             zero_shot: suite.zero_shot.clone(),
             protocol,
         };
-        plan.warn_of_methods_left_out()?;
+        plan.warn_of_unfit_methods()?;
         plan.refuse_nothing()?;
-        plan.name = plan.name(settings, &entries)?;
+        plan.name = plan.name(settings, &all_entries)?;
         Ok(plan)
     }
 }

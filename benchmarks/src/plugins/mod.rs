@@ -3,10 +3,13 @@
 
 mod child;
 mod message;
+mod module;
 mod parent;
 
 pub use child::answer;
+pub(crate) use module::located;
 
+use nemesis_core::error::Kind;
 use nemesis_core::method::Descriptor;
 use nemesis_core::plugin::{Candidate, Plugin, PluginFile, Registry, check_options};
 use nemesis_core::{Error, Result};
@@ -42,17 +45,17 @@ pub struct Known {
 }
 
 impl Plugins {
-    /// Looks for plugins in the files and folders that the user names, and in the program's own folder, where `cargo
-    /// build` leaves the project's. No code of a plugin is run.
+    /// Looks for plugins in the files, folders and Python modules that the user names, and in the program's own folder,
+    /// where `cargo build` leaves the project's. No code of a plugin is run.
     ///
     /// # Errors
     ///
-    /// When a path that the user names does not exist.
+    /// When a path or module that the user names does not exist.
     pub fn find(named: &[PathBuf]) -> Result<Self> {
         let folder = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
         let beside = Registry::scan(folder.as_slice()).unwrap_or_default();
         Ok(Self {
-            named: Registry::scan(named)?,
+            named: Registry::scan(&named.iter().map(|place| located(place)).collect::<Result<Vec<_>>>()?)?,
             beside,
             examiner: Examiner::new(PATIENCE),
             known: BTreeMap::new(),
@@ -63,13 +66,14 @@ impl Plugins {
         })
     }
 
-    /// The methods of the plugins that the user named.
+    /// The methods of the plugins that the user named, whether this program can load them or not.
     ///
     /// # Errors
     ///
-    /// When one of them cannot be used.
+    /// When one of the files is not a plugin.
     pub fn named(&self) -> Result<Vec<String>> {
-        self.named.candidates().iter().map(|candidate| Ok(candidate.usable()?.metadata().id.clone())).collect()
+        let inspected = self.named.candidates().iter().map(|candidate| candidate.inspected.as_ref());
+        inspected.map(|file| Ok(file.map_err(Error::clone)?.metadata().id.clone())).collect()
     }
 
     /// All files found, the user's first.
@@ -96,13 +100,42 @@ impl Plugins {
         Ok(&self.known[method])
     }
 
-    /// The plugin in a file.
+    /// The plugin that offers a method, or why nothing here can run it: it was made for another libtorch, or is written
+    /// in Python and there is none with the package `nemesis`. A run leaves such a method out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plugins::get`] has, for any other reason.
+    pub fn usable(&mut self, method: &str) -> Result<Result<&Known>> {
+        match self.get(method) {
+            // Borrowed anew: the borrow of a known plugin lasts as long as the result.
+            Ok(_) => Ok(Ok(&self.known[method])),
+            Err(error) if error.kind() == Kind::Incompatible => Ok(Err(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The file of a method's plugin.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn path(&self, method: &str) -> Result<PathBuf> {
+        let offers =
+            |candidate: &&Candidate| candidate.inspected.as_ref().is_ok_and(|file| file.metadata().id == method);
+        match self.candidates().find(offers) {
+            Some(candidate) => Ok(candidate.path.clone()),
+            None => self.file(method).map(|file| file.path().to_owned()),
+        }
+    }
+
+    /// The plugin in a file, or in a Python module.
     ///
     /// # Errors
     ///
     /// When it cannot be loaded.
     pub fn in_file(&mut self, path: &Path) -> Result<Known> {
-        let file = PluginFile::inspect(path)?;
+        let file = PluginFile::inspect(&located(path)?)?;
         file.compatible()?;
         self.examined(file)
     }

@@ -9,3 +9,4 @@ pub(crate) use child::{Reporter, lines_from_stdin};
 pub(crate) use parent::{Subprocess, listen};
 pub(crate) use program::Program;
 pub use program::choose_python;
+pub(crate) use program::chosen_python;

@@ -1,5 +1,6 @@
 //! Which program does the work of a process: this one, or a Python for plugins that are written in it.
 
+use nemesis_core::error::Kind;
 use nemesis_core::plugin::python;
 use nemesis_core::{Error, FINGERPRINT, Result};
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ pub fn choose_python(python: &Path) {
 }
 
 /// The Python that runs plugins written in it.
-fn chosen_python() -> PathBuf {
+pub(crate) fn chosen_python() -> PathBuf {
     let named = || std::env::var_os(VARIABLE).filter(|name| !name.is_empty()).map(PathBuf::from);
     PYTHON.get().cloned().or_else(named).unwrap_or_else(|| PathBuf::from("python3"))
 }
@@ -68,8 +69,10 @@ impl Program {
         if self == Self::This && python::interpreter().is_none() {
             return None;
         }
-        let cannot =
-            |why: String| Error::new(format!("`{shown}` cannot run plugins written in Python: {why}")).help(help);
+        let cannot = |why: String| {
+            let what = format!("`{shown}` cannot run plugins written in Python: {why}");
+            Error::new(what).of_kind(Kind::Incompatible).help(help)
+        };
         let mut command = Command::new(&python);
         command.args(["-c", WORKER, FINGERPRINT, "--version"]).stdin(Stdio::null());
         match command.output() {

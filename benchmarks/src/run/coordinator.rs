@@ -169,6 +169,8 @@ struct Worker {
     /// The unfinished cells of its job, the current one first.
     pending: Vec<PlannedCell>,
     current: Option<Instant>,
+    /// Whether it has begun a cell.
+    worked: bool,
 }
 
 /// A line from a worker, the end of a worker, or a signal.
@@ -186,7 +188,7 @@ impl Coordinator<'_> {
         self.started += 1;
         let sender = sender.clone();
         listen(output, move |message| sender.send((number, message.map_or(Line::Ended, Line::Message))).is_ok());
-        let mut worker = Worker { process, program, dataset: None, pending: Vec::new(), current: None };
+        let mut worker = Worker { process, program, dataset: None, pending: Vec::new(), current: None, worked: false };
         worker.process.send(&ToWorker::Setup(Box::new(self.setup.clone())))?;
         self.workers.insert(number, worker);
         self.assign(number, job)
@@ -252,6 +254,7 @@ impl Coordinator<'_> {
         match message {
             FromWorker::Started(id) => {
                 worker.current = Some(Instant::now());
+                worker.worked = true;
                 worker.pending.retain({
                     // What comes before it is finished, even if its report was lost.
                     let mut met = false;
@@ -304,8 +307,13 @@ impl Coordinator<'_> {
             return Ok(());
         }
         let Some(since) = worker.current else {
-            let unknown = || Error::new("a worker ended before it started to work").help("its message is above");
-            return Err(program.refusal().unwrap_or_else(unknown));
+            if worker.worked {
+                // It ended between two cells, which costs none.
+                return self.start_worker(sender, program, worker.pending);
+            }
+            self.give_up_on(program, worker.pending, on_event)?;
+            let job = self.next_job(program, None);
+            return job.map_or(Ok(()), |(program, job)| self.start_worker(sender, program, job));
         };
         let lost = worker.pending.remove(0);
         let reason = Error::new(match (self.options.cell_timeout, status) {
@@ -328,6 +336,26 @@ impl Coordinator<'_> {
         }
         let job = if pending.is_empty() { self.next_job(program, None) } else { Some((program, pending)) };
         job.map_or(Ok(()), |(program, job)| self.start_worker(sender, program, job))
+    }
+
+    /// The workers of a program end before they start to work. If that is Python, its cells fail, and the others continue.
+    fn give_up_on(
+        &mut self,
+        program: Program,
+        pending: Vec<PlannedCell>,
+        on_event: &mut dyn FnMut(Event<'_>),
+    ) -> Result<()> {
+        let unknown = || Error::new("a worker ended before it started to work").help("its message is above");
+        let reason = program.refusal().unwrap_or_else(unknown);
+        if program == Program::This {
+            return Err(reason);
+        }
+        let queued = self.queues.remove(&program).into_iter().flat_map(Queue::into_cells);
+        for cell in pending.into_iter().chain(queued) {
+            self.store.put_failure(&cell.cell, &reason)?;
+            self.note_failure(&cell, &reason, on_event);
+        }
+        Ok(())
     }
 
     fn needs_failed(&self, cell: &PlannedCell) -> bool {

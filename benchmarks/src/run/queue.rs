@@ -36,6 +36,11 @@ impl Queue {
         Self { lanes }
     }
 
+    /// All cells that are still to be done.
+    pub(super) fn into_cells(self) -> impl Iterator<Item = PlannedCell> {
+        self.lanes.into_iter().flat_map(|lane| lane.jobs).flatten()
+    }
+
     /// The next job for a worker whose last data set was `last`: of the same data set, else of one that no other worker
     /// has, else of the one with the most work left.
     pub(super) fn next(&mut self, last: Option<&str>) -> Option<Vec<PlannedCell>> {

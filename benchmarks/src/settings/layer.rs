@@ -43,8 +43,8 @@ pub struct Layer {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     #[serde(deserialize_with = "lists::some_names")]
     pub methods: Option<Vec<String>>,
-    /// A plugin, or a folder of plugins; its methods join the suite's. Their code is run
-    #[arg(long, value_name = "FILE|DIR")]
+    /// A plugin, a folder of plugins, or a Python module; its methods join the suite's. Their code is run
+    #[arg(long, value_name = "FILE|DIR|MODULE")]
     #[serde(deserialize_with = "lists::some_names")]
     pub plugin: Option<Vec<PathBuf>>,
     /// The Python that runs plugins written in Python: one with the package `nemesis` [default: python3]

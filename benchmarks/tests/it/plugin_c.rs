@@ -61,7 +61,7 @@ fn the_method_in_cpp_passes_every_check_and_runs() {
 }
 
 /// Builds `foreign.c` to the plugin of a method `foreign`.
-fn foreign(folder: &Path, definitions: &[&str]) {
+pub(crate) fn foreign(folder: &Path, definitions: &[&str]) {
     let mut build = Command::new("cc");
     build.args(["-shared", "-fPIC", r#"-DID="foreign""#]).args(definitions).arg(source("tests/it/foreign/foreign.c"));
     build.arg("-o").arg(folder.join(format!("libnemesis_method_foreign{}", std::env::consts::DLL_SUFFIX)));

@@ -53,7 +53,8 @@ struct Details {
 pub enum Kind {
     /// libtorch was refused memory. A worker says how much there was.
     OutOfMemory,
-    /// A plugin was made for another interface or another libtorch. The conformance kit wants it refused as that.
+    /// A plugin was made for another interface or another libtorch, or is written in Python and none can run it. The
+    /// conformance kit wants it refused as that, and a run leaves its method out.
     Incompatible,
     /// A server, or a folder in its place, has no such file. Where a file may have one of several names, the next is tried.
     NotFound,

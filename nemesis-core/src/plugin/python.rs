@@ -1,6 +1,7 @@
 //! Plugins written in Python: what their source says, read without running it, and the process that can run it.
 //!
-//! Such a plugin is a file `NAME.py`, or a package (a folder with `__init__.py`), in which a class has an `ABOUT`. Only a
+//! Such a plugin is a file `NAME.py`, alone or in a package, or a package (a folder with `__init__.py`), in which a class
+//! has an `ABOUT`. Only a
 //! process that Python started can run it: the package `nemesis` registers itself there as the [`Interpreter`].
 
 use super::Metadata;
@@ -55,7 +56,7 @@ pub struct Source {
     pub file: PathBuf,
     /// All files, the own one included, by their paths relative to the folder that imports are looked up in.
     pub files: BTreeMap<PathBuf, Vec<u8>>,
-    /// The folder that imports are looked up in: that of the file, or of the package.
+    /// The folder that imports are looked up in: that of the file, or of the outermost package that the file is in.
     pub root: PathBuf,
 }
 
@@ -102,17 +103,20 @@ impl Source {
     /// When a file cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
         let absolute = |path: &Path| path.canonicalize().map_err(|e| Error::io("read the file", path, &e));
-        let path = absolute(path)?;
-        let root = path.parent().map(Path::to_owned).unwrap_or_default();
-        let mut source = Self { file: file_of(&path), files: BTreeMap::new(), root };
-        let mut todo = if path.is_dir() { modules_in(&path)? } else { vec![source.file.clone()] };
+        let file = file_of(&absolute(path)?);
+        let package = package_of(&file);
+        let root = package.unwrap_or(&file).parent().map(Path::to_owned).unwrap_or_default();
+        let mut todo = package.map_or_else(|| Ok(vec![file.clone()]), modules_in)?;
+        // What lies beside an installed package is installed, too, and part of the environment.
+        let installed = root.ends_with("site-packages") || root.ends_with("dist-packages");
+        let mut source = Self { file, files: BTreeMap::new(), root };
         while let Some(file) = todo.pop() {
             let relative = file.strip_prefix(&source.root).unwrap_or(&file).to_owned();
             if source.files.contains_key(&relative) {
                 continue;
             }
             let content = files::read(&file)?;
-            for name in imported(&String::from_utf8_lossy(&content)) {
+            for name in imported(&String::from_utf8_lossy(&content)).into_iter().filter(|_| !installed) {
                 let module = source.root.join(format!("{name}.py"));
                 let package = source.root.join(&name);
                 if package.is_dir() {
@@ -181,6 +185,11 @@ impl Source {
             source: self.hash(),
         })
     }
+}
+
+/// The folder of the outermost package that a file is in, if it is in one.
+fn package_of(file: &Path) -> Option<&Path> {
+    file.ancestors().skip(1).take_while(|folder| folder.join(INIT).is_file()).last()
 }
 
 /// The version of a plugin that says none, as `nemesis.About` has it.
@@ -277,6 +286,31 @@ mod tests {
         let source = Source::read(&folder.path().join("mine")).unwrap();
         assert_eq!((source.files.len(), source.metadata().unwrap().id.as_str()), (2, "m-1"));
         assert!(is_plugin(&folder.path().join("mine")) && !is_plugin(&folder.path().join("mine/part.py")));
+    }
+
+    #[test]
+    fn a_module_of_a_package_counts_with_all_of_the_package_and_what_lies_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let plugin = write(folder.path(), "pack/deep/m.py", &PLUGIN.replace("import helper", "from ..part import y"));
+        for (name, text) in [("pack/__init__.py", ""), ("pack/deep/__init__.py", ""), ("pack/part.py", "import near")] {
+            write(folder.path(), name, text);
+        }
+        write(folder.path(), "near.py", "");
+        let source = Source::read(&plugin).unwrap();
+        let files: Vec<_> = source.files.keys().map(|file| file.to_str().unwrap()).collect();
+        assert_eq!(files, ["near.py", "pack/__init__.py", "pack/deep/__init__.py", "pack/deep/m.py", "pack/part.py"]);
+        assert_eq!(source.root, folder.path().canonicalize().unwrap());
+        assert_eq!(source.metadata().unwrap().id, "m-1");
+    }
+
+    #[test]
+    fn what_is_installed_beside_a_package_does_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let plugin = write(folder.path(), "site-packages/mine/m.py", PLUGIN);
+        for name in ["site-packages/mine/__init__.py", "site-packages/torch/__init__.py", "site-packages/helper.py"] {
+            write(folder.path(), name, "");
+        }
+        assert_eq!(Source::read(&plugin).unwrap().files.len(), 2);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `nemesis plugin check`: the conformance kit.
 
 use crate::cli::{Ending, say};
+use crate::plugins::located;
 use crate::process::{Program, choose_python};
 use clap::Args;
 use nemesis_core::plugin::check::{CHECKS, Check, Kit, Outcome, find, run_here};
@@ -15,8 +16,8 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct PluginCheck {
-    /// The plugins' files
-    #[arg(value_name = "FILE", required_unless_present = "list")]
+    /// The plugins' files, or Python modules
+    #[arg(value_name = "FILE|MODULE", required_unless_present = "list")]
     files: Vec<PathBuf>,
     /// Only these checks, by their ids
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
@@ -67,7 +68,7 @@ impl PluginCheck {
             if self.files.len() > 1 {
                 say!("{}{}", if i > 0 { "\n" } else { "" }, file.display())?;
             }
-            all_passed &= self.check(file, &checks)?;
+            all_passed &= self.check(&located(file)?, &checks)?;
         }
         Ok(if all_passed { Ending::Done } else { Ending::WithFailures })
     }

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 /// Shows what a method is, what it needs, and its options. The plugin's code is run, in a process of its own.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Describe {
-    /// The method, or the file of its plugin
-    #[arg(value_name = "METHOD|FILE")]
+    /// The method, or the file or Python module of its plugin
+    #[arg(value_name = "METHOD|FILE|MODULE")]
     method: String,
-    /// A plugin, or a folder of plugins
-    #[arg(long, value_name = "FILE|DIR")]
+    /// A plugin, a folder of plugins, or a Python module
+    #[arg(long, value_name = "FILE|DIR|MODULE")]
     plugin: Vec<PathBuf>,
     /// The Python that runs a plugin written in Python [default: `NEMESIS_PYTHON`, else python3]
     #[arg(long, value_name = "PROGRAM")]

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 /// and why a file is not usable. Their code is not run.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct List {
-    /// A plugin, or a folder of plugins
-    #[arg(long, value_name = "FILE|DIR")]
+    /// A plugin, a folder of plugins, or a Python module
+    #[arg(long, value_name = "FILE|DIR|MODULE")]
     plugin: Vec<PathBuf>,
     /// Print JSON, one object per file
     #[arg(long)]
