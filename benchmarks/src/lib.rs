@@ -3,6 +3,7 @@
 pub mod adopt;
 pub mod bytes;
 pub mod cli;
+pub mod cluster;
 pub mod compare;
 pub mod drift;
 pub mod estimate;
@@ -20,6 +21,7 @@ pub mod results;
 pub mod run;
 pub mod settings;
 pub mod statistics;
+pub mod status;
 pub mod suite;
 pub mod tables;
 pub mod weights;

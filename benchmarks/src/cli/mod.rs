@@ -3,6 +3,7 @@
 mod add;
 mod adopt;
 mod backbone;
+mod cancel;
 mod compare;
 mod data;
 mod encode;
@@ -22,6 +23,8 @@ mod predict;
 mod report;
 mod run;
 mod sources;
+mod status;
+mod submit;
 mod trainings;
 mod worker;
 
@@ -69,6 +72,12 @@ enum Command {
     Run(run::Run),
     /// Show what a run would compute, what is done already and what is missing.
     Plan(plan::Plan),
+    /// Start runs on a cluster: with Slurm, HyperQueue, GNU parallel or a list of commands.
+    Submit(submit::Submit),
+    /// End the runs on a folder: those submitted for it, and those on this machine.
+    Cancel(cancel::Cancel),
+    /// Show what is done, which runs are at work, and how long the rest may take.
+    Status(status::StatusCommand),
     /// Print the tables of a folder of records again.
     Report(report::Report),
     /// Draw the figures of a folder of records.
@@ -120,6 +129,9 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let result = match cli.command {
         Command::Run(command) => command.run(),
         Command::Plan(command) => command.run(),
+        Command::Submit(command) => command.run(),
+        Command::Cancel(command) => command.run(),
+        Command::Status(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::Figure(command) => command.run(),
         Command::Adopt(command) => command.run(),

@@ -31,6 +31,8 @@ mod interchange;
 mod isolation;
 mod left_out;
 mod manners;
+#[cfg(target_os = "linux")]
+mod many_runs;
 mod mini_suite;
 mod needs;
 mod own_data;

@@ -4,11 +4,12 @@ use super::{Engine, Notice, clean_names, opened, task, unchanged};
 use crate::dataset::Sample;
 use crate::interchange::few_shot_lists;
 use crate::method::{FeatureSet, Method, Optimisation};
-use crate::record::{Trained, TrainingCell};
-use crate::train::{ResolvedProtocol, Seen, Services, TrainingInputs, batches, train};
-use crate::{Error, Result};
+use crate::record::{Cell, Checkpoint, Machine, Trained, TrainingCell};
+use crate::train::{ResolvedProtocol, Seen, Services, Standing, TrainingInputs, batches, train};
+use crate::{Error, Result, device};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 use tch::Tensor;
 
@@ -41,6 +42,16 @@ impl Engine {
         let services = services.with_mixed(mixed).with_towers(needs);
         let task = task(self.backbone.spec(), names.clone(), dataset.template(), protocol.epochs, self.setup.precision);
         let mut method = plugin.create(&task, &cell.method.options, &services)?;
+        let id = Cell::from(cell.clone()).id();
+        let machine = Machine::here(&device::describe(backbone.spec().device), self.setup.threads);
+        let resumes = plugin.descriptor().resumes && plugin.descriptor().optimisation == Optimisation::Host;
+        let found = if resumes { self.store.checkpoint(&id)? } else { None };
+        let found = found.filter(|found| found.machine == machine);
+        let (resume, mut kept, earlier) = match found {
+            Some(Checkpoint { standing, kept, seconds, .. }) => (Some(standing), kept, seconds),
+            None => (None, BTreeMap::new(), 0.0),
+        };
+        let from = resume.as_ref().map_or(0, |standing| standing.numbers.epochs);
 
         let (features, folder) = (&mut self.features, dataset.folder());
         let validation = if validation.is_empty() {
@@ -57,14 +68,28 @@ impl Engine {
         let mut of_epoch = |epoch: u64| features.training(trains, folder, &sample, cell.seed, protocol.view(epoch));
         let labels = labels(&sample);
         let optimisation = plugin.descriptor().optimisation;
-        let mut kept = BTreeMap::new();
-        let store = &self.store;
-        let mut on_epoch = |done: u64, method: &dyn Method| {
+        let (store, every, stop) = (&self.store, self.setup.checkpoint_every, &self.stop);
+        let mut saved = Instant::now();
+        let mut on_epoch = |done: u64, method: &dyn Method, standing: &dyn Fn() -> Standing| {
             if cell.kept_epochs.contains(&done) {
                 kept.insert(done, store.put_state_of(&method.state()?, &names)?);
             }
             tell(Notice::Progress(done as f64 / protocol.epochs as f64));
-            Ok(())
+            let stop = stop.load(Ordering::Relaxed);
+            if done == protocol.epochs || !(stop || saved.elapsed() >= every) {
+                return Ok(());
+            }
+            if resumes {
+                let (standing, kept) = (standing(), kept.clone());
+                let seconds = earlier + started.elapsed().as_secs_f64();
+                let checkpoint = Checkpoint { standing, kept, seconds, machine: machine.clone() };
+                // A full disk costs the work of these epochs only if the run ends before the disk has room again.
+                if let Err(error) = store.put_checkpoint(&id, &checkpoint) {
+                    tell(Notice::Warning(&format!("a training could not be saved between two epochs: {error}")));
+                }
+                saved = Instant::now();
+            }
+            if stop { Err(Error::new("the run was told to end")) } else { Ok(()) }
         };
         let view = |epoch| protocol.view(epoch).unwrap_or(0);
         let run = |seen: &dyn Fn(u64, &[usize]) -> Result<Seen>| {
@@ -76,11 +101,12 @@ impl Engine {
                 validation,
                 seed: cell.seed,
                 device: backbone.spec().device,
+                resume,
             };
             train(&mut *method, optimisation, &protocol, &mut inputs, &services, &mut on_epoch)
         };
         let epochs = if needs.images() && optimisation == Optimisation::Host {
-            let batches = batches(&protocol, cell.seed, sample.len()).map(|(epoch, places)| (view(epoch), places));
+            let batches = batches(&protocol, cell.seed, sample.len()).skip_while(|(epoch, _)| *epoch < from).map(|(epoch, places)| (view(epoch), places));
             pictures.ahead(trains.spec().kind, batches, |ahead| {
                 run(&|epoch, places| ahead.see(trains, needs, view(epoch), places))
             })
@@ -90,7 +116,8 @@ impl Engine {
         for warning in services.take_warnings() {
             tell(Notice::Warning(&warning));
         }
-        let provenance = self.provenance(Some(&cell.method), started)?;
+        let mut provenance = self.provenance(Some(&cell.method), started)?;
+        provenance.seconds += earlier;
         self.store.put_training(
             cell,
             Trained { epochs, state: &method.state()?, classes: &names, kept },
