@@ -2,6 +2,7 @@
 
 pub mod adopt;
 pub mod bytes;
+pub mod clean;
 pub mod cli;
 pub mod cluster;
 pub mod compare;

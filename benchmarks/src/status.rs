@@ -4,9 +4,9 @@ use crate::bytes::ByteSize;
 use crate::cluster::submissions::Submission;
 use crate::progress::duration;
 use crate::report::saved_plans;
+use nemesis_core::Result;
 use nemesis_core::leases::{self, Places, RunState, Work};
 use nemesis_core::record::{CellId, Store};
-use nemesis_core::Result;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::fmt;
@@ -51,6 +51,8 @@ pub struct Question {
 /// A run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Run {
+    /// Its name among the leases.
+    pub id: String,
     /// Its machine.
     pub host: String,
     /// Its process.
@@ -144,7 +146,12 @@ impl Status {
     }
 }
 
-fn runs(out: &Path) -> Result<Vec<Run>> {
+/// The runs on the records in `out`.
+///
+/// # Errors
+///
+/// When their folder cannot be read.
+pub fn runs(out: &Path) -> Result<Vec<Run>> {
     let places = Places::of(out);
     let held = leases::leases(out)?;
     let mut runs = Vec::new();
@@ -155,6 +162,7 @@ fn runs(out: &Path) -> Result<Vec<Run>> {
         let jobs = held.iter().filter(|job| job.run.as_ref() == Some(&state.run)).map(|job| job.what.clone());
         runs.push(Run {
             jobs: jobs.collect(),
+            id: state.run,
             host: state.host,
             process: state.process,
             question: state.activity.question,
@@ -200,7 +208,7 @@ fn rate(out: &Path, ids: &HashSet<CellId>, longest: Duration, left: usize) -> Op
 }
 
 /// The bytes of all files in a folder, as far as they can be seen.
-fn size(folder: &Path) -> u64 {
+pub(crate) fn size(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let of = |entry: fs::DirEntry| match entry.metadata() {
         Ok(found) if found.is_dir() => size(&entry.path()),
@@ -253,10 +261,9 @@ impl fmt::Display for Run {
         let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
         let time = |seconds: u64| duration(Duration::from_secs(seconds));
         let sign = match self.silent_seconds {
-            _ if self.lost => format!(
-                "lost, last heard of {} ago",
-                self.silent_seconds.map_or_else(|| "some time".to_owned(), time)
-            ),
+            _ if self.lost => {
+                format!("lost, last heard of {} ago", self.silent_seconds.map_or_else(|| "some time".to_owned(), time))
+            }
             Some(silent) if silent > 60 => format!("silent for {}", time(silent)),
             _ => format!("for {}", time(self.seconds)),
         };

@@ -56,7 +56,11 @@ impl Cancel {
             let places = Places::of(&out);
             for state in RunState::all(&places)?.into_iter().filter(|state| state.lives_here(&places)) {
                 let process = i32::try_from(state.process).ok().and_then(Pid::from_raw);
-                if process.is_some_and(|process| kill_process(process, Signal::TERM).is_ok()) {
+                // In a container the number may be that of a different process.
+                let lock = places.alive(&state.run).canonicalize().ok();
+                let holds = std::fs::read_dir(format!("/proc/{}/fd", state.process))
+                    .is_ok_and(|open| open.flatten().any(|file| std::fs::read_link(file.path()).ok() == lock));
+                if holds && process.is_some_and(|process| kill_process(process, Signal::TERM).is_ok()) {
                     say!("process {} is told to end", state.process)?;
                     found = true;
                 }

@@ -4,6 +4,7 @@ mod add;
 mod adopt;
 mod backbone;
 mod cancel;
+mod clean;
 mod compare;
 mod data;
 mod encode;
@@ -78,6 +79,8 @@ enum Command {
     Cancel(cancel::Cancel),
     /// Show what is done, which runs are at work, and how long the rest may take.
     Status(status::StatusCommand),
+    /// Show what may go from a folder of records, and remove what killed processes left.
+    Clean(clean::Clean),
     /// Print the tables of a folder of records again.
     Report(report::Report),
     /// Draw the figures of a folder of records.
@@ -132,6 +135,7 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Submit(command) => command.run(),
         Command::Cancel(command) => command.run(),
         Command::Status(command) => command.run(),
+        Command::Clean(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::Figure(command) => command.run(),
         Command::Adopt(command) => command.run(),

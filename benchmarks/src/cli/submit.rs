@@ -114,7 +114,8 @@ impl What {
         profile.check()?;
         let parsed = RunArguments::try_parse_from(&self.arguments).unwrap_or_else(|error| error.exit());
         let settings = Settings::gather(&parsed.layer)?;
-        let here = std::env::current_dir().map_err(|e| Error::new(format!("cannot find the working directory: {e}")))?;
+        let here =
+            std::env::current_dir().map_err(|e| Error::new(format!("cannot find the working directory: {e}")))?;
         let out = std::path::absolute(settings.out()).map_err(|e| Error::io("find", settings.out(), &e))?;
         let program = std::env::current_exe().map_err(|e| Error::new(format!("cannot find this program: {e}")))?;
         let program = utf8(&program)?;

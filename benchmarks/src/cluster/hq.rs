@@ -9,13 +9,7 @@ use std::process::Command;
 /// # Errors
 ///
 /// When the profile asks for what `HyperQueue` does not have.
-pub fn arguments(
-    profile: &Profile,
-    folder: &str,
-    logs: &str,
-    name: &str,
-    command: &[String],
-) -> Result<Vec<String>> {
+pub fn arguments(profile: &Profile, folder: &str, logs: &str, name: &str, command: &[String]) -> Result<Vec<String>> {
     let foreign = [("partition", &profile.partition), ("account", &profile.account), ("qos", &profile.qos)];
     if let Some((name, _)) = foreign.into_iter().find(|(_, value)| value.is_some()) {
         return Err(Error::new(format!("HyperQueue has no {name}"))

@@ -44,10 +44,9 @@ impl Array<'_> {
                 .about("--tasks"));
         }
         let utf8 = |path: &Path| {
-            path.to_str()
-                .filter(|path| !path.contains(['\n', '%', '\\']))
-                .map(str::to_owned)
-                .ok_or_else(|| Error::new("Slurm cannot be given this path").at(path).expected("UTF-8 without % and \\"))
+            path.to_str().filter(|path| !path.contains(['\n', '%', '\\'])).map(str::to_owned).ok_or_else(|| {
+                Error::new("Slurm cannot be given this path").at(path).expected("UTF-8 without % and \\")
+            })
         };
         let mut options = vec![
             format!("--job-name={}", self.name),
@@ -58,7 +57,8 @@ impl Array<'_> {
             "--ntasks=1".to_owned(),
             format!("--signal=B:USR1@{}", self.profile.grace()),
         ];
-        let mut add = |name: &str, value: Option<String>| options.extend(value.map(|value| format!("--{name}={value}")));
+        let mut add =
+            |name: &str, value: Option<String>| options.extend(value.map(|value| format!("--{name}={value}")));
         add("partition", partition.clone());
         add("account", account.clone());
         add("qos", qos.clone());

@@ -291,9 +291,7 @@ impl Coordinator<'_> {
         receiver: &Receiver<(usize, Line)>,
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<()> {
-        while !self.workers.is_empty()
-            || (self.stopping.is_none() && self.options.wait && self.jobs_left() > 0)
-        {
+        while !self.workers.is_empty() || (self.stopping.is_none() && self.options.wait && self.jobs_left() > 0) {
             match receiver.recv_timeout(Duration::from_millis(200)) {
                 Ok((number, Line::Message(FromWorker::Finished))) => self.go_on(number, sender)?,
                 Ok((number, Line::Message(message))) => self.hear(number, message, on_event),

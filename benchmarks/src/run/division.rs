@@ -152,7 +152,7 @@ fn starter() -> Option<String> {
         return Some(format!("Slurm {job}_{}", variable("SLURM_ARRAY_TASK_ID").unwrap_or_default()));
     }
     let (slurm, hq) = (variable("SLURM_JOB_ID"), variable("HQ_JOB_ID"));
-    slurm.map(|job| format!("Slurm {job}")).or_else(|| {
-        hq.map(|job| format!("HyperQueue {job}.{}", variable("HQ_TASK_ID").unwrap_or_default()))
-    })
+    slurm
+        .map(|job| format!("Slurm {job}"))
+        .or_else(|| hq.map(|job| format!("HyperQueue {job}.{}", variable("HQ_TASK_ID").unwrap_or_default())))
 }

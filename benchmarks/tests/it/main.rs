@@ -15,6 +15,8 @@ mod cuda;
 mod damaged_images;
 mod data_faults;
 mod errors;
+#[cfg(target_os = "linux")]
+mod faults;
 mod feature_side;
 mod fetch;
 mod files;

@@ -9,7 +9,17 @@ use std::time::{Duration, Instant};
 
 /// A run of 8 trainings with 9 evaluations, in 4 jobs and one for zero-shot CLIP.
 const SMALL: [&str; 11] = [
-    "run", "--datasets", "eurosat", "--methods", "coop,nemesis-pen", "--shots", "1,2", "--seeds", "1,2", "--jobs", "1",
+    "run",
+    "--datasets",
+    "eurosat",
+    "--methods",
+    "coop,nemesis-pen",
+    "--shots",
+    "1,2",
+    "--seeds",
+    "1,2",
+    "--jobs",
+    "1",
 ];
 const CELLS: usize = 17;
 

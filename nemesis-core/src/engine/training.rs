@@ -106,7 +106,9 @@ impl Engine {
             train(&mut *method, optimisation, &protocol, &mut inputs, &services, &mut on_epoch)
         };
         let epochs = if needs.images() && optimisation == Optimisation::Host {
-            let batches = batches(&protocol, cell.seed, sample.len()).skip_while(|(epoch, _)| *epoch < from).map(|(epoch, places)| (view(epoch), places));
+            let batches = batches(&protocol, cell.seed, sample.len())
+                .skip_while(|(epoch, _)| *epoch < from)
+                .map(|(epoch, places)| (view(epoch), places));
             pictures.ahead(trains.spec().kind, batches, |ahead| {
                 run(&|epoch, places| ahead.see(trains, needs, view(epoch), places))
             })

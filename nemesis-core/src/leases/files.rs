@@ -44,12 +44,12 @@ impl Places {
     }
 
     /// The file that a run replaces at each heartbeat.
-    pub(super) fn run(&self, run: &str) -> PathBuf {
+    pub fn run(&self, run: &str) -> PathBuf {
         self.runs.join(format!("{run}.json"))
     }
 
     /// The file that is locked while a run's process lives.
-    pub(super) fn alive(&self, run: &str) -> PathBuf {
+    pub fn alive(&self, run: &str) -> PathBuf {
         self.runs.join(format!("{run}.alive"))
     }
 

@@ -244,9 +244,12 @@ impl Lease {
 impl Drop for Lease {
     /// Gives the job back: lower numbers go first, so that nobody takes one of them for the holder.
     fn drop(&mut self) {
-        let lower = self.places.jobs().into_iter().flatten().filter(|(key, number, _)| {
-            *key == self.key && *number < self.number
-        });
+        let lower = self
+            .places
+            .jobs()
+            .into_iter()
+            .flatten()
+            .filter(|(key, number, _)| *key == self.key && *number < self.number);
         lower.for_each(|(key, number, _)| self.places.remove_job(&key, number));
         self.places.remove_job(&self.key, self.number);
     }

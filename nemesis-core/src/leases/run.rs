@@ -195,7 +195,8 @@ impl Pulse {
 fn create_alive(places: &Places) -> Result<(String, File)> {
     let mut attempt = 0_u32;
     loop {
-        let of = format!("{} {} {} {:?} {attempt}", device::host(), device::boot(), std::process::id(), SystemTime::now());
+        let of =
+            format!("{} {} {} {:?} {attempt}", device::host(), device::boot(), std::process::id(), SystemTime::now());
         let run = blake3::hash(of.as_bytes()).to_hex()[..16].to_owned();
         let path = places.alive(&run);
         match File::options().append(true).create_new(true).open(&path) {

@@ -96,8 +96,8 @@ fn a_stale_listing_does_not_take_a_job_away() {
     silence(first);
     // The late one sees the lost lease, but not that another run follows it.
     let stale = late.held().unwrap();
-    let taken = wait_for(|| claim(&second, "job"));
     wait_for(|| late.shared.is_lost(&stale.0["job"]).then_some(()));
+    let taken = wait_for(|| claim(&second, "job"));
     assert!(matches!(late.claim(&stale, "job", "", "").unwrap(), Claim::Held), "the number is taken");
     assert!(!taken.is_lost(&second.held().unwrap()));
     // One that sees no lease at all creates the first number again, and finds the higher one when it looks.

@@ -15,12 +15,12 @@ pub use crate::backbone::{BackboneFacts, BackboneKey};
 pub use crate::train::{Corruption, CorruptionKind};
 pub use adoption::Proof;
 pub use build::Build;
-pub use checkpoint::{Checkpoint, Machine};
 pub use cell::{Cell, CellId, EvaluationCell, MethodKey, Subject, TrainingCell};
+pub use checkpoint::{Checkpoint, Machine};
 pub use outcome::{
     Adopted, ClassCount, Evaluated, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record, RecordKind,
     Recorded, Trained, TrainingOutcome, TrainingRecord, differences,
 };
 pub use state::{from_safetensors, to_safetensors};
-pub use store::{FailureStamp, Store};
 pub(crate) use store::has_row_for_each;
+pub use store::{FailureStamp, Store};

@@ -150,9 +150,7 @@ pub(super) fn training(subject: &Subject) -> Finding {
         inputs.validation = needs.validation.then(validation).flatten();
         let resumed = train(&mut again, optimisation, &protocol, &mut inputs, &services, &mut |_, _, _| Ok(()))?;
         let same = resumed == history && method.state()?.iter().zip(&again.state()?).all(|(one, two)| one == two);
-        ensure(same, || {
-            "resumed after its first epoch, it ends differently, so `RESUMES` must be false".to_owned()
-        })?;
+        ensure(same, || "resumed after its first epoch, it ends differently, so `RESUMES` must be false".to_owned())?;
     }
     for record in &history {
         for (name, values) in &record.reported {

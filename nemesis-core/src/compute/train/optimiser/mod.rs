@@ -123,7 +123,10 @@ impl Optimiser {
                 Rule::Sgd(rule) => rule.velocity = find("velocity"),
                 Rule::Adam(rule) => {
                     let [first, second, largest] = moments;
-                    rule.recall(steps, first.zip(second).zip(largest).map(|((first, second), largest)| [first, second, largest]));
+                    rule.recall(
+                        steps,
+                        first.zip(second).zip(largest).map(|((first, second), largest)| [first, second, largest]),
+                    );
                 }
             }
             if has_gradient {
