@@ -47,7 +47,7 @@ impl Cancel {
                     submission.forget(&out)?;
                 }
                 Err(error) => {
-                    warn(&error.context(&format!("job {} could not be cancelled", submission.job)));
+                    warn(&error.context(format!("job {} could not be cancelled", submission.job)));
                     ending = Ending::WithFailures;
                 }
             }

@@ -73,7 +73,7 @@ enum Command {
     Run(run::Run),
     /// Show what a run would compute, what is done already and what is missing.
     Plan(plan::Plan),
-    /// Start runs on a cluster: with Slurm, HyperQueue, GNU parallel or a list of commands.
+    /// Start runs on a cluster: with Slurm, `HyperQueue`, GNU parallel or a list of commands.
     Submit(submit::Submit),
     /// End the runs on a folder: those submitted for it, and those on this machine.
     Cancel(cancel::Cancel),

@@ -24,7 +24,7 @@ enum To {
     /// Submit an array job to Slurm, whose elements take jobs until their time is up
     #[command(after_help = SLURM_EXAMPLES)]
     Slurm(What),
-    /// Submit an array of tasks to HyperQueue
+    /// Submit an array of tasks to `HyperQueue`
     #[command(after_help = HQ_EXAMPLES)]
     Hq(What),
     /// Start the runs with GNU parallel, on this machine or on others

@@ -91,7 +91,7 @@ impl Profile {
         let values = named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
         let options = self.engine_option.iter().map(|option| ("engine_option", option));
         for (name, value) in values.chain(options) {
-            if value.is_empty() || value.chars().any(|c| c.is_control()) {
+            if value.is_empty() || value.chars().any(char::is_control) {
                 return Err(Error::new(format!("`{name}` is {value:?}")).expected("one line of text").about(name));
             }
         }

@@ -3,6 +3,7 @@
 mod classes;
 mod classifier;
 mod evaluation;
+mod interruption;
 mod training;
 
 pub use classifier::Classifier;

@@ -1,15 +1,14 @@
 //! A training cell: the few-shot sample, the method on it, and the record of what it has learned.
 
+use super::interruption::Interruption;
 use super::{Engine, Notice, clean_names, opened, task, unchanged};
 use crate::dataset::Sample;
 use crate::interchange::few_shot_lists;
 use crate::method::{FeatureSet, Method, Optimisation};
-use crate::record::{Cell, Checkpoint, Machine, Trained, TrainingCell};
+use crate::record::{Machine, Trained, TrainingCell};
 use crate::train::{ResolvedProtocol, Seen, Services, Standing, TrainingInputs, batches, train};
 use crate::{Error, Result, device};
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 use tch::Tensor;
 
@@ -42,15 +41,18 @@ impl Engine {
         let services = services.with_mixed(mixed).with_towers(needs);
         let task = task(self.backbone.spec(), names.clone(), dataset.template(), protocol.epochs, self.setup.precision);
         let mut method = plugin.create(&task, &cell.method.options, &services)?;
-        let id = Cell::from(cell.clone()).id();
-        let machine = Machine::here(&device::describe(backbone.spec().device), self.setup.threads);
-        let resumes = plugin.descriptor().resumes && plugin.descriptor().optimisation == Optimisation::Host;
-        let found = if resumes { self.store.checkpoint(&id)? } else { None };
-        let found = found.filter(|found| found.machine == machine);
-        let (resume, mut kept, earlier) = match found {
-            Some(Checkpoint { standing, kept, seconds, .. }) => (Some(standing), kept, seconds),
-            None => (None, BTreeMap::new(), 0.0),
+        let mut interruption = Interruption {
+            store: &self.store,
+            id: cell.id(),
+            machine: Machine::here(&device::describe(backbone.spec().device), self.setup.threads),
+            resumes: plugin.descriptor().resumes && plugin.descriptor().optimisation == Optimisation::Host,
+            every: self.setup.checkpoint_every,
+            stop: &self.stop,
+            started,
+            saved: started,
+            earlier: 0.0,
         };
+        let (resume, mut kept) = interruption.find()?;
         let from = resume.as_ref().map_or(0, |standing| standing.numbers.epochs);
 
         let (features, folder) = (&mut self.features, dataset.folder());
@@ -68,28 +70,13 @@ impl Engine {
         let mut of_epoch = |epoch: u64| features.training(trains, folder, &sample, cell.seed, protocol.view(epoch));
         let labels = labels(&sample);
         let optimisation = plugin.descriptor().optimisation;
-        let (store, every, stop) = (&self.store, self.setup.checkpoint_every, &self.stop);
-        let mut saved = Instant::now();
+        let store = &self.store;
         let mut on_epoch = |done: u64, method: &dyn Method, standing: &dyn Fn() -> Standing| {
             if cell.kept_epochs.contains(&done) {
                 kept.insert(done, store.put_state_of(&method.state()?, &names)?);
             }
             tell(Notice::Progress(done as f64 / protocol.epochs as f64));
-            let stop = stop.load(Ordering::Relaxed);
-            if done == protocol.epochs || !(stop || saved.elapsed() >= every) {
-                return Ok(());
-            }
-            if resumes {
-                let (standing, kept) = (standing(), kept.clone());
-                let seconds = earlier + started.elapsed().as_secs_f64();
-                let checkpoint = Checkpoint { standing, kept, seconds, machine: machine.clone() };
-                // A full disk costs the work of these epochs only if the run ends before the disk has room again.
-                if let Err(error) = store.put_checkpoint(&id, &checkpoint) {
-                    tell(Notice::Warning(&format!("a training could not be saved between two epochs: {error}")));
-                }
-                saved = Instant::now();
-            }
-            if stop { Err(Error::new("the run was told to end")) } else { Ok(()) }
+            if done == protocol.epochs { Ok(()) } else { interruption.after_epoch(standing, &kept, tell) }
         };
         let view = |epoch| protocol.view(epoch).unwrap_or(0);
         let run = |seen: &dyn Fn(u64, &[usize]) -> Result<Seen>| {
@@ -118,6 +105,7 @@ impl Engine {
         for warning in services.take_warnings() {
             tell(Notice::Warning(&warning));
         }
+        let earlier = interruption.earlier;
         let mut provenance = self.provenance(Some(&cell.method), started)?;
         provenance.seconds += earlier;
         self.store.put_training(
