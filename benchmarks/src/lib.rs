@@ -3,7 +3,9 @@
 pub mod adopt;
 pub mod bytes;
 pub mod cells;
+pub mod clean;
 pub mod cli;
+pub mod cluster;
 pub mod compare;
 pub mod descriptions;
 pub mod diff;
@@ -23,6 +25,7 @@ pub mod results;
 pub mod run;
 pub mod settings;
 pub mod statistics;
+pub mod status;
 pub mod suite;
 pub mod tables;
 pub mod test_images;

@@ -57,7 +57,9 @@ impl Progress {
             Event::Progress(cell, part) => {
                 self.partly.insert(cell.id.to_string(), part * weight(cell));
             }
-            Event::Done(cell) => self.finish(cell),
+            Event::Done(cell) | Event::Elsewhere(cell) => self.finish(cell),
+            Event::Waiting(1) => self.say("waiting for a job that another run is computing"),
+            Event::Waiting(jobs) => self.say(&format!("waiting for {jobs} jobs that other runs are computing")),
             Event::Failed(cell, reason) => {
                 self.say(&format!("failed: {}\n  {}", cell.title(), reason.to_string().replace('\n', "\n  ")));
                 self.finish(cell);

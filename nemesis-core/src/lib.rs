@@ -13,6 +13,7 @@ pub mod error;
 pub mod files;
 pub mod interchange;
 pub mod json;
+pub mod leases;
 pub mod note;
 pub mod plugin;
 pub mod pool;

@@ -215,9 +215,10 @@ fn features_are_not_computed_where_nobody_asks_for_them() {
         validation: None,
         seed: 1,
         device: Device::Cpu,
+        resume: None,
     };
     let mut method = PixelsAlone(Tensor::ones([1], (Kind::Double, Device::Cpu)).set_requires_grad(true));
-    train(&mut method, Optimisation::Host, &protocol, &mut inputs, &services, &mut |_, _| Ok(())).unwrap();
+    train(&mut method, Optimisation::Host, &protocol, &mut inputs, &services, &mut |_, _, _| Ok(())).unwrap();
     for epoch in 0..2 {
         let shown = shown.borrow();
         let of_epoch = shown.iter().filter(|(of, _)| *of == epoch).flat_map(|(_, places)| places);

@@ -12,6 +12,8 @@ pub(crate) enum Campaign {
     Images(Images),
     /// Kill a run midway again and again, and compare the table that it ends with
     Kills(Kills),
+    /// Kill, stop and cheat four runs on one folder at random moments, and compare the table that they end with
+    Faults(Faults),
 }
 
 /// What is damaged, and how often.
@@ -36,12 +38,21 @@ pub(crate) struct Kills {
     count: u32,
 }
 
+/// How many faults there are.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Faults {
+    /// How many faults: half of them kills, the others SIGTERM, SIGSTOP, damaged features and checkpoints
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    count: u32,
+}
+
 /// Runs the campaign; returns 1 if anything differs from what it should be.
 pub(crate) fn run(campaign: &Campaign) -> Result<u8> {
     let libtorch = setup::run(setup::SetupOptions::default())?;
     match campaign {
         Campaign::Images(options) => images(options, &libtorch),
         Campaign::Kills(options) => kills(options, &libtorch),
+        Campaign::Faults(options) => faults(options, &libtorch),
     }
 }
 
@@ -71,5 +82,14 @@ fn kills(options: &Kills, libtorch: &Path) -> Result<u8> {
     let mut command = workspace::cargo("test");
     command.args(["--package", "nemesis-bench", "--test", "it", "--", "--nocapture", "resume::"]);
     command.env("LIBTORCH", libtorch).env("NEMESIS_KILLS", options.count.to_string());
+    Ok(u8::from(!workspace::run(&mut command)?.success()))
+}
+
+/// Builds the plugins that a run loads, and has the test of faults try so many.
+fn faults(options: &Faults, libtorch: &Path) -> Result<u8> {
+    workspace::build_debug(libtorch)?;
+    let mut command = workspace::cargo("test");
+    command.args(["--workspace", "--test", "it", "--", "--nocapture", "faults_leave_no_trace"]);
+    command.env("LIBTORCH", libtorch).env("NEMESIS_FAULTS", options.count.to_string());
     Ok(u8::from(!workspace::run(&mut command)?.success()))
 }

@@ -4,6 +4,7 @@
 
 mod bench;
 mod campaign;
+mod cluster;
 mod failure;
 mod gallery;
 mod install;
@@ -55,11 +56,13 @@ enum Command {
     },
     /// Run the benches, or compare speed with PyTorch
     Bench(bench::BenchOptions),
-    /// Read thousands of damaged images, or kill a run many times: what the tests do a few times
+    /// Read thousands of damaged images, or kill and cheat runs many times: what the tests do a few times
     #[command(subcommand)]
     Campaign(campaign::Campaign),
     /// Run the mini suites and write the pictures and pages in docs/gallery: setup, a build, then two tests
     Gallery,
+    /// Compute a table on a Slurm of two nodes on this machine, while its jobs are requeued, cancelled and lost (as root)
+    Cluster,
     /// Make a crate with a working method in methods/, which appears in tables with no further edit
     NewMethod {
         /// Its name: words of lower-case letters and digits joined by hyphens
@@ -96,6 +99,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Campaign(campaign) => campaign::run(&campaign),
         Command::Gallery => gallery::run(),
+        Command::Cluster => cluster::run(),
         Command::NewMethod { name } => new_method::run(&name),
         Command::Parity { fixtures, arguments } => parity::run(fixtures, arguments),
     };

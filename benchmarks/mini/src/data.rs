@@ -11,6 +11,7 @@ use nemesis_core::{Error, Result, files};
 use rayon::prelude::*;
 use serde_json::json;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The seed of all pictures.
@@ -76,10 +77,18 @@ fn write(root: &Path, all: &[DataFile], replace: bool) -> Result<()> {
     files::write_atomic(&fresh.join(MARKER), format!("{marker:#}\n").as_bytes())?;
     if replace {
         let old = folder.path().join("old");
-        fs::rename(root, old).map_err(|e| Error::io_write("move the earlier version away", root, &e))?;
+        match fs::rename(root, old) {
+            // Another process is replacing it.
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            moved => moved.map_err(|e| Error::io_write("move the earlier version away", root, &e))?,
+        }
     }
     // Renaming a folder onto an empty one replaces it.
-    fs::rename(&fresh, root).map_err(|e| Error::io_write("put the data root in its place", root, &e))
+    match fs::rename(&fresh, root) {
+        // Another process was faster.
+        Err(_) if version_of(root)?.as_deref() == Some(VERSION) => Ok(()),
+        renamed => renamed.map_err(|e| Error::io_write("put the data root in its place", root, &e)),
+    }
 }
 
 /// The hash of all files and their paths.

@@ -50,7 +50,7 @@ impl Adopt {
         }
         let plan = Plan::new(&settings, settings.plugins()?, &|text| eprintln!("{text}"))?;
         plan.warnings.iter().for_each(warn);
-        let _lock = super::run::lock(&out)?;
+        let _lock = super::run::lock(&out, super::run::Use::Changes)?;
         let store = Store::open(&out)?;
         let all = candidates(&plan, &store)?;
         let part = part(&plan, &sample(&all, self.cells, self.sample_seed));

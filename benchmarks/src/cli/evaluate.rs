@@ -18,6 +18,7 @@ use nemesis_core::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Measures the accuracy of a context from elsewhere on test images: a checkpoint written by CoOp's code
 /// (prompt_learner/model.pth.tar-EPOCH) or by `nemesis export`. Each evaluation leaves a record.
@@ -121,6 +122,7 @@ impl Evaluate {
             device: settings.device().to_owned(),
             precision: protocol.precision,
             memory: None,
+            checkpoint_every: Duration::MAX,
             threads: protocol
                 .threads
                 .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),

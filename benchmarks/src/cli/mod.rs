@@ -3,7 +3,9 @@
 mod add;
 mod adopt;
 mod backbone;
+mod cancel;
 mod cells;
+mod clean;
 mod compare;
 mod data;
 mod diff;
@@ -26,6 +28,8 @@ mod report;
 mod run;
 mod sources;
 mod stats;
+mod status;
+mod submit;
 mod tensorboard;
 mod trainings;
 mod worker;
@@ -74,6 +78,14 @@ enum Command {
     Run(run::Run),
     /// Show what a run would compute, what is done already and what is missing.
     Plan(plan::Plan),
+    /// Start runs on a cluster: with Slurm, `HyperQueue`, GNU parallel or a list of commands.
+    Submit(submit::Submit),
+    /// End the runs on a folder: those submitted for it, and those on this machine.
+    Cancel(cancel::Cancel),
+    /// Show what is done, which runs are at work, and how long the rest may take.
+    Status(status::StatusCommand),
+    /// Show what may go from a folder of records, and remove what killed processes left.
+    Clean(clean::Clean),
     /// Print the tables of a folder of records again.
     Report(report::Report),
     /// Show which differences between methods are real.
@@ -136,6 +148,10 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let result = match cli.command {
         Command::Run(command) => command.run(),
         Command::Plan(command) => command.run(),
+        Command::Submit(command) => command.run(),
+        Command::Cancel(command) => command.run(),
+        Command::Status(command) => command.run(),
+        Command::Clean(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::Stats(command) => command.run(),
         Command::Figure(command) => command.run(),

@@ -12,6 +12,7 @@ use nemesis_core::device;
 use nemesis_core::record::Store;
 use nemesis_core::{Error, Result};
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,10 @@ use std::time::{Duration, Instant};
 pub(super) struct Run {
     #[command(flatten)]
     options: Layer,
+    /// End when every job that is left is with another run on the same folder, instead of waiting for it and printing the
+    /// table
+    #[arg(long)]
+    no_wait: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -30,7 +35,9 @@ Examples:
   nemesis run --data ROOT --weights RN50=RN50.pt --datasets eurosat,dtd --shots 1,16 --seeds 1
   nemesis run --data ROOT --weights RN50=RN50.pt --weights B16=ViT-B-16.pt --backbone B16
   nemesis run --plugin libmy_method.so --set my-method.alpha=2 --methods coop,my-method
-  NEMESIS_SHOTS=16 nemesis run --out out/sixteen";
+  NEMESIS_SHOTS=16 nemesis run --out out/sixteen
+
+Any number of runs on one --out divide the jobs, on one machine or on many that share its file system.";
 
 impl Run {
     pub(super) fn run(&self) -> Result<Ending> {
@@ -42,12 +49,18 @@ impl Run {
         plan.warnings.iter().for_each(warn);
         plan.leave_out_missing()?;
         plan.left_out_warnings().iter().for_each(warn);
-        let _lock = lock(&out)?;
+        let _lock = lock(&out, Use::Adds)?;
         let store = Store::open(&out)?;
         plan.save(&out, &store)?;
-        let outcome = compute(&plan, &store, &worker_options(&settings, &plan))?;
+        let options = RunOptions { wait: !self.no_wait, ..worker_options(&settings, &plan) };
+        let outcome = compute(&plan, &store, &options)?;
         if let Some(signal) = outcome.stopped {
             return Ok(Ending::Stopped(signal));
+        }
+        if outcome.left > 0 {
+            let jobs = if outcome.left == 1 { "1 job is".to_owned() } else { format!("{} jobs are", outcome.left) };
+            eprintln!("{jobs} with other runs, of which the last one prints the table");
+            return Ok(if outcome.failed == 0 { Ending::Done } else { Ending::WithFailures });
         }
         let (table, files) = write_and_render(&plan.name, &plan.saved(), &store, &out)?;
         print(&table)?;
@@ -66,7 +79,7 @@ fn compute(plan: &Plan, store: &Store, options: &RunOptions) -> Result<Outcome> 
     let outcome = run(plan, store, options, &mut |event| progress.on(&event));
     progress.end();
     let outcome = outcome?;
-    let Outcome { reused, computed, failed, stopped } = outcome;
+    let Outcome { reused, computed, elsewhere, failed, stopped, .. } = outcome;
     if stopped.is_some() {
         let (done, all) = plan
             .distinct_cells()
@@ -75,7 +88,8 @@ fn compute(plan: &Plan, store: &Store, options: &RunOptions) -> Result<Outcome> 
         return Ok(outcome);
     }
     let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
-    eprintln!("{computed} cells computed, {reused} reused{failed}, in {}", duration(started.elapsed()));
+    let elsewhere = if elsewhere > 0 { format!(", {elsewhere} computed by other runs") } else { String::new() };
+    eprintln!("{computed} cells computed, {reused} reused{elsewhere}{failed}, in {}", duration(started.elapsed()));
     eprintln!();
     Ok(outcome)
 }
@@ -93,19 +107,49 @@ pub(super) fn worker_options(settings: &Settings, plan: &Plan) -> RunOptions {
         contents: settings.contents(),
         memory: settings.layer.memory.map(|size| size.0),
         cell_timeout: settings.layer.cell_timeout.map(Duration::from_secs),
+        lease_timeout: Duration::from_secs(settings.layer.lease_timeout.unwrap_or(LEASE_TIMEOUT).max(1)),
+        checkpoint_every: Duration::from_secs(settings.layer.checkpoint_every.unwrap_or(CHECKPOINT_EVERY)),
+        stop_within: Duration::from_secs(settings.layer.stop_within.unwrap_or(STOP_WITHIN)),
+        wait: true,
     }
 }
 
-/// Two runs must not write to one folder. The lock ends with the process, however that ends.
-pub(super) fn lock(out: &Path) -> Result<File> {
+/// For how many seconds a run may be silent. Shared file systems may show a change up to a minute late.
+const LEASE_TIMEOUT: u64 = 120;
+
+/// For how many seconds of work a kill may cost at most, if epochs are short.
+const CHECKPOINT_EVERY: u64 = 300;
+
+/// For how many seconds a run may go on after it was told to end. Slurm kills after 30.
+const STOP_WITHIN: u64 = 20;
+
+/// What a command does to a folder while it holds its lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// It adds records, as any number of runs may at a time.
+    Adds,
+    /// It changes what is there.
+    Changes,
+}
+
+/// Locks a folder of records, so that no run adds to it on this machine while another command changes it. The lock ends
+/// with the process, however that ends.
+pub(super) fn lock(out: &Path, what: Use) -> Result<Option<File>> {
     std::fs::create_dir_all(out).map_err(|e| Error::io_write("create the folder", out, &e))?;
     let path = out.join("lock");
-    let file = File::create(&path).map_err(|e| Error::io_write("create the file", &path, &e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::new("another run is writing to this folder")
-            .at(out)
-            .help("wait for it, or choose another folder with `--out DIR`")),
+    let file = File::options().create(true).append(true).open(&path);
+    let file = file.map_err(|e| Error::io_write("create the file", &path, &e))?;
+    let locked = if what == Use::Adds { file.try_lock_shared() } else { file.try_lock() };
+    match locked {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(Error::new(match what {
+            Use::Adds => "another command is changing this folder",
+            Use::Changes => "a run is writing to this folder",
+        })
+        .at(out)
+        .help("wait for it, or choose another folder with `--out DIR`")),
+        // Some shared file systems have no locks.
+        Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => Ok(None),
         Err(TryLockError::Error(e)) => Err(Error::io("lock the file", &path, &e)),
     }
 }

@@ -185,6 +185,14 @@ impl PlannedCell {
         training.map(|cell| (cell.shots, cell.seed))
     }
 
+    /// The few words that name the cell's job to a person: all cells that share its few-shot sample.
+    pub fn job_title(&self) -> String {
+        match self.sample() {
+            Some((shots, seed)) => format!("{}, {}, seed {seed}", self.home(), in_words(shots)),
+            None => format!("{}, zero-shot", self.home()),
+        }
+    }
+
     /// One line that names the cell to a person.
     pub fn title(&self) -> String {
         let what = match &self.cell {

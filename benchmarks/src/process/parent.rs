@@ -2,7 +2,7 @@
 
 use super::Program;
 use nemesis_core::{Error, Result};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::ffi::OsStr;
@@ -49,6 +49,13 @@ impl Subprocess {
         line.push(b'\n');
         let _ = self.input.write_all(&line);
         Ok(())
+    }
+
+    /// Asks the process to end soon, as far as it listens to SIGTERM. What plugins have started in it is not asked.
+    pub(crate) fn ask_to_end(&self) {
+        if let Some(pid) = self.pid() {
+            let _ = kill_process(pid, Signal::TERM);
+        }
     }
 
     /// Kills the process with everything that plugins have started in it.

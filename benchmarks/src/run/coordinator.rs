@@ -1,5 +1,6 @@
 //! The coordinator: starts workers, hands out jobs, replaces workers that die, and reports progress.
 
+use super::division::{Division, Elsewhere, Job};
 use super::memory;
 use super::message::{Assignment, FromWorker, ToWorker};
 use super::queue::Queue;
@@ -7,6 +8,7 @@ use crate::bytes::ByteSize;
 use crate::plan::{Plan, PlannedCell};
 use crate::process::{Program, Subprocess, listen};
 use nemesis_core::engine::Setup;
+use nemesis_core::leases::Lease;
 use nemesis_core::pool::Pool;
 use nemesis_core::record::{Cell, CellId, Store, TrainingCell};
 use nemesis_core::{Error, Result};
@@ -38,6 +40,14 @@ pub struct RunOptions {
     pub memory: Option<u64>,
     /// How long a cell may take.
     pub cell_timeout: Option<Duration>,
+    /// For how long another run may be silent before its jobs are taken over.
+    pub lease_timeout: Duration,
+    /// How often a training is saved between two epochs.
+    pub checkpoint_every: Duration,
+    /// How long trainings may take to be saved when the run is told to end.
+    pub stop_within: Duration,
+    /// Whether to wait for the jobs that other runs hold.
+    pub wait: bool,
 }
 
 /// What happened, for the progress display.
@@ -51,6 +61,10 @@ pub enum Event<'a> {
     Done(&'a PlannedCell),
     /// A cell failed, with the reason.
     Failed(&'a PlannedCell, &'a Error),
+    /// Another run has computed a cell.
+    Elsewhere(&'a PlannedCell),
+    /// All jobs that are left, so many, are with other runs.
+    Waiting(usize),
     /// Something worth knowing.
     Warning(&'a str),
 }
@@ -62,46 +76,52 @@ pub struct Outcome {
     pub reused: usize,
     /// Cells computed now.
     pub computed: usize,
+    /// Cells that other runs have computed in the meantime.
+    pub elsewhere: usize,
+    /// Jobs that were left to other runs.
+    pub left: usize,
     /// Cells that failed.
     pub failed: usize,
     /// The signal that ended the run early, if one did.
     pub stopped: Option<i32>,
 }
 
-/// Computes all cells of the plan that have no record yet.
+/// Computes all cells of the plan that have no record yet, together with any other runs on the same folder.
 ///
 /// # Errors
 ///
 /// When no worker can be started. A cell that fails is counted, and the others continue.
 ///
-/// SIGINT and SIGTERM end it: workers are killed, and what they have recorded stays. A second signal, or one that
+/// SIGINT and SIGTERM end it: trainings are saved after their epoch if that does not take too long, and workers are killed.
+/// What they have recorded stays. A second signal, or one that
 /// arrives after the run, has its default effect.
 pub fn run(plan: &Plan, store: &Store, options: &RunOptions, on_event: &mut dyn FnMut(Event<'_>)) -> Result<Outcome> {
     let (done, todo): (Vec<_>, Vec<_>) = plan.distinct_cells().cloned().partition(|cell| store.contains(&cell.id));
+    if todo.is_empty() {
+        return Ok(Outcome { reused: done.len(), ..Outcome::default() });
+    }
     let mut run = Coordinator {
         setup: setup(plan, store, options)?,
+        division: Division::new(store, &plan.name, options.lease_timeout)?,
         store,
         options,
         outcome: Outcome { reused: done.len(), ..Outcome::default() },
         failed: HashSet::new(),
-        queues: queues(plan, todo.clone()),
+        queues: queues(plan, todo),
         workers: BTreeMap::new(),
         started: 0,
+        stopping: None,
+        looked: Instant::now(),
+        told_waiting: false,
     };
-    if todo.is_empty() {
-        return Ok(run.outcome);
-    }
     // It lasts as long as this process, and covers what its workers use.
     let lease = run.setup.pool.as_ref().map(|(folder, budget)| Pool::open(folder, *budget)?.lease(store.folder()));
     let _lease = lease.transpose()?;
     let (sender, receiver) = mpsc::channel();
     listen_for_signals(sender.clone())?;
-    for _ in 0..options.jobs.max(1) {
-        if let Some((program, job)) = run.next_job(Program::This, None) {
-            run.start_worker(&sender, program, job)?;
-        }
-    }
+    run.fill(&sender)?;
     run.attend(&sender, &receiver, on_event)?;
+    run.outcome.left = run.jobs_left();
     Ok(run.outcome)
 }
 
@@ -143,12 +163,14 @@ fn setup(plan: &Plan, store: &Store, options: &RunOptions) -> Result<Setup> {
         device: options.device.clone(),
         precision: plan.protocol.precision,
         threads: options.threads,
+        checkpoint_every: options.checkpoint_every,
     })
 }
 
 /// The state of a run.
 struct Coordinator<'a> {
     setup: Setup,
+    division: Division<'a>,
     store: &'a Store,
     options: &'a RunOptions,
     outcome: Outcome,
@@ -158,6 +180,11 @@ struct Coordinator<'a> {
     queues: BTreeMap<Program, Queue>,
     workers: BTreeMap<usize, Worker>,
     started: usize,
+    /// Since when the run is ending.
+    stopping: Option<Instant>,
+    /// When this run last looked at what others do.
+    looked: Instant,
+    told_waiting: bool,
 }
 
 /// A worker process and its work.
@@ -166,6 +193,8 @@ struct Worker {
     program: Program,
     /// The data set of its last job.
     dataset: Option<String>,
+    /// The lease on its job.
+    lease: Option<Lease>,
     /// The unfinished cells of its job, the current one first.
     pending: Vec<PlannedCell>,
     current: Option<Instant>,
@@ -182,45 +211,78 @@ enum Line {
 
 impl Coordinator<'_> {
     /// Starts a worker, and gives it a job, or what its predecessor left undone, if that died.
-    fn start_worker(&mut self, sender: &Sender<(usize, Line)>, program: Program, job: Vec<PlannedCell>) -> Result<()> {
+    fn start_worker(&mut self, sender: &Sender<(usize, Line)>, job: Job) -> Result<()> {
+        let program = job.program;
         let (process, output) = Subprocess::start("a worker", program, ["worker"])?;
         let number = self.started;
         self.started += 1;
         let sender = sender.clone();
         listen(output, move |message| sender.send((number, message.map_or(Line::Ended, Line::Message))).is_ok());
-        let mut worker = Worker { process, program, dataset: None, pending: Vec::new(), current: None, worked: false };
+        let mut worker =
+            Worker { process, program, dataset: None, lease: None, pending: Vec::new(), current: None, worked: false };
         worker.process.send(&ToWorker::Setup(Box::new(self.setup.clone())))?;
         self.workers.insert(number, worker);
         self.assign(number, job)
     }
 
-    /// The next job for a worker of this program, else one of another, and which program it is for.
-    fn next_job(&mut self, program: Program, last: Option<&str>) -> Option<(Program, Vec<PlannedCell>)> {
-        let first = self.queues.get_mut(&program).and_then(|queue| queue.next(last)).map(|job| (program, job));
-        first.or_else(|| self.queues.iter_mut().find_map(|(program, queue)| Some((*program, queue.next(None)?))))
+    /// The next job for a worker of this program, else one of another, of which no other run holds the lease.
+    fn next_job(&mut self, program: Program, last: Option<&str>) -> Result<Option<Job>> {
+        let (held, elsewhere) = self.division.look()?;
+        let others = self.queues.keys().copied().filter(|other| *other != program);
+        let programs: Vec<Program> = std::iter::once(program).chain(others).collect();
+        for of in programs {
+            let (division, queue) = (&mut self.division, self.queues.get_mut(&of));
+            let Some(queue) = queue else { continue };
+            let last = last.filter(|_| of == program);
+            if let Some(job) = queue.next(last, &elsewhere, &mut |job| division.offer(&held, of, job))? {
+                return Ok(Some(job));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Starts workers for the jobs that are to be had, as many as there may be.
+    fn fill(&mut self, sender: &Sender<(usize, Line)>) -> Result<()> {
+        while self.workers.len() < self.options.jobs.max(1) {
+            let Some(job) = self.next_job(Program::This, None)? else { break };
+            self.start_worker(sender, job)?;
+        }
+        Ok(())
+    }
+
+    fn jobs_left(&self) -> usize {
+        self.queues.values().map(Queue::len).sum()
     }
 
     /// Gives a worker its next job, lets it end, or replaces it by one that can do what is left.
     fn go_on(&mut self, number: usize, sender: &Sender<(usize, Line)>) -> Result<()> {
-        let Some(worker) = self.workers.get(&number) else { return Ok(()) };
+        let Some(worker) = self.workers.get_mut(&number) else { return Ok(()) };
+        // Its job is done, so it goes back before another is taken.
+        worker.lease = None;
         let (own, dataset) = (worker.program, worker.dataset.clone());
-        match self.next_job(own, dataset.as_deref()) {
-            Some((program, job)) if program == own => self.assign(number, job),
+        self.division.tell_work(number, None);
+        if self.stopping.is_some() {
+            self.workers.remove(&number);
+            return Ok(());
+        }
+        match self.next_job(own, dataset.as_deref())? {
+            Some(job) if job.program == own => self.assign(number, job),
             other => {
                 // An idle worker has nothing to lose: dropping it ends it.
                 self.workers.remove(&number);
-                other.map_or(Ok(()), |(program, job)| self.start_worker(sender, program, job))
+                other.map_or(Ok(()), |job| self.start_worker(sender, job))
             }
         }
     }
 
     /// Gives a worker a job.
-    fn assign(&mut self, number: usize, job: Vec<PlannedCell>) -> Result<()> {
+    fn assign(&mut self, number: usize, job: Job) -> Result<()> {
         let Some(worker) = self.workers.get_mut(&number) else { return Ok(()) };
-        worker.dataset = Some(job[0].home().to_owned());
-        let cells = job.iter().map(|c| Assignment { id: c.id, cell: c.cell.clone() }).collect();
+        worker.dataset = Some(job.cells[0].home().to_owned());
+        let cells = job.cells.iter().map(|c| Assignment { id: c.id, cell: c.cell.clone() }).collect();
         worker.process.send(&ToWorker::Job(cells))?;
-        worker.pending = job;
+        worker.pending = job.cells;
+        worker.lease = Some(job.lease);
         worker.current = None;
         Ok(())
     }
@@ -232,21 +294,73 @@ impl Coordinator<'_> {
         receiver: &Receiver<(usize, Line)>,
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<()> {
-        while !self.workers.is_empty() {
+        while !self.workers.is_empty() || (self.stopping.is_none() && self.options.wait && self.jobs_left() > 0) {
             match receiver.recv_timeout(Duration::from_millis(200)) {
                 Ok((number, Line::Message(FromWorker::Finished))) => self.go_on(number, sender)?,
                 Ok((number, Line::Message(message))) => self.hear(number, message, on_event),
                 Ok((number, Line::Ended)) => self.bury(number, sender, on_event)?,
                 Ok((_, Line::Signal(signal))) => {
                     self.outcome.stopped = Some(signal);
-                    // Dropping a worker kills it.
-                    self.workers.clear();
+                    self.stopping = Some(Instant::now());
+                    self.workers.values().for_each(|worker| worker.process.ask_to_end());
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.end_what_is_left_behind(),
             }
             self.stop_the_overdue();
+            if let Some(since) = self.stopping {
+                if since.elapsed() >= self.options.stop_within {
+                    // Dropping a worker kills it.
+                    self.workers.clear();
+                }
+                continue;
+            }
+            if self.looked.elapsed() >= LOOK.min(self.options.lease_timeout / 12) {
+                self.look_at_others(sender)?;
+            }
+            self.tell_of_others(on_event);
         }
         Ok(())
+    }
+
+    /// Gives up what other runs have taken over, and takes what has become free.
+    fn look_at_others(&mut self, sender: &Sender<(usize, Line)>) -> Result<()> {
+        let (held, _) = self.division.look()?;
+        let lost = |worker: &Worker| worker.lease.as_ref().is_some_and(|lease| lease.is_lost(&held));
+        let lost: Vec<usize> =
+            self.workers.iter().filter(|(_, worker)| lost(worker)).map(|(number, _)| *number).collect();
+        for number in lost {
+            // This run was silent for so long, as a stopped process is, that another one took it for lost. Dropping the
+            // worker kills it.
+            let Some(mut worker) = self.workers.remove(&number) else { continue };
+            let pending = std::mem::take(&mut worker.pending);
+            self.division.tell_work(number, None);
+            if let Some(queue) = self.queues.get_mut(&worker.program).filter(|_| !pending.is_empty()) {
+                queue.give_back(pending);
+            }
+        }
+        if self.workers.len() < self.options.jobs.max(1) && self.jobs_left() > 0 {
+            self.fill(sender)?;
+        }
+        self.looked = Instant::now();
+        Ok(())
+    }
+
+    /// Counts and reports what other runs have done.
+    fn tell_of_others(&mut self, on_event: &mut dyn FnMut(Event<'_>)) {
+        for settled in self.division.take_settled() {
+            match settled {
+                Elsewhere::Done(cell) => {
+                    self.outcome.elsewhere += 1;
+                    on_event(Event::Elsewhere(&cell));
+                }
+                Elsewhere::Failed(cell, reason) => self.note_failure(&cell, &reason, on_event),
+            }
+        }
+        let waiting = self.workers.is_empty() && self.options.wait && self.jobs_left() > 0;
+        if waiting && !self.told_waiting {
+            on_event(Event::Waiting(self.jobs_left()));
+        }
+        self.told_waiting |= waiting;
     }
 
     fn hear(&mut self, number: usize, message: FromWorker, on_event: &mut dyn FnMut(Event<'_>)) {
@@ -264,18 +378,27 @@ impl Coordinator<'_> {
                     }
                 });
                 if let Some(cell) = worker.pending.first() {
+                    self.division.tell_work(number, Some(cell));
                     on_event(Event::Started(cell));
                 }
             }
             FromWorker::Progress(part) => {
                 if let Some(cell) = worker.pending.first() {
+                    self.division.tell_part(number, part);
                     on_event(Event::Progress(cell, part));
                 }
             }
             FromWorker::Done(_) => {
                 if let Some(cell) = worker.finish() {
                     self.outcome.computed += 1;
+                    self.division.tell_counts(self.outcome.computed, self.outcome.failed);
                     on_event(Event::Done(&cell));
+                }
+            }
+            FromWorker::Elsewhere(_) => {
+                if let Some(cell) = worker.finish() {
+                    self.outcome.elsewhere += 1;
+                    on_event(Event::Elsewhere(&cell));
                 }
             }
             FromWorker::Failed(_, reason) => {
@@ -291,6 +414,7 @@ impl Coordinator<'_> {
     fn note_failure(&mut self, cell: &PlannedCell, reason: &Error, on_event: &mut dyn FnMut(Event<'_>)) {
         self.outcome.failed += 1;
         self.failed.insert(cell.id);
+        self.division.tell_counts(self.outcome.computed, self.outcome.failed);
         on_event(Event::Failed(cell, reason));
     }
 
@@ -303,17 +427,20 @@ impl Coordinator<'_> {
     ) -> Result<()> {
         let Some(mut worker) = self.workers.remove(&number) else { return Ok(()) };
         let (status, program) = (worker.process.end(PATIENCE), worker.program);
-        if worker.pending.is_empty() {
+        if self.stopping.is_some() {
             return Ok(());
         }
+        self.division.tell_work(number, None);
+        let Some(lease) = worker.lease.take().filter(|_| !worker.pending.is_empty()) else { return Ok(()) };
         let Some(since) = worker.current else {
             if worker.worked {
                 // It ended between two cells, which costs none.
-                return self.start_worker(sender, program, worker.pending);
+                return self.start_worker(sender, Job { program, cells: worker.pending, lease });
             }
             self.give_up_on(program, worker.pending, on_event)?;
-            let job = self.next_job(program, None);
-            return job.map_or(Ok(()), |(program, job)| self.start_worker(sender, program, job));
+            drop(lease);
+            let job = self.next_job(program, None)?;
+            return job.map_or(Ok(()), |job| self.start_worker(sender, job));
         };
         let lost = worker.pending.remove(0);
         let reason = Error::new(match (self.options.cell_timeout, status) {
@@ -334,8 +461,13 @@ impl Coordinator<'_> {
             self.store.put_failure(&cell.cell, &reason)?;
             self.note_failure(&cell, &reason, on_event);
         }
-        let job = if pending.is_empty() { self.next_job(program, None) } else { Some((program, pending)) };
-        job.map_or(Ok(()), |(program, job)| self.start_worker(sender, program, job))
+        let job = if pending.is_empty() {
+            drop(lease);
+            self.next_job(program, None)?
+        } else {
+            Some(Job { program, cells: pending, lease })
+        };
+        job.map_or(Ok(()), |job| self.start_worker(sender, job))
     }
 
     /// The workers of a program end before they start to work. If that is Python, its cells fail, and the others continue.
@@ -413,6 +545,9 @@ impl RunOptions {
         }
     }
 }
+
+/// How often a run looks at what other runs do.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How long a worker that no longer talks may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -34,6 +34,8 @@ pub(super) enum FromWorker {
     Progress(f64),
     /// The cell's record is written.
     Done(CellId),
+    /// The cell's record was there already.
+    Elsewhere(CellId),
     /// The cell failed; the reason is written next to the records.
     Failed(CellId, Error),
     /// Something that the user should see.

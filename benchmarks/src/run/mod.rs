@@ -1,6 +1,7 @@
 //! Running a plan: a coordinator hands cells to worker processes, which leave records.
 
 mod coordinator;
+mod division;
 mod memory;
 mod message;
 mod queue;

@@ -1,7 +1,9 @@
 //! Which cells go to which worker next: those that share features stay together.
 
 use crate::plan::PlannedCell;
-use std::collections::VecDeque;
+use nemesis_core::Result;
+use std::cmp::Reverse;
+use std::collections::{HashMap, VecDeque};
 
 /// The jobs that are still to be done, by the data set of their few-shot samples.
 #[derive(Debug)]
@@ -15,6 +17,17 @@ struct Lane {
     dataset: String,
     jobs: VecDeque<Vec<PlannedCell>>,
     workers: usize,
+}
+
+/// What becomes of a job that is at hand.
+#[derive(Debug)]
+pub(super) enum Offer<T> {
+    /// It is taken.
+    Taken(T),
+    /// Nothing of it is left to do.
+    Finished,
+    /// It stays: another run is at it.
+    Refused,
 }
 
 impl Queue {
@@ -41,20 +54,62 @@ impl Queue {
         self.lanes.into_iter().flat_map(|lane| lane.jobs).flatten()
     }
 
-    /// The next job for a worker whose last data set was `last`: of the same data set, else of one that no other worker
-    /// has, else of the one with the most work left.
-    pub(super) fn next(&mut self, last: Option<&str>) -> Option<Vec<PlannedCell>> {
-        let open = |lane: &&mut Lane| !lane.jobs.is_empty();
-        if let Some(lane) = self.lanes.iter_mut().filter(open).find(|lane| Some(lane.dataset.as_str()) == last) {
-            return lane.jobs.pop_front();
+    /// How many jobs are left.
+    pub(super) fn len(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.jobs.len()).sum()
+    }
+
+    /// Puts a job back that another run has taken over.
+    pub(super) fn give_back(&mut self, job: Vec<PlannedCell>) {
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.dataset == job[0].home()) {
+            lane.jobs.push_back(job);
         }
-        if let Some(lane) = self.lanes.iter_mut().find(|lane| Some(lane.dataset.as_str()) == last) {
-            lane.workers = lane.workers.saturating_sub(1);
+    }
+
+    /// The next job that `offer` takes, for a worker whose last data set was `last`: of the same data set, else of one
+    /// that no other worker has, else of the one with the most work left. `elsewhere` counts the jobs that other runs
+    /// hold by data set.
+    pub(super) fn next<T>(
+        &mut self,
+        last: Option<&str>,
+        elsewhere: &HashMap<String, usize>,
+        offer: &mut dyn FnMut(&[PlannedCell]) -> Result<Offer<T>>,
+    ) -> Result<Option<T>> {
+        let is_last = |lane: &Lane| Some(lane.dataset.as_str()) == last;
+        let mut order: Vec<usize> = (0..self.lanes.len()).collect();
+        order.sort_by_key(|at| {
+            let lane = &self.lanes[*at];
+            let workers = lane.workers + elsewhere.get(&lane.dataset).copied().unwrap_or(0);
+            (!is_last(lane), workers, Reverse(if workers == 0 { 0 } else { lane.jobs.len() }))
+        });
+        for at in order {
+            if let Some(taken) = self.lanes[at].next(offer)? {
+                if !is_last(&self.lanes[at]) {
+                    self.lanes[at].workers += 1;
+                    let before = self.lanes.iter_mut().find(|lane| is_last(lane));
+                    before.into_iter().for_each(|lane| lane.workers = lane.workers.saturating_sub(1));
+                }
+                return Ok(Some(taken));
+            }
         }
-        let lane = self.lanes.iter_mut().filter(open).min_by_key(|lane| {
-            (lane.workers, std::cmp::Reverse(if lane.workers == 0 { 0 } else { lane.jobs.len() }))
-        })?;
-        lane.workers += 1;
-        lane.jobs.pop_front()
+        Ok(None)
+    }
+}
+
+impl Lane {
+    /// The first job that is taken. Those that are finished are removed.
+    fn next<T>(&mut self, offer: &mut dyn FnMut(&[PlannedCell]) -> Result<Offer<T>>) -> Result<Option<T>> {
+        let mut at = 0;
+        while let Some(job) = self.jobs.get(at) {
+            match offer(job)? {
+                Offer::Taken(taken) => {
+                    self.jobs.remove(at);
+                    return Ok(Some(taken));
+                }
+                Offer::Finished => drop(self.jobs.remove(at)),
+                Offer::Refused => at += 1,
+            }
+        }
+        Ok(None)
     }
 }

@@ -5,6 +5,9 @@ use super::message::{Assignment, FromWorker, ToWorker};
 use crate::process::{Reporter, lines_from_stdin};
 use nemesis_core::engine::{Engine, Notice};
 use nemesis_core::{Error, Result};
+use signal_hook::consts::SIGTERM;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Runs a worker: reads jobs from standard input and reports on standard output.
 ///
@@ -22,9 +25,22 @@ pub fn work() -> Result<()> {
     };
     let limit = memory::limit_of(setup.memory, &setup.device);
     limit.map(memory::limit).transpose()?;
-    let mut engine = Engine::open(*setup)?;
+    // Clusters send SIGTERM to all processes of a job, and the coordinator passes it on.
+    let stop = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGTERM, Arc::clone(&stop))
+        .map_err(|e| Error::new(format!("cannot listen for the signal that ends a worker: {e}")))?;
+    let mut engine = Engine::open(*setup)?.stopped_by(Arc::clone(&stop));
     while let Ok(ToWorker::Job(cells)) = jobs.recv() {
         for Assignment { id, cell } in cells {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            // Leases cannot rule out that another run was faster.
+            if engine.store().contains(&id) {
+                reporter.send(&FromWorker::Started(id));
+                reporter.send(&FromWorker::Elsewhere(id));
+                continue;
+            }
             reporter.send(&FromWorker::Started(id));
             let mut tell = |notice: Notice<'_>| {
                 reporter.send(&match notice {
@@ -34,6 +50,8 @@ pub fn work() -> Result<()> {
             };
             match engine.compute(&cell, &mut tell) {
                 Ok(()) => reporter.send(&FromWorker::Done(id)),
+                // The training is saved, and nothing failed.
+                Err(_) if stop.load(Ordering::Relaxed) => return Ok(()),
                 Err(error) => {
                     let error = memory::note(error, limit);
                     engine.store().put_failure(&cell, &error)?;

@@ -103,6 +103,16 @@ pub struct Layer {
     /// Give a cell up after this many seconds
     #[arg(long, value_name = "SECONDS")]
     pub cell_timeout: Option<u64>,
+    /// Take over the jobs of another run on the same folder once it has been silent for this many seconds [default: 120]
+    #[arg(long, value_name = "SECONDS")]
+    pub lease_timeout: Option<u64>,
+    /// Save a long training between two epochs every so many seconds, so that it can be resumed [default: 300]
+    #[arg(long, value_name = "SECONDS")]
+    pub checkpoint_every: Option<u64>,
+    /// When a signal ends the run, give trainings so many seconds to reach the end of their epoch and be saved
+    /// [default: 20]
+    #[arg(long, value_name = "SECONDS")]
+    pub stop_within: Option<u64>,
     /// A file with any of these options as keys [default: nemesis.yaml, if there is one]
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]

@@ -18,6 +18,8 @@ mod data_faults;
 mod descriptions;
 mod errors;
 mod exports;
+#[cfg(target_os = "linux")]
+mod faults;
 mod feature_side;
 mod fetch;
 mod files;
@@ -37,6 +39,8 @@ mod latex;
 mod left_out;
 mod left_out_methods;
 mod manners;
+#[cfg(target_os = "linux")]
+mod many_runs;
 mod mini_suite;
 mod needs;
 mod own_data;

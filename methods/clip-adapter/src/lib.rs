@@ -73,6 +73,8 @@ const UP: &str = "adapter.fc.2.weight";
 impl Plugin for ClipAdapter {
     type Options = Options;
 
+    const RESUMES: bool = true;
+
     const ABOUT: About = About {
         id: "clip-adapter",
         label: "CLIP-Adapter",

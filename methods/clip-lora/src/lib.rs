@@ -74,6 +74,8 @@ pub struct ClipLora {
 impl Plugin for ClipLora {
     type Options = Options;
 
+    const RESUMES: bool = true;
+
     const ABOUT: About = About {
         id: "clip-lora",
         label: "CLIP-LoRA",

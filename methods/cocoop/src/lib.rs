@@ -60,6 +60,8 @@ pub struct CoCoOp {
 impl Plugin for CoCoOp {
     type Options = Options;
 
+    const RESUMES: bool = true;
+
     const ABOUT: About = About {
         id: "cocoop",
         label: "CoCoOp",

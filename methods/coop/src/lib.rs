@@ -24,6 +24,8 @@ pub struct CoOp {
 impl Plugin for CoOp {
     type Options = Options;
 
+    const RESUMES: bool = true;
+
     const ABOUT: About = About {
         id: "coop",
         label: "CoOp",

@@ -60,6 +60,8 @@ pub struct Maple {
 impl Plugin for Maple {
     type Options = Options;
 
+    const RESUMES: bool = true;
+
     const ABOUT: About = About {
         id: "maple",
         label: "MaPLe",

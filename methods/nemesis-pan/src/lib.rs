@@ -41,6 +41,8 @@ pub struct NemesisPan {
 impl Plugin for NemesisPan {
     type Options = Options;
 
+    const RESUMES: bool = true;
+
     const ABOUT: About = About {
         id: "nemesis-pan",
         label: "Nemesis-PAN",

@@ -30,6 +30,8 @@ pub struct NemesisPen {
 impl Plugin for NemesisPen {
     type Options = Options;
 
+    const RESUMES: bool = true;
+
     const ABOUT: About = About {
         id: "nemesis-pen",
         label: "Nemesis-PEN",

@@ -101,6 +101,8 @@ pub struct Plot {
 impl Plugin for Plot {
     type Options = Options;
 
+    const RESUMES: bool = true;
+
     const ABOUT: About = About {
         id: "plot",
         label: "PLOT",

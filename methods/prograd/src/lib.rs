@@ -72,6 +72,8 @@ pub struct ProGrad {
 impl Plugin for ProGrad {
     type Options = Options;
 
+    const RESUMES: bool = true;
+
     const ABOUT: About = About {
         id: "prograd",
         label: "ProGrad",

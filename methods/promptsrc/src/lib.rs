@@ -81,6 +81,8 @@ fn in_image(layer: usize) -> String {
 impl Plugin for PromptSrc {
     type Options = Options;
 
+    const RESUMES: bool = true;
+
     const ABOUT: About = About {
         id: "promptsrc",
         label: "PromptSRC",

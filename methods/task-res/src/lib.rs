@@ -50,6 +50,8 @@ const RESIDUAL: &str = "text_feature_residuals";
 impl Plugin for TaskRes {
     type Options = Options;
 
+    const RESUMES: bool = true;
+
     const ABOUT: About = About {
         id: "task-res",
         label: "TaskRes",

@@ -96,6 +96,8 @@ struct Prompt {
 impl Plugin for Tcp {
     type Options = Options;
 
+    const RESUMES: bool = true;
+
     const ABOUT: About = About {
         id: "tcp",
         label: "TCP",

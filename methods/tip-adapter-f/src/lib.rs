@@ -49,6 +49,8 @@ const KEYS: &str = "weight";
 impl Plugin for TipAdapterF {
     type Options = Options;
 
+    const RESUMES: bool = true;
+
     const ABOUT: About = About {
         id: "tip-adapter-f",
         label: "Tip-Adapter-F",

@@ -55,6 +55,8 @@ fn name(layer: usize) -> String {
 impl Plugin for Vpt {
     type Options = Options;
 
+    const RESUMES: bool = true;
+
     const ABOUT: About = About {
         id: "vpt",
         label: "VPT",

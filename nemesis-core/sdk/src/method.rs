@@ -21,6 +21,9 @@ pub struct Descriptor {
     pub needs: Needs,
     /// Who optimises the parameters.
     pub optimisation: Optimisation,
+    /// Whether a training can be resumed between two epochs: [`Plugin::RESUMES`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resumes: bool,
     /// All options with their defaults.
     pub options: Vec<OptionSchema>,
     /// The protocol that the method was published with, where it differs from the one that others are trained with.
@@ -42,6 +45,7 @@ impl Descriptor {
             paper: paper.map(str::to_owned),
             needs,
             optimisation,
+            resumes: P::RESUMES,
             options: P::Options::schema(),
             protocol: P::protocol(),
             source: source.to_owned(),
@@ -308,6 +312,11 @@ pub trait Plugin: Method + Sized + 'static {
 
     /// What the method is.
     const ABOUT: About;
+
+    /// Whether nothing of the method but the values of its [`Method::parameters`] changes while it is trained, after
+    /// [`Method::prepare`]. A long training that was interrupted is then resumed at its last epoch, with the same result.
+    /// `nemesis plugin check` tries it.
+    const RESUMES: bool = false;
 
     /// The protocol that the method was published with: only what differs from the protocol of the run, which gives
     /// the rest. By default it is trained just like the others.

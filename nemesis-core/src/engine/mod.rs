@@ -3,6 +3,7 @@
 mod classes;
 mod classifier;
 mod evaluation;
+mod interruption;
 mod training;
 
 pub use classifier::Classifier;
@@ -22,8 +23,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Where an engine finds what its cells are about.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,6 +55,8 @@ pub struct Setup {
     pub precision: Precision,
     /// Threads of this process.
     pub threads: usize,
+    /// How often a training is saved between two epochs, so that it can be resumed.
+    pub checkpoint_every: Duration,
 }
 
 /// What an engine tells while it computes a cell.
@@ -81,6 +85,8 @@ pub struct Engine {
     features: Features,
     recompute: Recompute,
     cancelled: AtomicBool,
+    /// Whether this process was told to end.
+    stop: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -106,11 +112,18 @@ impl Engine {
             datasets: BTreeMap::new(),
             recompute: budget.activations.map_or(Recompute::Never, Recompute::Within),
             cancelled: AtomicBool::new(false),
+            stop: Arc::default(),
             backbone,
             mixed,
             plugins: Plugins { files: setup.plugins.clone(), loaded: BTreeMap::new() },
             setup,
         })
+    }
+
+    /// The flag that ends a training after its epoch: it is saved, and [`Self::compute`] fails.
+    #[must_use]
+    pub fn stopped_by(self, stop: Arc<AtomicBool>) -> Self {
+        Self { stop, ..self }
     }
 
     /// The store that records go to.

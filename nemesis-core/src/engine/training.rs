@@ -1,14 +1,14 @@
 //! A training cell: the few-shot sample, the method on it, and the record of what it has learned.
 
+use super::interruption::Interruption;
 use super::{Engine, Notice, clean_names, opened, task, unchanged};
 use crate::dataset::Sample;
 use crate::interchange::few_shot_lists;
 use crate::method::{FeatureSet, Method, Optimisation};
-use crate::record::{Trained, TrainingCell};
-use crate::train::{ResolvedProtocol, Seen, Services, TrainingInputs, batches, train};
-use crate::{Error, Result};
+use crate::record::{Machine, Trained, TrainingCell};
+use crate::train::{ResolvedProtocol, Seen, Services, Standing, TrainingInputs, batches, train};
+use crate::{Error, Result, device};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::time::Instant;
 use tch::Tensor;
 
@@ -41,6 +41,19 @@ impl Engine {
         let services = services.with_mixed(mixed).with_towers(needs);
         let task = task(self.backbone.spec(), names.clone(), dataset.template(), protocol.epochs, self.setup.precision);
         let mut method = plugin.create(&task, &cell.method.options, &services)?;
+        let mut interruption = Interruption {
+            store: &self.store,
+            id: cell.id(),
+            machine: Machine::here(&device::describe(backbone.spec().device), self.setup.threads),
+            resumes: plugin.descriptor().resumes && plugin.descriptor().optimisation == Optimisation::Host,
+            every: self.setup.checkpoint_every,
+            stop: &self.stop,
+            started,
+            saved: started,
+            earlier: 0.0,
+        };
+        let (resume, mut kept) = interruption.find()?;
+        let from = resume.as_ref().map_or(0, |standing| standing.numbers.epochs);
 
         let (features, folder) = (&mut self.features, dataset.folder());
         let validation = if validation.is_empty() {
@@ -57,14 +70,13 @@ impl Engine {
         let mut of_epoch = |epoch: u64| features.training(trains, folder, &sample, cell.seed, protocol.view(epoch));
         let labels = labels(&sample);
         let optimisation = plugin.descriptor().optimisation;
-        let mut kept = BTreeMap::new();
         let store = &self.store;
-        let mut on_epoch = |done: u64, method: &dyn Method| {
+        let mut on_epoch = |done: u64, method: &dyn Method, standing: &dyn Fn() -> Standing| {
             if cell.kept_epochs.contains(&done) {
                 kept.insert(done, store.put_state_of(&method.state()?, &names)?);
             }
             tell(Notice::Progress(done as f64 / protocol.epochs as f64));
-            Ok(())
+            if done == protocol.epochs { Ok(()) } else { interruption.after_epoch(standing, &kept, tell) }
         };
         let view = |epoch| protocol.view(epoch).unwrap_or(0);
         let run = |seen: &dyn Fn(u64, &[usize]) -> Result<Seen>| {
@@ -76,11 +88,14 @@ impl Engine {
                 validation,
                 seed: cell.seed,
                 device: backbone.spec().device,
+                resume,
             };
             train(&mut *method, optimisation, &protocol, &mut inputs, &services, &mut on_epoch)
         };
         let epochs = if needs.images() && optimisation == Optimisation::Host {
-            let batches = batches(&protocol, cell.seed, sample.len()).map(|(epoch, places)| (view(epoch), places));
+            let batches = batches(&protocol, cell.seed, sample.len())
+                .skip_while(|(epoch, _)| *epoch < from)
+                .map(|(epoch, places)| (view(epoch), places));
             pictures.ahead(trains.spec().kind, batches, |ahead| {
                 run(&|epoch, places| ahead.see(trains, needs, view(epoch), places))
             })
@@ -90,7 +105,9 @@ impl Engine {
         for warning in services.take_warnings() {
             tell(Notice::Warning(&warning));
         }
-        let provenance = self.provenance(Some(&cell.method), started)?;
+        let earlier = interruption.earlier;
+        let mut provenance = self.provenance(Some(&cell.method), started)?;
+        provenance.seconds += earlier;
         self.store.put_training(
             cell,
             Trained { epochs, state: &method.state()?, classes: &names, kept },

@@ -7,6 +7,7 @@
 
 use super::Pool;
 use super::lock::Lock;
+use crate::device::host;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -155,9 +156,4 @@ impl Holder {
     pub fn is_here(&self) -> bool {
         self.host == host()
     }
-}
-
-/// The name of this machine.
-fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

@@ -4,6 +4,7 @@ mod adoption;
 mod build;
 mod canonical;
 mod cell;
+mod checkpoint;
 mod outcome;
 mod predictions;
 mod state;
@@ -15,9 +16,10 @@ pub use crate::train::{Corruption, CorruptionKind};
 pub use adoption::Proof;
 pub use build::Build;
 pub use cell::{Cell, CellId, EvaluationCell, MethodKey, Subject, TrainingCell};
+pub use checkpoint::{Checkpoint, Machine};
 pub use outcome::{
     Adopted, ClassCount, Evaluated, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record, RecordKind,
     Recorded, Trained, TrainingOutcome, TrainingRecord, differences,
 };
 pub use state::{from_safetensors, to_safetensors};
-pub use store::{Store, has_row_for_each};
+pub use store::{FailureStamp, Store, has_row_for_each};

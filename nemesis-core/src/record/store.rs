@@ -15,8 +15,10 @@ use crate::method::State;
 use crate::{Error, Result, files};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use tch::Tensor;
 
@@ -59,21 +61,16 @@ impl Store {
     ///
     /// When the folder cannot be listed.
     pub fn ids(&self) -> Result<Vec<CellId>> {
-        let folder = self.folder.join("records");
-        let failed = |e: std::io::Error| Error::io("list the folder", &folder, &e);
-        let entries = match fs::read_dir(&folder) {
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(failed)?,
-        };
-        let mut ids = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(failed)?.file_name();
-            // Other names are what a killed writer left behind, which nothing refers to.
-            let stem = name.to_str().and_then(|name| name.strip_suffix(".json"));
-            ids.extend(stem.and_then(|id| id.parse::<CellId>().ok()));
-        }
-        ids.sort_unstable();
-        Ok(ids)
+        ids_in(&self.folder.join("records"))
+    }
+
+    /// The ids of all cells whose failure is noted, sorted.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be listed.
+    pub fn failures(&self) -> Result<Vec<CellId>> {
+        ids_in(&self.folder.join("failures"))
     }
 
     /// The record of a cell, if it is complete: `store.get::<EvaluationCell>(&id)`.
@@ -104,7 +101,9 @@ impl Store {
         let Trained { epochs, state, classes, kept } = trained;
         check_finite(&epochs)?;
         let state = self.put_state_of(state, classes)?;
-        self.put(cell, TrainingOutcome { state, epochs, kept }, provenance)
+        let record = self.put(cell, TrainingOutcome { state, epochs, kept }, provenance)?;
+        self.remove_checkpoint(&record.id);
+        Ok(record)
     }
 
     /// Records an evaluation, given predicted and true labels in test order: the predictions, then the record.
@@ -267,6 +266,33 @@ impl Store {
         read_json_up_to(FAILURE_SCHEMA, &self.failure_path(id))
     }
 
+    /// When the failures that are noted here were noted, told by what the file system says of their files.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be listed.
+    pub fn failure_stamps(&self) -> Result<HashMap<CellId, FailureStamp>> {
+        let mut stamps = HashMap::new();
+        for id in ids_in(&self.folder.join("failures"))? {
+            stamps.extend(self.failure_stamp(&id)?.map(|stamp| (id, stamp)));
+        }
+        Ok(stamps)
+    }
+
+    /// When the failure of a cell was noted, if it was. Noting it again changes this.
+    ///
+    /// # Errors
+    ///
+    /// When this cannot be determined.
+    pub fn failure_stamp(&self, id: &CellId) -> Result<Option<FailureStamp>> {
+        let path = self.failure_path(id);
+        match fs::metadata(&path) {
+            Ok(found) => Ok(Some(FailureStamp { inode: found.ino(), written: (found.mtime(), found.mtime_nsec()) })),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::io("read the file", &path, &e)),
+        }
+    }
+
     /// What to say of an evaluation of a training without record: why that failed, as far as it is known.
     pub fn failure_of_training(&self, training: &CellId) -> Error {
         match self.failure(training) {
@@ -301,6 +327,31 @@ impl Store {
     fn failure_path(&self, id: &CellId) -> PathBuf {
         self.folder.join("failures").join(format!("{id}.json"))
     }
+}
+
+/// What the file system says of the file that notes a failure: it differs after every note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureStamp {
+    inode: u64,
+    written: (i64, i64),
+}
+
+/// The ids that name the files of a folder, sorted; none if there is no such folder.
+fn ids_in(folder: &Path) -> Result<Vec<CellId>> {
+    let failed = |e: std::io::Error| Error::io("list the folder", folder, &e);
+    let entries = match fs::read_dir(folder) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut ids = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        // Other names are what a killed writer left behind, which nothing refers to.
+        let stem = name.to_str().and_then(|name| name.strip_suffix(".json"));
+        ids.extend(stem.and_then(|id| id.parse::<CellId>().ok()));
+    }
+    ids.sort_unstable();
+    Ok(ids)
 }
 
 /// The key of the class names in a state's metadata.

@@ -45,7 +45,8 @@ impl Describe {
 }
 
 fn describe(Known { file, descriptor }: &Known) -> String {
-    let Descriptor { id, label, version, summary, paper, needs, optimisation, options, protocol, source } = descriptor;
+    let Descriptor { id, label, version, summary, paper, needs, optimisation, resumes: _, options, protocol, source } =
+        descriptor;
     let inputs = [
         (needs.features, "image features"),
         (needs.dense, "dense image features"),

@@ -57,6 +57,16 @@ impl WeightAverage {
         });
     }
 
+    /// The average so far.
+    pub(super) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        self.average.iter().flatten()
+    }
+
+    /// Goes on from an average that was reached earlier.
+    pub(super) fn recall(&mut self, average: Vec<Tensor>) {
+        self.average = (!average.is_empty()).then_some(average);
+    }
+
     /// Replaces the parameters by their average.
     pub fn replace<'a>(&self, parameters: impl Iterator<Item = &'a Tensor>) {
         no_grad(|| {

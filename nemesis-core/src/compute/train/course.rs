@@ -43,6 +43,17 @@ impl Course {
         Self { start: norm(parameters), losses: None }
     }
 
+    /// Bits of the norm at the start, and of the first and last loss.
+    pub(super) fn numbers(&self) -> (u64, Option<(u64, u64)>) {
+        (self.start.to_bits(), self.losses.map(|(first, last)| (first.to_bits(), last.to_bits())))
+    }
+
+    /// Goes on from [`Self::numbers`].
+    pub(super) fn recall(&mut self, (start, losses): (u64, Option<(u64, u64)>)) {
+        self.start = f64::from_bits(start);
+        self.losses = losses.map(|(first, last)| (f64::from_bits(first), f64::from_bits(last)));
+    }
+
     /// Whether there has been no step yet.
     pub(super) fn is_new(&self) -> bool {
         self.losses.is_none()

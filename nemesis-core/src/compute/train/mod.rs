@@ -13,6 +13,7 @@ mod protocol;
 mod scaler;
 mod schedule;
 mod services;
+mod standing;
 mod training;
 
 pub use ahead::Ahead;
@@ -27,4 +28,5 @@ pub use pictures::{Pictures, Seen};
 pub use protocol::{Precision, Protocol, ResolvedProtocol};
 pub use schedule::learning_rate;
 pub use services::{Recompute, Services};
+pub use standing::{Numbers, Standing};
 pub use training::{EpochRecord, TrainingInputs, batches, step, train};

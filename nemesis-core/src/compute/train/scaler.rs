@@ -25,6 +25,16 @@ impl GradScaler {
         f64::from(self.scale)
     }
 
+    /// The scale's bits, the good steps since its last change, and whether there were good and bad steps.
+    pub(super) fn numbers(&self) -> (u32, u32, (bool, bool)) {
+        (self.scale.to_bits(), self.good_steps, self.any)
+    }
+
+    /// One that goes on from [`Self::numbers`].
+    pub(super) fn recall((scale, good_steps, any): (u32, u32, (bool, bool))) -> Self {
+        Self { scale: f32::from_bits(scale), good_steps, any }
+    }
+
     /// Whether there were steps, and all of them were bad.
     pub(super) fn took_no_step(&self) -> bool {
         self.any == (false, true)

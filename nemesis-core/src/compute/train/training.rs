@@ -6,6 +6,7 @@ use super::optimiser::Optimiser;
 use super::pictures::Seen;
 use super::protocol::ResolvedProtocol;
 use super::services::Services;
+use super::standing::Standing;
 use crate::method::{Batch, FeatureSet, Host, Method, Needs, Optimisation, random};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ pub struct TrainingInputs<'a> {
     pub seed: u64,
     /// The device of the features.
     pub device: Device,
+    /// Where an earlier process left this training, if it did.
+    pub resume: Option<Standing>,
 }
 
 impl std::fmt::Debug for TrainingInputs<'_> {
@@ -53,7 +56,9 @@ pub struct EpochRecord {
 
 /// Trains `method` as `protocol` says and returns its history, one record per epoch.
 ///
-/// `on_epoch` is called after every epoch with the number of epochs done, and with the method.
+/// `on_epoch` is called after every epoch with the number of epochs done, with the method, and with what says where the
+/// training stands. A training that goes on from there ([`TrainingInputs::resume`]) ends with the same bits, if nothing of
+/// the method but its parameters changes in a step.
 ///
 /// # Errors
 ///
@@ -64,7 +69,7 @@ pub fn train(
     protocol: &ResolvedProtocol,
     inputs: &mut TrainingInputs<'_>,
     services: &Services<'_>,
-    on_epoch: &mut dyn FnMut(u64, &dyn Method) -> Result<()>,
+    on_epoch: &mut dyn FnMut(u64, &dyn Method, &dyn Fn() -> Standing) -> Result<()>,
 ) -> Result<Vec<EpochRecord>> {
     let labels: Vec<i64> = inputs.labels.iter().map(|label| i64::from(*label)).collect();
     let labels = Tensor::from_slice(&labels).to_device(inputs.device);
@@ -94,8 +99,11 @@ pub fn train(
     let images = inputs.labels.len();
     let (steps_per_epoch, steps) = (protocol.steps_per_epoch(images as u64), protocol.total_steps(images as u64));
     let mut average = WeightAverage::new(protocol);
-    let mut history = Vec::with_capacity(protocol.epochs as usize);
-    for epoch in 0..protocol.epochs {
+    let mut history = match &inputs.resume {
+        Some(standing) => standing.restore(&mut optimiser, average.as_mut(), inputs.device)?,
+        None => Vec::with_capacity(protocol.epochs as usize),
+    };
+    for epoch in history.len() as u64..protocol.epochs {
         let first = epoch * steps_per_epoch;
         let features = inputs.needs.features_alone().then(|| (inputs.features)(epoch)).transpose()?;
         let mut averages = Averages::default();
@@ -133,7 +141,7 @@ pub fn train(
             }
         }
         history.push(averages.into_record(protocol.learning_rate(first, steps_per_epoch)));
-        on_epoch(epoch + 1, method)?;
+        on_epoch(epoch + 1, method, &|| Standing::of(&optimiser, average.as_ref(), &history))?;
     }
     if optimiser.took_no_step() {
         return Err(Error::new("nothing was learned: no step had finite gradients, at any scale of the loss").help(

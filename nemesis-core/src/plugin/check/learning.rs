@@ -136,9 +136,22 @@ pub(super) fn training(subject: &Subject) -> Finding {
         validation: needs.validation.then(validation).flatten(),
         seed: 1,
         device: Device::Cpu,
+        resume: None,
     };
     let optimisation = plugin.descriptor().optimisation;
-    let history = train(&mut method, optimisation, &protocol, &mut inputs, &services, &mut |_, _| Ok(()))?;
+    let mut after_first = None;
+    let history = train(&mut method, optimisation, &protocol, &mut inputs, &services, &mut |done, _, standing| {
+        after_first = (done == 1).then(standing).or(after_first.take());
+        Ok(())
+    })?;
+    if plugin.descriptor().resumes && after_first.is_some() {
+        let mut again = subject.method(&stage, 1)?;
+        inputs.resume = after_first;
+        inputs.validation = needs.validation.then(validation).flatten();
+        let resumed = train(&mut again, optimisation, &protocol, &mut inputs, &services, &mut |_, _, _| Ok(()))?;
+        let same = resumed == history && method.state()?.iter().zip(&again.state()?).all(|(one, two)| one == two);
+        ensure(same, || "resumed after its first epoch, it ends differently, so `RESUMES` must be false".to_owned())?;
+    }
     for record in &history {
         for (name, values) in &record.reported {
             ensure(values.len() <= 1024, || {

@@ -30,6 +30,21 @@ impl Adam {
         Self { betas, eps, weight_decay: 0.0, is_decoupled: false, amsgrad, steps: 0, moments: None }
     }
 
+    /// What it remembers, and after how many steps.
+    pub(super) fn memory(&self) -> (u64, Vec<(&'static str, &Tensor)>) {
+        let moments = self.moments.iter();
+        let tensors = moments.flat_map(|Moments { first, second, largest }| {
+            [("first", first), ("second", second), ("largest", largest)]
+        });
+        (self.steps, tensors.collect())
+    }
+
+    /// Goes on from what was remembered: all three tensors, or none if there was no step.
+    pub(super) fn recall(&mut self, steps: u64, moments: Option<[Tensor; 3]>) {
+        self.steps = steps;
+        self.moments = moments.map(|[first, second, largest]| Moments { first, second, largest });
+    }
+
     pub(super) fn step(&mut self, parameter: &mut Tensor, gradient: &Tensor, learning_rate: f64) {
         let [beta1, beta2] = self.betas;
         self.steps += 1;

@@ -8,12 +8,13 @@ mod sgd;
 use super::course::{Course, Watched};
 use super::protocol::{BETAS, EPS, ResolvedProtocol};
 use super::scaler::GradScaler;
-use crate::method::{Batch, GroupPatch, OptimiserKind, Parameter};
+use super::standing::{Numbers, foreign};
+use crate::method::{Batch, GroupPatch, OptimiserKind, Parameter, State};
 use crate::{Error, Result};
 use adam::Adam;
 use sgd::Sgd;
 use std::collections::BTreeMap;
-use tch::{Tensor, no_grad};
+use tch::{Tensor, no_grad, with_grad};
 
 /// SGD, Adam or `AdamW` for each parameter, behind gradient clipping and, in mixed precision, a gradient scaler.
 #[derive(Debug)]
@@ -82,6 +83,65 @@ impl Optimiser {
         reports: &BTreeMap<String, Vec<Tensor>>,
     ) -> Result<()> {
         self.course.loss(loss, batch, self.slots.iter().map(Slot::watched), reports)
+    }
+
+    /// Copies the parameters and what their rules remember; returns the steps of each rule, and whether there is a
+    /// gradient, by parameter.
+    pub(super) fn remember(&self, tensors: &mut State) -> BTreeMap<String, (u64, bool)> {
+        let mut numbers = BTreeMap::new();
+        for slot in &self.slots {
+            let (steps, memory) = match &slot.rule {
+                Rule::Sgd(rule) => (0, rule.memory()),
+                Rule::Adam(rule) => rule.memory(),
+            };
+            tensors.push((format!("parameter/{}", slot.name), slot.parameter.detach().copy()));
+            let named = |(what, tensor): (&str, &Tensor)| (format!("{what}/{}", slot.name), tensor.copy());
+            tensors.extend(memory.into_iter().map(named));
+            numbers.insert(slot.name.clone(), (steps, slot.parameter.grad().defined()));
+        }
+        numbers
+    }
+
+    /// Goes on from what was remembered.
+    pub(super) fn recall(&mut self, tensors: &BTreeMap<&str, &Tensor>, numbers: &Numbers) -> Result<()> {
+        if numbers.parameters.len() != self.slots.len() || numbers.scaler.is_some() != self.scaler.is_some() {
+            return Err(foreign("it has other parameters"));
+        }
+        for slot in &mut self.slots {
+            let known = numbers.parameters.get(&slot.name).copied();
+            let (steps, has_gradient) = known.ok_or_else(|| foreign(&format!("it has no `{}`", slot.name)))?;
+            let device = slot.parameter.device();
+            let find = |what: &str| {
+                let tensor = tensors.get(format!("{what}/{}", slot.name).as_str()).copied();
+                tensor.map(|tensor| tensor.to_device(device).copy())
+            };
+            let parameter = find("parameter").filter(|found| found.size() == slot.parameter.size());
+            let parameter = parameter.ok_or_else(|| foreign(&format!("`{}` differs", slot.name)))?;
+            no_grad(|| slot.parameter.copy_(&parameter));
+            let moments = [find("first"), find("second"), find("largest")];
+            match &mut slot.rule {
+                Rule::Sgd(rule) => rule.velocity = find("velocity"),
+                Rule::Adam(rule) => {
+                    let [first, second, largest] = moments;
+                    rule.recall(
+                        steps,
+                        first.zip(second).zip(largest).map(|((first, second), largest)| [first, second, largest]),
+                    );
+                }
+            }
+            if has_gradient {
+                // A parameter that gets no gradient in a later step moves all the same, by its momentum, once it has had one.
+                with_grad(|| (&slot.parameter * 0.0).sum(None::<tch::Kind>)).f_backward()?;
+            }
+        }
+        self.scaler = numbers.scaler.map(GradScaler::recall);
+        self.course.recall(numbers.course);
+        Ok(())
+    }
+
+    /// What the gradient scaler remembers, if there is one.
+    pub(super) fn scaler_numbers(&self) -> Option<(u32, u32, (bool, bool))> {
+        self.scaler.as_ref().map(GradScaler::numbers)
     }
 
     /// Whether every step so far was skipped, because no loss scale made its gradients finite.

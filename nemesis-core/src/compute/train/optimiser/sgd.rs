@@ -19,6 +19,11 @@ impl Sgd {
         Self { momentum, dampening, weight_decay: 0.0, nesterov, velocity: None }
     }
 
+    /// What it remembers.
+    pub(super) fn memory(&self) -> Vec<(&'static str, &Tensor)> {
+        self.velocity.iter().map(|velocity| ("velocity", velocity)).collect()
+    }
+
     pub(super) fn step(&mut self, parameter: &mut Tensor, gradient: &Tensor, learning_rate: f64) {
         let gradient = plus(gradient, parameter, self.weight_decay);
         let velocity = match &self.velocity {

@@ -1,0 +1,128 @@
+//! What killed processes left in a folder of records, and what else may go at which cost.
+
+use crate::status::{Run, size};
+use nemesis_core::leases::{self, LEASES, Places, RunState};
+use nemesis_core::record::{CellId, Store};
+use nemesis_core::{Error, Result};
+use std::collections::HashSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// Files of one kind that may go.
+#[derive(Debug)]
+pub struct Leftover {
+    /// What they are.
+    pub what: &'static str,
+    /// What it costs to get them back.
+    pub cost: &'static str,
+    /// Whether nobody can miss them.
+    pub is_waste: bool,
+    /// The files and folders.
+    pub paths: Vec<PathBuf>,
+}
+
+/// No write takes that long: an older temporary file belongs to a process that was killed.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// The folders in which files appear under temporary names.
+const FOLDERS: [&str; 12] = [
+    "",
+    "records",
+    "states",
+    "predictions",
+    "failures",
+    "images",
+    "plans",
+    "adoptions",
+    "checkpoints",
+    "submissions",
+    "leases/runs",
+    "leases/jobs",
+];
+
+impl Leftover {
+    /// Their size.
+    pub fn bytes(&self) -> u64 {
+        self.paths
+            .iter()
+            .map(|path| fs::metadata(path).map_or(0, |at| if at.is_dir() { size(path) } else { at.len() }))
+            .sum()
+    }
+
+    /// Removes them.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be removed.
+    pub fn remove(&self) -> Result<()> {
+        for path in &self.paths {
+            let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            match removed {
+                Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::io_write("remove", path, &e)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Everything that may go from the records in `out` and the feature pool, kinds of which there is nothing left out.
+///
+/// # Errors
+///
+/// When a folder cannot be read.
+pub fn leftovers(out: &Path, pool: &Path, runs: &[Run]) -> Result<Vec<Leftover>> {
+    let quiet = runs.iter().all(|run| run.lost);
+    let is_temporary = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let ours = [".tmp", ".adopt-", ".mini-"].iter().any(|prefix| name.starts_with(prefix));
+        ours && (quiet || is_old(path))
+    };
+    let folders = FOLDERS.iter().map(|folder| out.join(folder)).chain([pool.to_owned()]);
+    let temporary = folders.flat_map(|folder| entries(&folder)).filter(is_temporary).collect();
+    let lost: HashSet<&str> = runs.iter().filter(|run| run.lost).map(|run| run.id.as_str()).collect();
+    let places = Places::of(out);
+    let mut stale: Vec<PathBuf> =
+        lost.iter().flat_map(|run| [places.run(run), places.alive(run)]).filter(|path| path.exists()).collect();
+    let known: HashSet<String> = RunState::all(&places)?.into_iter().map(|state| state.run).collect();
+    for lease in leases::leases(out)? {
+        let is_stale = match &lease.run {
+            Some(run) => lost.contains(run.as_str()) || (!known.contains(run) && is_old(&lease.file)),
+            None => is_old(&lease.file),
+        };
+        if is_stale {
+            stale.push(lease.file);
+        }
+    }
+    let store = Store::open(out)?;
+    let of_cell = |path: &Path| path.file_stem()?.to_str()?.parse::<CellId>().ok();
+    let checkpoints = entries(&store.checkpoints_folder()).into_iter().filter(|path| of_cell(path).is_some());
+    let (spent, open): (Vec<_>, Vec<_>) =
+        checkpoints.partition(|path| of_cell(path).is_some_and(|id| store.contains(&id)));
+    let orphans = entries(&out.join("predictions"))
+        .into_iter()
+        .filter(|path| quiet && of_cell(path).is_some_and(|id| !store.contains(&id)));
+    let all = [
+        ("temporary files of processes that were killed", "nothing", true, temporary),
+        ("runs that are lost, and their leases", "nothing", true, stale),
+        ("checkpoints of trainings that are done", "nothing", true, spent),
+        ("predictions without a record", "nothing", true, orphans.collect()),
+        ("checkpoints of trainings that were interrupted", "the epochs that they hold", false, open),
+    ];
+    let leftover = |(what, cost, is_waste, paths)| Leftover { what, cost, is_waste, paths };
+    Ok(all.into_iter().map(leftover).filter(|leftover: &Leftover| !leftover.paths.is_empty()).collect())
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    entries.retain(|path| !path.ends_with(LEASES));
+    entries
+}
+
+fn is_old(path: &Path) -> bool {
+    let written = fs::symlink_metadata(path).and_then(|found| found.modified());
+    written.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > ABANDONED))
+}

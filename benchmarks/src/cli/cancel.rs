@@ -1,0 +1,74 @@
+//! `nemesis cancel`: ends the runs on a folder, those in a queue and those on this machine.
+
+use super::only::{Only, Records};
+use super::{Ending, say, warn};
+use crate::cluster::submissions::Submission;
+use clap::Args;
+use nemesis_core::leases::{Places, RunState};
+use nemesis_core::{Error, Result};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Ends the runs on a folder: what was submitted for it is cancelled, and runs on this machine get SIGTERM. What they have
+/// computed stays.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Cancel {
+    #[command(flatten)]
+    records: Only<Records>,
+    /// Only this job of a queue
+    #[arg(long, value_name = "JOB")]
+    job: Option<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nemesis cancel --out out
+  nemesis cancel --job 4711";
+
+impl Cancel {
+    pub(super) fn run(&self) -> Result<Ending> {
+        let out = self.records.settings()?.out();
+        if !out.is_dir() {
+            return Err(Error::new("there are no records here").at(&out).help("give their folder with --out DIR"));
+        }
+        let mut submissions = Submission::all(&out)?;
+        if let Some(job) = &self.job {
+            submissions.retain(|submission| submission.job == *job);
+            if submissions.is_empty() {
+                return Err(Error::new(format!("job {job} was not submitted for this folder")).at(&out));
+            }
+        }
+        let mut ending = Ending::Done;
+        let mut found = !submissions.is_empty();
+        for submission in submissions {
+            match submission.cancel() {
+                Ok(()) => {
+                    say!("job {} is cancelled", submission.job)?;
+                    submission.forget(&out)?;
+                }
+                Err(error) => {
+                    warn(&error.context(format!("job {} could not be cancelled", submission.job)));
+                    ending = Ending::WithFailures;
+                }
+            }
+        }
+        if self.job.is_none() {
+            let places = Places::of(&out);
+            for state in RunState::all(&places)?.into_iter().filter(|state| state.lives_here(&places)) {
+                let process = i32::try_from(state.process).ok().and_then(Pid::from_raw);
+                // In a container the number may be that of a different process.
+                let lock = places.alive(&state.run).canonicalize().ok();
+                let holds = std::fs::read_dir(format!("/proc/{}/fd", state.process))
+                    .is_ok_and(|open| open.flatten().any(|file| std::fs::read_link(file.path()).ok() == lock));
+                if holds && process.is_some_and(|process| kill_process(process, Signal::TERM).is_ok()) {
+                    say!("process {} is told to end", state.process)?;
+                    found = true;
+                }
+            }
+        }
+        if !found {
+            say!("nothing was submitted for this folder, and no run on this machine is at work on it")?;
+        }
+        Ok(ending)
+    }
+}

@@ -1,0 +1,60 @@
+//! `nemesis clean`: what may go from a folder of records, and what it costs to get it back.
+
+use super::only::{Only, Records};
+use super::{Ending, say};
+use crate::bytes::ByteSize;
+use crate::clean::leftovers;
+use crate::status::{runs, size};
+use clap::Args;
+use nemesis_core::{Error, Result};
+
+/// Shows what may go from a folder of records, and what it costs to get it back. Nothing is removed unless you say so.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Clean {
+    #[command(flatten)]
+    records: Only<Records>,
+    /// Remove what nobody can miss
+    #[arg(long)]
+    remove: bool,
+    /// Remove the checkpoints of trainings that were interrupted, too
+    #[arg(long, requires = "remove")]
+    checkpoints: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nemesis clean --out out
+  nemesis clean --remove
+
+`nemesis pool prune` makes room in the feature pool.";
+
+impl Clean {
+    pub(super) fn run(&self) -> Result<Ending> {
+        let settings = self.records.settings()?;
+        let (out, pool) = (settings.out(), settings.pool_folder());
+        if !out.is_dir() {
+            return Err(Error::new("there are no records here").at(&out).help("give their folder with --out DIR"));
+        }
+        let leftovers = leftovers(&out, &pool, &runs(&out)?)?;
+        for leftover in &leftovers {
+            let (files, bytes) = (leftover.paths.len(), ByteSize(leftover.bytes()));
+            let goes = self.remove && (leftover.is_waste || self.checkpoints);
+            if goes {
+                leftover.remove()?;
+            }
+            let (done, cost) = (if goes { "removed: " } else { "" }, leftover.cost);
+            say!("{done}{}: {files}, {bytes}; costs {cost}", leftover.what)?;
+        }
+        if leftovers.is_empty() {
+            say!("there is nothing to clean")?;
+        } else if !self.remove {
+            say!("`nemesis clean --remove` removes what costs nothing")?;
+        }
+        let features = size(&pool);
+        if features > 0 {
+            say!("features of images: {}; cost encoding them again, see `nemesis pool prune`", ByteSize(features))?;
+        }
+        Ok(Ending::Done)
+    }
+}

@@ -1,0 +1,54 @@
+//! `nemesis status`: what is done in a folder of records, who is working on it, and how long that may take.
+
+use super::only::{Only, Records};
+use super::{Ending, print, say};
+use crate::status::Status;
+use clap::Args;
+use nemesis_core::{Error, Result};
+use std::io::IsTerminal;
+use std::time::Duration;
+
+/// Shows what is done in a folder of records, which runs are working on it and at what, and how long the rest may take.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct StatusCommand {
+    #[command(flatten)]
+    records: Only<Records>,
+    /// Show it again every two seconds until no run is left
+    #[arg(long)]
+    watch: bool,
+    /// Print it as JSON
+    #[arg(long, conflicts_with = "watch")]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nemesis status --out out
+  nemesis status --watch
+  nemesis status --json | jq '.runs[].work[].cell'";
+
+impl StatusCommand {
+    pub(super) fn run(&self) -> Result<Ending> {
+        let settings = self.records.settings()?;
+        let out = settings.out();
+        if !out.is_dir() {
+            return Err(Error::new("there are no records here").at(&out).help("give their folder with --out DIR"));
+        }
+        loop {
+            let status = Status::of(&out, &settings.pool_folder())?;
+            if self.json {
+                say!("{}", serde_json::to_string_pretty(&status).expect("a status has string keys"))?;
+                return Ok(Ending::Done);
+            }
+            if self.watch && std::io::stdout().is_terminal() {
+                print("\x1b[2J\x1b[H")?;
+            }
+            print(&status.to_string())?;
+            if !self.watch || status.runs.iter().all(|run| run.lost) {
+                return Ok(Ending::Done);
+            }
+            std::thread::sleep(Duration::from_secs(2));
+        }
+    }
+}

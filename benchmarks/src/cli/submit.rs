@@ -1,0 +1,214 @@
+//! `nemesis submit`: hands equal runs on one folder to an engine that has machines for them.
+
+use super::{Ending, say};
+use crate::cluster::submissions::{Engine, Submission, folder, logs};
+use crate::cluster::{Profile, command_line, hq, slurm};
+use crate::settings::{Layer, Settings};
+use clap::{Args, Parser, Subcommand};
+use nemesis_core::{Error, Result, files};
+use std::path::{Path, PathBuf};
+use std::process::Command as Process;
+
+/// Starts several runs on one folder with the help of Slurm, `HyperQueue`, GNU parallel or a list of commands.
+///
+/// All runs are equal. They divide the jobs among them, so any of them may be stopped, requeued or lost, and more can be
+/// submitted at any time. The last one to finish prints the table.
+#[derive(Debug, Args)]
+pub(super) struct Submit {
+    #[command(subcommand)]
+    engine: To,
+}
+
+#[derive(Debug, Subcommand)]
+enum To {
+    /// Submit an array job to Slurm, whose elements take jobs until their time is up
+    #[command(after_help = SLURM_EXAMPLES)]
+    Slurm(What),
+    /// Submit an array of tasks to `HyperQueue`
+    #[command(after_help = HQ_EXAMPLES)]
+    Hq(What),
+    /// Start the runs with GNU parallel, on this machine or on others
+    #[command(after_help = PARALLEL_EXAMPLES)]
+    Parallel(What),
+    /// Print one command for each run
+    #[command(after_help = SHELL_EXAMPLES)]
+    Shell(What),
+}
+
+/// What is submitted.
+#[derive(Debug, Args)]
+struct What {
+    /// A YAML file with any of these options as keys, such as partition and time
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
+    #[command(flatten)]
+    gets: Profile,
+    /// Print what would be submitted, and submit nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// The arguments of `nemesis run`
+    #[arg(last = true, value_name = "ARGS", allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+const SLURM_EXAMPLES: &str = "\
+Examples:
+  nemesis submit slurm --tasks 8 --partition gpu --gpus 1 --cpus 8 --memory 32G --time 4:00:00 -- \\
+      --suite few-shot --data ROOT --weights RN50=RN50.pt --out out
+  nemesis submit slurm --profile cluster.yaml --dry-run -- --out out
+  nemesis status --out out
+  nemesis cancel --out out";
+
+const HQ_EXAMPLES: &str = "\
+Examples:
+  nemesis submit hq --tasks 4 --cpus 8 -- --suite few-shot --out out";
+
+const PARALLEL_EXAMPLES: &str = "\
+Examples:
+  nemesis submit parallel --tasks 2 -- --jobs 1 --out out
+  nemesis submit parallel --tasks 4 --engine-option=--sshlogin=node1,node2 -- --out out";
+
+const SHELL_EXAMPLES: &str = "\
+Examples:
+  nemesis submit shell --tasks 4 -- --out out > commands.txt";
+
+/// The command line of `nemesis run`, to see whether arguments fit it.
+#[derive(Parser)]
+#[command(name = "nemesis run", no_binary_name = true)]
+struct RunArguments {
+    #[command(flatten)]
+    layer: Layer,
+    #[arg(long)]
+    no_wait: bool,
+}
+
+impl Submit {
+    pub(super) fn run(&self) -> Result<Ending> {
+        match &self.engine {
+            To::Slurm(what) => what.slurm(),
+            To::Hq(what) => what.hq(),
+            To::Parallel(what) => what.parallel(),
+            To::Shell(what) => what.shell(),
+        }
+    }
+}
+
+/// What all engines need.
+struct Submitted {
+    profile: Profile,
+    /// The program and its arguments.
+    command: Vec<String>,
+    /// The folder that it runs in.
+    here: PathBuf,
+    /// The folder of the records.
+    out: PathBuf,
+    /// The name of the job.
+    name: String,
+}
+
+impl What {
+    /// Checks everything that can be checked before a queue has it.
+    fn prepare(&self) -> Result<Submitted> {
+        let base = self.profile.as_deref().map_or(Ok(Profile::default()), Profile::read)?;
+        let profile = self.gets.clone().over(base);
+        profile.check()?;
+        let parsed = RunArguments::try_parse_from(&self.arguments).unwrap_or_else(|error| error.exit());
+        let settings = Settings::gather(&parsed.layer)?;
+        let here =
+            std::env::current_dir().map_err(|e| Error::new(format!("cannot find the working directory: {e}")))?;
+        let out = std::path::absolute(settings.out()).map_err(|e| Error::io("find", settings.out(), &e))?;
+        let program = std::env::current_exe().map_err(|e| Error::new(format!("cannot find this program: {e}")))?;
+        let program = utf8(&program)?;
+        let mut command = vec![program, "run".to_owned()];
+        if !parsed.no_wait {
+            command.push("--no-wait".to_owned());
+        }
+        if profile.gpus.is_some_and(|gpus| gpus > 0) && settings.layer.device.is_none() {
+            command.push("--device=cuda:0".to_owned());
+        }
+        command.extend(self.arguments.iter().cloned());
+        let suite = Path::new(settings.layer.suite.as_deref().unwrap_or("few-shot"));
+        let suite = suite.file_stem().unwrap_or_default().to_string_lossy();
+        let plain: String = suite.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        Ok(Submitted { profile, command, here, out, name: format!("nemesis-{plain}") })
+    }
+
+    fn slurm(&self) -> Result<Ending> {
+        let Submitted { profile, command, here, out, name } = self.prepare()?;
+        let logs = logs(&out);
+        let array = slurm::Array { folder: &here, logs: &logs, command: &command, name: &name, profile: &profile };
+        let script = array.script()?;
+        if self.dry_run {
+            super::print(&script)?;
+            return Ok(Ending::Done);
+        }
+        // Slurm creates no folders, and an element without its log's folder fails without a word.
+        std::fs::create_dir_all(&logs).map_err(|e| Error::io_write("create the folder", &logs, &e))?;
+        let hash = &blake3::hash(script.as_bytes()).to_hex()[..8];
+        let file = folder(&out).join(format!("slurm-{hash}.sh"));
+        files::write_atomic(&file, script.as_bytes())?;
+        let job = slurm::submit(&file)?;
+        submitted(&Submission { engine: Engine::Slurm, job, tasks: profile.tasks() }, &out)
+    }
+
+    fn hq(&self) -> Result<Ending> {
+        let Submitted { profile, command, here, out, name } = self.prepare()?;
+        let logs = logs(&out);
+        let words = hq::arguments(&profile, &utf8(&here)?, &utf8(&logs)?, &name, &command)?;
+        if self.dry_run {
+            say!("hq {}", command_line(words.iter().map(String::as_str)))?;
+            return Ok(Ending::Done);
+        }
+        std::fs::create_dir_all(&logs).map_err(|e| Error::io_write("create the folder", &logs, &e))?;
+        let job = hq::submit(&words)?;
+        submitted(&Submission { engine: Engine::Hq, job, tasks: profile.tasks() }, &out)
+    }
+
+    fn parallel(&self) -> Result<Ending> {
+        let Submitted { profile, command, here, .. } = self.prepare()?;
+        let line = in_folder(&here, &profile, &command)?;
+        let numbers: Vec<String> = (1..=profile.tasks()).map(|number| number.to_string()).collect();
+        let mut words = vec!["--jobs".to_owned(), profile.tasks().to_string(), "--line-buffer".to_owned()];
+        words.extend(profile.engine_option.iter().cloned());
+        // The number of the run is no argument of it.
+        words.extend(["--max-args".to_owned(), "0".to_owned(), line, ":::".to_owned()]);
+        words.extend(numbers);
+        if self.dry_run {
+            say!("parallel {}", command_line(words.iter().map(String::as_str)))?;
+            return Ok(Ending::Done);
+        }
+        let status = Process::new("parallel").args(&words).status().map_err(|e| {
+            Error::new(format!("cannot start `parallel`: {e}"))
+                .help("install GNU parallel, or use `nemesis submit shell`, which prints the commands")
+        })?;
+        Ok(if status.success() { Ending::Done } else { Ending::WithFailures })
+    }
+
+    fn shell(&self) -> Result<Ending> {
+        let Submitted { profile, command, here, .. } = self.prepare()?;
+        let line = in_folder(&here, &profile, &command)?;
+        (0..profile.tasks()).try_for_each(|_| say!("{line}"))?;
+        Ok(Ending::Done)
+    }
+}
+
+/// Notes a submission, and says how to follow it.
+fn submitted(submission: &Submission, out: &Path) -> Result<Ending> {
+    submission.save(out)?;
+    let Submission { job, tasks, .. } = submission;
+    say!("submitted job {job} with {tasks} runs; their logs go to {}", logs(out).display())?;
+    Ok(Ending::Done)
+}
+
+/// A run as one line for a shell.
+fn in_folder(here: &Path, profile: &Profile, command: &[String]) -> Result<String> {
+    let mut parts = vec![format!("cd {}", command_line([utf8(here)?.as_str()]))];
+    parts.extend(profile.setup.iter().cloned());
+    parts.push(command_line(command.iter().map(String::as_str)));
+    Ok(parts.join(" && "))
+}
+
+fn utf8(path: &Path) -> Result<String> {
+    let text = path.to_str().filter(|path| !path.contains('\n')).map(str::to_owned);
+    text.ok_or_else(|| Error::new("this path is not UTF-8 in one line, so no engine can be given it").at(path))
+}

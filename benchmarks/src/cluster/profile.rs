@@ -1,0 +1,113 @@
+//! What each run of a submission gets from the cluster: from options, or from a file with the same keys.
+
+use clap::Args;
+use nemesis_core::{Error, Result, files, yaml};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// What a run gets. Each of these can be an option, or a key of a profile.
+#[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Profile {
+    /// How many runs divide the jobs [default: 4]
+    #[arg(long, value_name = "N")]
+    pub tasks: Option<u32>,
+    /// The partition, in Slurm's words
+    #[arg(long, value_name = "NAME")]
+    pub partition: Option<String>,
+    /// The account that is charged
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// The quality of service
+    #[arg(long, value_name = "NAME")]
+    pub qos: Option<String>,
+    /// The time that each run may take, as in 4:00:00 or 1-12:00:00
+    #[arg(long, value_name = "TIME")]
+    pub time: Option<String>,
+    /// Cores of each run
+    #[arg(long, value_name = "N")]
+    pub cpus: Option<u32>,
+    /// GPUs of each run
+    #[arg(long, value_name = "N")]
+    pub gpus: Option<u32>,
+    /// Memory of each run, as in 16G
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// How many seconds before its time is up a run stops where it can resume [default: 120]
+    #[arg(long, value_name = "SECONDS")]
+    pub grace: Option<u32>,
+    /// Further options for the engine, as in --engine-option=--constraint=a100
+    #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
+    pub engine_option: Vec<String>,
+    /// A shell command before the run, as in 'module load cuda'
+    #[arg(long, value_name = "COMMAND")]
+    pub setup: Vec<String>,
+}
+
+impl Profile {
+    /// Reads a profile.
+    ///
+    /// # Errors
+    ///
+    /// When the file is missing or has other keys; the message names the line.
+    pub fn read(file: &Path) -> Result<Self> {
+        let profile: Self = yaml::parse(&files::read_text(file)?, file)?;
+        profile.check().map_err(|e| e.at(file))?;
+        Ok(profile)
+    }
+
+    /// These settings, and those of `base` where these say nothing.
+    #[must_use]
+    pub fn over(self, base: Self) -> Self {
+        let list = |own: Vec<String>, base: Vec<String>| if own.is_empty() { base } else { own };
+        Self {
+            tasks: self.tasks.or(base.tasks),
+            partition: self.partition.or(base.partition),
+            account: self.account.or(base.account),
+            qos: self.qos.or(base.qos),
+            time: self.time.or(base.time),
+            cpus: self.cpus.or(base.cpus),
+            gpus: self.gpus.or(base.gpus),
+            memory: self.memory.or(base.memory),
+            grace: self.grace.or(base.grace),
+            engine_option: list(self.engine_option, base.engine_option),
+            setup: list(self.setup, base.setup),
+        }
+    }
+
+    /// Checks what would otherwise become a line of its own in a script.
+    ///
+    /// # Errors
+    ///
+    /// When a value holds a line break, or there are no runs.
+    pub fn check(&self) -> Result<()> {
+        let named = [
+            ("partition", &self.partition),
+            ("account", &self.account),
+            ("qos", &self.qos),
+            ("time", &self.time),
+            ("memory", &self.memory),
+        ];
+        let values = named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        let options = self.engine_option.iter().map(|option| ("engine_option", option));
+        for (name, value) in values.chain(options) {
+            if value.is_empty() || value.chars().any(char::is_control) {
+                return Err(Error::new(format!("`{name}` is {value:?}")).expected("one line of text").about(name));
+            }
+        }
+        if self.tasks == Some(0) {
+            return Err(Error::new("`tasks` is 0, so nothing would be computed").expected("1 or more").about("tasks"));
+        }
+        Ok(())
+    }
+
+    /// The number of runs.
+    pub fn tasks(&self) -> u32 {
+        self.tasks.unwrap_or(4)
+    }
+
+    /// How many seconds before its end a run is told to stop.
+    pub fn grace(&self) -> u32 {
+        self.grace.unwrap_or(120)
+    }
+}

@@ -1,0 +1,166 @@
+//! Slurm: one array job, whose elements are equal runs.
+
+use super::{Profile, command_line, quoted};
+use nemesis_core::{Error, Result};
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
+
+/// Slurm's default `MaxArraySize` allows for indices up to this one.
+const LAST_INDEX: u32 = 1000;
+
+/// What an array job runs.
+#[derive(Clone, Debug)]
+pub struct Array<'a> {
+    /// The folder that the command runs in.
+    pub folder: &'a Path,
+    /// The folder of the elements' logs.
+    pub logs: &'a Path,
+    /// The program with its arguments.
+    pub command: &'a [String],
+    /// The job's name.
+    pub name: &'a str,
+    /// What each element gets.
+    pub profile: &'a Profile,
+}
+
+impl Array<'_> {
+    /// The script for `sbatch`.
+    ///
+    /// The run is stopped by SIGUSR1 before its time is up, and the element then goes back into the queue; SIGTERM, which
+    /// `scancel` sends, ends it for good. Preemption requeues by itself (`--requeue`).
+    ///
+    /// # Errors
+    ///
+    /// When there are more elements than an array may have, or a path is not UTF-8.
+    pub fn script(&self) -> Result<String> {
+        let Profile { partition, account, qos, time, cpus, gpus, memory, engine_option, setup, .. } = self.profile;
+        self.profile.check()?;
+        let last = self.profile.tasks() - 1;
+        if last > LAST_INDEX {
+            return Err(Error::new(format!("an array of {} runs is too large", last + 1))
+                .expected(format!("at most {}, Slurm's default limit", LAST_INDEX + 1))
+                .help("each run takes one job after the other, so far fewer runs than jobs will do")
+                .about("--tasks"));
+        }
+        let utf8 = |path: &Path| {
+            path.to_str().filter(|path| !path.contains(['\n', '%', '\\'])).map(str::to_owned).ok_or_else(|| {
+                Error::new("Slurm cannot be given this path").at(path).expected("UTF-8 without % and \\")
+            })
+        };
+        let mut options = vec![
+            format!("--job-name={}", self.name),
+            format!("--array=0-{last}"),
+            format!("--output={}/%A_%a.log", utf8(self.logs)?),
+            "--open-mode=append".to_owned(),
+            "--requeue".to_owned(),
+            "--ntasks=1".to_owned(),
+            format!("--signal=B:USR1@{}", self.profile.grace()),
+        ];
+        let mut add =
+            |name: &str, value: Option<String>| options.extend(value.map(|value| format!("--{name}={value}")));
+        add("partition", partition.clone());
+        add("account", account.clone());
+        add("qos", qos.clone());
+        add("time", time.clone());
+        add("cpus-per-task", cpus.map(|cpus| cpus.to_string()));
+        add("gres", gpus.filter(|gpus| *gpus > 0).map(|gpus| format!("gpu:{gpus}")));
+        add("mem", memory.clone());
+        options.extend(engine_option.iter().cloned());
+        let mut script = "#!/bin/bash\n".to_owned();
+        for option in options {
+            // A quoted value is one word for sbatch, whatever is in it.
+            let (name, value) = option.split_once('=').unwrap_or((&option, ""));
+            let value = if value.is_empty() { String::new() } else { format!("={}", sbatch_word(value)) };
+            let _ = writeln!(script, "#SBATCH {name}{value}");
+        }
+        let folder = quoted(&utf8(self.folder)?);
+        let _ = writeln!(script, "\nset -u\ncd {folder} || exit 2");
+        for line in setup {
+            let _ = writeln!(script, "{line}");
+        }
+        let _ = write!(script, "{}", TAIL.replace("COMMAND", &command_line(self.command.iter().map(String::as_str))));
+        Ok(script)
+    }
+}
+
+/// Starts the run and passes signals on. A signal ends `wait` early, which is then called again.
+const TAIL: &str = r#"
+time_is_up=
+signalled=
+COMMAND &
+run=$!
+trap 'signalled=yes; time_is_up=yes; kill -TERM "$run"' USR1
+trap 'signalled=yes; kill -TERM "$run"' TERM INT
+wait "$run"
+status=$?
+while [ -n "$signalled" ]; do
+    signalled=
+    wait "$run"
+    status=$?
+done
+if [ -n "$time_is_up" ] && [ "$status" -eq 143 ]; then
+    echo "time is up: the element goes back into the queue" >&2
+    exec scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
+fi
+exit "$status"
+"#;
+
+/// A value after `=` in a line of `#SBATCH`, where double quotes hold words together.
+fn sbatch_word(value: &str) -> String {
+    if value.contains(' ') { format!("\"{value}\"") } else { value.to_owned() }
+}
+
+/// Submits a script; returns the job's number.
+///
+/// # Errors
+///
+/// When `sbatch` is missing or refuses.
+pub fn submit(script: &Path) -> Result<String> {
+    let output = run(Command::new("sbatch").arg("--parsable").arg(script), "sbatch")?;
+    // JOB, or JOB;CLUSTER
+    let job = output.trim().split(';').next().unwrap_or_default().to_owned();
+    if job.is_empty() || !job.chars().all(|c| c.is_ascii_digit()) {
+        return Err(Error::new(format!("sbatch says {output:?}")).expected("the number of the job"));
+    }
+    Ok(job)
+}
+
+/// Cancels a job with all its elements.
+///
+/// # Errors
+///
+/// When `scancel` is missing or refuses.
+pub fn cancel(job: &str) -> Result<()> {
+    run(Command::new("scancel").arg(job), "scancel").map(|_| ())
+}
+
+/// The elements of a job that are in the queue: each with its state and the reason or the node; none of a job that is over.
+///
+/// # Errors
+///
+/// When `squeue` is missing or cannot reach its server.
+pub fn queued(job: &str) -> Result<Vec<(String, String)>> {
+    let mut command = Command::new("squeue");
+    command.args(["--noheader", "--jobs", job, "--format", "%i|%T %R"]);
+    let output = match run(&mut command, "squeue") {
+        // A job that is over is forgotten after some minutes.
+        Err(e) if e.to_string().contains("Invalid job id") => return Ok(Vec::new()),
+        output => output?,
+    };
+    let line = |line: &str| line.split_once('|').map(|(id, state)| (id.to_owned(), state.to_owned()));
+    Ok(output.lines().filter_map(line).collect())
+}
+
+/// What a program of the engine prints.
+pub(super) fn run(command: &mut Command, name: &str) -> Result<String> {
+    let output = command.output().map_err(|e| {
+        Error::new(format!("cannot start `{name}`: {e}"))
+            .help("submit from a machine of the cluster, or use --dry-run to see what would be submitted")
+    })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Error::new(format!("`{name}` failed: {}", said.trim())))
+}
