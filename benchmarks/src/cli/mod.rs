@@ -105,9 +105,9 @@ enum Command {
     Adopt(adopt::Adopt),
     /// Compare the records of a run with published numbers.
     Compare(compare::Compare),
-    /// Show, fetch, check, prepare and sample data sets.
+    /// Show, fetch, add, check, prepare and sample data sets.
     Data(data::Data),
-    /// List and fetch OpenAI's checkpoints of CLIP.
+    /// List, fetch and check checkpoints.
     #[command(subcommand)]
     Backbone(backbone::Backbone),
     /// Encode images or texts to features.
@@ -120,7 +120,7 @@ enum Command {
     Export(export::Export),
     /// Compare this build with golden values.
     Parity(parity::Parity),
-    /// Make a plugin.
+    /// List, describe, check and make plugins.
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
     /// Show what the feature pool holds, or bound its size.

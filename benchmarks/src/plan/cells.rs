@@ -34,6 +34,8 @@ pub(super) struct Cells<'a> {
     pub(super) seen: Seen<'a>,
     /// The backbone, which is known later than the rest.
     pub(super) backbone: BackboneKey,
+    /// The positions of its text tower, start and end included; known as late.
+    pub(super) positions: usize,
     /// What the user should know of the data sets.
     pub(super) remarks: Vec<Error>,
     /// What is to be said of them under the table.
@@ -63,6 +65,7 @@ impl<'a> Cells<'a> {
             descriptions,
             seen,
             backbone: BackboneKey { weights: String::new(), assumed: None },
+            positions: 0,
             remarks: Vec::new(),
             notes: Vec::new(),
             left_out: Vec::new(),
@@ -167,7 +170,7 @@ impl<'a> Cells<'a> {
         let vectors = methods.filter_map(|method| method.options.get("n_ctx")?.as_u64()).max().unwrap_or(0);
         for test in test_sets {
             datasets::check_test_set(test)?;
-            datasets::check_lengths(test.dataset, vectors, zero_shot)?;
+            datasets::check_lengths(test.dataset, vectors, zero_shot, self.positions)?;
             for remark in test.dataset.remarks() {
                 let remark = remark.clone().context(format_args!("`{}`", test.dataset.name()));
                 if !self.remarks.contains(&remark) {

@@ -9,9 +9,6 @@ use nemesis_core::dataset::{ClassSubset, Dataset, Sample, class_title, prompt_to
 use nemesis_core::{Error, Result};
 use std::collections::BTreeMap;
 
-/// The positions of the text tower, which no checkpoint that is read has more or fewer of.
-const POSITIONS: usize = 77;
-
 /// Refuses to test where there is no test image: accuracy of nothing is no number.
 pub(super) fn check_test_set(test: &TestSet<'_>) -> Result<()> {
     match test.count {
@@ -67,8 +64,9 @@ fn without_images(kind: &str, dataset: &dyn Dataset, classes: ClassSubset) -> Er
     Error::new(what).at(dataset.folder())
 }
 
-/// Refuses class names that are too long for a prompt, behind so many context vectors or in a zero-shot template.
-pub(super) fn check_lengths(dataset: &dyn Dataset, vectors: u64, zero_shot: &ZeroShot) -> Result<()> {
+/// Refuses class names that are too long for a prompt, behind so many context vectors or in a zero-shot template. The text
+/// tower has `positions`, start and end included.
+pub(super) fn check_lengths(dataset: &dyn Dataset, vectors: u64, zero_shot: &ZeroShot, positions: usize) -> Result<()> {
     let templates = zero_shot.templates(dataset);
     let length = |name: &str| {
         let words = class_words(name);
@@ -77,7 +75,7 @@ pub(super) fn check_lengths(dataset: &dyn Dataset, vectors: u64, zero_shot: &Zer
         learned.max(fixed.unwrap_or(0))
     };
     let lengths = dataset.class_names().iter().map(|name| length(name)).enumerate();
-    let Some((label, longest)) = lengths.max_by_key(|(_, length)| *length).filter(|(_, length)| *length > POSITIONS)
+    let Some((label, longest)) = lengths.max_by_key(|(_, length)| *length).filter(|(_, length)| *length > positions)
     else {
         return Ok(());
     };
@@ -87,6 +85,6 @@ pub(super) fn check_lengths(dataset: &dyn Dataset, vectors: u64, zero_shot: &Zer
         "the prompt of {class} of `{name}` takes {longest} tokens, start, end and context included"
     ))
     .at(dataset.folder())
-    .expected(format!("at most {POSITIONS} tokens"))
+    .expected(format!("at most {positions} tokens"))
     .help("shorten the class name, or use fewer context vectors"))
 }

@@ -257,6 +257,7 @@ impl Plan {
         let backbone = choose::backbone(settings)?;
         let checkpoint = choose::checkpoint(settings, &backbone.1, protocol.precision)?;
         cells.backbone = checkpoint.key();
+        cells.positions = usize::try_from(checkpoint.context_length).unwrap_or_default();
         let data = choose::data_root(settings)?;
         let registry = Registry::load(&data)?;
         let rows: Vec<&String> = names.iter().chain(&targets).collect();
