@@ -316,6 +316,18 @@ fn numbers_too_large_for_the_precision_are_refused_in_it_alone() {
     insta::assert_snapshot!(error.to_string().lines().next().unwrap(), @"the weight `visual.proj` holds 1e5, which fp16 cannot hold");
 }
 
+/// Some checkpoints keep the factor itself, and its exponential is a number that fp64 would compute tables with.
+#[test]
+fn a_logit_scale_that_is_no_logarithm_is_refused() {
+    for stored in [100.0, -100.0, f64::NAN] {
+        let said = complaint(|tensors| {
+            let kind = tensors["logit_scale"].kind();
+            tensors.insert("logit_scale".into(), Tensor::full([0_i64; 0], stored, (kind, Device::Cpu)));
+        });
+        assert!(said.contains("logit_scale"), "{said}");
+    }
+}
+
 #[test]
 fn widths_that_are_known_for_other_heads_are_refused() {
     for (width, heads) in [(1280, 80), (1408, 88), (1664, 104)] {

@@ -42,6 +42,7 @@ mod manners;
 #[cfg(target_os = "linux")]
 mod many_runs;
 mod mini_suite;
+mod misleading_lists;
 mod needs;
 mod own_data;
 mod parquet;
