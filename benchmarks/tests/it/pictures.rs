@@ -94,8 +94,9 @@ fn lists_are_read_by_their_headings() {
     fs::write(dir.join("list.csv"), format!("filename,label,split\n{rows}")).unwrap();
     assert_command!(dir, &add(&["list.csv", "--images", "photos"]));
     assert_command!(dir, &["data", "check", "--data", "data"]);
-    let unsplit = "image_path\tlabel\tclass\na/00.png\t0\ta\na/01.png\t0\ta\na/02.png\t0\ta\na/03.png\t0\ta\n";
-    fs::write(dir.join("photos/list.tsv"), unsplit).unwrap();
+    let rows = ["a\t0", "b\t1"].iter().flat_map(|class| (0..4).map(move |at| (class.split_once('\t').unwrap(), at)));
+    let unsplit: String = rows.map(|((name, label), at)| format!("{name}/{at:02}.png\t{label}\t{name}\n")).collect();
+    fs::write(dir.join("photos/list.tsv"), format!("image_path\tlabel\tclass\n{unsplit}")).unwrap();
     assert_command!(dir, &["data", "add", "letters", "photos/list.tsv", "--data", "data"]);
 }
 

@@ -67,11 +67,6 @@ pub fn add(root: &Path, request: &Request<'_>, pictures: &Pictures) -> Result<Ad
     let place = Place::new(root, name, request.images)?;
     let corrections = place.folder.join("classnames.txt");
     let classes: BTreeSet<&str> = pictures.all.iter().map(|picture| picture.class.as_str()).collect();
-    if let [only] = classes.iter().collect::<Vec<_>>()[..] {
-        return Err(Error::new(format!("all pictures are of one class, `{only}`: there is nothing to tell apart"))
-            .at(request.images)
-            .expected("two classes or more"));
-    }
     let corrected = match request.class_names {
         Some(file) => names::read(file, &classes)?,
         None if files::exists(&corrections)? => names::read(&corrections, &classes)?,
@@ -90,6 +85,11 @@ pub fn add(root: &Path, request: &Request<'_>, pictures: &Pictures) -> Result<Ad
         contents,
     };
     refuse_unreadable(&listed)?;
+    if let [only] = classes.iter().collect::<Vec<_>>()[..] {
+        return Err(Error::new(format!("all pictures are of one class, `{only}`: there is nothing to tell apart"))
+            .at(request.images)
+            .expected("two classes or more"));
+    }
 
     let split = render(&divided.rows, &format!("nemesis data add: {}", divided.origin))?;
     let images = place.images.display();
@@ -308,7 +308,11 @@ fn refuse_unreadable(listed: &Listed) -> Result<()> {
         "are "
     };
     let named = lines[..lines.len().min(MOST_NAMED)].join("\n  ");
-    Err(Error::new(format!("{pictures} {verb}{what}:\n  {named}{more}"))
-        .at(&listed.folder)
-        .help("mend them, convert them to PNG, or remove them; then run the command again"))
+    Err(Error::new(format!("{pictures} {verb}{what}:\n  {named}{more}")).at(&listed.folder).help(
+        if missing.is_empty() {
+            "mend them, convert them to PNG, or remove them; then run the command again"
+        } else {
+            "put them there or take them out of the list, and run the command again"
+        },
+    ))
 }
