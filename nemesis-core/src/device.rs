@@ -35,17 +35,6 @@ pub fn open(name: &str) -> Result<Device> {
     }
 }
 
-/// The name of this machine.
-pub(crate) fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-/// The id that this machine's kernel gave itself at its start; empty if there is none. Containers share it with their
-/// machine, and locks with it.
-pub(crate) fn boot() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
-}
-
 /// Opens `libtorch_cuda`, which lies next to the `libtorch_cpu` of this process.
 fn open_cuda() -> Result<()> {
     const NAME: &str = "libtorch_cuda.so";

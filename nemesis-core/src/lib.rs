@@ -14,6 +14,7 @@ pub mod files;
 pub mod interchange;
 pub mod json;
 pub mod leases;
+mod machine;
 pub mod note;
 pub mod plugin;
 pub mod pool;

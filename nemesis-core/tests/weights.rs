@@ -285,7 +285,8 @@ fn numbers_that_are_none_are_named() {
     ");
     insta::assert_snapshot!(complaint(|all| drop(all.insert("logit_scale".into(), Tensor::from(1e5_f32)))), @r"
     the exponential of the weight `logit_scale` is inf
-      expected: a factor above zero: 100 in OpenAI's models
+      expected: a factor from 0.01 to 1000: 100 in OpenAI's models
+      help: checkpoints keep the factor's natural logarithm, such as 4.6052 for 100
     ");
     let quantised = |all: &mut Tensors| {
         let quantised = all["visual.proj"].to_kind(Kind::Int8);

@@ -142,13 +142,13 @@ pub fn cancel(job: &str) -> Result<()> {
 /// When `squeue` is missing or cannot reach its server.
 pub fn queued(job: &str) -> Result<Vec<(String, String)>> {
     let mut command = Command::new("squeue");
-    command.args(["--noheader", "--jobs", job, "--format", "%i|%T %R"]);
-    let output = match run(&mut command, "squeue") {
-        // A job that is over is forgotten after some minutes.
-        Err(e) if e.to_string().contains("Invalid job id") => return Ok(Vec::new()),
-        output => output?,
+    // All of the user's are asked for: a job that is over is forgotten after some minutes, and asking for it fails then.
+    command.args(["--noheader", "--me", "--format", "%F|%i|%T %R"]);
+    let output = run(&mut command, "squeue")?;
+    let line = |line: &str| {
+        let (_, rest) = line.split_once('|').filter(|(of, _)| *of == job)?;
+        rest.split_once('|').map(|(id, state)| (id.to_owned(), state.to_owned()))
     };
-    let line = |line: &str| line.split_once('|').map(|(id, state)| (id.to_owned(), state.to_owned()));
     Ok(output.lines().filter_map(line).collect())
 }
 

@@ -1,7 +1,7 @@
 //! The file that says who a run is and what it is doing, and the heartbeat that keeps it fresh.
 
 use super::files::{Places, list};
-use crate::{Error, Result, device};
+use crate::{Error, Result, machine};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::Write;
@@ -84,7 +84,7 @@ impl RunState {
     /// Whether it ran on this machine and its process has ended, which the lock shows for certain. `false` if that cannot
     /// be seen from here.
     pub fn has_died_here(&self, places: &Places) -> bool {
-        if !self.locked || self.boot.is_empty() || self.boot != device::boot() {
+        if !self.locked || self.boot.is_empty() || self.boot != machine::boot() {
             return false;
         }
         File::options().append(true).open(places.alive(&self.run)).is_ok_and(|file| file.try_lock().is_ok())
@@ -94,7 +94,7 @@ impl RunState {
     pub fn lives_here(&self, places: &Places) -> bool {
         let locked = |file: File| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock));
         self.locked
-            && self.boot == device::boot()
+            && self.boot == machine::boot()
             && File::options().append(true).open(places.alive(&self.run)).is_ok_and(locked)
     }
 
@@ -139,8 +139,8 @@ impl Pulse {
         let locked = alive.try_lock().is_ok();
         let state = RunState {
             run: run.clone(),
-            host: device::host(),
-            boot: device::boot(),
+            host: machine::host(),
+            boot: machine::boot(),
             process: std::process::id(),
             locked,
             every: every.as_secs_f64(),
@@ -196,7 +196,7 @@ fn create_alive(places: &Places) -> Result<(String, File)> {
     let mut attempt = 0_u32;
     loop {
         let of =
-            format!("{} {} {} {:?} {attempt}", device::host(), device::boot(), std::process::id(), SystemTime::now());
+            format!("{} {} {} {:?} {attempt}", machine::host(), machine::boot(), std::process::id(), SystemTime::now());
         let run = blake3::hash(of.as_bytes()).to_hex()[..16].to_owned();
         let path = places.alive(&run);
         match File::options().append(true).create_new(true).open(&path) {

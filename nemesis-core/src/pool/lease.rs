@@ -7,7 +7,7 @@
 
 use super::Pool;
 use super::lock::Lock;
-use crate::device::host;
+use crate::machine::host;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -135,9 +135,9 @@ mod tests {
     fn maintenance_keeps_the_engines_fingerprint_but_changing_a_constant_does_not() {
         let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let folder = std::env::temp_dir().join(format!("nemesis-maintenance-{}", std::process::id()));
-        let file = folder.join("src/compute/train/optimiser.rs");
+        let file = folder.join("src/compute/train/optimiser/mod.rs");
         fs::create_dir_all(file.parent().unwrap()).unwrap();
-        let source = fs::read_to_string(core.join("src/compute/train/optimiser.rs")).unwrap();
+        let source = fs::read_to_string(core.join("src/compute/train/optimiser/mod.rs")).unwrap();
         let hash = |from: &str, to: &str| {
             assert!(source.contains(from), "{from}");
             fs::write(&file, source.replace(from, to)).unwrap();
