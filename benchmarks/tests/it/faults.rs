@@ -90,11 +90,11 @@ fn faults_leave_no_trace_in_a_table() {
         let what = match fault % 6 {
             0..3 => {
                 runs[at].kill().unwrap();
-                "killed"
+                "a run was killed"
             }
             3 => {
                 signal(&runs[at].id().to_string(), "TERM");
-                "told to end"
+                "a run was told to end"
             }
             4 => {
                 let parts = files(&folder.join("out/pool"), "safetensors");
@@ -102,7 +102,7 @@ fn faults_leave_no_trace_in_a_table() {
                 for path in parts.iter().chain(&checkpoints) {
                     damage(path, &mut chance);
                 }
-                "its features and checkpoints damaged"
+                "features and checkpoints were damaged"
             }
             _ => {
                 // All of them sleep past their leases; the run that starts next takes over what they hold.
@@ -114,11 +114,13 @@ fn faults_leave_no_trace_in_a_table() {
                 let mut other = spawn(folder, faults);
                 std::thread::sleep(Duration::from_secs(4));
                 asleep.iter().for_each(|process| signal(process, "CONT"));
+                // It would compute all that is left before it ends, and leave nothing for further faults.
+                other.kill().unwrap();
                 other.wait().unwrap();
-                "stopped past its lease"
+                "all runs slept past their leases"
             }
         };
-        println!("fault {fault}: a run was {what} at {before} of {all} cells{}", if hit { "" } else { ", idle" });
+        println!("fault {fault}: {what} at {before} of {all} cells{}", if hit { "" } else { ", idle" });
         for run in &mut runs {
             if run.try_wait().unwrap().is_some() {
                 *run = spawn(folder, faults);
