@@ -13,7 +13,7 @@
 //! and knows that the job is no longer its own.
 //!
 //! No clock is compared with that of another machine. A run is lost if its heartbeat has not changed for the
-//! [`patience`](Leases::open) of the run that looks, on that run's own monotonic clock ([`Watch`]). Time in which that
+//! [`patience`](Leases::open) of the run that looks, on that run's own monotonic clock (`Watch`). Time in which that
 //! run did not look counts for nothing, since it may have been asleep itself.
 //!
 //! Leases save work, but no result depends on them. If a run is taken for lost while it still computes, or a stale listing
