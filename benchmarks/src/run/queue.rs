@@ -87,7 +87,9 @@ impl Queue {
                 if !is_last(&self.lanes[at]) {
                     self.lanes[at].workers += 1;
                     let before = self.lanes.iter_mut().find(|lane| is_last(lane));
-                    before.into_iter().for_each(|lane| lane.workers = lane.workers.saturating_sub(1));
+                    if let Some(lane) = before {
+                        lane.workers = lane.workers.saturating_sub(1);
+                    }
                 }
                 return Ok(Some(taken));
             }
