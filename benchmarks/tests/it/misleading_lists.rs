@@ -20,7 +20,7 @@ fn add(headings: &str, row: impl Fn(&str, usize) -> String, more: &[&str]) -> St
     let folder = tempfile::tempdir().unwrap();
     photos(folder.path());
     let rows = ["cat", "dog"].into_iter().flat_map(|class| (0..4).map(move |at| (class, at)));
-    let rows = rows.map(|(class, at)| format!("{class}/{at}.png{}\n", row(class, at))).collect::<String>();
+    let rows = rows.map(|(class, at)| format!("{class}/{at}.png{}\n", row(class, at))).collect::<Vec<_>>().concat();
     fs::write(folder.path().join("list.csv"), format!("{headings}\n{rows}")).unwrap();
     let arguments = ["data", "add", "x", "list.csv", "--images", "photos", "--data", "data"];
     told(&nemesis(folder.path(), &[&arguments, more].concat()).output().unwrap())

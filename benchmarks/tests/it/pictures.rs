@@ -95,7 +95,8 @@ fn lists_are_read_by_their_headings() {
     assert_command!(dir, &add(&["list.csv", "--images", "photos"]));
     assert_command!(dir, &["data", "check", "--data", "data"]);
     let rows = ["a\t0", "b\t1"].iter().flat_map(|class| (0..4).map(move |at| (class.split_once('\t').unwrap(), at)));
-    let unsplit: String = rows.map(|((name, label), at)| format!("{name}/{at:02}.png\t{label}\t{name}\n")).collect();
+    let row = |((name, label), at)| format!("{name}/{at:02}.png\t{label}\t{name}\n");
+    let unsplit = rows.map(row).collect::<Vec<_>>().concat();
     fs::write(dir.join("photos/list.tsv"), format!("image_path\tlabel\tclass\n{unsplit}")).unwrap();
     assert_command!(dir, &["data", "add", "letters", "photos/list.tsv", "--data", "data"]);
 }
