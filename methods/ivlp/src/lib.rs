@@ -12,14 +12,12 @@
 //! As in the code, words start the context if there are at most four vectors, and those that are not learned stay. A depth
 //! beyond the last layer of a tower is lowered, with a warning; the code has no such layers, either.
 
-use nemesis_sdk::deep::{self, Context};
-use nemesis_sdk::parameters::Parameters;
-use nemesis_sdk::prompt::{cross_entropy, unit};
+use nemesis_sdk::deep::{self, IndependentPrompts};
+use nemesis_sdk::prompt::cross_entropy;
 use nemesis_sdk::tch::{Tensor, no_grad};
-use nemesis_sdk::towers::{Changes, of};
+use nemesis_sdk::towers::of;
 use nemesis_sdk::{
-    About, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, OptimiserKind, Parameter, Plugin,
-    ProtocolPatch, Result, ScheduleKind, State, Task, WarmupKind,
+    About, Batch, Error, Host, Method, Needs, Optimisation, Parameter, Plugin, ProtocolPatch, Result, State, Task,
 };
 
 nemesis_sdk::options! {
@@ -42,23 +40,8 @@ nemesis_sdk::options! {
 /// Independent prompts in both towers, learned with cross-entropy.
 #[derive(Debug)]
 pub struct Ivlp {
-    parameters: Parameters,
-    /// Embeddings `[tokens, width]` of the words between the context and the class name, which stay.
-    rest: Tensor,
-    depth_text: usize,
-    depth_vision: usize,
+    prompts: IndependentPrompts,
     logit_scale: f64,
-}
-
-/// The name of the prompt of a layer of the text tower.
-fn in_text(layer: usize) -> String {
-    if layer == 0 { "ctx".to_owned() } else { format!("text_encoder.transformer.resblocks.{layer}.VPT_shallow") }
-}
-
-/// The name of the prompt of a layer of the image tower.
-fn in_image(layer: usize) -> String {
-    let transformer = "image_encoder.transformer.resblocks";
-    if layer == 0 { "image_encoder.VPT".to_owned() } else { format!("{transformer}.{layer}.VPT_shallow") }
 }
 
 impl Plugin for Ivlp {
@@ -76,19 +59,7 @@ impl Plugin for Ivlp {
     /// As published (`configs/trainers/IVLP/vit_b16_c2_ep5_batch4_2+2ctx.yaml`): SGD with a constant warm-up of an epoch at
     /// 1e-5, and a cosine by epochs.
     fn protocol() -> ProtocolPatch {
-        ProtocolPatch {
-            optimiser: Some(OptimiserKind::Sgd),
-            learning_rate: Some(0.0035),
-            momentum: Some(0.9),
-            weight_decay: Some(5e-4),
-            schedule: Some(ScheduleKind::Cosine),
-            warmup: Some(WarmupKind::Constant),
-            warmup_epochs: Some(1),
-            warmup_learning_rate: Some(1e-5),
-            batch_size: Some(4),
-            epochs: Some(5.into()),
-            ..ProtocolPatch::default()
-        }
+        deep::protocol(0.0035, 5)
     }
 
     fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
@@ -102,64 +73,42 @@ impl Plugin for Ivlp {
             let why = "there must be at least one prompt token; `depth_vision: 0` leaves the image tower alone";
             return Err(Error::option("n_ctx_vision", why));
         }
-        let Context { learned, rest } = deep::context(&task, options.n_ctx, &options.ctx_init, host)?;
-        let mut parameters = Parameters::new(&task);
-        parameters.add(in_text(0), &learned);
-        for layer in 1..depth_text {
-            let random = deep::random_prompt(options.n_ctx, sizes.text_width, host, "text prompt", layer);
-            parameters.add(in_text(layer), &random);
-        }
-        for layer in 0..depth_vision {
-            let random = deep::random_prompt(options.n_ctx_vision, sizes.image_width, host, "image prompt", layer);
-            parameters.add(in_image(layer), &random);
-        }
-        Ok(Self { parameters, rest, depth_text, depth_vision, logit_scale: task.logit_scale })
+        let text = (options.n_ctx, depth_text);
+        let images = (options.n_ctx_vision, depth_vision);
+        let prompts = IndependentPrompts::new(&task, text, &options.ctx_init, images, host)?;
+        Ok(Self { prompts, logit_scale: task.logit_scale })
     }
-}
-
-/// Text features `[classes, embed_dim]` of length one.
-fn text_features(parameters: &Parameters, rest: &Tensor, depth: usize, host: &dyn Host) -> Result<Tensor> {
-    let context = Tensor::f_cat(&[parameters.get(&in_text(0))?, rest], 0)?;
-    let prompts = (1..depth).map(|layer| Ok(deep::for_text(layer, parameters.get(&in_text(layer))?)));
-    let changes = Changes { prompts: prompts.collect::<Result<_>>()?, ..Changes::default() };
-    let contexts = context.unsqueeze(0).unsqueeze(0);
-    let features = of(host)?.encode_contexts(&contexts, ClassPosition::End, &changes)?;
-    Ok(unit(&features.squeeze_dim(0)))
 }
 
 impl Ivlp {
     /// Logits `[images, classes]` with text features of length one.
     fn compare(&self, pixels: &Tensor, text: &Tensor, host: &dyn Host) -> Result<Tensor> {
-        let prompts =
-            (0..self.depth_vision).map(|layer| Ok(deep::for_images(layer, self.parameters.get(&in_image(layer))?)));
-        let changes = Changes { prompts: prompts.collect::<Result<_>>()?, ..Changes::default() };
-        let images = unit(&of(host)?.encode_images(pixels, &changes, false)?.global);
+        let images = self.prompts.image_features(pixels, host)?;
         Ok(images.f_matmul(&text.tr())? * self.logit_scale)
     }
 }
 
 impl Method for Ivlp {
     fn parameters(&self) -> Result<Vec<Parameter>> {
-        Ok(self.parameters.all())
+        Ok(self.prompts.parameters.all())
     }
 
     fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
-        let text = text_features(&self.parameters, &self.rest, self.depth_text, host)?;
+        let text = self.prompts.text_features(host)?;
         cross_entropy(&self.compare(batch.pixels()?, &text, host)?, &batch.labels, host)
     }
 
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
-        let (rest, depth) = (&self.rest, self.depth_text);
-        let text = self.parameters.remembered(|parameters| text_features(parameters, rest, depth, host))?;
+        let text = self.prompts.remembered_text_features(host)?;
         no_grad(|| self.compare(batch.pixels()?, &text, host))
     }
 
     fn state(&self) -> Result<State> {
-        Ok(self.parameters.state())
+        Ok(self.prompts.parameters.state())
     }
 
     fn load_state(&mut self, state: &State) -> Result<()> {
-        self.parameters.load_state(state)
+        self.prompts.parameters.load_state(state)
     }
 }
 

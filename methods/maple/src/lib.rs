@@ -28,8 +28,8 @@ use nemesis_sdk::prompt::{cross_entropy, unit};
 use nemesis_sdk::tch::{Tensor, no_grad};
 use nemesis_sdk::towers::{Changes, of};
 use nemesis_sdk::{
-    About, Batch, ClassPosition, Host, Method, Needs, Optimisation, OptimiserKind, Parameter, Plugin, ProtocolPatch,
-    Result, ScheduleKind, State, Task, WarmupKind,
+    About, Batch, ClassPosition, Host, Method, Needs, Optimisation, Parameter, Plugin, ProtocolPatch, Result, State,
+    Task,
 };
 
 nemesis_sdk::with_norm_loss! {
@@ -74,19 +74,7 @@ impl Plugin for Maple {
     /// As published (`configs/trainers/MaPLe/vit_b16_c2_ep5_batch4_2ctx.yaml`): SGD with a constant warm-up of an epoch at 1e-5,
     /// and a cosine by epochs.
     fn protocol() -> ProtocolPatch {
-        ProtocolPatch {
-            optimiser: Some(OptimiserKind::Sgd),
-            learning_rate: Some(0.0035),
-            momentum: Some(0.9),
-            weight_decay: Some(5e-4),
-            schedule: Some(ScheduleKind::Cosine),
-            warmup: Some(WarmupKind::Constant),
-            warmup_epochs: Some(1),
-            warmup_learning_rate: Some(1e-5),
-            batch_size: Some(4),
-            epochs: Some(5.into()),
-            ..ProtocolPatch::default()
-        }
+        deep::protocol(0.0035, 5)
     }
 
     fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {

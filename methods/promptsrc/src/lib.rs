@@ -20,15 +20,14 @@
 
 mod templates;
 
-use nemesis_sdk::deep::{self, Context};
+use nemesis_sdk::deep::{self, IndependentPrompts};
 use nemesis_sdk::norm::at_least_zero;
-use nemesis_sdk::parameters::Parameters;
 use nemesis_sdk::prompt::{cross_entropy, unit};
 use nemesis_sdk::tch::{Kind, Tensor, no_grad};
 use nemesis_sdk::towers::{Changes, of};
 use nemesis_sdk::{
-    About, AverageKind, Batch, ClassPosition, Error, Host, Method, Needs, Optimisation, OptimiserKind, Parameter,
-    Plugin, ProtocolPatch, Result, ScheduleKind, State, Task, WarmupKind,
+    About, AverageKind, Batch, Error, Host, Method, Needs, Optimisation, Parameter, Plugin, ProtocolPatch, Result,
+    State, Task,
 };
 use templates::TEMPLATES;
 
@@ -56,26 +55,11 @@ nemesis_sdk::options! {
 /// Independent prompts in both towers, regulated by the frozen model.
 #[derive(Debug)]
 pub struct PromptSrc {
-    parameters: Parameters,
-    /// Embeddings `[tokens, width]` of the words between the context and the class name, which stay.
-    rest: Tensor,
+    prompts: IndependentPrompts,
     /// Frozen text features `[classes, embed_dim]` of length one.
     known: Tensor,
-    depth_text: usize,
-    depth_vision: usize,
     weights: [f64; 2],
     logit_scale: f64,
-}
-
-/// The name of the prompt of a layer of the text tower.
-fn in_text(layer: usize) -> String {
-    if layer == 0 { "ctx".to_owned() } else { format!("text_encoder.transformer.resblocks.{layer}.VPT_shallow") }
-}
-
-/// The name of the prompt of a layer of the image tower.
-fn in_image(layer: usize) -> String {
-    let transformer = "image_encoder.transformer.resblocks";
-    if layer == 0 { "image_encoder.VPT".to_owned() } else { format!("{transformer}.{layer}.VPT_shallow") }
 }
 
 impl Plugin for PromptSrc {
@@ -98,20 +82,10 @@ impl Plugin for PromptSrc {
     /// and a cosine by epochs.
     fn protocol() -> ProtocolPatch {
         ProtocolPatch {
-            optimiser: Some(OptimiserKind::Sgd),
-            learning_rate: Some(0.0025),
-            momentum: Some(0.9),
-            weight_decay: Some(5e-4),
-            schedule: Some(ScheduleKind::Cosine),
-            warmup: Some(WarmupKind::Constant),
-            warmup_epochs: Some(1),
-            warmup_learning_rate: Some(1e-5),
-            batch_size: Some(4),
-            epochs: Some(20.into()),
             average: Some(AverageKind::Gaussian),
             average_mean: Some(15.0),
             average_deviation: Some(1.0),
-            ..ProtocolPatch::default()
+            ..deep::protocol(0.0025, 20)
         }
     }
 
@@ -122,23 +96,15 @@ impl Plugin for PromptSrc {
         if options.n_ctx_vision == 0 {
             return Err(Error::option("n_ctx_vision", "there must be at least one prompt token"));
         }
-        let Context { learned, rest } = deep::context(&task, options.n_ctx, &options.ctx_init, host)?;
-        let mut parameters = Parameters::new(&task);
-        parameters.add(in_text(0), &learned);
-        for layer in 1..depth_text {
-            let random = deep::random_prompt(options.n_ctx, sizes.text_width, host, "text prompt", layer);
-            parameters.add(in_text(layer), &random);
-        }
-        for layer in 0..depth_vision {
-            let random = deep::random_prompt(options.n_ctx_vision, sizes.image_width, host, "image prompt", layer);
-            parameters.add(in_image(layer), &random);
-        }
+        let text = (options.n_ctx, depth_text);
+        let images = (options.n_ctx_vision, depth_vision);
+        let prompts = IndependentPrompts::new(&task, text, &options.ctx_init, images, host)?;
         let weights = [
             at_least_zero("text_loss_weight", options.text_loss_weight)?,
             at_least_zero("image_loss_weight", options.image_loss_weight)?,
         ];
         let known = no_grad(|| known_text(&task, host))?;
-        Ok(Self { parameters, rest, known, depth_text, depth_vision, weights, logit_scale: task.logit_scale })
+        Ok(Self { prompts, known, weights, logit_scale: task.logit_scale })
     }
 }
 
@@ -152,27 +118,7 @@ fn known_text(task: &Task, host: &dyn Host) -> Result<Tensor> {
     Ok(unit(&features.mean_dim([0i64].as_slice(), false, None::<Kind>)))
 }
 
-/// Text features `[classes, embed_dim]` of length one.
-fn text_features(parameters: &Parameters, rest: &Tensor, depth: usize, host: &dyn Host) -> Result<Tensor> {
-    let context = Tensor::f_cat(&[parameters.get(&in_text(0))?, rest], 0)?;
-    let prompts = (1..depth).map(|layer| Ok(deep::for_text(layer, parameters.get(&in_text(layer))?)));
-    let changes = Changes { prompts: prompts.collect::<Result<_>>()?, ..Changes::default() };
-    let contexts = context.unsqueeze(0).unsqueeze(0);
-    let features = of(host)?.encode_contexts(&contexts, ClassPosition::End, &changes)?;
-    Ok(unit(&features.squeeze_dim(0)))
-}
-
 impl PromptSrc {
-    /// Image features `[images, embed_dim]` of length one.
-    fn image_features(&self, pixels: &Tensor, host: &dyn Host) -> Result<Tensor> {
-        let prompts = (0..self.depth_vision).map(|layer| {
-            let tokens = self.parameters.get(&in_image(layer))?;
-            Ok(deep::for_images(layer, tokens))
-        });
-        let changes = Changes { prompts: prompts.collect::<Result<_>>()?, ..Changes::default() };
-        Ok(unit(&of(host)?.encode_images(pixels, &changes, false)?.global))
-    }
-
     fn compare(&self, images: &Tensor, text: &Tensor) -> Result<Tensor> {
         Ok(images.f_matmul(&text.tr())? * self.logit_scale)
     }
@@ -185,13 +131,13 @@ fn distance(one: &Tensor, two: &Tensor) -> Tensor {
 
 impl Method for PromptSrc {
     fn parameters(&self) -> Result<Vec<Parameter>> {
-        Ok(self.parameters.all())
+        Ok(self.prompts.parameters.all())
     }
 
     fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
         let pixels = batch.pixels()?;
-        let text = text_features(&self.parameters, &self.rest, self.depth_text, host)?;
-        let images = self.image_features(pixels, host)?;
+        let text = self.prompts.text_features(host)?;
+        let images = self.prompts.image_features(pixels, host)?;
         let logits = self.compare(&images, &text)?;
         let known_images = no_grad(|| of(host)?.encode_images(pixels, &Changes::default(), false));
         let known_images = unit(&known_images?.global);
@@ -208,17 +154,16 @@ impl Method for PromptSrc {
     }
 
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
-        let (rest, depth) = (&self.rest, self.depth_text);
-        let text = self.parameters.remembered(|parameters| text_features(parameters, rest, depth, host))?;
-        no_grad(|| self.compare(&self.image_features(batch.pixels()?, host)?, &text))
+        let text = self.prompts.remembered_text_features(host)?;
+        no_grad(|| self.compare(&self.prompts.image_features(batch.pixels()?, host)?, &text))
     }
 
     fn state(&self) -> Result<State> {
-        Ok(self.parameters.state())
+        Ok(self.prompts.parameters.state())
     }
 
     fn load_state(&mut self, state: &State) -> Result<()> {
-        self.parameters.load_state(state)
+        self.prompts.parameters.load_state(state)
     }
 }
 

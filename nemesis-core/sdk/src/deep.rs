@@ -1,8 +1,12 @@
 //! What methods with prompts in several layers share: `MaPLe`, VPT and their successors, whose code is one.
 
+mod independent;
+
+pub use independent::IndependentPrompts;
+
 use crate::parameters::normal;
 use crate::towers::LayerPrompt;
-use crate::{Error, Host, LogLevel, Result, Task};
+use crate::{Error, Host, LogLevel, OptimiserKind, ProtocolPatch, Result, ScheduleKind, Task, WarmupKind};
 use tch::Tensor;
 
 /// The largest number of context vectors that words initialise.
@@ -10,6 +14,24 @@ const MOST_WORDS: usize = 4;
 
 /// The standard deviation of random prompts (`nn.init.normal_(ctx_vectors, std=0.02)`).
 pub const DEVIATION: f64 = 0.02;
+
+/// How these methods are published: SGD with a constant warm-up of an epoch at 1e-5, and a cosine by epochs
+/// (`configs/trainers` of the authors' code).
+pub fn protocol(learning_rate: f64, epochs: u64) -> ProtocolPatch {
+    ProtocolPatch {
+        optimiser: Some(OptimiserKind::Sgd),
+        learning_rate: Some(learning_rate),
+        momentum: Some(0.9),
+        weight_decay: Some(5e-4),
+        schedule: Some(ScheduleKind::Cosine),
+        warmup: Some(WarmupKind::Constant),
+        warmup_epochs: Some(1),
+        warmup_learning_rate: Some(1e-5),
+        batch_size: Some(4),
+        epochs: Some(epochs.into()),
+        ..ProtocolPatch::default()
+    }
+}
 
 /// The beginning of a context, which is learned, and the rest, which stays.
 #[derive(Debug)]

@@ -19,7 +19,6 @@ impl Subject for ClipAdapter {
     }
 
     fn options(&self, case: &Case) -> Result<Map<String, Value>> {
-        let settings = ["ratio", "reduction"];
-        settings.into_iter().map(|name| Ok((name.to_owned(), case.setting(name)?.clone()))).collect()
+        case.options(&[("ratio", "ratio"), ("reduction", "reduction")])
     }
 }

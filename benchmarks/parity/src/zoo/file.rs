@@ -103,6 +103,15 @@ impl Case {
         self.settings.get(name).ok_or_else(|| Error::new(format!("case {} has no `{name}`", self.id)))
     }
 
+    /// Options that are settings: ours with the names of theirs.
+    ///
+    /// # Errors
+    ///
+    /// When one of the settings is missing.
+    pub(super) fn options(&self, names: &[(&str, &str)]) -> Result<Map<String, Value>> {
+        names.iter().map(|(ours, theirs)| Ok(((*ours).to_owned(), self.setting(theirs)?.clone()))).collect()
+    }
+
     /// A setting that is a number.
     ///
     /// # Errors

@@ -44,8 +44,7 @@ impl Subject for Vpt {
     }
 
     fn options(&self, case: &Case) -> Result<Map<String, Value>> {
-        let options = [("n_ctx", "n_ctx_vision"), ("depth", "depth")];
-        options.iter().map(|(ours, theirs)| Ok(((*ours).to_owned(), case.setting(theirs)?.clone()))).collect()
+        case.options(&[("n_ctx", "n_ctx_vision"), ("depth", "depth")])
     }
 }
 
@@ -65,10 +64,7 @@ impl Subject for Ivlp {
             ("depth_text", "depth_text"),
             ("depth_vision", "depth_vision"),
         ];
-        let mut options: Map<_, _> = names
-            .iter()
-            .map(|(ours, theirs)| Ok(((*ours).to_owned(), case.setting(theirs)?.clone())))
-            .collect::<Result<_>>()?;
+        let mut options = case.options(&names)?;
         options.insert("ctx_init".to_owned(), case.text("ctx_init").unwrap_or_default().into());
         Ok(options)
     }

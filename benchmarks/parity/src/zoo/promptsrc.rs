@@ -30,10 +30,7 @@ impl Subject for PromptSrc {
             ("text_loss_weight", "text_loss_weight"),
             ("image_loss_weight", "image_loss_weight"),
         ];
-        let mut options: Map<_, _> = names
-            .iter()
-            .map(|(ours, theirs)| Ok(((*ours).to_owned(), case.setting(theirs)?.clone())))
-            .collect::<Result<_>>()?;
+        let mut options = case.options(&names)?;
         options.insert("ctx_init".to_owned(), case.text("ctx_init").unwrap_or_default().into());
         Ok(options)
     }
