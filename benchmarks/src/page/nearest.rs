@@ -2,19 +2,14 @@
 
 use super::cells::{Cells, Near};
 use crate::plan::SavedPlan;
-use flate2::read::GzDecoder;
 use nemesis_core::backbone::Checkpoint;
+use nemesis_core::backbone::clip::Tokenizer;
 use nemesis_core::method::prompt::CONTEXT;
 use nemesis_core::record::Store;
 use nemesis_core::{Error, Result};
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use tch::{Kind, Tensor};
-
-/// Merges of byte pairs by rank, behind a header: what the tokens of the vocabulary are made of.
-const MERGES: &[u8] =
-    include_bytes!("../../../nemesis-core/src/compute/backbone/clip/vocabulary/bpe_simple_vocab_16e6.txt.gz");
 
 /// How many words are shown for a vector.
 const WORDS: i64 = 3;
@@ -104,39 +99,16 @@ fn checkpoint(plans: &[(String, SavedPlan)], store: &Store, hash: &str) -> Optio
     fitting.find(|file| file.exists())
 }
 
-/// The tokens of the vocabulary: 256 bytes, the same at the end of a word, merges, start and end.
-const TOKENS: usize = 49_408;
-
 /// The text of each token. What is not the end of a word ends in a hyphen.
 fn words() -> Vec<String> {
-    let mut lines = String::new();
-    GzDecoder::new(MERGES).read_to_string(&mut lines).expect("the embedded vocabulary is intact");
-    let is_printable = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
-    let (printable, other): (Vec<u8>, Vec<u8>) = (0..=255).partition(is_printable);
-    // Printable bytes stand for themselves in the file, and others for letters from U+0100 on.
-    let bytes: BTreeMap<char, u8> = (printable.iter().map(|byte| (char::from(*byte), *byte)))
-        .chain((0x100..).filter_map(char::from_u32).zip(other.iter().copied()))
-        .collect();
-    let mut order: Vec<char> = printable.iter().map(|byte| char::from(*byte)).collect();
-    order.extend((0x100..).filter_map(char::from_u32).take(other.len()));
-    let singles = order.iter().map(char::to_string).chain(order.iter().map(|letter| format!("{letter}</w>")));
-    let merged = lines.lines().skip(1).take(TOKENS - 512 - 2).map(|line| line.replace(' ', ""));
-    let text = |token: String| {
-        let (letters, end) = match token.strip_suffix("</w>") {
-            Some(word) => (word.to_owned(), ""),
-            None => (token, "-"),
-        };
-        let bytes: Vec<u8> = letters.chars().filter_map(|letter| bytes.get(&letter).copied()).collect();
-        String::from_utf8_lossy(&bytes).into_owned() + end
-    };
-    let special = ["<|startoftext|>", "<|endoftext|>"].map(str::to_owned);
-    singles.chain(merged).map(text).chain(special).collect()
+    let text =
+        |(bytes, is_end): (Vec<u8>, bool)| String::from_utf8_lossy(&bytes).into_owned() + if is_end { "" } else { "-" };
+    Tokenizer::clip().vocabulary().into_iter().map(text).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nemesis_core::backbone::clip::Tokenizer;
 
     #[test]
     fn tokens_are_written_as_what_they_encode() {

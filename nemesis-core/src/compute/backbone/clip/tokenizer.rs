@@ -53,6 +53,24 @@ impl Tokenizer {
         tokens
     }
 
+    /// The bytes of every token of the vocabulary, in their order, and whether they are the end of a word.
+    pub fn vocabulary(&self) -> Vec<(Vec<u8>, bool)> {
+        let mut all = vec![(Vec::new(), true); END as usize + 1];
+        for (byte, token) in (0..=u8::MAX).zip(self.bytes) {
+            all[token as usize] = (vec![byte], false);
+            all[token as usize + 256] = (vec![byte], true);
+        }
+        let mut merges: Vec<_> = self.merges.iter().collect();
+        merges.sort_unstable_by_key(|(_, merged)| **merged);
+        for ((first, second), merged) in merges {
+            let (end, is_end) = &all[*second as usize];
+            all[*merged as usize] = ([all[*first as usize].0.as_slice(), end].concat(), *is_end);
+        }
+        all[START as usize].0 = b"<|startoftext|>".to_vec();
+        all[END as usize].0 = b"<|endoftext|>".to_vec();
+        all
+    }
+
     /// The tokens of one word: its bytes, merged pair by pair in the order of the merges' ranks.
     fn merge(&self, word: &str) -> Vec<i64> {
         let mut tokens: Vec<i64> = word.bytes().map(|b| self.bytes[usize::from(b)]).collect();
