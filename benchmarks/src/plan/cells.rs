@@ -76,18 +76,23 @@ impl<'a> Cells<'a> {
     /// Has every method judge its options for every data set and all shots.
     pub(super) fn check_options(&mut self, datasets: &[String], shots: &[u32]) -> Result<()> {
         let mut places = datasets.iter().flat_map(|dataset| shots.iter().map(move |shots| (dataset.as_str(), *shots)));
-        places.try_for_each(|place| self.method_keys(place).map(drop))
+        places.try_for_each(|place| self.methods_at(place).map(drop))
     }
 
-    /// The methods at a data set and shots.
-    fn method_keys(&mut self, place: (&str, u32)) -> Result<Vec<MethodKey>> {
-        self.entries.iter().map(|entry| self.method_key(entry, place)).collect()
+    /// The methods at a data set and shots, each with its protocol there.
+    fn methods_at(&mut self, place: (&str, u32)) -> Result<Vec<(MethodKey, Protocol)>> {
+        let entries = self.entries;
+        let with_protocol = |entry| {
+            let protocol = self.protocol_at(entry, place)?;
+            Ok((self.method_key(entry, &protocol, place)?, protocol))
+        };
+        entries.iter().map(with_protocol).collect()
     }
 
     /// The protocol of an entry at a data set and shots.
     fn protocol_at(&mut self, entry: &MethodEntry, place: (&str, u32)) -> Result<Protocol> {
         let published = &self.plugins.get(&entry.method)?.descriptor.protocol;
-        of_entry(self.settings, self.protocol, entry, published, Some(place))
+        of_entry(self.settings, self.protocol, entry, published, |single| single.applies(Some(place)))
     }
 
     /// Leaves out the methods that learn something for each class if classes are tested that were not trained on.
@@ -103,8 +108,8 @@ impl<'a> Cells<'a> {
             return Ok(());
         }
         for (source, shots) in sources.iter().flat_map(|source| shots.iter().map(move |shots| (source, *shots))) {
-            let methods = self.method_keys((source.name(), shots))?;
-            for (method, column) in methods.iter().zip(self.columns) {
+            let methods = self.methods_at((source.name(), shots))?;
+            for ((method, _), column) in methods.iter().zip(self.columns) {
                 let Some(tensor) = self.plugins.by_class(&method.id, &method.options) else { continue };
                 if self.left_out.iter().all(|(label, _)| *label != column.label) {
                     self.left_out.push((column.label.clone(), tensor.to_owned()));
@@ -130,10 +135,10 @@ impl<'a> Cells<'a> {
             .flat_map(|dataset| table.class_subsets().iter().map(move |subset| (dataset, *subset)))
             .map(|(dataset, classes)| TestSet::new(dataset, classes, self.settings.layer.limit, &mut self.seen))
             .collect::<Result<_>>()?;
-        let methods: BTreeMap<u32, Vec<MethodKey>> = (shots.iter())
-            .map(|shots| Ok((*shots, self.method_keys((dataset.name(), *shots))?)))
+        let methods: BTreeMap<u32, Vec<(MethodKey, Protocol)>> = (shots.iter())
+            .map(|shots| Ok((*shots, self.methods_at((dataset.name(), *shots))?)))
             .collect::<Result<_>>()?;
-        self.check(&test_sets, methods.values().flatten(), &suite.zero_shot)?;
+        self.check(&test_sets, methods.values().flatten().map(|(method, _)| method), &suite.zero_shot)?;
         for prompts in &suite.zero_shot.0 {
             for test in &test_sets {
                 let label = prompts.label().map(str::to_owned);
@@ -186,7 +191,7 @@ impl<'a> Cells<'a> {
     fn add_trainings(
         &mut self,
         trained_on: &TestSet<'_>,
-        methods: &[MethodKey],
+        methods: &[(MethodKey, Protocol)],
         table: &dyn Kind,
         (shots, seed): (u32, u64),
     ) -> Result<Vec<(TrainingCell, String)>> {
@@ -213,12 +218,11 @@ impl<'a> Cells<'a> {
         self.remarks.extend(datasets::some_exhausted(*dataset, &train, shots).filter(|it| !self.remarks.contains(it)));
         let mut trainings = Vec::with_capacity(methods.len());
         let mut looked_at: BTreeMap<bool, String> = BTreeMap::new();
-        for ((method, column), entry) in methods.iter().zip(self.columns).zip(self.entries) {
+        for ((method, protocol), column) in methods.iter().zip(self.columns) {
             if self.left_out.iter().any(|(label, _)| *label == column.label) {
                 continue;
             }
-            let resolved = self
-                .protocol_at(entry, (dataset.name(), shots))?
+            let resolved = protocol
                 .resolve(dataset.name(), shots, count)
                 .map_err(|error| error.context(format_args!("{}", column.label)))?;
             let validation = self.plugins.get(&method.id)?.descriptor.needs.validation;
@@ -291,8 +295,7 @@ impl<'a> Cells<'a> {
 
     /// A method's options from all sources: its own defaults ← protocol ← as published for the place ← protocol for the
     /// method ← suite ← suite for the data set ← sweep ← `--set`.
-    fn method_key(&mut self, entry: &MethodEntry, place: (&str, u32)) -> Result<MethodKey> {
-        let protocol = self.protocol_at(entry, place)?;
+    fn method_key(&mut self, entry: &MethodEntry, protocol: &Protocol, place: (&str, u32)) -> Result<MethodKey> {
         let descriptor = self.plugins.get(&entry.method)?.descriptor.clone();
         let known = |option: &str| descriptor.options.iter().any(|schema| schema.name == option);
         let mut given: Map<String, Value> =

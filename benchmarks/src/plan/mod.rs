@@ -246,9 +246,9 @@ impl Plan {
         let seen = Seen::new(Contents::open(settings.contents()), tell);
         for (entry, column) in entries.iter().zip(&mut columns) {
             let published = plugins.get(&entry.method)?.descriptor.protocol.clone();
-            let own = protocols::of_entry(settings, &protocol, entry, &published, None)?;
+            let own = protocols::of_entry(settings, &protocol, entry, &published, |single| single.applies(None))?;
             column.trained_with(&own, &protocol);
-            column.protocol.extend(protocols::at_places(settings, &protocol, entry, &own)?);
+            column.protocol.extend(protocols::at_places(settings, &protocol, entry, &published, &own)?);
         }
         let descriptions = Descriptions::load(&settings.suite)?;
         let mut cells = Cells::new(settings, &mut plugins, &protocol, &entries, &columns, &descriptions, seen);

@@ -2,7 +2,7 @@
 //! publishes for a data set and shots ← the run's for this method alone ← the suite's entry ← `--set`.
 
 use crate::settings::Settings;
-use crate::suite::{EntryProtocol, MethodEntry, line_of_key, load_protocol};
+use crate::suite::{AsPublished, EntryProtocol, MethodEntry, line_of_key, load_protocol};
 use nemesis_core::error::suggest;
 use nemesis_core::method::ProtocolPatch;
 use nemesis_core::train::Protocol;
@@ -13,7 +13,7 @@ use std::path::Path;
 /// What stands between a method's id and a part of its protocol, in `--set METHOD.protocol.KEY=VALUE`.
 pub(super) const PREFIX: &str = "protocol.";
 
-/// The protocol of an entry of the suite at a data set and shots; without a place, apart from what holds only at some.
+/// The protocol of an entry of the suite where these of its published settings apply.
 ///
 /// # Errors
 ///
@@ -23,7 +23,7 @@ pub(super) fn of_entry(
     run: &Protocol,
     entry: &MethodEntry,
     published: &ProtocolPatch,
-    at: Option<(&str, u32)>,
+    applies: impl Fn(&AsPublished) -> bool,
 ) -> Result<Protocol> {
     let method = &entry.method;
     let in_suite = |error: Error| {
@@ -48,7 +48,8 @@ pub(super) fn of_entry(
             let own = run
                 .patched(&run.changeable(published))
                 .map_err(|error| error.context(format_args!("the protocol that `{method}` publishes")))?;
-            let mut here = entry.published_at(at).filter_map(|settings| settings.protocol.as_deref());
+            let here = entry.as_published.iter().filter(|settings| applies(settings));
+            let mut here = here.filter_map(|settings| settings.protocol.as_deref());
             let own = here.try_fold(own, |own, parts| own.patched(&run.changeable(parts))).map_err(in_suite)?;
             let own = of_protocol(run, method, own)?;
             match other {
@@ -85,24 +86,18 @@ pub(super) fn at_places(
     settings: &Settings,
     run: &Protocol,
     entry: &MethodEntry,
+    published: &ProtocolPatch,
     elsewhere: &Protocol,
 ) -> Result<Vec<String>> {
     if matches!(entry.protocol, Some(EntryProtocol::Named(_))) {
         return Ok(Vec::new());
     }
     let mut phrases = Vec::new();
-    for settings_there in entry.as_published.iter().filter(|settings| !settings.applies(None)) {
-        let Some(parts) = settings_there.protocol.as_deref() else { continue };
-        // What wins over it here wins there.
-        let over = match &entry.protocol {
-            Some(EntryProtocol::Parts(parts)) => parts.as_ref().clone(),
-            _ => ProtocolPatch::default(),
-        };
-        let there = elsewhere.patched(&run.changeable(parts))?;
-        let there = of_protocol(run, &entry.method, there)?.patched(&over)?.patched(&set(settings, &entry.method)?)?;
-        let differences = there.differences(elsewhere);
+    for single in entry.as_published.iter().filter(|single| !single.applies(None) && single.protocol.is_some()) {
+        let applies = |other: &AsPublished| other.applies(None) || std::ptr::eq(other, single);
+        let differences = of_entry(settings, run, entry, published, applies)?.differences(elsewhere);
         if !differences.is_empty() {
-            phrases.push(format!("{}: {}", settings_there.place(), differences.join(", ")));
+            phrases.push(format!("{}: {}", single.place(), differences.join(", ")));
         }
     }
     Ok(phrases)
