@@ -110,10 +110,14 @@ fn faults_leave_no_trace_in_a_table() {
                     .iter()
                     .map(|process| process.file_name().unwrap().to_string_lossy().into_owned())
                     .collect();
-                asleep.iter().for_each(|process| signal(process, "STOP"));
+                for process in &asleep {
+                    signal(process, "STOP");
+                }
                 let mut other = spawn(folder, faults);
                 std::thread::sleep(Duration::from_secs(4));
-                asleep.iter().for_each(|process| signal(process, "CONT"));
+                for process in &asleep {
+                    signal(process, "CONT");
+                }
                 // It would compute all that is left before it ends, and leave nothing for further faults.
                 other.kill().unwrap();
                 other.wait().unwrap();

@@ -29,4 +29,4 @@ pub use protocol::{Precision, Protocol, ResolvedProtocol};
 pub use schedule::learning_rate;
 pub use services::{Recompute, Services};
 pub use standing::{Numbers, Standing};
-pub use training::{EpochRecord, TrainingInputs, batches, step, train};
+pub use training::{EpochRecord, OnEpoch, TrainingInputs, batches, step, train};

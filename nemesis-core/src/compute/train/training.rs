@@ -54,10 +54,13 @@ pub struct EpochRecord {
     pub reported: BTreeMap<String, Vec<f64>>,
 }
 
+/// What [`train`] calls after every epoch: with the number of epochs done, the method, and what says where the training
+/// stands.
+pub type OnEpoch<'a> = dyn FnMut(u64, &dyn Method, &dyn Fn() -> Standing) -> Result<()> + 'a;
+
 /// Trains `method` as `protocol` says and returns its history, one record per epoch.
 ///
-/// `on_epoch` is called after every epoch with the number of epochs done, with the method, and with what says where the
-/// training stands. A training that goes on from there ([`TrainingInputs::resume`]) ends with the same bits, if nothing of
+/// `on_epoch` is called after every epoch. A training that goes on from where it stood then ([`TrainingInputs::resume`]) ends with the same bits, if nothing of
 /// the method but its parameters changes in a step.
 ///
 /// # Errors
@@ -69,7 +72,7 @@ pub fn train(
     protocol: &ResolvedProtocol,
     inputs: &mut TrainingInputs<'_>,
     services: &Services<'_>,
-    on_epoch: &mut dyn FnMut(u64, &dyn Method, &dyn Fn() -> Standing) -> Result<()>,
+    on_epoch: &mut OnEpoch<'_>,
 ) -> Result<Vec<EpochRecord>> {
     let labels: Vec<i64> = inputs.labels.iter().map(|label| i64::from(*label)).collect();
     let labels = Tensor::from_slice(&labels).to_device(inputs.device);
