@@ -7,7 +7,7 @@ use crate::results::ZERO_SHOT;
 use crate::tables::{Field, Footnotes, Sheet, SheetColumn, SheetRow};
 use nemesis_core::Result;
 use nemesis_core::record::statistics::Summary;
-use nemesis_core::record::{CellId, CorruptionKind, EvaluationCell, EvaluationRecord, Store};
+use nemesis_core::record::{CellId, EvaluationCell, EvaluationRecord, Store};
 use nemesis_core::shots::written;
 use reasons::Reasons;
 use std::collections::{BTreeMap, BTreeSet};
@@ -262,13 +262,10 @@ fn gather(
 fn place(cell: &SavedCell, plan: &SavedPlan) -> String {
     let title = plan.datasets.iter().find(|(name, _)| *name == cell.dataset).map_or(&cell.dataset, |(_, title)| title);
     let classes = cell.classes.to_string();
-    let corruption = cell.corruption.as_ref().map(|corruption| {
-        let kind = match corruption.kind {
-            CorruptionKind::Replace => "replace",
-            CorruptionKind::Rescale => "rescale",
-        };
-        format!("{kind} v{}: {}", corruption.position + 1, corruption.value)
-    });
+    let corruption = cell
+        .corruption
+        .as_ref()
+        .map(|corruption| format!("{} v{}: {}", corruption.kind, corruption.position + 1, corruption.value));
     let epoch = cell.epoch.map(|epoch| format!("epoch {epoch}"));
     let special: Vec<String> =
         [(classes != "all").then_some(classes), corruption, epoch].into_iter().flatten().collect();

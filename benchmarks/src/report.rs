@@ -28,7 +28,7 @@ pub fn write_and_render(name: &str, plan: &SavedPlan, store: &Store, out: &Path)
 ///
 /// When a record is damaged.
 pub fn table(plan: &SavedPlan, store: &Store) -> Result<Table> {
-    let outcomes = plan.cells.iter().map(|cell| Outcome::read(&cell.id, store)).collect::<Result<Vec<_>>>()?;
+    let outcomes = Outcome::of_plan(plan, store)?;
     let (contents, entries) = contents(plan, outcomes);
     Ok(plan.table.kind().table(&contents, &entries))
 }
@@ -39,7 +39,7 @@ pub fn table(plan: &SavedPlan, store: &Store) -> Result<Table> {
 ///
 /// When a record is damaged.
 pub fn table_and_figures(plan: &SavedPlan, store: &Store) -> Result<(Table, Vec<Figure>)> {
-    let outcomes = plan.cells.iter().map(|cell| Outcome::read(&cell.id, store)).collect::<Result<Vec<_>>>()?;
+    let outcomes = Outcome::of_plan(plan, store)?;
     table_and_figures_of(plan, outcomes)
 }
 
@@ -122,6 +122,21 @@ fn entry(cell: &SavedCell, outcome: Outcome) -> Entry {
         epoch: cell.epoch,
         outcome,
     }
+}
+
+/// Keeps only the plan of one question, as `nemesis report --list` names it.
+///
+/// # Errors
+///
+/// When there is none.
+pub fn keep_question(plans: &mut Vec<(String, SavedPlan)>, name: &str, out: &Path) -> Result<()> {
+    if plans.iter().any(|(known, _)| known == name) {
+        plans.retain(|(known, _)| known == name);
+        return Ok(());
+    }
+    Err(Error::new(format!("there is no question `{name}` here"))
+        .at(out)
+        .help(suggest(name, plans.iter().map(|(known, _)| known.as_str()))))
 }
 
 /// The plans saved with the records in `out`, by the names of their tables: all of them, or those of one suite, the

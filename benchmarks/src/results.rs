@@ -65,7 +65,7 @@ impl Results {
     ///
     /// When a record is damaged; the message names the file.
     pub fn read(suite: &str, plan: &SavedPlan, store: &Store) -> Result<Self> {
-        let outcomes = plan.cells.iter().map(|cell| Outcome::read(&cell.id, store)).collect::<Result<Vec<_>>>()?;
+        let outcomes = Outcome::of_plan(plan, store)?;
         Ok(Self::of(suite, plan, outcomes))
     }
 

@@ -130,7 +130,7 @@ impl Status {
         let left = |question: &Question| question.evaluations.saturating_sub(question.done + question.failed);
         let left = questions.iter().filter(at_work).map(left).sum();
         let longest = runs.iter().filter(|run| !run.lost).map(|run| run.seconds).max();
-        let rate = longest.and_then(|seconds| rate(out, &of_plans, Duration::from_secs(seconds), left));
+        let rate = longest.and_then(|seconds| rate(&store, &of_plans, Duration::from_secs(seconds), left));
         let pool_inside = pool.starts_with(out);
         let pool_bytes = size(pool);
         Ok(Self {
@@ -194,9 +194,8 @@ fn queued(out: &Path) -> Result<Vec<Queued>> {
 }
 
 /// The evaluations whose records were written last, up to the newest one. All times are those of the file server.
-fn rate(out: &Path, ids: &HashSet<CellId>, longest: Duration, left: usize) -> Option<Rate> {
-    let written = |id: &CellId| fs::metadata(out.join("records").join(format!("{id}.json"))).ok()?.modified().ok();
-    let times: Vec<SystemTime> = ids.iter().filter_map(written).collect();
+fn rate(store: &Store, ids: &HashSet<CellId>, longest: Duration, left: usize) -> Option<Rate> {
+    let times: Vec<SystemTime> = ids.iter().filter_map(|id| store.written(id)).collect();
     let newest = *times.iter().max()?;
     let window = longest.min(WINDOW);
     let recent = times.iter().filter(|time| newest.duration_since(**time).is_ok_and(|ago| ago <= window)).count();

@@ -3,7 +3,7 @@
 use crate::{Error, Result};
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 /// Writes `bytes` to `path` so that nobody ever sees half a file, even if the process is killed.
@@ -155,6 +155,20 @@ pub fn hash(path: &Path) -> Result<String> {
     let mut file = open(path).map_err(|e| Error::io("read the file", path, &e))?;
     hasher.update_reader(&mut file).map_err(|e| Error::io("read the file", path, &e))?;
     Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// What lies in a folder, in no order; nothing if there is no such folder.
+///
+/// # Errors
+///
+/// When it cannot be listed.
+pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |e: std::io::Error| Error::io("list the folder", folder, &e);
+    let entries = match fs::read_dir(folder) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed)).collect()
 }
 
 #[cfg(test)]

@@ -9,8 +9,7 @@ pub use files::{csv, json, parquet};
 
 use columns::Values;
 use nemesis_core::record::{
-    Cell, CellId, CorruptionKind, EvaluationCell, EvaluationRecord, MethodKey, Provenance, Store, Subject,
-    TrainingCell, TrainingRecord,
+    Cell, CellId, EvaluationCell, EvaluationRecord, MethodKey, Provenance, Store, Subject, TrainingCell, TrainingRecord,
 };
 use nemesis_core::shots::written;
 use nemesis_core::{Error, Result};
@@ -119,17 +118,24 @@ impl AnyRecord {
     }
 }
 
+/// What trainings and evaluations say of themselves under the same names.
+macro_rules! put_recipe {
+    ($cell:ident, $values:ident) => {
+        $values.put("dataset", json!($cell.dataset));
+        $values.put("classes", json!($cell.classes.to_string()));
+        $values.put("protocol", json!($cell.protocol.get("name").and_then(Value::as_str)));
+        $values.put("protocol_parts", json!(Value::Object($cell.protocol.clone()).to_string()));
+        $values.put("precision", json!($cell.precision));
+        $values.put("engine", json!($cell.engine));
+        $values.put("manifest", json!($cell.manifest));
+        $values.put("images", json!($cell.images));
+    };
+}
+
 fn put_training(record: &TrainingRecord, values: &mut Values) {
     let (cell, outcome) = (&record.cell, &record.outcome);
     values.put("kind", json!("training"));
-    values.put("dataset", json!(cell.dataset));
-    values.put("classes", json!(cell.classes.to_string()));
-    values.put("protocol", json!(cell.protocol.get("name").and_then(Value::as_str)));
-    values.put("protocol_parts", json!(Value::Object(cell.protocol.clone()).to_string()));
-    values.put("precision", json!(cell.precision));
-    values.put("engine", json!(cell.engine));
-    values.put("manifest", json!(cell.manifest));
-    values.put("images", json!(cell.images));
+    put_recipe!(cell, values);
     values.put("epochs", json!(outcome.epochs.len()));
     values.put("first_loss", json!(outcome.epochs.first().map(|epoch| epoch.loss)));
     values.put("last_loss", json!(outcome.epochs.last().map(|epoch| epoch.loss)));
@@ -139,14 +145,7 @@ fn put_training(record: &TrainingRecord, values: &mut Values) {
 fn put_evaluation(record: &EvaluationRecord, values: &mut Values) {
     let (cell, outcome) = (&record.cell, &record.outcome);
     values.put("kind", json!("evaluation"));
-    values.put("dataset", json!(cell.dataset));
-    values.put("classes", json!(cell.classes.to_string()));
-    values.put("protocol", json!(cell.protocol.get("name").and_then(Value::as_str)));
-    values.put("protocol_parts", json!(Value::Object(cell.protocol.clone()).to_string()));
-    values.put("precision", json!(cell.precision));
-    values.put("engine", json!(cell.engine));
-    values.put("manifest", json!(cell.manifest));
-    values.put("images", json!(cell.images));
+    put_recipe!(cell, values);
     values.put("training", json!(cell.subject.training().map(TrainingCell::id)));
     values.put(
         "zero_shot",
@@ -159,11 +158,7 @@ fn put_evaluation(record: &EvaluationRecord, values: &mut Values) {
     values.put("limit", json!(cell.limit));
     values.put("epoch", json!(cell.epoch));
     if let Some(corruption) = &cell.corruption {
-        let kind = match corruption.kind {
-            CorruptionKind::Replace => "replace",
-            CorruptionKind::Rescale => "rescale",
-        };
-        values.put("corruption", json!(kind));
+        values.put("corruption", json!(corruption.kind));
         values.put("corrupted_position", json!(corruption.position + 1));
         values.put("corruption_value", json!(corruption.value));
     }

@@ -1,6 +1,7 @@
 //! `nemesis adopt`: uses the records of another build, once a sample of them has been recomputed and found equal.
 
 use super::run::worker_options;
+use super::trainings::require_records;
 use super::{Ending, print, warn};
 use crate::adopt::{Candidate, candidates, compare, part, proof, sample};
 use crate::plan::Plan;
@@ -45,9 +46,7 @@ impl Adopt {
     pub(super) fn run(&self) -> Result<Ending> {
         let settings = Settings::gather(&self.options)?;
         let out = settings.out();
-        if !out.is_dir() {
-            return Err(Error::new("there are no records here").at(&out).help("give their folder with --out DIR"));
-        }
+        require_records(&out)?;
         let plan = Plan::new(&settings, settings.plugins()?, &|text| eprintln!("{text}"))?;
         plan.warnings.iter().for_each(warn);
         let _lock = super::run::lock(&out, super::run::Use::Changes)?;

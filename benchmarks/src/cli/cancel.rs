@@ -1,6 +1,7 @@
 //! `nemesis cancel`: ends the runs on a folder, those in a queue and those on this machine.
 
 use super::only::{Only, Records};
+use super::trainings::require_records;
 use super::{Ending, say, warn};
 use crate::cluster::submissions::Submission;
 use clap::Args;
@@ -28,9 +29,7 @@ Examples:
 impl Cancel {
     pub(super) fn run(&self) -> Result<Ending> {
         let out = self.records.settings()?.out();
-        if !out.is_dir() {
-            return Err(Error::new("there are no records here").at(&out).help("give their folder with --out DIR"));
-        }
+        require_records(&out)?;
         let mut submissions = Submission::all(&out)?;
         if let Some(job) = &self.job {
             submissions.retain(|submission| submission.job == *job);

@@ -1,12 +1,13 @@
 //! `nemesis clean`: what may go from a folder of records, and what it costs to get it back.
 
 use super::only::{Only, Records};
+use super::trainings::require_records;
 use super::{Ending, say};
 use crate::bytes::ByteSize;
 use crate::clean::leftovers;
 use crate::status::{runs, size};
 use clap::Args;
-use nemesis_core::{Error, Result};
+use nemesis_core::Result;
 
 /// Shows what may go from a folder of records, and what it costs to get it back. Nothing is removed unless you say so.
 #[derive(Debug, Args)]
@@ -33,9 +34,7 @@ impl Clean {
     pub(super) fn run(&self) -> Result<Ending> {
         let settings = self.records.settings()?;
         let (out, pool) = (settings.out(), settings.pool_folder());
-        if !out.is_dir() {
-            return Err(Error::new("there are no records here").at(&out).help("give their folder with --out DIR"));
-        }
+        require_records(&out)?;
         let leftovers = leftovers(&out, &pool, &runs(&out)?)?;
         for leftover in &leftovers {
             let (files, bytes) = (leftover.paths.len(), ByteSize(leftover.bytes()));

@@ -15,8 +15,7 @@ use nemesis_core::record::{
 use nemesis_core::{Error, Result, shots};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
-use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Shows what happened to a cell: what was asked for, the sample it drew, how training went, what it left, who evaluated it
 /// and with what result, when and where; or why it failed. Of an evaluation, the story begins with its training.
@@ -64,10 +63,7 @@ impl Log {
 
     /// The one cell whose id begins with the digits.
     fn find(&self, store: &Store) -> Result<CellId> {
-        let failed = store.folder().join("failures");
-        let names = std::fs::read_dir(failed).into_iter().flatten().flatten().map(|entry| entry.file_name());
-        let failed = names.filter_map(|name| name.to_str()?.strip_suffix(".json")?.parse::<CellId>().ok());
-        let mut fitting: Vec<CellId> = store.ids()?.into_iter().chain(failed).collect();
+        let mut fitting: Vec<CellId> = store.ids()?.into_iter().chain(store.failures()?).collect();
         fitting.retain(|id| id.to_string().starts_with(&self.id));
         fitting.sort_unstable();
         fitting.dedup();
@@ -261,8 +257,7 @@ fn tested(cell: &EvaluationCell) -> String {
 
 fn computed(provenance: &Provenance, id: &CellId, store: &Store, text: &mut String) {
     let Provenance { nemesis, libtorch, processor, device, threads, seconds, adopted, .. } = provenance;
-    let file = store.folder().join("records").join(format!("{id}.json"));
-    let when = written_at(&file).map_or(String::new(), |when| format!("{when}, "));
+    let when = store.written(id).and_then(to_the_minute).map_or(String::new(), |when| format!("{when}, "));
     line(
         text,
         "computed",
@@ -276,9 +271,8 @@ fn computed(provenance: &Provenance, id: &CellId, store: &Store, text: &mut Stri
     }
 }
 
-/// When a file was written, to the minute.
-fn written_at(file: &Path) -> Option<String> {
-    let time = std::fs::metadata(file).ok()?.modified().ok()?;
+/// A time as a date, to the minute.
+fn to_the_minute(time: SystemTime) -> Option<String> {
     let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
     let (days, minutes) = ((seconds / 86_400) as i64, seconds % 86_400 / 60);
     // From days to a date, counted in eras of 400 years from 1 March (Hinnant, "chrono-compatible low-level date algorithms").

@@ -5,14 +5,14 @@ use super::{Ending, print, tell_files, warn};
 use crate::gather::{Filter, Gathered};
 use crate::page::Shown;
 use crate::plan::SavedPlan;
-use crate::report::{saved_plans, table};
+use crate::report::{keep_question, saved_plans, table};
 use crate::results::Results;
 use crate::settings::numbers::{Numbers, brief, flat};
 use crate::statistics::{Pair, paired, statistics};
 use crate::tables::Sheet;
 use crate::tables::formats::{Format, Latex, format_parser, write_all};
 use clap::Args;
-use nemesis_core::error::{abridged, suggest};
+use nemesis_core::error::abridged;
 use nemesis_core::record::Store;
 use nemesis_core::{Error, Result};
 use std::collections::BTreeSet;
@@ -93,13 +93,7 @@ impl Report {
         let mut plans = saved_plans(out, self.suite.as_deref())?;
         let store = &Store::open(out)?;
         if let Some(name) = &self.question {
-            let names: Vec<String> = plans.iter().map(|(name, _)| name.clone()).collect();
-            plans.retain(|(known, _)| known == name);
-            if plans.is_empty() {
-                return Err(Error::new(format!("there is no question `{name}` here"))
-                    .at(out)
-                    .help(suggest(name, names.iter().map(String::as_str))));
-            }
+            keep_question(&mut plans, name, out)?;
         }
         if self.list {
             print(&plans.iter().map(|(name, plan)| listed(name, plan, store)).collect::<String>())?;

@@ -3,14 +3,13 @@
 use super::only::{Only, Records};
 use super::{Ending, print};
 use crate::plan::SavedPlan;
-use crate::report::saved_plans;
+use crate::report::{keep_question, saved_plans};
 use crate::results::Results;
 use crate::statistics::{Pair, averages, images, methods, ranks};
 use crate::tables::Sheet;
 use crate::tables::formats::{Format, format_parser};
 use crate::test_images::TestImages;
 use clap::Args;
-use nemesis_core::error::suggest;
 use nemesis_core::record::Store;
 use nemesis_core::{Error, Result};
 
@@ -53,13 +52,7 @@ impl Stats {
         let out = self.records.settings()?.out();
         let mut plans = saved_plans(&out, self.suite.as_deref())?;
         if let Some(name) = &self.question {
-            let names: Vec<String> = plans.iter().map(|(name, _)| name.clone()).collect();
-            plans.retain(|(known, _)| known == name);
-            if plans.is_empty() {
-                return Err(Error::new(format!("there is no question `{name}` here"))
-                    .at(&out)
-                    .help(suggest(name, names.iter().map(String::as_str))));
-            }
+            keep_question(&mut plans, name, &out)?;
         }
         let store = Store::open(&out)?;
         let sheets = if self.images.is_empty() { of_methods(&plans, &store)? } else { self.of_images(&plans, &store)? };

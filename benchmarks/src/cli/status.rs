@@ -1,10 +1,11 @@
 //! `nemesis status`: what is done in a folder of records, who is working on it, and how long that may take.
 
 use super::only::{Only, Records};
+use super::trainings::require_records;
 use super::{Ending, print, say};
 use crate::status::Status;
 use clap::Args;
-use nemesis_core::{Error, Result};
+use nemesis_core::Result;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -32,9 +33,7 @@ impl StatusCommand {
     pub(super) fn run(&self) -> Result<Ending> {
         let settings = self.records.settings()?;
         let out = settings.out();
-        if !out.is_dir() {
-            return Err(Error::new("there are no records here").at(&out).help("give their folder with --out DIR"));
-        }
+        require_records(&out)?;
         loop {
             let status = Status::of(&out, &settings.pool_folder())?;
             if self.json {

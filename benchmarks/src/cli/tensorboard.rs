@@ -54,7 +54,9 @@ impl TensorBoard {
         for (id, record) in &trainings {
             let of_training: Vec<&EvaluationRecord> = evaluations.get(id).into_iter().flatten().collect();
             let file = self.to.join(folder(record)).join("events.out.tfevents.0.nemesis");
-            let time = modified(&store.folder().join("records").join(format!("{id}.json")));
+            let time = store.written(id).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            // One that is not known is 1970.
+            let time = time.map_or(0.0, |since| since.as_secs_f64());
             files::write_atomic(&file, &event_file(&scalars(record, &of_training), time))?;
         }
         print(&format!("{} trainings written to {}\n", trainings.len(), self.to.display()))?;
@@ -68,10 +70,4 @@ fn folder(record: &TrainingRecord) -> PathBuf {
     let classes = if classes == "all" { String::new() } else { format!("-{classes}") };
     let run = format!("{}{classes}-{}-seed{}-{}", cell.method.id, written(cell.shots), cell.seed, record.id.short());
     Path::new(&cell.dataset).join(run)
-}
-
-/// When a file was written, in seconds since 1970; 0 if that is not known.
-fn modified(file: &Path) -> f64 {
-    let time = std::fs::metadata(file).and_then(|about| about.modified()).ok();
-    time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0.0, |since| since.as_secs_f64())
 }

@@ -12,8 +12,18 @@ use std::path::Path;
 ///
 /// When the folder does not exist.
 pub(super) fn open_store(out: &Path) -> Result<Store> {
+    require_records(out)?;
+    Store::open(out)
+}
+
+/// Refuses a folder of records that does not exist, which opening its store would make.
+///
+/// # Errors
+///
+/// When it does not.
+pub(super) fn require_records(out: &Path) -> Result<()> {
     if out.is_dir() {
-        return Store::open(out);
+        return Ok(());
     }
     Err(Error::new("there are no records here").at(out).help("give their folder with --out DIR"))
 }

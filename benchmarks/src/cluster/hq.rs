@@ -1,6 +1,7 @@
 //! `HyperQueue`: an array of tasks, each an equal run.
 
-use super::{Profile, slurm};
+use super::Profile;
+use super::engine::{job_number, run};
 use nemesis_core::{Error, Result};
 use std::process::Command;
 
@@ -40,10 +41,5 @@ pub fn arguments(profile: &Profile, folder: &str, logs: &str, name: &str, comman
 ///
 /// When `hq` is missing or refuses.
 pub fn submit(arguments: &[String]) -> Result<String> {
-    let said = slurm::run(Command::new("hq").args(arguments), "hq")?;
-    let job = said.trim().to_owned();
-    if job.is_empty() || !job.chars().all(|c| c.is_ascii_digit()) {
-        return Err(Error::new(format!("hq says {said:?}")).expected("the number of the job"));
-    }
-    Ok(job)
+    job_number(&run(Command::new("hq").args(arguments), "hq")?, "hq")
 }

@@ -3,6 +3,7 @@
 //! Every engine gets the same thing: a number of equal runs on one folder, which divide its jobs themselves
 //! ([`nemesis_core::leases`]). So none of them needs to know what a job is, and any of the runs may be lost.
 
+mod engine;
 pub mod hq;
 mod profile;
 mod quote;

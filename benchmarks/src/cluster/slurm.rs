@@ -1,5 +1,6 @@
 //! Slurm: one array job, whose elements are equal runs.
 
+use super::engine::{job_number, run};
 use super::{Profile, command_line, quoted};
 use nemesis_core::{Error, Result};
 use std::fmt::Write;
@@ -119,11 +120,7 @@ fn sbatch_word(value: &str) -> String {
 pub fn submit(script: &Path) -> Result<String> {
     let output = run(Command::new("sbatch").arg("--parsable").arg(script), "sbatch")?;
     // JOB, or JOB;CLUSTER
-    let job = output.trim().split(';').next().unwrap_or_default().to_owned();
-    if job.is_empty() || !job.chars().all(|c| c.is_ascii_digit()) {
-        return Err(Error::new(format!("sbatch says {output:?}")).expected("the number of the job"));
-    }
-    Ok(job)
+    job_number(output.split(';').next().unwrap_or_default(), "sbatch")
 }
 
 /// Cancels a job with all its elements.
@@ -150,17 +147,4 @@ pub fn queued(job: &str) -> Result<Vec<(String, String)>> {
         rest.split_once('|').map(|(id, state)| (id.to_owned(), state.to_owned()))
     };
     Ok(output.lines().filter_map(line).collect())
-}
-
-/// What a program of the engine prints.
-pub(super) fn run(command: &mut Command, name: &str) -> Result<String> {
-    let output = command.output().map_err(|e| {
-        Error::new(format!("cannot start `{name}`: {e}"))
-            .help("submit from a machine of the cluster, or use --dry-run to see what would be submitted")
-    })?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(Error::new(format!("`{name}` failed: {}", said.trim())))
 }

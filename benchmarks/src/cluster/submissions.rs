@@ -1,5 +1,6 @@
 //! What was submitted for a folder of records: `submissions/NAME.json`, which `status` and `cancel` read.
 
+use super::engine::run;
 use super::slurm;
 use nemesis_core::{Error, Result, files};
 use serde::{Deserialize, Serialize};
@@ -104,7 +105,7 @@ impl Submission {
             Engine::Hq => {
                 let mut command = Command::new("hq");
                 command.args(["job", "info", &self.job, "--output-mode", "quiet"]);
-                let said = slurm::run(&mut command, "hq")?;
+                let said = run(&mut command, "hq")?;
                 Ok(vec![(self.job.clone(), said.trim().to_owned())])
             }
         }
@@ -118,7 +119,7 @@ impl Submission {
     pub fn cancel(&self) -> Result<()> {
         match self.engine {
             Engine::Slurm => slurm::cancel(&self.job),
-            Engine::Hq => slurm::run(Command::new("hq").args(["job", "cancel", &self.job]), "hq").map(|_| ()),
+            Engine::Hq => run(Command::new("hq").args(["job", "cancel", &self.job]), "hq").map(|_| ()),
         }
     }
 }

@@ -106,7 +106,7 @@ pub(super) fn data(plans: &[(String, SavedPlan)], store: &Store, shown: Shown) -
 }
 
 fn question(name: &str, plan: &SavedPlan, store: &Store, cells: &mut Cells, shown: Shown) -> Result<Question> {
-    let outcomes = plan.cells.iter().map(|cell| Outcome::read(&cell.id, store)).collect::<Result<Vec<_>>>()?;
+    let outcomes = Outcome::of_plan(plan, store)?;
     let (table, figures) = table_and_figures_of(plan, outcomes.clone())?;
     let drawn = figures.iter().map(|figure| Drawn {
         kind: figure.kind,

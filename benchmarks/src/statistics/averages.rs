@@ -1,12 +1,11 @@
 //! Averages over data sets with their uncertainty, and ranks of methods.
 
-use super::Condition;
+use super::{Condition, shots_field};
 use crate::results::{Evaluation, Results};
 use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow};
 use nemesis_core::record::Subject;
 use nemesis_core::record::statistics::bootstrap::{average_interval, mean_of_means};
 use nemesis_core::record::statistics::{friedman, mean_ranks, nemenyi_critical_difference};
-use nemesis_core::shots;
 use std::collections::BTreeMap;
 
 /// Trained columns as numbers, in the order of the table, with their runs by condition.
@@ -96,13 +95,6 @@ pub fn averages(results: &Results) -> Option<Sheet> {
         rows,
         remarks: std::iter::once(AVERAGES_MEAN.to_owned()).chain(few).chain(results.incomplete()).collect(),
         footnotes: footnotes.into_texts(),
-    })
-}
-
-fn shots_field(shots: Option<u32>) -> Field {
-    shots.map_or(Field::Nothing, |shots| match shots {
-        shots::ALL_SHOTS => Field::Text(shots::written(shots)),
-        shots => Field::Count(shots as usize),
     })
 }
 

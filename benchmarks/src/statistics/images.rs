@@ -1,13 +1,12 @@
 //! Two methods compared image by image, from the predictions that every record keeps.
 
-use super::Condition;
 use super::methods::{LEVEL, NOTHING_SHOWN};
+use super::{Condition, shots_field};
 use crate::results::{Evaluation, Results};
 use crate::tables::{Field, Sheet, SheetColumn, SheetRow};
 use crate::test_images::TestImages;
 use nemesis_core::record::Store;
 use nemesis_core::record::statistics::{McNemar, holm};
-use nemesis_core::shots::{ALL_SHOTS, written};
 use nemesis_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,14 +85,10 @@ pub fn images<'a>(
                 (true, true) => format!("{second} is better"),
                 (true, false) => format!("{first} is better"),
             };
-            let shots = condition.shots.map_or(Field::Nothing, |shots| match shots {
-                ALL_SHOTS => Field::Text(written(shots)),
-                shots => Field::Count(shots as usize),
-            });
             SheetRow {
                 fields: vec![
                     Field::Text(condition.label(results)),
-                    shots,
+                    shots_field(condition.shots),
                     seed.map_or(Field::Nothing, |seed| Field::Count(seed as usize)),
                     Field::Count(*count),
                     Field::Count(test.only_first),

@@ -14,8 +14,8 @@ pub use pair::Pair;
 use crate::results::{Evaluation, Results, ZERO_SHOT};
 use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, average_by_seed};
 use nemesis_core::dataset::ClassSubset;
+use nemesis_core::record::Subject;
 use nemesis_core::record::statistics::{Paired, Summary};
-use nemesis_core::record::{CorruptionKind, Subject};
 use nemesis_core::shots::{self, ALL_SHOTS};
 use nemesis_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,13 +40,9 @@ impl Condition {
     fn of(run: &Evaluation, results: &Results) -> Self {
         let cell = &run.record.cell;
         let training = cell.subject.training();
-        let corruption = cell.corruption.map(|corruption| {
-            let kind = match corruption.kind {
-                CorruptionKind::Replace => "replace",
-                CorruptionKind::Rescale => "rescale",
-            };
-            format!("{kind} {}: {}", corruption.position, corruption.value)
-        });
+        let corruption = cell
+            .corruption
+            .map(|corruption| format!("{} {}: {}", corruption.kind, corruption.position, corruption.value));
         Self {
             shots: training.map(|training| training.shots),
             rank: results.rank(&cell.dataset),
@@ -122,6 +118,14 @@ pub fn statistics(results: &Results) -> Sheet {
     }
 }
 
+/// A number of shots as a value.
+fn shots_field(shots: Option<u32>) -> Field {
+    shots.map_or(Field::Nothing, |shots| match shots {
+        ALL_SHOTS => Field::Text(shots::written(shots)),
+        shots => Field::Count(shots as usize),
+    })
+}
+
 /// The mean over data sets for each column and number of shots, seed by seed, if no data set is missing.
 fn average_rows(
     values: &BTreeMap<(Condition, usize), BySeed>,
@@ -157,10 +161,7 @@ fn row(
     SheetRow {
         fields: vec![
             Field::Text(condition.label(results)),
-            condition.shots.map_or(Field::Nothing, |shots| match shots {
-                ALL_SHOTS => Field::Text(shots::written(shots)),
-                shots => Field::Count(shots as usize),
-            }),
+            shots_field(condition.shots),
             Field::Text(column.to_owned()),
             Field::Count(summary.count),
             number(summary.mean),

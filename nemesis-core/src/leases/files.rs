@@ -79,7 +79,7 @@ impl Places {
             let (key, number) = path.file_name()?.to_str()?.strip_suffix(".json")?.rsplit_once('-')?;
             Some((key.to_owned(), number.parse().ok()?, path.clone()))
         };
-        Ok(list(&self.jobs)?.into_iter().filter_map(parse).collect())
+        Ok(files::list(&self.jobs)?.into_iter().filter_map(parse).collect())
     }
 
     /// Creates a lease; `false` if it exists.
@@ -92,16 +92,6 @@ impl Places {
     pub(super) fn remove_job(&self, key: &str, number: u64) {
         let _ = fs::remove_file(self.job(key, number));
     }
-}
-
-/// The files of a folder; none if there is no such folder.
-pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |e: std::io::Error| Error::io("list the folder", folder, &e);
-    let entries = match fs::read_dir(folder) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(failed)?,
-    };
-    entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed)).collect()
 }
 
 /// The content of a lease; `None` if it cannot be read or is damaged.

@@ -1,6 +1,6 @@
 //! The file that says who a run is and what it is doing, and the heartbeat that keeps it fresh.
 
-use super::files::{Places, list};
+use super::files::Places;
 use crate::{Error, Result, machine};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -73,7 +73,11 @@ impl RunState {
     ///
     /// When the folder cannot be read.
     pub fn all(places: &Places) -> Result<Vec<Self>> {
-        Ok(list(places.runs())?.iter().filter(|path| is_state(path)).filter_map(|path| read(path)).collect())
+        Ok(crate::files::list(places.runs())?
+            .iter()
+            .filter(|path| is_state(path))
+            .filter_map(|path| read(path))
+            .collect())
     }
 
     /// The time between its heartbeats.

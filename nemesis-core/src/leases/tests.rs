@@ -78,7 +78,7 @@ fn skewed_clocks_do_not_matter() {
     let lease = claim(&owner, "job").unwrap();
     let start = Instant::now();
     while start.elapsed() < 2 * PATIENCE {
-        for path in files::list(Places::of(folder.path()).runs()).unwrap() {
+        for path in crate::files::list(Places::of(folder.path()).runs()).unwrap() {
             let skewed = std::time::SystemTime::now() - Duration::from_secs(100_000_000);
             let _ = fs::File::options().append(true).open(path).and_then(|file| file.set_modified(skewed));
         }

@@ -20,6 +20,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use tch::Tensor;
 
 /// A folder of records.
@@ -62,6 +63,11 @@ impl Store {
     /// When the folder cannot be listed.
     pub fn ids(&self) -> Result<Vec<CellId>> {
         ids_in(&self.folder.join("records"))
+    }
+
+    /// When the record of a cell was written, by the clock of the machine that has the files.
+    pub fn written(&self, id: &CellId) -> Option<SystemTime> {
+        fs::metadata(self.record_path(id)).ok()?.modified().ok()
     }
 
     /// The ids of all cells whose failure is noted, sorted.
@@ -338,18 +344,9 @@ pub struct FailureStamp {
 
 /// The ids that name the files of a folder, sorted; none if there is no such folder.
 fn ids_in(folder: &Path) -> Result<Vec<CellId>> {
-    let failed = |e: std::io::Error| Error::io("list the folder", folder, &e);
-    let entries = match fs::read_dir(folder) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(failed)?,
-    };
-    let mut ids = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(failed)?.file_name();
-        // Other names are what a killed writer left behind, which nothing refers to.
-        let stem = name.to_str().and_then(|name| name.strip_suffix(".json"));
-        ids.extend(stem.and_then(|id| id.parse::<CellId>().ok()));
-    }
+    // Other names are what a killed writer left behind, which nothing refers to.
+    let id = |path: &PathBuf| path.file_name()?.to_str()?.strip_suffix(".json")?.parse::<CellId>().ok();
+    let mut ids: Vec<CellId> = files::list(folder)?.iter().filter_map(id).collect();
     ids.sort_unstable();
     Ok(ids)
 }

@@ -4,6 +4,7 @@ use crate::method::prompt::CONTEXT;
 use crate::method::{State, corruption, random};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use tch::{Kind, Tensor};
 
 /// How a corruption changes a context vector.
@@ -14,6 +15,15 @@ pub enum CorruptionKind {
     Replace,
     /// The vector is multiplied by the value.
     Rescale,
+}
+
+impl fmt::Display for CorruptionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Replace => "replace",
+            Self::Rescale => "rescale",
+        })
+    }
 }
 
 /// One context vector corrupted before the evaluation (the paper's REPLACE and RESCALE).
