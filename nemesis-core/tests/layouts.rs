@@ -216,10 +216,10 @@ fn a_configuration_of_another_model_is_refused() {
     ];
     let place = folder.path().display().to_string();
     insta::assert_snapshot!(said.join("\n").replace(&place, "FOLDER"), @r#"
-    1 transformer layers of width 80 under `visual.transformer.resblocks.`
+    the image tower is 80 wide, which is not a multiple of 64, the width of its attention heads
       --> FOLDER
-      expected: at least one layer, and a width that is a multiple of 64
-      help: give a checkpoint of a CLIP model with OpenAI's weight names
+      expected: heads whose width divides 80, or a width that is a multiple of 64
+      help: give the configuration that belongs to the weights with `--weights-config FILE`, or put it beside them; with `--weights-config openai` heads are 64 wide
     `open_clip_config.json` beside the weights says image layers 12, and the weights have 1
       --> FOLDER
       help: it is about another model, or the weights are not those that it came with

@@ -58,6 +58,11 @@ impl Clean {
             say!("there is nothing to clean")?;
         } else if !self.remove {
             say!("`nemesis clean --remove` removes what costs nothing")?;
+            for (kind, option) in [(Kind::Checkpoints, "--checkpoints"), (Kind::Records, "--records-without-a-table")] {
+                if let Some(leftover) = leftovers.iter().find(|leftover| leftover.kind == kind) {
+                    say!("with `{option}` it removes the {}, too", leftover.what)?;
+                }
+            }
         }
         let features = size(&pool);
         if features > 0 {

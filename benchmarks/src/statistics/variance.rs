@@ -222,10 +222,12 @@ fn sums(found: &[Found<'_>], results: &Results) -> Vec<String> {
         let over = if count == 1 { String::new() } else { format!(", over {count} data sets and shots") };
         Some(format!(
             "{}{over}: {sample:.0} % of the variance comes from the sample of images, {initialisation:.0} % from the \
-             initialisation and {rest:.0} % from both together; {}, {}.",
+             initialisation and {rest:.0} % from both together; {}.",
             results.columns.get(column).map_or(ZERO_SHOT, String::as_str),
-            verdict(0),
-            verdict(1)
+            match [shown(0), shown(1)] {
+                [0, 0] => format!("{NOTHING_SHOWN} between samples or between initialisations"),
+                _ => format!("{}, {}", verdict(0), verdict(1)),
+            }
         ))
     };
     columns.into_iter().filter_map(sentence).collect()

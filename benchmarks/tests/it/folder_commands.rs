@@ -73,6 +73,7 @@ macro_rules! assert_told {
         settings.add_filter(&regex_escape(&crate::command::program()), "[NEMESIS]");
         settings.add_filter(r"; [\d.]+ \S+ free", "; [SIZE] free");
         settings.add_filter(r"[\d.]+ \S+ on disk", "[SIZE] on disk");
+        settings.add_filter(r"(?m)(: \d+), [\d.]+ k?B; costs", "$1, [SIZE]; costs");
         settings.add_filter(r"slurm-[0-9a-f]{8}\.sh", "slurm-[HASH].sh");
         settings.bind(|| insta::assert_snapshot!(told(&$output)));
     }};

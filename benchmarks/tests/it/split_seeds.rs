@@ -27,7 +27,7 @@ fn crossed(folder: &Path) -> Synthetic {
         records.crossed(PEN, dataset, 16, &of(0.0, 4.0));
     }
     records.crossed(COOP, "dtd", 1, &[vec![45.0, 46.0, 47.0]]);
-    records.initialisations = vec![1, 2, 3];
+    records.samples = 4;
     records.save();
     records
 }
@@ -84,7 +84,8 @@ fn each_seed_decides_its_part_and_equal_seeds_are_ordinary_cells() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let asked = ["run", "--datasets", "dtd", "--methods", "coop", "--shots", "1", "--limit", "2", "--seeds", "1,2"];
-    let asked = [&asked[..], &["--set", "coop.protocol.learning_rate=1e-300"]].concat();
+    let still = ["--set", "coop.protocol.learning_rate=1e-300", "--set", "coop.protocol.warmup_learning_rate=1e-300"];
+    let asked = [&asked[..], &still].concat();
     done(folder, &asked);
     let rows = |kind: &str| -> Vec<Value> {
         let cells: Value = serde_json::from_str(&done(folder, &["cells", "--format", "json"])).unwrap();
@@ -119,5 +120,5 @@ fn each_seed_decides_its_part_and_equal_seeds_are_ordinary_cells() {
     fs::remove_dir_all(folder.join("exported")).unwrap();
     done(folder, &export);
     let listed = done(folder, &["report", "--list"]);
-    assert!(listed.contains("-split-seeds-") && listed.contains("seeds 1, 2 × 1, 2"), "{listed}");
+    assert!(listed.contains("seeds 1, 2 × 1, 2"), "{listed}");
 }

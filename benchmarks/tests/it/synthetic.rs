@@ -31,6 +31,8 @@ pub(crate) struct Synthetic {
     pub(crate) limit: Option<u32>,
     /// How many epochs trainings have; without any, they have no record.
     pub(crate) epochs: usize,
+    /// How many samples were planned.
+    pub(crate) samples: u64,
     /// The seeds of initialisations, if they are crossed with samples.
     pub(crate) initialisations: Vec<u64>,
     store: Store,
@@ -59,6 +61,7 @@ impl Synthetic {
             own_splits: Vec::new(),
             limit: None,
             epochs: 0,
+            samples: 3,
             initialisations: Vec::new(),
             store: Store::open(folder.join("out")).unwrap(),
             cells: Vec::new(),
@@ -183,7 +186,7 @@ impl Synthetic {
                 .collect(),
             datasets: self.datasets.clone(),
             shots: vec![1, 16],
-            seeds: vec![1, 2, 3],
+            seeds: (1..=self.samples).collect(),
             initialisations: self.initialisations.clone(),
             zero_shot: ZeroShot(vec![Prompts::Single]),
             cells: self.cells.clone(),

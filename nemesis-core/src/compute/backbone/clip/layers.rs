@@ -175,8 +175,8 @@ impl Block {
             ))
             .expected(format!("heads whose width divides {width}, or a width that is a multiple of {head_width}"))
             .help(
-                "give the configuration that belongs to the weights with `--weights-config FILE`, or put it beside them; \
-                 without one, heads are 64 wide as OpenAI's are",
+                "give the configuration that belongs to the weights with `--weights-config FILE`, or put it beside them; with \
+                 `--weights-config openai` heads are 64 wide",
             ));
         }
         (0..layers)
