@@ -31,15 +31,11 @@ impl AnyRecord {
     ///
     /// When it is missing, damaged or of another format; the message names the file.
     pub fn read(id: &CellId, store: &Store) -> Result<Self> {
-        // A record of the other kind does not parse as this one.
-        if let Ok(Some(record)) = store.get::<EvaluationCell>(id) {
-            return Ok(Self::Evaluation(Box::new(record)));
-        }
-        match store.get::<TrainingCell>(id) {
-            Ok(Some(record)) => Ok(Self::Training(Box::new(record))),
-            Ok(None) => Err(Error::new(format!("there is no cell {id}")).at(store.folder())),
-            Err(error) => Err(store.get::<EvaluationCell>(id).err().unwrap_or(error)),
-        }
+        let record = match store.kind(id)?.as_deref() {
+            Some("training") => store.get::<TrainingCell>(id)?.map(|record| Self::Training(Box::new(record))),
+            _ => store.get::<EvaluationCell>(id)?.map(|record| Self::Evaluation(Box::new(record))),
+        };
+        record.ok_or_else(|| Error::new(format!("there is no cell {id}")).at(store.folder()))
     }
 
     /// The cell's id.
@@ -97,6 +93,7 @@ impl AnyRecord {
             values.put("trained_on", json!(training.dataset));
             values.put("shots", json!(written(training.shots)));
             values.put("seed", json!(training.seed));
+            values.put("initialisation", json!(training.seeds().initialisation));
         }
         values.put("weights", json!(cell.backbone().weights));
         match self {

@@ -77,7 +77,10 @@ fn print_head(plan: &crate::plan::Plan, options: &crate::run::RunOptions) -> Res
         "shots        {}",
         plan.shots.iter().map(|shots| nemesis_core::shots::written(*shots)).collect::<Vec<_>>().join(", ")
     )?;
-    say!("seeds        {}", list(&plan.seeds))
+    if plan.initialisations.is_empty() {
+        return say!("seeds        {}", list(&plan.seeds));
+    }
+    say!("seeds        {} of samples × {} of initialisations", list(&plan.seeds), list(&plan.initialisations))
 }
 
 /// The options of each method, and where single data sets have others.

@@ -33,6 +33,7 @@ const EXAMPLES: &str = "\
 Examples:
   nemesis run
   nemesis run --data ROOT --weights RN50=RN50.pt --datasets eurosat,dtd --shots 1,16 --seeds 1
+  nemesis run --datasets eurosat --shots 16 --seeds 1-5 --split-seeds
   nemesis run --data ROOT --weights RN50=RN50.pt --weights B16=ViT-B-16.pt --backbone B16
   nemesis run --plugin libmy_method.so --set my-method.alpha=2 --methods coop,my-method
   NEMESIS_SHOTS=16 nemesis run --out out/sixteen

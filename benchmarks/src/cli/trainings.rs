@@ -2,7 +2,7 @@
 
 use clap::Args;
 use nemesis_core::error::abridged;
-use nemesis_core::record::{EvaluationCell, Store, TrainingCell, TrainingRecord};
+use nemesis_core::record::{Store, TrainingCell, TrainingRecord};
 use nemesis_core::{Error, Result, shots};
 use std::path::Path;
 
@@ -43,6 +43,9 @@ pub(super) struct Wanted {
     /// The seed
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// The seed of the initialisation, if the run split seeds (`--split-seeds`) [default: that of --seed]
+    #[arg(long, value_name = "N")]
+    initialisation: Option<u64>,
 }
 
 impl Wanted {
@@ -51,6 +54,7 @@ impl Wanted {
             && self.method.as_ref().is_none_or(|method| cell.method.id == *method)
             && self.shots.is_none_or(|shots| cell.shots == shots)
             && self.seed.is_none_or(|seed| cell.seed == seed)
+            && self.initialisation.or(self.seed).is_none_or(|seed| cell.seeds().initialisation == seed)
     }
 }
 
@@ -69,11 +73,14 @@ pub(super) fn find(store: &Store, id: Option<&str>, wanted: &Wanted) -> Result<T
         if id.is_some_and(|digits| !known.to_string().starts_with(digits)) {
             continue;
         }
-        match store.get::<TrainingCell>(&known) {
+        let record = match store.kind(&known) {
+            Ok(Some(kind)) if kind == "training" => store.get::<TrainingCell>(&known),
+            Ok(_) => Ok(None),
+            Err(error) => Err(error),
+        };
+        match record {
             Ok(record) => fitting.extend(record.filter(|record| wanted.fits(&record.cell))),
-            // An evaluation's record is not a training's.
-            Err(error) if store.get::<EvaluationCell>(&known).is_err() => unreadable = unreadable.or(Some(error)),
-            Err(_) => {}
+            Err(error) => unreadable = unreadable.or(Some(error)),
         }
     }
     // A record that is damaged, or of another version, may be the one that is wanted.
@@ -96,14 +103,14 @@ pub(super) fn find(store: &Store, id: Option<&str>, wanted: &Wanted) -> Result<T
                 let cell = &record.cell;
                 let classes =
                     if cell.classes.to_string() == "all" { String::new() } else { format!(" {}", cell.classes) };
-                let (method, dataset, seed) = (&cell.method.id, &cell.dataset, cell.seed);
+                let (method, dataset, seed) = (&cell.method.id, &cell.dataset, cell.seeds().in_words());
                 let shots = shots::in_words(cell.shots);
                 // What distinguishes this one from the others, apart from what was asked for.
                 let of = |record: &TrainingRecord, option: &str| record.cell.method.options.get(option).cloned();
                 let differs = |option: &&String| fitting.iter().any(|other| of(other, option) != of(record, option));
                 let told = cell.method.options.iter().filter(|(option, _)| differs(option));
                 let told: Vec<String> = told.map(|(option, value)| format!(", {option} {value}")).collect();
-                format!("{} ({method} on {dataset}{classes}, {shots}, seed {seed}{})", record.id.short(), told.concat())
+                format!("{} ({method} on {dataset}{classes}, {shots}, {seed}{})", record.id.short(), told.concat())
             };
             let named = abridged(fitting.iter().map(name), MAX_NAMED);
             Err(Error::new(format!("{count} trainings fit"))

@@ -9,11 +9,12 @@ use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, Suite, line_of_key};
 use crate::tables::{Kind, Variant};
-use crate::zero_shot::ZeroShot;
+use crate::zero_shot::{Prompts, ZeroShot};
 use nemesis_core::dataset::Dataset;
 use nemesis_core::interchange::few_shot_lists;
 use nemesis_core::method::Descriptor;
 use nemesis_core::record::{BackboneKey, Cell, EvaluationCell, MethodKey, Subject, TrainingCell};
+use nemesis_core::seeds::Seeds;
 use nemesis_core::shots::{ALL_SHOTS, in_words};
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result};
@@ -130,7 +131,7 @@ impl<'a> Cells<'a> {
         targets: &[Box<dyn Dataset>],
         suite: &Suite,
         shots: &[u32],
-        seeds: &[u64],
+        seeds: &[Seeds],
     ) -> Result<()> {
         let table = suite.table.kind();
         let test_sets: Vec<TestSet<'_>> = std::iter::once(dataset)
@@ -149,13 +150,17 @@ impl<'a> Cells<'a> {
         for prompts in &suite.zero_shot.0 {
             for test in &test_sets {
                 let label = prompts.label().map(str::to_owned);
-                if let Some(subject) = prompts.subject(test.dataset, test.classes, self.descriptions)? {
+                let subject = match prompts {
+                    Prompts::Descriptions => self.descriptions.subject(test.dataset, test.classes)?,
+                    templates => templates.subject(test.dataset),
+                };
+                if let Some(subject) = subject {
                     self.add_evaluation(test, subject, label, Variant::default());
                 }
             }
         }
-        for (&shots, &seed) in shots.iter().flat_map(|shots| seeds.iter().map(move |seed| (shots, seed))) {
-            let trainings = self.add_trainings(&test_sets[0], &methods[&shots], table, (shots, seed))?;
+        for (&shots, &seeds) in shots.iter().flat_map(|shots| seeds.iter().map(move |seeds| (shots, seeds))) {
+            let trainings = self.add_trainings(&test_sets[0], &methods[&shots], table, (shots, seeds))?;
             let variants = trainings.iter().map(|(training, _)| table.variants(&training.method));
             let variants = variants.collect::<Result<Vec<_>>>()?;
             for test in &test_sets {
@@ -201,13 +206,13 @@ impl<'a> Cells<'a> {
         trained_on: &TestSet<'_>,
         methods: &[(MethodKey, Protocol)],
         table: &dyn Kind,
-        (shots, seed): (u32, u64),
+        (shots, seeds): (u32, Seeds),
     ) -> Result<Vec<(TrainingCell, String)>> {
         let TestSet { dataset, manifest, classes, .. } = trained_on;
         let lists = self.settings.layer.few_shot_lists.as_deref();
-        let sample = few_shot_lists::sample(*dataset, lists, shots as usize, seed)?;
+        let sample = few_shot_lists::sample(*dataset, lists, shots as usize, seeds.sample)?;
         let fingerprint = |validation| {
-            lists.and_then(|_| few_shot_lists::fingerprint(*dataset, &sample, shots as usize, seed, validation))
+            lists.and_then(|_| few_shot_lists::fingerprint(*dataset, &sample, shots as usize, seeds.sample, validation))
         };
         let of_classes = |samples| classes.samples(samples, dataset.class_names().len());
         let train = of_classes(&sample.train);
@@ -240,7 +245,7 @@ impl<'a> Cells<'a> {
                     method.id,
                     dataset.name()
                 );
-                return Err(Error::new(format!("{what}, {} and seed {seed} names none", in_words(shots)))
+                return Err(Error::new(format!("{what}, {} and seed {} names none", in_words(shots), seeds.sample))
                     .help("leave the method out with `--methods`, or add the images under `val`"));
             }
             // Methods that look at the same images share the reading of them.
@@ -260,13 +265,15 @@ impl<'a> Cells<'a> {
                 method: method.clone(),
                 backbone: self.backbone.clone(),
                 shots,
-                seed,
+                seed: seeds.sample,
+                initialisation: None,
                 protocol: to_map(&resolved),
                 precision: self.protocol.precision.to_string(),
                 engine: nemesis_core::FINGERPRINT.to_owned(),
                 kept_epochs: table.kept_epochs(resolved.epochs),
                 sample: fingerprint(validation),
-            };
+            }
+            .with_seeds(seeds);
             self.planned.push(PlannedCell {
                 id: training.id(),
                 cell: Cell::Training(training.clone()),

@@ -9,6 +9,26 @@ use nemesis_core::dataset::{ClassSubset, Dataset, Sample, class_title, prompt_to
 use nemesis_core::{Error, Result};
 use std::collections::BTreeMap;
 
+/// Refuses a data set of which a half, or all, is one class: every classifier gets its images right, and a harmonic mean
+/// with that says nothing either.
+pub(super) fn check_subsets(dataset: &dyn Dataset, subsets: &[ClassSubset]) -> Result<()> {
+    let names = dataset.class_names();
+    let alone = subsets.iter().find_map(|subset| match subset.class_names(names) {
+        [only] => Some((*subset, only)),
+        _ => None,
+    });
+    let Some((subset, only)) = alone else { return Ok(()) };
+    let (name, all) = (dataset.name(), names.len());
+    let (what, needed) = match subset {
+        ClassSubset::All => (format!("the data set `{name}` has one class, `{only}`"), 2),
+        half => (format!("only one of the {all} classes of `{name}` is {half}, `{only}`"), 4),
+    };
+    Err(Error::new(format!("{what}: any classifier gets all of its images right"))
+        .at(dataset.folder())
+        .expected(format!("{needed} classes or more"))
+        .help("leave the data set out with `--datasets`, or run a suite that tests all classes together"))
+}
+
 /// Refuses to test where there is no test image: accuracy of nothing is no number.
 pub(super) fn check_test_set(test: &TestSet<'_>) -> Result<()> {
     match test.count {

@@ -32,6 +32,7 @@ use nemesis_core::contents::Contents;
 use nemesis_core::dataset::{ClassSubset, Dataset, Registry};
 use nemesis_core::note::Note;
 use nemesis_core::record::{Cell, CellId};
+use nemesis_core::seeds::Seeds;
 use nemesis_core::shots::in_words;
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result};
@@ -70,8 +71,10 @@ pub struct Plan {
     pub datasets: Vec<(String, String)>,
     /// Shots, in order.
     pub shots: Vec<u32>,
-    /// Seeds.
+    /// Seeds: of samples, and unless `initialisations` has some, of all else.
     pub seeds: Vec<u64>,
+    /// The seeds of initialisations, each of which is trained on every sample; none if seeds are not split.
+    pub initialisations: Vec<u64>,
     /// The zero-shot baselines that are evaluated.
     pub zero_shot: ZeroShot,
     /// The cells that the table shows, each behind what it needs.
@@ -176,13 +179,18 @@ impl PlannedCell {
         }
     }
 
-    /// Shots and seed of the training that this cell is or needs.
-    pub fn sample(&self) -> Option<(u32, u64)> {
+    /// Shots and seeds of the training that this cell is or needs.
+    pub fn drawn(&self) -> Option<(u32, Seeds)> {
         let training = match &self.cell {
             Cell::Training(cell) => Some(cell),
             Cell::Evaluation(cell) => cell.subject.training(),
         };
-        training.map(|cell| (cell.shots, cell.seed))
+        training.map(|cell| (cell.shots, cell.seeds()))
+    }
+
+    /// Shots and seed of the few-shot sample that this cell's training sees.
+    pub fn sample(&self) -> Option<(u32, u64)> {
+        self.drawn().map(|(shots, seeds)| (shots, seeds.sample))
     }
 
     /// The few words that name the cell's job to a person: all cells that share its few-shot sample.
@@ -203,9 +211,9 @@ impl PlannedCell {
             ClassSubset::All => self.dataset().to_owned(),
             half => format!("{} ({half})", self.dataset()),
         };
-        match (&self.column, self.sample()) {
-            (Some(column), Some((shots, seed))) => {
-                format!("{what} {column} on {dataset}, {}, seed {seed}", in_words(shots))
+        match (&self.column, self.drawn()) {
+            (Some(column), Some((shots, seeds))) => {
+                format!("{what} {column} on {dataset}, {}, {}", in_words(shots), seeds.in_words())
             }
             _ => format!("{what} zero-shot CLIP on {dataset}"),
         }
@@ -242,7 +250,8 @@ impl Plan {
         let names = choose::datasets(settings)?;
         let targets = choose::targets(settings, &names)?;
         let shots = settings.shots.clone();
-        let seeds = settings.seeds.clone();
+        let (seeds, initialisations) = (settings.seeds.clone(), settings.initialisations.clone());
+        let crossed = Seeds::crossed(&seeds, &initialisations);
         let seen = Seen::new(Contents::open(settings.contents()), tell);
         for (entry, column) in entries.iter().zip(&mut columns) {
             let published = plugins.get(&entry.method)?.descriptor.protocol.clone();
@@ -265,14 +274,18 @@ impl Plan {
         let mut open = |name: &String| -> Result<Option<Box<dyn Dataset>>> {
             let entry = registry.get(name)?;
             let absent = !entry.path(&data).is_dir();
-            let opened = entry.open(&data).map_err(|reason| LeftOut { dataset: name.clone(), absent, reason });
+            let opened = entry.open(&data).and_then(|dataset| {
+                datasets::check_subsets(&*dataset, suite.table.kind().class_subsets())?;
+                Ok(dataset)
+            });
+            let opened = opened.map_err(|reason| LeftOut { dataset: name.clone(), absent, reason });
             Ok(opened.map_err(|reason| left_out.push(reason)).ok())
         };
         let sources: Vec<_> = names.iter().filter_map(|name| open(name).transpose()).collect::<Result<_>>()?;
         let targets: Vec<_> = targets.iter().filter_map(|name| open(name).transpose()).collect::<Result<_>>()?;
         cells.leave_out_fixed_classes(suite.table.kind(), &sources, &targets, &shots)?;
         for source in &sources {
-            cells.add_dataset(&**source, &targets, suite, &shots, &seeds)?;
+            cells.add_dataset(&**source, &targets, suite, &shots, &crossed)?;
         }
         descriptions.refuse_idle(&settings.suite, !cells.readers.is_empty())?;
         for dataset in sources.iter().chain(&targets) {
@@ -308,9 +321,7 @@ impl Plan {
             refusals,
             title: suite.title.clone(),
             table: suite.table.clone(),
-            notes: (suite.notes.iter().cloned())
-                .chain(notes.into_iter().chain(described).map(Note::from))
-                .collect(),
+            notes: (suite.notes.iter().cloned()).chain(notes.into_iter().chain(described).map(Note::from)).collect(),
             data,
             few_shot_lists: layer.few_shot_lists.clone(),
             backbone,
@@ -320,6 +331,7 @@ impl Plan {
             methods: columns,
             shots,
             seeds,
+            initialisations,
             zero_shot: suite.zero_shot.clone(),
             protocol,
         };
