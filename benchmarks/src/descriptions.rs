@@ -70,7 +70,10 @@ impl Descriptions {
         if self.0.is_empty() || is_read || shown(suite) {
             return Ok(());
         }
-        Err(idle(suite, "the suite names descriptions, and has no zero-shot column `descriptions`, nor a method that reads them"))
+        Err(idle(
+            suite,
+            "the suite names descriptions, and has no zero-shot column `descriptions`, nor a method that reads them",
+        ))
     }
 
     /// Refuses sentences for a data set that are longer than the text tower has `positions`.

@@ -308,9 +308,7 @@ impl Plan {
             refusals,
             title: suite.title.clone(),
             table: suite.table.clone(),
-            notes: (suite.notes.iter().cloned())
-                .chain(notes.into_iter().chain(described).map(Note::from))
-                .collect(),
+            notes: (suite.notes.iter().cloned()).chain(notes.into_iter().chain(described).map(Note::from)).collect(),
             data,
             few_shot_lists: layer.few_shot_lists.clone(),
             backbone,

@@ -176,13 +176,7 @@ impl Plugin for CrossModal {
             Head::Linear => None,
             Head::Adapter => Some(Bottleneck::new(&task, options.reduction, host)?),
         };
-        Ok(Self {
-            weight: leaf(&start, &task),
-            adapter,
-            texts: Texts::new(&task, &options.templates),
-            options,
-            scale,
-        })
+        Ok(Self { weight: leaf(&start, &task), adapter, texts: Texts::new(&task, &options.templates), options, scale })
     }
 }
 

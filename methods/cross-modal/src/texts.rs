@@ -40,7 +40,10 @@ impl Texts {
             return Ok(known);
         }
         let by_class = features_of_prompts(&self.templates.prompts(&self.class_names, &self.single)?, host)?;
-        let labels = by_class.iter().zip(0i64..).map(|(own, label)| own.f_new_full([own.size()[0]], label, (Kind::Int64, own.device())));
+        let labels = by_class
+            .iter()
+            .zip(0i64..)
+            .map(|(own, label)| own.f_new_full([own.size()[0]], label, (Kind::Int64, own.device())));
         let means = by_class.iter().map(|own| own.mean_dim([0i64].as_slice(), false, None::<Kind>));
         let encoded = Encoded {
             means: Tensor::f_stack(&means.collect::<Vec<_>>(), 0)?,

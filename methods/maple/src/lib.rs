@@ -28,8 +28,7 @@ use nemesis_sdk::prompt::{cross_entropy, unit};
 use nemesis_sdk::tch::{Tensor, no_grad};
 use nemesis_sdk::towers::{Changes, of};
 use nemesis_sdk::{
-    About, Batch, Host, Method, Needs, Optimisation, Parameter, Plugin, ProtocolPatch, Result, State,
-    Task,
+    About, Batch, Host, Method, Needs, Optimisation, Parameter, Plugin, ProtocolPatch, Result, State, Task,
 };
 
 nemesis_sdk::with_norm_loss! {

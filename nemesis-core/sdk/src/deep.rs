@@ -7,7 +7,9 @@ pub use independent::IndependentPrompts;
 use crate::parameters::normal;
 use crate::prompt::unit;
 use crate::towers::{Changes, LayerPrompt, of};
-use crate::{ClassPosition, Error, Host, LogLevel, OptimiserKind, ProtocolPatch, Result, ScheduleKind, Task, WarmupKind};
+use crate::{
+    ClassPosition, Error, Host, LogLevel, OptimiserKind, ProtocolPatch, Result, ScheduleKind, Task, WarmupKind,
+};
 use tch::Tensor;
 
 /// The largest number of context vectors that words initialise.

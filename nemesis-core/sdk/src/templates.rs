@@ -168,7 +168,8 @@ const AT_ONCE: usize = 1000;
 ///
 /// When a prompt is too long.
 pub fn features_of_prompts(prompts: &[Vec<String>], host: &dyn Host) -> Result<Vec<Tensor>> {
-    let features = prompts.concat().chunks(AT_ONCE).map(|some| host.encode_strings(some)).collect::<Result<Vec<_>>>()?;
+    let features =
+        prompts.concat().chunks(AT_ONCE).map(|some| host.encode_strings(some)).collect::<Result<Vec<_>>>()?;
     let counts: Vec<i64> = prompts.iter().map(|own| own.len() as i64).collect();
     Ok(Tensor::f_cat(&features, 0)?.f_split_with_sizes(&counts, 0)?)
 }

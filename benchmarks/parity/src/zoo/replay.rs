@@ -60,11 +60,9 @@ impl Drawn {
                 Some(Dropout { probability, index, .. }) => {
                     Some(Dropout { probability: *probability, index: *index, mask: mask(*probability) })
                 }
-                None if evaluates => mask(self.dropout).map(|mask| Dropout {
-                    probability: self.dropout,
-                    index: 0,
-                    mask: Some(mask),
-                }),
+                None if evaluates => {
+                    mask(self.dropout).map(|mask| Dropout { probability: self.dropout, index: 0, mask: Some(mask) })
+                }
                 None => None,
             };
             let (down, up) = (delta.down.shallow_clone(), delta.up.shallow_clone());
@@ -120,7 +118,8 @@ impl Method for Replay {
     }
 
     fn compute_gradients(&mut self, batch: &Batch, host: &dyn Host) -> Result<Option<Tensor>> {
-        self.method.compute_gradients(batch, &ReplayHost { host, drawn: &self.drawn, step: batch.step, evaluates: false })
+        self.method
+            .compute_gradients(batch, &ReplayHost { host, drawn: &self.drawn, step: batch.step, evaluates: false })
     }
 }
 

@@ -25,12 +25,7 @@ pub fn check_norm_loss<M: Method>(
     let own = of(&mut plain)?;
     let norms = position_norms(&context(&plain), NormKind::Two);
     let vectors = norms.size().last().copied().unwrap_or_default();
-    let pen = NormLossOptions {
-        kind: NormLossKind::Pen,
-        alpha: 3.0,
-        omega: Omega::None,
-        ..NormLossOptions::default()
-    };
+    let pen = NormLossOptions { kind: NormLossKind::Pen, alpha: 3.0, omega: Omega::None, ..NormLossOptions::default() };
     let pan = NormLossOptions { kind: NormLossKind::Pan, ..pen };
     let tried = Positions::Tried(vectors as usize);
     let random = Positions::Random(vectors as usize);

@@ -76,7 +76,11 @@ pub const CHECKS: &[Check] = &[
         "the descriptor names the method, what it needs, and every option with its default and help",
         options::descriptor,
     ),
-    check("protocol", "the protocol that it publishes can be trained with, with any number of shots", protocol::published),
+    check(
+        "protocol",
+        "the protocol that it publishes can be trained with, with any number of shots",
+        protocol::published,
+    ),
     check("options-unknown", "an unknown option is refused, and the error names it", options::unknown),
     check("options-ill-typed", "an option of the wrong type is refused, and the error names it", options::ill_typed),
     check("options-defaults", "the descriptor's defaults are the ones used", options::defaults),
