@@ -3,6 +3,7 @@
 use super::{Ending, print, tell_files, warn};
 use crate::page::Shown;
 use crate::plan::Plan;
+use crate::plugins::Standby;
 use crate::progress::{Progress, duration};
 use crate::report::{saved_plans, write_and_render};
 use crate::run::{Outcome, RunOptions, run};
@@ -46,7 +47,9 @@ impl Run {
         let out = settings.out();
         // Said here once, rather than by every worker.
         device::open(settings.device())?;
-        let mut plan = Plan::new(&settings, settings.plugins()?, &|text| eprintln!("{text}"))?;
+        let mut plugins = settings.plugins()?;
+        plugins.begin();
+        let mut plan = Plan::new(&settings, &mut plugins, &|text| eprintln!("{text}"))?;
         plan.warnings.iter().for_each(warn);
         plan.leave_out_missing()?;
         plan.left_out_warnings().iter().for_each(warn);
@@ -54,7 +57,7 @@ impl Run {
         let store = Store::open(&out)?;
         plan.save(&out, &store)?;
         let options = RunOptions { wait: !self.no_wait, ..worker_options(&settings, &plan) };
-        let outcome = compute(&plan, &store, &options)?;
+        let outcome = compute(&plan, &store, &options, plugins.standby())?;
         if let Some(signal) = outcome.stopped {
             return Ok(Ending::Stopped(signal));
         }
@@ -74,10 +77,10 @@ impl Run {
 }
 
 /// Runs the plan with progress, and says at the end what was done.
-fn compute(plan: &Plan, store: &Store, options: &RunOptions) -> Result<Outcome> {
+fn compute(plan: &Plan, store: &Store, options: &RunOptions, standby: Option<Standby>) -> Result<Outcome> {
     let started = Instant::now();
     let mut progress = Progress::new(plan, store);
-    let outcome = run(plan, store, options, &mut |event| progress.on(&event));
+    let outcome = run(plan, store, options, standby, &mut |event| progress.on(&event));
     progress.end();
     let outcome = outcome?;
     let Outcome { reused, computed, elsewhere, failed, stopped, .. } = outcome;

@@ -228,7 +228,7 @@ impl Plan {
     }
 
     /// Works out the plan. Nothing is computed, but split files and the checkpoint are read, and plugins are tried in
-    /// another process, which ends with this call.
+    /// another process.
     ///
     /// All that the user says is checked before anything is written, the mini suite's data included.
     ///
@@ -236,14 +236,14 @@ impl Plan {
     ///
     /// When a checkpoint, protocol, method or option is missing or wrong, or every data set is. A data set that cannot be
     /// opened is left out. `tell` gets a sentence before work that takes long.
-    pub fn new(settings: &Settings, mut plugins: Plugins, tell: &dyn Fn(&str)) -> Result<Self> {
+    pub fn new(settings: &Settings, plugins: &mut Plugins, tell: &dyn Fn(&str)) -> Result<Self> {
         let (layer, suite) = (&settings.layer, &settings.suite.value);
         let default_protocol = if layer.data.is_none() { "mini" } else { "paper" };
         let mut protocol = load_protocol(layer.protocol.as_deref().unwrap_or(default_protocol))?;
         protocol.precision = layer.precision.unwrap_or(protocol.precision);
         let mut warnings = settings.warnings.clone();
-        let all_entries = choose::methods(settings, &mut plugins, &mut warnings)?;
-        let all_columns = choose::columns(settings, &all_entries, &mut plugins)?;
+        let all_entries = choose::methods(settings, plugins, &mut warnings)?;
+        let all_columns = choose::columns(settings, &all_entries, plugins)?;
         let Columns { entries, usable: mut columns, empty, left_out: left_out_methods } =
             Columns::new(&all_entries, all_columns)?;
         choose::refuse_stray_settings(settings, &all_entries)?;
@@ -260,7 +260,7 @@ impl Plan {
             column.protocol.extend(protocols::at_places(settings, &protocol, entry, &published, &own)?);
         }
         let descriptions = Descriptions::load(&settings.suite)?;
-        let mut cells = Cells::new(settings, &mut plugins, &protocol, &entries, &columns, &descriptions, seen);
+        let mut cells = Cells::new(settings, plugins, &protocol, &entries, &columns, &descriptions, seen);
         cells.check_options(&names, &shots)?;
 
         let backbone = choose::backbone(settings)?;

@@ -6,7 +6,8 @@ use super::message::{Assignment, FromWorker, ToWorker};
 use super::queue::Queue;
 use crate::bytes::ByteSize;
 use crate::plan::{Plan, PlannedCell};
-use crate::process::{Program, Subprocess, listen};
+use crate::plugins::Standby;
+use crate::process::{Program, Subprocess, listen, pass_on};
 use nemesis_core::engine::Setup;
 use nemesis_core::leases::Lease;
 use nemesis_core::pool::Pool;
@@ -86,7 +87,8 @@ pub struct Outcome {
     pub stopped: Option<i32>,
 }
 
-/// Computes all cells of the plan that have no record yet, together with any other runs on the same folder.
+/// Computes all cells of the plan that have no record yet, together with any other runs on the same folder. The Python that
+/// was asked about plugins, if there is one, is the first worker for methods in Python.
 ///
 /// # Errors
 ///
@@ -95,7 +97,13 @@ pub struct Outcome {
 /// SIGINT and SIGTERM end it: trainings are saved after their epoch if that does not take too long, and workers are killed.
 /// What they have recorded stays. A second signal, or one that
 /// arrives after the run, has its default effect.
-pub fn run(plan: &Plan, store: &Store, options: &RunOptions, on_event: &mut dyn FnMut(Event<'_>)) -> Result<Outcome> {
+pub(crate) fn run(
+    plan: &Plan,
+    store: &Store,
+    options: &RunOptions,
+    standby: Option<Standby>,
+    on_event: &mut dyn FnMut(Event<'_>),
+) -> Result<Outcome> {
     let (done, todo): (Vec<_>, Vec<_>) = plan.distinct_cells().cloned().partition(|cell| store.contains(&cell.id));
     if todo.is_empty() {
         return Ok(Outcome { reused: done.len(), ..Outcome::default() });
@@ -109,6 +117,7 @@ pub fn run(plan: &Plan, store: &Store, options: &RunOptions, on_event: &mut dyn 
         failed: HashSet::new(),
         queues: queues(plan, todo),
         workers: BTreeMap::new(),
+        standby,
         started: 0,
         stopping: None,
         looked: Instant::now(),
@@ -179,6 +188,8 @@ struct Coordinator<'a> {
     /// The jobs of each program, since only Python computes methods that are written in it.
     queues: BTreeMap<Program, Queue>,
     workers: BTreeMap<usize, Worker>,
+    /// The Python that was asked about plugins, until it is a worker.
+    standby: Option<Standby>,
     started: usize,
     /// Since when the run is ending.
     stopping: Option<Instant>,
@@ -198,7 +209,7 @@ struct Worker {
     /// The unfinished cells of its job, the current one first.
     pending: Vec<PlannedCell>,
     current: Option<Instant>,
-    /// Whether it has begun a cell.
+    /// Whether it has begun a cell, or answered questions before.
     worked: bool,
 }
 
@@ -213,13 +224,24 @@ impl Coordinator<'_> {
     /// Starts a worker, and gives it a job, or what its predecessor left undone, if that died.
     fn start_worker(&mut self, sender: &Sender<(usize, Line)>, job: Job) -> Result<()> {
         let program = job.program;
-        let (process, output) = Subprocess::start("a worker", program, ["worker"])?;
         let number = self.started;
         self.started += 1;
         let sender = sender.clone();
-        listen(output, move |message| sender.send((number, message.map_or(Line::Ended, Line::Message))).is_ok());
+        let hear = move |message: Option<FromWorker>| {
+            sender.send((number, message.map_or(Line::Ended, Line::Message))).is_ok()
+        };
+        let standby = if program == Program::Python { self.standby.take() } else { None };
+        // If one that has answered ends before its first cell, neither the cell is to blame for it nor the Python.
+        let (process, worked) = if let Some((process, values)) = standby.and_then(Standby::into_worker) {
+            pass_on(values, hear);
+            (process, true)
+        } else {
+            let (process, output) = Subprocess::start("a worker", program, ["worker"])?;
+            listen(output, hear);
+            (process, false)
+        };
         let mut worker =
-            Worker { process, program, dataset: None, lease: None, pending: Vec::new(), current: None, worked: false };
+            Worker { process, program, dataset: None, lease: None, pending: Vec::new(), current: None, worked };
         worker.process.send(&ToWorker::Setup(Box::new(self.setup.clone())))?;
         self.workers.insert(number, worker);
         self.assign(number, job)

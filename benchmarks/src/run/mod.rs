@@ -7,5 +7,7 @@ mod message;
 mod queue;
 mod worker;
 
-pub use coordinator::{Event, Outcome, RunOptions, run};
+pub(crate) use coordinator::run;
+pub use coordinator::{Event, Outcome, RunOptions};
 pub use worker::work;
+pub(crate) use worker::work_on;
