@@ -3,11 +3,11 @@
 use super::only::{Only, Records};
 use super::{Ending, print, tell_files, warn};
 use crate::gather::{Filter, Gathered};
+use crate::numbers::{Numbers, brief, flat};
 use crate::page::Shown;
 use crate::plan::SavedPlan;
 use crate::report::{keep_question, saved_plans, table};
 use crate::results::Results;
-use crate::settings::numbers::{Numbers, brief, flat};
 use crate::statistics::{Pair, not_independent, paired, statistics};
 use crate::tables::Sheet;
 use crate::tables::formats::{Format, Latex, format_parser, write_all};
@@ -230,7 +230,7 @@ fn listed(name: &str, plan: &SavedPlan, store: &Store) -> String {
     let columns = abridged(plan.columns.iter().map(|column| &column.label), MAX_NAMED);
     let (shots, mut seeds) = (brief(&plan.shots, ", "), brief(&plan.seeds, ", "));
     if !plan.initialisations.is_empty() {
-        seeds += &format!(" × {}", brief(&plan.initialisations, ", "));
+        seeds = format!("{seeds} × {}", brief(&plan.initialisations, ", "));
     }
     let how = plan.asked.as_ref().map_or_else(String::new, |asked| format!(", {}", asked.precision));
     let data = match plan.asked.as_ref() {

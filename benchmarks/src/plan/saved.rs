@@ -2,7 +2,7 @@
 
 use super::seen::keep;
 use super::{Asked, Plan, PlannedCell, Swept};
-use crate::tables::TableKind;
+use crate::tables::{TableKind, ZERO_SHOT};
 use crate::zero_shot::ZeroShot;
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::note::{Note, Shown};
@@ -100,6 +100,13 @@ pub struct SavedCell {
     pub epoch: Option<u64>,
 }
 
+impl SavedCell {
+    /// The label of its column.
+    pub fn label(&self) -> &str {
+        self.column.as_deref().unwrap_or(ZERO_SHOT)
+    }
+}
+
 /// Data set, column, and shots and seeds.
 type Spot<'a> = (&'a str, Option<&'a str>, Option<(u32, Seeds)>);
 
@@ -112,6 +119,11 @@ impl SavedPlan {
     /// The seeds of each training of a data set, column and number of shots.
     pub fn crossed_seeds(&self) -> Vec<Seeds> {
         Seeds::crossed(&self.seeds, &self.initialisations)
+    }
+
+    /// The labels of the zero-shot columns, in order.
+    pub fn zero_shot_labels(&self) -> impl Iterator<Item = &'static str> {
+        self.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT))
     }
 
     /// What is in the table, as far as notes ask; unknown of plans of earlier versions.

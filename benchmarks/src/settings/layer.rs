@@ -1,9 +1,10 @@
 //! The options of a run, each declared once: for the command line, for files and for the environment.
 
-use super::numbers::Numbers;
+use super::maps;
 use super::split_seeds::SplitSeeds;
-use super::{lists, maps};
 use crate::bytes::ByteSize;
+use crate::lists;
+use crate::numbers::{self, Numbers};
 use crate::weights::Weights;
 use clap::Args;
 use nemesis_core::backbone::Assumption;
@@ -57,11 +58,11 @@ pub struct Layer {
     pub set: Vec<(String, Value)>,
     /// Training images per class, as in 1,2,4-8; or all
     #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
-    #[serde(deserialize_with = "lists::some_numbers")]
+    #[serde(deserialize_with = "numbers::some")]
     pub shots: Option<Vec<Numbers<u32>>>,
     /// Seeds, as in 1-3
     #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
-    #[serde(deserialize_with = "lists::some_numbers")]
+    #[serde(deserialize_with = "numbers::some")]
     pub seeds: Option<Vec<Numbers<u64>>>,
     /// Train each few-shot sample from each initialisation, so that `nemesis stats` tells how much of the spread comes
     /// from either: samples, their crops and flips have the seeds of --seeds; the initial context, the order of batches and

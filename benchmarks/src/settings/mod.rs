@@ -1,9 +1,7 @@
 //! The settings of a run: suite ← the user's file ← `NEMESIS_*` ← the command line.
 
 mod layer;
-mod lists;
 mod maps;
-pub mod numbers;
 mod repeats;
 mod split_seeds;
 
@@ -11,6 +9,7 @@ pub use layer::Layer;
 pub use maps::parse_set;
 pub use split_seeds::SplitSeeds;
 
+use crate::numbers;
 use crate::plugins::Plugins;
 use crate::process::choose_python;
 use crate::suite::{Source, Suite, load_suite};

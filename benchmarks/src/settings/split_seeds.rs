@@ -1,6 +1,6 @@
 //! `--split-seeds`: whether initialisations have seeds of their own, and which.
 
-use super::numbers::{Numbers, flat};
+use crate::numbers::{self, Numbers};
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
@@ -73,8 +73,8 @@ impl<'de> Deserialize<'de> for SplitSeeds {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<SplitSeeds, A::Error> {
-                let items = super::lists::numbers(de::value::SeqAccessDeserializer::new(items))?;
-                Ok(SplitSeeds::These(flat(items)))
+                let items = de::value::SeqAccessDeserializer::new(items);
+                Ok(SplitSeeds::These(numbers::deserialize(items)?))
             }
         }
         deserializer.deserialize_any(Given)

@@ -2,8 +2,8 @@
 
 use super::methods::{LEVEL, NOTHING_SHOWN};
 use super::{Condition, average_rows, shots_field};
-use crate::results::{Evaluation, Results, ZERO_SHOT};
-use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, crossed};
+use crate::results::{Evaluation, Results};
+use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, ZERO_SHOT, crossed};
 use nemesis_core::record::Subject;
 use nemesis_core::record::statistics::{Component, Crossed, holm};
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,7 +2,6 @@
 
 use super::spread::Spread;
 use super::table::{Measure, SeedRun, Value, shown};
-use crate::plan::SavedPlan;
 use nemesis_core::Result;
 use nemesis_core::record::statistics::{COLLAPSE_FRACTION, COLLAPSE_POINTS, Summary, collapsed};
 use nemesis_core::record::{CellId, EvaluationCell, EvaluationRecord, Store};
@@ -33,15 +32,6 @@ impl Outcome {
             Some(record) => Self::Done(Box::new(record)),
             None => store.failure(id)?.map_or(Self::Missing, |failure| Self::Failed(failure.reason.to_string())),
         })
-    }
-
-    /// What a store has of the cells of a plan, in their order.
-    ///
-    /// # Errors
-    ///
-    /// When a record is damaged; the message names the file.
-    pub fn of_plan(plan: &SavedPlan, store: &Store) -> Result<Vec<Self>> {
-        plan.cells.iter().map(|cell| Self::read(&cell.id, store)).collect()
     }
 
     /// The record, if the evaluation is complete.
