@@ -230,7 +230,7 @@ fn listed(name: &str, plan: &SavedPlan, store: &Store) -> String {
     let columns = abridged(plan.columns.iter().map(|column| &column.label), MAX_NAMED);
     let (shots, mut seeds) = (brief(&plan.shots, ", "), brief(&plan.seeds, ", "));
     if !plan.initialisations.is_empty() {
-        seeds += &format!(" × {}", brief(&plan.initialisations, ", "));
+        seeds = format!("{seeds} × {}", brief(&plan.initialisations, ", "));
     }
     let how = plan.asked.as_ref().map_or_else(String::new, |asked| format!(", {}", asked.precision));
     let data = match plan.asked.as_ref() {

@@ -274,10 +274,7 @@ impl Plan {
         let mut open = |name: &String| -> Result<Option<Box<dyn Dataset>>> {
             let entry = registry.get(name)?;
             let absent = !entry.path(&data).is_dir();
-            let opened = entry.open(&data).and_then(|dataset| {
-                datasets::check_subsets(&*dataset, suite.table.kind().class_subsets())?;
-                Ok(dataset)
-            });
+            let opened = datasets::open(entry, &data, suite.table.kind().class_subsets());
             let opened = opened.map_err(|reason| LeftOut { dataset: name.clone(), absent, reason });
             Ok(opened.map_err(|reason| left_out.push(reason)).ok())
         };

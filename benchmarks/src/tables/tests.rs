@@ -8,6 +8,7 @@ use nemesis_core::dataset::ClassSubset;
 use nemesis_core::record::{
     BackboneKey, Cell, Evaluated, EvaluationCell, MethodKey, Provenance, Store, Subject, TrainingCell,
 };
+use nemesis_core::seeds::Seeds;
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
 //! How much of the spread comes from either of two things that were crossed, each value of one with each of the other:
-//! the two-way random-effects model without repetition, by its analysis of variance (Searle, Casella and McCulloch,
+//! the two-way random-effects model without repetition, by its analysis of variance (Searle, Casella and `McCulloch`,
 //! "Variance Components", 1992, chapters 3 and 4).
 
 use super::student_quantile;
@@ -219,7 +219,9 @@ mod tests {
         fn order_does_not_matter(values in prop::collection::vec(prop::collection::vec(0.0f64..100.0, 3), 4)) {
             let mut turned = values.clone();
             turned.reverse();
-            turned.iter_mut().for_each(|row| row.reverse());
+            for row in &mut turned {
+                row.reverse();
+            }
             let (one, two) = (Crossed::of(&values).unwrap(), Crossed::of(&turned).unwrap());
             prop_assert!((one.by_row.variance - two.by_row.variance).abs() < 1e-9);
             prop_assert!((one.by_column.variance - two.by_column.variance).abs() < 1e-9);
