@@ -2,7 +2,7 @@
 
 use clap::Args;
 use nemesis_core::error::abridged;
-use nemesis_core::record::{EvaluationCell, Store, TrainingCell, TrainingRecord};
+use nemesis_core::record::{AnyRecord, CellId, Store, TrainingCell, TrainingRecord};
 use nemesis_core::{Error, Result, shots};
 use std::path::Path;
 
@@ -63,17 +63,18 @@ const MAX_NAMED: usize = 5;
 ///
 /// When none fits or several do (the message names some), or none fits and a record cannot be read.
 pub(super) fn find(store: &Store, id: Option<&str>, wanted: &Wanted) -> Result<TrainingRecord> {
+    let is_meant = |known: &CellId| id.is_none_or(|digits| known.to_string().starts_with(digits));
+    let fits = |record| match record {
+        Ok(AnyRecord::Training(record)) => wanted.fits(&record.cell).then_some(Ok(*record)),
+        Ok(AnyRecord::Evaluation(_)) => None,
+        Err(error) => Some(Err(error)),
+    };
     let mut fitting: Vec<TrainingRecord> = Vec::new();
     let mut unreadable = None;
-    for known in store.ids()? {
-        if id.is_some_and(|digits| !known.to_string().starts_with(digits)) {
-            continue;
-        }
-        match store.get::<TrainingCell>(&known) {
-            Ok(record) => fitting.extend(record.filter(|record| wanted.fits(&record.cell))),
-            // An evaluation's record is not a training's.
-            Err(error) if store.get::<EvaluationCell>(&known).is_err() => unreadable = unreadable.or(Some(error)),
-            Err(_) => {}
+    for record in store.read_some(is_meant, |_, record| fits(record))? {
+        match record {
+            Ok(record) => fitting.push(record),
+            Err(error) => unreadable = unreadable.or(Some(error)),
         }
     }
     // A record that is damaged, or of another version, may be the one that is wanted.

@@ -1,6 +1,7 @@
 //! Running a plan: a coordinator hands cells to worker processes, which leave records.
 
 mod coordinator;
+mod devices;
 mod division;
 mod memory;
 mod message;
@@ -8,4 +9,5 @@ mod queue;
 mod worker;
 
 pub use coordinator::{Event, Outcome, RunOptions, run};
+pub use devices::{smallest_gpu, workers_on_gpus};
 pub use worker::work;

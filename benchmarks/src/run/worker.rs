@@ -29,6 +29,8 @@ pub fn work() -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGTERM, Arc::clone(&stop))
         .map_err(|e| Error::new(format!("cannot listen for the signal that ends a worker: {e}")))?;
+    // Decoding, too, takes no more cores than this worker was given: others have theirs. A pool that is there stays.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(setup.threads).build_global();
     let mut engine = Engine::open(*setup)?.stopped_by(Arc::clone(&stop));
     while let Ok(ToWorker::Job(cells)) = jobs.recv() {
         for Assignment { id, cell } in cells {

@@ -5,6 +5,7 @@ use crate::plan::SavedPlan;
 use nemesis_core::Result;
 use nemesis_core::record::statistics::{COLLAPSE_FRACTION, COLLAPSE_POINTS, Summary, collapsed};
 use nemesis_core::record::{CellId, EvaluationCell, EvaluationRecord, Store};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// What is known about one evaluation of a plan.
@@ -39,7 +40,9 @@ impl Outcome {
     ///
     /// When a record is damaged; the message names the file.
     pub fn of_plan(plan: &SavedPlan, store: &Store) -> Result<Vec<Self>> {
-        plan.cells.iter().map(|cell| Self::read(&cell.id, store)).collect()
+        // Several are read at a time. The first that cannot be read is the one that is reported.
+        let all: Vec<Result<Self>> = plan.cells.par_iter().map(|cell| Self::read(&cell.id, store)).collect();
+        all.into_iter().collect()
     }
 
     /// The record, if the evaluation is complete.

@@ -66,12 +66,14 @@ mod report;
 mod report_page;
 #[cfg(target_os = "linux")]
 mod resume;
+mod scale;
 mod server;
 mod shared_features;
 #[path = "../../../nemesis-core/tests/common/skipped.rs"]
 mod skipped;
 mod stats;
 mod stopped;
+mod submit;
 mod suites;
 mod synthetic;
 mod toy;

@@ -216,7 +216,24 @@ impl Cell {
 
     /// The cell's name. Equal cells have equal ids, whatever the order of their options.
     pub fn id(&self) -> CellId {
-        CellId(blake3::hash(canonical(self).as_bytes()).into())
+        match self {
+            Self::Training(cell) => cell.id(),
+            Self::Evaluation(cell) => cell.id(),
+        }
+    }
+}
+
+/// A [`Cell`] that is lent: its text is the same.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase", tag = "kind")]
+enum CellRef<'a> {
+    Training(&'a TrainingCell),
+    Evaluation(&'a EvaluationCell),
+}
+
+impl CellRef<'_> {
+    fn id(&self) -> CellId {
+        CellId(blake3::hash(&canonical(self)).into())
     }
 }
 
@@ -235,7 +252,7 @@ impl From<EvaluationCell> for Cell {
 impl TrainingCell {
     /// The id of this cell as a [`Cell`].
     pub fn id(&self) -> CellId {
-        Cell::Training(self.clone()).id()
+        CellRef::Training(self).id()
     }
 }
 
@@ -247,7 +264,7 @@ impl EvaluationCell {
 
     /// The id of this cell as a [`Cell`].
     pub fn id(&self) -> CellId {
-        Cell::Evaluation(self.clone()).id()
+        CellRef::Evaluation(self).id()
     }
 }
 
