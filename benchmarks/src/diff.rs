@@ -3,7 +3,6 @@
 mod reasons;
 
 use crate::plan::{SavedCell, SavedPlan};
-use crate::results::ZERO_SHOT;
 use crate::tables::{Field, Footnotes, Sheet, SheetColumn, SheetRow};
 use nemesis_core::Result;
 use nemesis_core::record::statistics::Summary;
@@ -251,7 +250,7 @@ fn gather(
     for (name, plan) in side.plans {
         for cell in plan.cells.iter().filter(|cell| side.store.contains(&cell.id)) {
             let (shots, seed) = cell.sample.unzip();
-            let column = cell.column.clone().unwrap_or_else(|| ZERO_SHOT.to_owned());
+            let column = cell.label().to_owned();
             let row = (plan.suite(name).to_owned(), place(cell, plan), column, shots);
             of_side(rows.entry(row).or_default().entry(seed).or_default()).insert(cell.id);
         }

@@ -13,6 +13,8 @@ pub mod drift;
 pub mod estimate;
 pub mod fetch;
 pub mod gather;
+mod lists;
+pub mod numbers;
 mod page;
 pub mod pictures;
 pub mod plan;

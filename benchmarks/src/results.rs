@@ -8,6 +8,7 @@ use nemesis_core::error::suggest;
 use nemesis_core::record::{EvaluationRecord, Store, Subject};
 use nemesis_core::shots::written;
 use nemesis_core::{Error, Result};
+use rayon::prelude::*;
 use std::collections::BTreeSet;
 
 /// The data sets that published averages are over.
@@ -25,8 +26,16 @@ pub const ELEVEN: [&str; 11] = [
     "ucf101",
 ];
 
-/// The label of what is not trained.
-pub const ZERO_SHOT: &str = "Zero-shot";
+/// What a store has of the cells of a plan, in their order.
+///
+/// # Errors
+///
+/// When a record is damaged; the message names the file.
+pub fn outcomes(plan: &SavedPlan, store: &Store) -> Result<Vec<Outcome>> {
+    // Several are read at a time. The first that cannot be read is the one that is reported.
+    let all: Vec<Result<Outcome>> = plan.cells.par_iter().map(|cell| Outcome::read(&cell.id, store)).collect();
+    all.into_iter().collect()
+}
 
 /// The complete evaluations of one suite.
 #[derive(Clone, Debug)]
@@ -65,7 +74,7 @@ impl Results {
     ///
     /// When a record is damaged; the message names the file.
     pub fn read(suite: &str, plan: &SavedPlan, store: &Store) -> Result<Self> {
-        let outcomes = Outcome::of_plan(plan, store)?;
+        let outcomes = outcomes(plan, store)?;
         Ok(Self::of(suite, plan, outcomes))
     }
 
@@ -74,12 +83,11 @@ impl Results {
         let mut runs = Vec::new();
         for (cell, outcome) in plan.cells.iter().zip(outcomes) {
             if let Outcome::Done(record) = outcome {
-                let column = cell.column.clone().unwrap_or_else(|| ZERO_SHOT.to_owned());
-                runs.push(Evaluation { column, record: *record });
+                runs.push(Evaluation { column: cell.label().to_owned(), record: *record });
             }
         }
-        let zero_shot = plan.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT).to_owned());
-        let zero_shot: Vec<String> = zero_shot.filter(|label| runs.iter().any(|run| run.column == *label)).collect();
+        let is_shown = |label: &&str| runs.iter().any(|run| run.column == *label);
+        let zero_shot: Vec<String> = plan.zero_shot_labels().filter(is_shown).map(str::to_owned).collect();
         Self {
             suite: suite.to_owned(),
             backbone: plan.backbone.clone(),

@@ -291,7 +291,11 @@ fn to_the_minute(time: SystemTime) -> Option<String> {
 fn pairs(map: &Map<String, Value>) -> String {
     let said = map.iter().map(|(name, value)| match value {
         Value::String(text) if !text.is_empty() => format!("{name} {text}"),
-        value => format!("{name} {value}"),
+        // Descriptions of all classes, for instance.
+        value => match value.to_string() {
+            long if long.len() > 200 => format!("{name} {}…", long.chars().take(200).collect::<String>()),
+            short => format!("{name} {short}"),
+        },
     });
     said.collect::<Vec<_>>().join(", ")
 }

@@ -3,11 +3,11 @@
 use super::only::{Only, Records};
 use super::{Ending, print, tell_files, warn};
 use crate::gather::{Filter, Gathered};
+use crate::numbers::{Numbers, brief, flat};
 use crate::page::Shown;
 use crate::plan::SavedPlan;
 use crate::report::{keep_question, saved_plans, table};
 use crate::results::Results;
-use crate::settings::numbers::{Numbers, brief, flat};
 use crate::statistics::{Pair, paired, statistics};
 use crate::tables::Sheet;
 use crate::tables::formats::{Format, Latex, format_parser, write_all};

@@ -1,7 +1,6 @@
 //! Evaluations and trainings as the page shows them.
 
 use crate::plan::SavedCell;
-use crate::results::ZERO_SHOT;
 use nemesis_core::Result;
 use nemesis_core::record::{CorruptionKind, EvaluationRecord, Provenance, Store, TrainingCell, TrainingRecord};
 use nemesis_core::shots::written;
@@ -113,7 +112,7 @@ impl Cells {
             key.clone(),
             Cell {
                 dataset: cell.dataset.clone(),
-                column: cell.column.clone().unwrap_or_else(|| ZERO_SHOT.to_owned()),
+                column: cell.label().to_owned(),
                 shots: cell.sample.map(|(shots, _)| written(shots)),
                 seed: cell.sample.map(|(_, seed)| seed),
                 what: tested(cell, record),

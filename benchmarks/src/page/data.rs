@@ -5,7 +5,7 @@ use super::images::{Image, Images};
 use super::nearest::Nearest;
 use crate::plan::SavedPlan;
 use crate::report::table_and_figures_of;
-use crate::results::ZERO_SHOT;
+use crate::results::outcomes;
 use crate::tables::Outcome;
 use crate::tables::formats::{Format, Html};
 use nemesis_core::Result;
@@ -106,7 +106,7 @@ pub(super) fn data(plans: &[(String, SavedPlan)], store: &Store, shown: Shown) -
 }
 
 fn question(name: &str, plan: &SavedPlan, store: &Store, cells: &mut Cells, shown: Shown) -> Result<Question> {
-    let outcomes = Outcome::of_plan(plan, store)?;
+    let outcomes = outcomes(plan, store)?;
     let (table, figures) = table_and_figures_of(plan, outcomes.clone())?;
     let drawn = figures.iter().map(|figure| Drawn {
         kind: figure.kind,
@@ -120,7 +120,7 @@ fn question(name: &str, plan: &SavedPlan, store: &Store, cells: &mut Cells, show
         name: name.to_owned(),
         title: if plan.suite(name) == name { plan.title.clone() } else { format!("{} ({name})", plan.title) },
         datasets: plan.datasets.clone(),
-        methods: (plan.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT).to_owned()))
+        methods: (plan.zero_shot_labels().map(str::to_owned))
             .chain(plan.columns.iter().map(|column| column.label.clone()))
             .collect(),
         shots: plan.shots.iter().map(|shots| written(*shots)).collect(),

@@ -5,7 +5,7 @@ use super::protocols::{PREFIX, of_entry};
 use super::seen::Seen;
 use super::test_set::TestSet;
 use super::{Column, PlannedCell, datasets};
-use crate::descriptions::Descriptions;
+use crate::descriptions::{DESCRIPTIONS, Descriptions};
 use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, Suite, line_of_key};
@@ -20,7 +20,7 @@ use nemesis_core::train::{Protocol, ResolvedProtocol};
 use nemesis_core::{Error, Result};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// What makes the cells of one method on samples of one size.
@@ -51,6 +51,8 @@ pub(super) struct Cells<'a> {
     pub(super) backbone: BackboneKey,
     /// The positions of its text tower, start and end included; known as late.
     pub(super) positions: usize,
+    /// The methods that read the suite's descriptions.
+    pub(super) readers: BTreeSet<String>,
     /// What the user should know of the data sets.
     pub(super) remarks: Vec<Error>,
     /// What is to be said of them under the table.
@@ -81,6 +83,7 @@ impl<'a> Cells<'a> {
             seen,
             backbone: BackboneKey { weights: String::new(), assumed: None },
             positions: 0,
+            readers: BTreeSet::new(),
             remarks: Vec::new(),
             notes: Vec::new(),
             left_out: Vec::new(),
@@ -153,6 +156,10 @@ impl<'a> Cells<'a> {
         let methods: BTreeMap<u32, Vec<(MethodKey, Protocol)>> = (shots.iter())
             .map(|shots| Ok((*shots, self.methods_at((dataset.name(), *shots))?)))
             .collect::<Result<_>>()?;
+        let reads = |(method, _): &(MethodKey, Protocol)| method.options.values().any(Value::is_object);
+        if !self.readers.is_empty() && methods.values().flatten().any(reads) {
+            test_sets.iter().try_for_each(|test| self.descriptions.check_classes(dataset.name(), test.dataset))?;
+        }
         self.check(&test_sets, methods.values().flatten().map(|(method, _)| method), &suite.zero_shot)?;
         for prompts in &suite.zero_shot.0 {
             for test in &test_sets {
@@ -189,6 +196,7 @@ impl<'a> Cells<'a> {
         for test in test_sets {
             datasets::check_test_set(test)?;
             datasets::check_lengths(test.dataset, vectors, zero_shot, self.positions)?;
+            self.descriptions.check_lengths(test.dataset.name(), self.positions)?;
             for remark in test.dataset.remarks() {
                 let remark = remark.clone().context(format_args!("`{}`", test.dataset.name()));
                 if !self.remarks.contains(&remark) {
@@ -354,6 +362,12 @@ impl<'a> Cells<'a> {
         given.extend(entry.options_by_dataset.get(place.0).into_iter().flatten().map(clone_pair));
         given.extend(entry.sweep.iter().map(clone_pair));
         given.extend(overrides(self.settings, &entry.method));
+        for schema in descriptor.options.iter().filter(|schema| schema.kind.contains("`descriptions`")) {
+            if let Some(value) = given.get_mut(&schema.name).filter(|value| **value == DESCRIPTIONS) {
+                *value = self.descriptions.option(place.0, &format!("{}.{}", entry.method, schema.name))?;
+                self.readers.insert(entry.method.clone());
+            }
+        }
         let options = self
             .plugins
             .complete_options(&entry.method, &given)

@@ -198,6 +198,7 @@ impl Plan {
         for source in &sources {
             cells.add_dataset(&**source, &targets, suite, &shots, &seeds)?;
         }
+        descriptions.refuse_idle(&settings.suite, !cells.readers.is_empty())?;
         for dataset in sources.iter().chain(&targets) {
             let refusal = cells.seen.refusal(&**dataset);
             refusals.extend(refusal.map(|refusal| (dataset.name().to_owned(), refusal)));
@@ -211,6 +212,7 @@ impl Plan {
         let opened = sources.iter().chain(&targets).map(|dataset| &**dataset);
         let mut asked = Asked::new(settings, &protocol, (&backbone.1, &checkpoint), &data, opened)?;
         asked.descriptions = descriptions.hashes();
+        let described = descriptions.note(&names, &cells.readers);
         let (lists, planned, remarks, notes) = (cells.seen.lists, cells.planned, cells.remarks, cells.notes);
         let unfit = cells.left_out;
         warnings.extend(plugins.take_warnings().into_iter().chain(remarks));
@@ -230,9 +232,7 @@ impl Plan {
             refusals,
             title: suite.title.clone(),
             table: suite.table.clone(),
-            notes: (suite.notes.iter().cloned())
-                .chain(notes.into_iter().chain(descriptions.note(&names)).map(Note::from))
-                .collect(),
+            notes: (suite.notes.iter().cloned()).chain(notes.into_iter().chain(described).map(Note::from)).collect(),
             data,
             few_shot_lists: layer.few_shot_lists.clone(),
             backbone,

@@ -2,8 +2,8 @@
 //! name of its own, so that its table does not take the place of another.
 
 use super::{Plan, choose};
+use crate::numbers::brief;
 use crate::settings::Settings;
-use crate::settings::numbers::brief;
 use crate::suite::{MethodEntry, embedded_suite, load_protocol};
 use nemesis_core::backbone::{Assumption, BackboneSpec};
 use nemesis_core::dataset::{Dataset, manifest_hash, split_fingerprint};

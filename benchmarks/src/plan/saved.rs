@@ -1,7 +1,7 @@
 //! What a plan leaves beside the records, so that its table can be printed again.
 
 use super::{Asked, Plan, PlannedCell, Swept};
-use crate::tables::TableKind;
+use crate::tables::{TableKind, ZERO_SHOT};
 use crate::zero_shot::ZeroShot;
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::note::{Note, Shown};
@@ -95,6 +95,13 @@ pub struct SavedCell {
     pub epoch: Option<u64>,
 }
 
+impl SavedCell {
+    /// The label of its column.
+    pub fn label(&self) -> &str {
+        self.column.as_deref().unwrap_or(ZERO_SHOT)
+    }
+}
+
 /// Data set, column, and shots and seed.
 type Spot<'a> = (&'a str, Option<&'a str>, Option<(u32, u64)>);
 
@@ -102,6 +109,11 @@ impl SavedPlan {
     /// The suite, where the plan's file has this name.
     pub fn suite<'a>(&'a self, name: &'a str) -> &'a str {
         self.asked.as_ref().map_or(name, |asked| &asked.suite)
+    }
+
+    /// The labels of the zero-shot columns, in order.
+    pub fn zero_shot_labels(&self) -> impl Iterator<Item = &'static str> {
+        self.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT))
     }
 
     /// What is in the table, as far as notes ask; unknown of plans of earlier versions.

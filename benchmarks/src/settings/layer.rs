@@ -1,8 +1,9 @@
 //! The options of a run, each declared once: for the command line, for files and for the environment.
 
-use super::numbers::Numbers;
-use super::{lists, maps};
+use super::maps;
 use crate::bytes::ByteSize;
+use crate::lists;
+use crate::numbers::{self, Numbers};
 use crate::weights::Weights;
 use clap::Args;
 use nemesis_core::backbone::Assumption;
@@ -56,11 +57,11 @@ pub struct Layer {
     pub set: Vec<(String, Value)>,
     /// Training images per class, as in 1,2,4-8; or all
     #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
-    #[serde(deserialize_with = "lists::some_numbers")]
+    #[serde(deserialize_with = "numbers::some")]
     pub shots: Option<Vec<Numbers<u32>>>,
     /// Seeds, as in 1-3
     #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
-    #[serde(deserialize_with = "lists::some_numbers")]
+    #[serde(deserialize_with = "numbers::some")]
     pub seeds: Option<Vec<Numbers<u64>>>,
     /// Take few-shot samples from DIR/FOLDER/split_fewshot/shot_N-seed_M.pkl (or .json), as CoOp leaves them in the
     /// data root, or 2SFS's shot_N-seed_M_{train,val}.jsonl, instead of drawing them

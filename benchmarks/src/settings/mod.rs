@@ -1,14 +1,13 @@
 //! The settings of a run: suite ← the user's file ← `NEMESIS_*` ← the command line.
 
 mod layer;
-mod lists;
 mod maps;
-pub mod numbers;
 mod repeats;
 
 pub use layer::Layer;
 pub use maps::parse_set;
 
+use crate::numbers;
 use crate::plugins::Plugins;
 use crate::process::choose_python;
 use crate::suite::{Source, Suite, load_suite};

@@ -11,8 +11,8 @@ pub use images::images;
 pub use methods::methods;
 pub use pair::Pair;
 
-use crate::results::{Evaluation, Results, ZERO_SHOT};
-use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, average_by_seed};
+use crate::results::{Evaluation, Results};
+use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, ZERO_SHOT, average_by_seed};
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::record::Subject;
 use nemesis_core::record::statistics::{Paired, Summary};

@@ -86,12 +86,15 @@ pub enum Place {
     },
 }
 
-/// The key of the zero-shot column for the data set's template. Others have their label as the key.
-pub(super) const ZERO_SHOT: &str = "zero-shot";
+/// The label of the zero-shot column for the data set's template, and of what is not trained where no column tells.
+pub const ZERO_SHOT: &str = "Zero-shot";
+
+/// The key of that column. Others have their label as the key.
+pub(super) const ZERO_SHOT_KEY: &str = "zero-shot";
 
 /// The key of a zero-shot column.
 fn key_of_zero_shot(label: &str) -> String {
-    if label == crate::results::ZERO_SHOT { ZERO_SHOT } else { label }.to_owned()
+    if label == ZERO_SHOT { ZERO_SHOT_KEY } else { label }.to_owned()
 }
 
 impl MethodColumn {

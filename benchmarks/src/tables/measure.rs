@@ -1,11 +1,9 @@
 //! From runs to the value of a table's cell, with its footnotes.
 
 use super::table::{Measure, SeedRun, Value, shown};
-use crate::plan::SavedPlan;
 use nemesis_core::Result;
 use nemesis_core::record::statistics::{COLLAPSE_FRACTION, COLLAPSE_POINTS, Summary, collapsed};
 use nemesis_core::record::{CellId, EvaluationCell, EvaluationRecord, Store};
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// What is known about one evaluation of a plan.
@@ -32,17 +30,6 @@ impl Outcome {
             Some(record) => Self::Done(Box::new(record)),
             None => store.failure(id)?.map_or(Self::Missing, |failure| Self::Failed(failure.reason.to_string())),
         })
-    }
-
-    /// What a store has of the cells of a plan, in their order.
-    ///
-    /// # Errors
-    ///
-    /// When a record is damaged; the message names the file.
-    pub fn of_plan(plan: &SavedPlan, store: &Store) -> Result<Vec<Self>> {
-        // Several are read at a time. The first that cannot be read is the one that is reported.
-        let all: Vec<Result<Self>> = plan.cells.par_iter().map(|cell| Self::read(&cell.id, store)).collect();
-        all.into_iter().collect()
     }
 
     /// The record, if the evaluation is complete.

@@ -14,7 +14,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use contents::{Contents, Entry, MethodColumn, Place, PublishedLine};
+pub use contents::{Contents, Entry, MethodColumn, Place, PublishedLine, ZERO_SHOT};
 pub use figures::{Figure, KINDS as FIGURES};
 pub use grid::{Grid, Outcomes, SUMMARY, Summary};
 pub use kinds::{Kind, List, TableKind, Variant};

@@ -73,7 +73,6 @@ mod shared_features;
 mod skipped;
 mod stats;
 mod stopped;
-mod submit;
 mod suites;
 mod synthetic;
 mod toy;
