@@ -9,6 +9,7 @@ use nemesis_core::record::{EvaluationRecord, Store, Subject, TrainingCell};
 use nemesis_core::seeds::Seeds;
 use nemesis_core::shots::written;
 use nemesis_core::{Error, Result};
+use rayon::prelude::*;
 use std::collections::BTreeSet;
 
 /// The data sets that published averages are over.
@@ -32,7 +33,9 @@ pub const ELEVEN: [&str; 11] = [
 ///
 /// When a record is damaged; the message names the file.
 pub fn outcomes(plan: &SavedPlan, store: &Store) -> Result<Vec<Outcome>> {
-    plan.cells.iter().map(|cell| Outcome::read(&cell.id, store)).collect()
+    // Several are read at a time. The first that cannot be read is the one that is reported.
+    let all: Vec<Result<Outcome>> = plan.cells.par_iter().map(|cell| Outcome::read(&cell.id, store)).collect();
+    all.into_iter().collect()
 }
 
 /// The complete evaluations of one suite.

@@ -61,8 +61,9 @@ enum Command {
     Campaign(campaign::Campaign),
     /// Run the mini suites and write the pictures and pages in docs/gallery: setup, a build, then two tests
     Gallery,
-    /// Compute a table on a Slurm of two nodes on this machine, while its jobs are requeued, cancelled and lost (as root)
-    Cluster,
+    /// Compute a table on a Slurm of two nodes on this machine (as root), and on a HyperQueue of two workers, while their
+    /// jobs are requeued, cancelled and lost
+    Cluster(cluster::ClusterOptions),
     /// Make a crate with a working method in methods/, which appears in tables with no further edit
     NewMethod {
         /// Its name: words of lower-case letters and digits joined by hyphens
@@ -99,7 +100,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Campaign(campaign) => campaign::run(&campaign),
         Command::Gallery => gallery::run(),
-        Command::Cluster => cluster::run(),
+        Command::Cluster(options) => cluster::run(&options),
         Command::NewMethod { name } => new_method::run(&name),
         Command::Parity { fixtures, arguments } => parity::run(fixtures, arguments),
     };

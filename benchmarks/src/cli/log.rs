@@ -91,13 +91,15 @@ fn known(id: &CellId, store: &Store) -> Result<Known> {
 
 /// The evaluations of a training, sorted by id.
 fn evaluations_of(training: &CellId, store: &Store) -> Result<Vec<EvaluationRecord>> {
-    let mut found = Vec::new();
-    for id in store.ids()? {
-        if let AnyRecord::Evaluation(record) = AnyRecord::read(&id, store)? {
-            found.extend(record.cell.subject.training().is_some_and(|cell| cell.id() == *training).then_some(*record));
+    let of_training = |record| match record {
+        Ok(AnyRecord::Evaluation(record)) => {
+            let is_meant = record.cell.subject.training().is_some_and(|cell| cell.id() == *training);
+            is_meant.then_some(Ok(*record))
         }
-    }
-    Ok(found)
+        Ok(AnyRecord::Training(_)) => None,
+        Err(error) => Some(Err(error)),
+    };
+    store.read_all(|_, record| of_training(record))?.into_iter().collect()
 }
 
 fn training_of(record: &EvaluationRecord, store: &Store) -> Result<Option<TrainingRecord>> {

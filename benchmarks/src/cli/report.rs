@@ -13,9 +13,9 @@ use crate::tables::Sheet;
 use crate::tables::formats::{Format, Latex, format_parser, write_all};
 use clap::Args;
 use nemesis_core::error::abridged;
-use nemesis_core::record::Store;
+use nemesis_core::record::{CellId, Store};
 use nemesis_core::{Error, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
 /// Prints the tables of a folder of records, and writes their files again. Nothing is computed.
@@ -96,7 +96,8 @@ impl Report {
             keep_question(&mut plans, name, out)?;
         }
         if self.list {
-            print(&plans.iter().map(|(name, plan)| listed(name, plan, store)).collect::<String>())?;
+            let complete = store.complete()?;
+            print(&plans.iter().map(|(name, plan)| listed(name, plan, &complete)).collect::<String>())?;
             return Ok(Ending::Done);
         }
         let filter = self.filter();
@@ -116,7 +117,7 @@ impl Report {
             let shown = if self.without_cells { Shown::Tables } else { Shown::All };
             crate::page::write(&plans, store, shown, file)?;
             tell_files(std::slice::from_ref(file));
-            return Ok(ending(&plans, store));
+            return ending(&plans, store);
         }
         let mut written = Vec::new();
         let text = if self.statistics || !self.paired.is_empty() {
@@ -127,7 +128,7 @@ impl Report {
         };
         print(&text)?;
         tell_files(&written);
-        Ok(ending(&plans, store))
+        ending(&plans, store)
     }
 
     fn filter(&self) -> Filter {
@@ -186,10 +187,11 @@ impl Report {
 }
 
 /// Whether every evaluation has a record.
-fn ending(plans: &[(String, SavedPlan)], store: &Store) -> Ending {
-    let there = |plan: &SavedPlan| plan.cells.iter().filter(|cell| store.contains(&cell.id)).count();
-    let complete = plans.iter().all(|(_, plan)| there(plan) == plan.expected());
-    if complete { Ending::Done } else { Ending::WithFailures }
+fn ending(plans: &[(String, SavedPlan)], store: &Store) -> Result<Ending> {
+    let complete = store.complete()?;
+    let there = |plan: &SavedPlan| plan.cells.iter().filter(|cell| complete.contains(&cell.id)).count();
+    let all = plans.iter().all(|(_, plan)| there(plan) == plan.expected());
+    Ok(if all { Ending::Done } else { Ending::WithFailures })
 }
 
 /// What was gathered, as plans with names. If a suite's evaluations are of several recipes, a warning says so, and the
@@ -224,8 +226,8 @@ fn apart(gathered: &[Gathered]) -> Vec<(String, SavedPlan)> {
 const MAX_NAMED: usize = 6;
 
 /// A question in three lines: its name, its axes, and how it is computed.
-fn listed(name: &str, plan: &SavedPlan, store: &Store) -> String {
-    let there = plan.cells.iter().filter(|cell| store.contains(&cell.id)).count();
+fn listed(name: &str, plan: &SavedPlan, complete: &HashSet<CellId>) -> String {
+    let there = plan.cells.iter().filter(|cell| complete.contains(&cell.id)).count();
     let datasets = abridged(plan.datasets.iter().map(|(name, _)| name), MAX_NAMED);
     let columns = abridged(plan.columns.iter().map(|column| &column.label), MAX_NAMED);
     let (shots, mut seeds) = (brief(&plan.shots, ", "), brief(&plan.seeds, ", "));

@@ -34,10 +34,10 @@ impl TensorBoard {
         let store = open_store(&self.records.settings()?.out())?;
         let mut trainings: BTreeMap<CellId, TrainingRecord> = BTreeMap::new();
         let mut evaluations: BTreeMap<CellId, Vec<EvaluationRecord>> = BTreeMap::new();
-        for id in store.ids()? {
-            match AnyRecord::read(&id, &store)? {
+        for record in store.read_all(|_, record| Some(record))? {
+            match record? {
                 AnyRecord::Training(record) => {
-                    trainings.insert(id, *record);
+                    trainings.insert(record.id, *record);
                 }
                 AnyRecord::Evaluation(record) => {
                     if let Some(training) = record.cell.subject.training().map(TrainingCell::id) {

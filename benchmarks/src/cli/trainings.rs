@@ -2,7 +2,7 @@
 
 use clap::Args;
 use nemesis_core::error::abridged;
-use nemesis_core::record::{Store, TrainingCell, TrainingRecord};
+use nemesis_core::record::{AnyRecord, CellId, Store, TrainingCell, TrainingRecord};
 use nemesis_core::{Error, Result, shots};
 use std::path::Path;
 
@@ -67,19 +67,17 @@ const MAX_NAMED: usize = 5;
 ///
 /// When none fits or several do (the message names some), or none fits and a record cannot be read.
 pub(super) fn find(store: &Store, id: Option<&str>, wanted: &Wanted) -> Result<TrainingRecord> {
+    let is_meant = |known: &CellId| id.is_none_or(|digits| known.to_string().starts_with(digits));
+    let fits = |record| match record {
+        Ok(AnyRecord::Training(record)) => wanted.fits(&record.cell).then_some(Ok(*record)),
+        Ok(AnyRecord::Evaluation(_)) => None,
+        Err(error) => Some(Err(error)),
+    };
     let mut fitting: Vec<TrainingRecord> = Vec::new();
     let mut unreadable = None;
-    for known in store.ids()? {
-        if id.is_some_and(|digits| !known.to_string().starts_with(digits)) {
-            continue;
-        }
-        let record = match store.kind(&known) {
-            Ok(Some(kind)) if kind == "training" => store.get::<TrainingCell>(&known),
-            Ok(_) => Ok(None),
-            Err(error) => Err(error),
-        };
+    for record in store.read_some(is_meant, |_, record| fits(record))? {
         match record {
-            Ok(record) => fitting.extend(record.filter(|record| wanted.fits(&record.cell))),
+            Ok(record) => fitting.push(record),
             Err(error) => unreadable = unreadable.or(Some(error)),
         }
     }

@@ -5,6 +5,7 @@ mod choose;
 mod datasets;
 mod left_out;
 mod own;
+mod planned;
 mod protocols;
 mod question;
 mod saved;
@@ -15,6 +16,7 @@ pub(crate) use choose::backbone;
 pub use choose::mini_root;
 use left_out::Columns;
 pub use left_out::{LeftOut, LeftOutMethod};
+pub use planned::PlannedCell;
 use question::numbers_of;
 pub use question::{Asked, Checkpoint, Split};
 pub use saved::{SavedCell, SavedColumn, SavedMethod, SavedPlan};
@@ -29,11 +31,9 @@ use crate::zero_shot::ZeroShot;
 use cells::Cells;
 use nemesis_core::backbone::BackboneSpec;
 use nemesis_core::contents::Contents;
-use nemesis_core::dataset::{ClassSubset, Dataset, Registry};
+use nemesis_core::dataset::{Dataset, Registry};
 use nemesis_core::note::Note;
-use nemesis_core::record::{Cell, CellId};
 use nemesis_core::seeds::Seeds;
-use nemesis_core::shots::in_words;
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result};
 use seen::Seen;
@@ -137,87 +137,6 @@ pub struct Swept {
     pub what: String,
     /// The value: `0.1`.
     pub value: String,
-}
-
-/// A cell with its place in the table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PlannedCell {
-    /// The cell's id.
-    pub id: CellId,
-    /// The cell.
-    pub cell: Cell,
-    /// The label of the method's column; none for zero-shot.
-    pub column: Option<String>,
-    /// How many images it works through: views to encode for a training, test images for an evaluation.
-    pub images: u64,
-    /// How many optimiser steps a training has.
-    pub steps: u64,
-}
-
-impl PlannedCell {
-    /// The data set that is trained or tested on.
-    pub fn dataset(&self) -> &str {
-        match &self.cell {
-            Cell::Training(cell) => &cell.dataset,
-            Cell::Evaluation(cell) => &cell.dataset,
-        }
-    }
-
-    /// The data set whose few-shot sample the cell hangs on: that of its training, else its own.
-    pub fn home(&self) -> &str {
-        match &self.cell {
-            Cell::Training(cell) => &cell.dataset,
-            Cell::Evaluation(cell) => cell.home(),
-        }
-    }
-
-    /// The classes that take part.
-    pub fn classes(&self) -> ClassSubset {
-        match &self.cell {
-            Cell::Training(cell) => cell.classes,
-            Cell::Evaluation(cell) => cell.classes,
-        }
-    }
-
-    /// Shots and seeds of the training that this cell is or needs.
-    pub fn drawn(&self) -> Option<(u32, Seeds)> {
-        let training = match &self.cell {
-            Cell::Training(cell) => Some(cell),
-            Cell::Evaluation(cell) => cell.subject.training(),
-        };
-        training.map(|cell| (cell.shots, cell.seeds()))
-    }
-
-    /// Shots and seed of the few-shot sample that this cell's training sees.
-    pub fn sample(&self) -> Option<(u32, u64)> {
-        self.drawn().map(|(shots, seeds)| (shots, seeds.sample))
-    }
-
-    /// The few words that name the cell's job to a person: all cells that share its few-shot sample.
-    pub fn job_title(&self) -> String {
-        match self.sample() {
-            Some((shots, seed)) => format!("{}, {}, seed {seed}", self.home(), in_words(shots)),
-            None => format!("{}, zero-shot", self.home()),
-        }
-    }
-
-    /// One line that names the cell to a person.
-    pub fn title(&self) -> String {
-        let what = match &self.cell {
-            Cell::Training(_) => "train",
-            Cell::Evaluation(_) => "evaluate",
-        };
-        let dataset = match self.classes() {
-            ClassSubset::All => self.dataset().to_owned(),
-            half => format!("{} ({half})", self.dataset()),
-        };
-        match (&self.column, self.drawn()) {
-            (Some(column), Some((shots, seeds))) => {
-                format!("{what} {column} on {dataset}, {}, {}", in_words(shots), seeds.in_words())
-            }
-            _ => format!("{what} zero-shot CLIP on {dataset}"),
-        }
-    }
 }
 
 impl Plan {

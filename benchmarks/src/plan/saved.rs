@@ -1,12 +1,11 @@
 //! What a plan leaves beside the records, so that its table can be printed again.
 
-use super::seen::keep;
 use super::{Asked, Plan, PlannedCell, Swept};
 use crate::tables::{TableKind, ZERO_SHOT};
 use crate::zero_shot::ZeroShot;
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::note::{Note, Shown};
-use nemesis_core::record::{Cell, CellId, Corruption, Store};
+use nemesis_core::record::{CellId, Corruption, Store};
 use nemesis_core::seeds::Seeds;
 use nemesis_core::{Error, Result, files};
 use serde::{Deserialize, Serialize};
@@ -231,9 +230,8 @@ impl Plan {
         // Methods that look at validation images may differ from the drawn sample where others do not.
         let mut samples: BTreeMap<(&str, u32, u64), bool> = BTreeMap::new();
         for cell in &self.cells {
-            if let Cell::Training(training) = &cell.cell {
-                let key = (training.dataset.as_str(), training.shots, training.seed);
-                *samples.entry(key).or_default() |= training.sample.is_some();
+            if let Some((shots, seed)) = cell.sample().filter(|_| cell.is_training()) {
+                *samples.entry((cell.dataset(), shots, seed)).or_default() |= cell.departs_from_drawing();
             }
         }
         let differ = samples.values().filter(|differs| **differs).count();
@@ -251,7 +249,7 @@ impl Plan {
     ///
     /// When a file cannot be written.
     pub fn save(&self, out: &Path, store: &Store) -> Result<()> {
-        keep(&self.images, store)?;
+        self.images.keep(store)?;
         let text = serde_json::to_string_pretty(&self.saved())
             .map_err(|e| Error::new(format!("the plan cannot be written as JSON: {e}")))?;
         files::write_atomic(&out.join("plans").join(format!("{}.json", self.name)), text.as_bytes())
@@ -260,11 +258,11 @@ impl Plan {
 
 /// What is saved of a cell, if it is an evaluation.
 fn saved(cell: &PlannedCell) -> Option<SavedCell> {
-    let Cell::Evaluation(evaluation) = &cell.cell else { return None };
+    let evaluation = cell.evaluation()?;
     Some(SavedCell {
         id: cell.id,
         dataset: evaluation.dataset.clone(),
-        column: cell.column.clone(),
+        column: cell.column.as_deref().map(str::to_owned),
         sample: cell.drawn(),
         classes: evaluation.classes,
         corruption: evaluation.corruption,

@@ -83,10 +83,10 @@ pub struct Layer {
     /// Evaluate only the first N test images of each class, in the order of the split
     #[arg(long, value_name = "N")]
     pub limit: Option<u32>,
-    /// Workers at a time [default: as many as fit the cores]
+    /// Workers at a time [default: as many as fit the cores; on GPUs, one for each, or as many as fit --memory]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
-    /// cpu, or cuda:N [default: cpu]
+    /// cpu, cuda:N, several GPUs as in cuda:0,1,2, or cuda:all [default: cpu]. Only a run takes several
     #[arg(long)]
     pub device: Option<String>,
     /// Where records and tables go [default: out]

@@ -68,6 +68,7 @@ mod report;
 mod report_page;
 #[cfg(target_os = "linux")]
 mod resume;
+mod scale;
 mod server;
 mod shared_features;
 #[path = "../../../nemesis-core/tests/common/skipped.rs"]

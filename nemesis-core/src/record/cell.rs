@@ -221,7 +221,24 @@ impl Cell {
 
     /// The cell's name. Equal cells have equal ids, whatever the order of their options.
     pub fn id(&self) -> CellId {
-        CellId(blake3::hash(canonical(self).as_bytes()).into())
+        match self {
+            Self::Training(cell) => cell.id(),
+            Self::Evaluation(cell) => cell.id(),
+        }
+    }
+}
+
+/// A [`Cell`] that is lent: its text is the same.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase", tag = "kind")]
+enum CellRef<'a> {
+    Training(&'a TrainingCell),
+    Evaluation(&'a EvaluationCell),
+}
+
+impl CellRef<'_> {
+    fn id(&self) -> CellId {
+        CellId(blake3::hash(&canonical(self)).into())
     }
 }
 
@@ -245,14 +262,20 @@ impl TrainingCell {
 
     /// The same cell with these seeds.
     #[must_use]
-    pub fn with_seeds(self, seeds: Seeds) -> Self {
-        let initialisation = (!seeds.are_equal()).then_some(seeds.initialisation);
-        Self { seed: seeds.sample, initialisation, ..self }
+    pub fn with_seeds(mut self, seeds: Seeds) -> Self {
+        self.set_seeds(seeds);
+        self
+    }
+
+    /// Gives it these seeds.
+    pub fn set_seeds(&mut self, seeds: Seeds) {
+        self.seed = seeds.sample;
+        self.initialisation = (!seeds.are_equal()).then_some(seeds.initialisation);
     }
 
     /// The id of this cell as a [`Cell`].
     pub fn id(&self) -> CellId {
-        Cell::Training(self.clone()).id()
+        CellRef::Training(self).id()
     }
 }
 
@@ -264,7 +287,7 @@ impl EvaluationCell {
 
     /// The id of this cell as a [`Cell`].
     pub fn id(&self) -> CellId {
-        Cell::Evaluation(self.clone()).id()
+        CellRef::Evaluation(self).id()
     }
 }
 
