@@ -103,16 +103,6 @@ impl Store {
         Ok(read(&path)?.map(|bytes| RecordFile { id: *id, path, bytes }))
     }
 
-    /// Which kind of cell a record is of, `training` or `evaluation`, without reading the rest of it; none if there is no
-    /// record.
-    ///
-    /// # Errors
-    ///
-    /// When the record is damaged or of another format; the message names the file.
-    pub fn kind(&self, id: &CellId) -> Result<Option<String>> {
-        Ok(read_json::<OfKind>(&self.record_path(id))?.map(|record| record.kind))
-    }
-
     /// Records a training: its learned state by content, then the record.
     ///
     /// # Errors
@@ -429,12 +419,6 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 #[derive(Deserialize)]
 struct Version {
     schema: u32,
-}
-
-/// What every record says of itself.
-#[derive(Deserialize)]
-struct OfKind {
-    kind: String,
 }
 
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
