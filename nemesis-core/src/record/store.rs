@@ -5,6 +5,7 @@
 
 use super::outcome::{FAILURE_SCHEMA, SCHEMA, check_finite};
 use super::predictions::{pack, unpack};
+use super::seal::{seal, unseal};
 use super::state::{from_safetensors, metadata, to_safetensors};
 use super::{
     Cell, CellId, Evaluated, EvaluationCell, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record,
@@ -86,9 +87,14 @@ impl Store {
     /// When the record is damaged, of another format, or of the other kind; the message names the file.
     pub fn get<C: Recorded>(&self, id: &CellId) -> Result<Option<Record<C>>> {
         let path = self.record_path(id);
-        let Some(record) = read_json::<Record<C>>(&path)? else { return Ok(None) };
+        let Some(bytes) = read_if_present(&path)? else { return Ok(None) };
+        let (text, is_intact) = unseal(&bytes);
+        let record: Record<C> = parse_json(&text, SCHEMA, &path)?;
         if record.kind != C::KIND || record.id != *id || record.cell.clone().into().id() != *id {
             return Err(damaged("the record does not hold the cell that its name promises", &path));
+        }
+        if !is_intact {
+            return Err(damaged("the record has changed since it was written: its checksum differs", &path));
         }
         Ok(Some(record))
     }
@@ -310,12 +316,17 @@ impl Store {
     fn put<C: Recorded>(&self, cell: &C, outcome: C::Outcome, provenance: Provenance) -> Result<Record<C>> {
         let id = cell.clone().into().id();
         let record = Record { schema: SCHEMA, kind: C::KIND, id, cell: cell.clone(), outcome, provenance };
-        write_json(&self.record_path(&id), &record)?;
+        self.write_record(&record)?;
         let failure = self.failure_path(&id);
         match fs::remove_file(&failure) {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io_write("remove the file", &failure, &e)),
             _ => Ok(record),
         }
+    }
+
+    pub(super) fn write_record<C: Recorded>(&self, record: &Record<C>) -> Result<()> {
+        let path = self.record_path(&record.id);
+        files::write_atomic(&path, &seal(&to_json(&path, record)?))
     }
 
     pub(super) fn record_path(&self, id: &CellId) -> PathBuf {
@@ -368,9 +379,13 @@ fn damaged(what: &str, path: &Path) -> Error {
 }
 
 pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    files::write_atomic(path, &to_json(path, value)?)
+}
+
+fn to_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::new(e.to_string()).at(path))?;
     text.push(b'\n');
-    files::write_atomic(path, &text)
+    Ok(text)
 }
 
 /// The version alone, which every format keeps.
@@ -385,11 +400,18 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
 
 /// Reads what is written in a format up to this one.
 fn read_json_up_to<T: DeserializeOwned>(schema: u32, path: &Path) -> Result<Option<T>> {
-    let bytes = match fs::read(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        bytes => bytes.map_err(|e| Error::io("read the file", path, &e))?,
-    };
-    serde_json::from_slice(&bytes).map(Some).map_err(|e| match serde_json::from_slice(&bytes) {
+    read_if_present(path)?.map(|bytes| parse_json(&bytes, schema, path)).transpose()
+}
+
+fn read_if_present(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        bytes => bytes.map(Some).map_err(|e| Error::io("read the file", path, &e)),
+    }
+}
+
+fn parse_json<T: DeserializeOwned>(bytes: &[u8], schema: u32, path: &Path) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|e| match serde_json::from_slice(bytes) {
         Ok(Version { schema: found }) if found != schema => {
             Error::new(format!("the record is of format {found}, which another version of nemesis wrote"))
                 .at(path)
@@ -519,6 +541,19 @@ mod tests {
           --> RECORD
           help: delete the file; the next run computes it again
         ");
+    }
+
+    /// Records of earlier versions have no checksum, and are read.
+    #[test]
+    fn a_record_that_has_changed_is_named() {
+        insta::assert_snapshot!(error_after("\"seconds\": 1", "\"seconds\": 2"), @"");
+        let (_folder, store) = store();
+        let record = put_evaluation(&store);
+        let path = store.record_path(&record.id);
+        let sealed = fs::read(&path).unwrap();
+        fs::write(&path, unseal(&sealed).0).unwrap();
+        assert_ne!(fs::read(&path).unwrap(), sealed);
+        assert_eq!(store.get::<EvaluationCell>(&record.id).unwrap().unwrap(), record);
     }
 
     #[test]
