@@ -3,7 +3,7 @@
 //!
 //! Two mounts of one folder stand for two machines that share a file server. What one of them does it sees at once. What
 //! the other does it sees up to a *lag* later, as with NFS: names that were missing stay missing, names that were replaced
-//! lead to the old file, removed files can still be read, and listings of folders are old. `flock` works among the processes
+//! lead to the old file, and removed files can still be read. `flock` works among the processes
 //! of one mount only.
 
 #![forbid(unsafe_code)]

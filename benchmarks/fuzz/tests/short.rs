@@ -8,6 +8,7 @@ const INPUTS: u64 = 300;
 /// One test, since memory is counted for the whole process.
 #[test]
 fn no_reader_is_harmed() {
+    let mut harmed = Vec::new();
     for target in &TARGETS {
         for (name, input) in target.finds() {
             assert_eq!(replay(target, &input), None, "{}/{name}", target.name);
@@ -22,8 +23,11 @@ fn no_reader_is_harmed() {
             tally.outcomes,
             start.elapsed()
         );
-        assert_eq!(tally.finds, [], "{}", target.name);
+        harmed.extend(tally.finds.iter().map(|find| format!("{}: {find}", target.name)));
         // A target whose reader refuses everything in the same way reads nothing.
-        assert!(tally.outcomes > 1 && tally.accepted > 0, "{}: {tally:?}", target.name);
+        if tally.outcomes < 2 || tally.accepted == 0 {
+            harmed.push(format!("{}: its seeds are refused: {tally:?}", target.name));
+        }
     }
+    assert!(harmed.is_empty(), "{}", harmed.join("\n"));
 }

@@ -60,9 +60,7 @@ fn a_read_only_disk_is_told_and_can_be_read() {
     let at = &disk.at[0];
     let table = undisturbed.assert_in(at, &[]);
     disk.faults().refuse(Refusal::ReadOnly, 0, u64::MAX);
-    for command in
-        [&["report"][..], &["report", "--list"], &["status"], &["diff", "out", "out"], &["cells"], &["clean"]]
-    {
+    for command in [&["report", "--list"][..], &["status"], &["diff", "out", "out"], &["cells"], &["clean"]] {
         let told = told(&within(60, &mut nemesis(at, command)));
         assert!(told.starts_with("exit code 0"), "{command:?}: {told}");
     }
