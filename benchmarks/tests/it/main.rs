@@ -73,6 +73,7 @@ mod shared_features;
 mod skipped;
 mod stats;
 mod stopped;
+mod submit;
 mod suites;
 mod synthetic;
 mod toy;
