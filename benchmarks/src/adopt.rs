@@ -110,7 +110,7 @@ pub fn compare(
     tolerance: Option<f64>,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Comparison> {
-    run(part, new, options, on_event)?;
+    run(part, new, options, None, on_event)?;
     let mut comparison = Comparison { tolerance: tolerance.unwrap_or(0.0), differences: Vec::new() };
     for planned in &part.cells {
         let Some(candidate) = candidates.iter().find(|candidate| candidate.planned.id == planned.id) else { continue };

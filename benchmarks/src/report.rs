@@ -74,7 +74,7 @@ fn contents(plan: &SavedPlan, outcomes: Vec<Outcome>) -> (Contents, Vec<Entry>) 
         datasets: plan.datasets.clone(),
         methods: plan.columns.iter().map(column).collect(),
         shots: plan.shots.clone(),
-        seeds: plan.seeds.clone(),
+        seeds: plan.crossed_seeds(),
         zero_shot: plan.zero_shot_labels().map(str::to_owned).collect(),
         remarks: remarks(plan, &entries),
         published: Vec::new(),
@@ -110,7 +110,7 @@ fn remarks(plan: &SavedPlan, entries: &[Entry]) -> Vec<String> {
 
 fn entry(cell: &SavedCell, outcome: Outcome) -> Entry {
     let place = match (&cell.column, cell.sample) {
-        (Some(method), Some((shots, seed))) => Place::Trained { method: method.clone(), shots, seed },
+        (Some(method), Some((shots, seeds))) => Place::Trained { method: method.clone(), shots, seeds },
         _ => Place::ZeroShot { label: cell.label().to_owned() },
     };
     Entry {

@@ -5,7 +5,8 @@ use crate::published::Protocol;
 use crate::tables::Outcome;
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::error::suggest;
-use nemesis_core::record::{EvaluationRecord, Store, Subject};
+use nemesis_core::record::{EvaluationRecord, Store, Subject, TrainingCell};
+use nemesis_core::seeds::Seeds;
 use nemesis_core::shots::written;
 use nemesis_core::{Error, Result};
 use rayon::prelude::*;
@@ -51,7 +52,7 @@ pub struct Results {
     /// Data sets in the table's order, by name and title.
     pub datasets: Vec<(String, String)>,
     /// The seeds that were planned.
-    pub seeds: Vec<u64>,
+    pub seeds: Vec<Seeds>,
     /// The evaluations, in the order of the plan.
     pub runs: Vec<Evaluation>,
     /// How many evaluations were planned.
@@ -94,7 +95,7 @@ impl Results {
             asked: plan.asked.clone(),
             columns: zero_shot.into_iter().chain(plan.columns.iter().map(|column| column.label.clone())).collect(),
             datasets: plan.datasets.clone(),
-            seeds: plan.seeds.clone(),
+            seeds: plan.crossed_seeds(),
             planned: plan.cells.len(),
             runs,
         }
@@ -127,6 +128,11 @@ impl Results {
         self.asked.as_ref()?.checkpoint.published.as_deref()
     }
 
+    /// Whether few-shot samples and initialisations were crossed, so that runs share one or the other.
+    pub fn is_crossed(&self) -> bool {
+        self.seeds.iter().any(|seeds| !seeds.are_equal())
+    }
+
     /// The title of a data set.
     pub fn title<'a>(&'a self, dataset: &'a str) -> &'a str {
         self.datasets.iter().find(|(name, _)| name == dataset).map_or(dataset, |(_, title)| title)
@@ -145,9 +151,9 @@ impl Results {
 }
 
 impl Evaluation {
-    /// The seed of the training; none if nothing is drawn.
-    pub fn seed(&self) -> Option<u64> {
-        self.record.cell.subject.training().map(|training| training.seed)
+    /// The seeds of the training; none if nothing is drawn.
+    pub fn seed(&self) -> Option<Seeds> {
+        self.record.cell.subject.training().map(TrainingCell::seeds)
     }
 
     /// Top-1 accuracy in percent.

@@ -2,7 +2,10 @@
 
 import sys
 
-from nemesis import _native
+from nemesis import _forks, _method, _native
+
+#: Imported for forked processes, too, each of which needs it.
+__all__ = ["_method", "main"]
 
 
 def main() -> int:
@@ -10,8 +13,15 @@ def main() -> int:
     if len(sys.argv) < 3:
         print("nemesis.worker is started by `nemesis`, not by hand", file=sys.stderr)
         return 2
+    engine, command = sys.argv[1], sys.argv[2:]
     try:
-        return _native.main(sys.executable, sys.argv[2:], sys.argv[1])
+        if command == ["fork"]:
+            _native.check_engine(sys.executable, engine)
+            forked = _forks.serve()
+            if forked is None:
+                return 0
+            command = forked
+        return _native.main(sys.executable, command, engine)
     except _native.NemesisError as error:
         # The command shows the last line.
         print(" ".join(str(error).split()), file=sys.stderr)

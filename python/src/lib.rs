@@ -59,20 +59,23 @@ mod native {
         border::find_torch(&library, tensor).map_err(|error| to_python(&error))
     }
 
+    /// Refuses an engine, by its fingerprint, that is not that of this module. The Python is `python`.
+    #[pyfunction]
+    fn check_engine(python: PathBuf, engine: &str) -> PyResult<()> {
+        if engine == FINGERPRINT {
+            return Ok(());
+        }
+        let what = "the package `nemesis` of this Python computes with other sources than the command `nemesis`";
+        let help = "build both from the same sources: `cargo xtask python` and `cargo xtask install`";
+        Err(to_python(&Error::new(what).at(&python).help(help)))
+    }
+
     /// Runs a command of `nemesis` in this process, whose Python is `python`, and returns the exit code. `engine` is the
     /// fingerprint of the engine that the caller has, if another program calls.
     #[pyfunction]
     #[pyo3(signature = (python, arguments, engine = None))]
     fn main(py: Python<'_>, python: PathBuf, arguments: Vec<String>, engine: Option<&str>) -> PyResult<u8> {
-        if engine.is_some_and(|engine| engine != FINGERPRINT) {
-            return Err(to_python(
-                &Error::new(
-                    "the package `nemesis` of this Python computes with other sources than the command `nemesis`",
-                )
-                .at(&python)
-                .help("build both from the same sources: `cargo xtask python` and `cargo xtask install`"),
-            ));
-        }
+        engine.map_or(Ok(()), |engine| check_engine(python.clone(), engine))?;
         nemesis_bench::choose_python(&python);
         nemesis_core::plugin::python::set_interpreter(Box::new(Running));
         Ok(detached(py, || {

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nemesis
 import pytest
+from nemesis import _native, _torch
 
 
 def imported(torch: str, folder: Path) -> str:
@@ -42,3 +43,9 @@ def test_there_is_one_libtorch_in_the_process() -> None:
         pytest.skip("this system does not list what a process has loaded")
     files = {line.split()[-1] for line in maps.read_text().splitlines() if line.endswith("libtorch_cpu.so")}
     assert len(files) == 1
+
+
+def test_every_place_names_the_same_torch() -> None:
+    manifest = (Path(__file__).parents[1] / "pyproject.toml").read_text()
+    (pinned,) = [line.split('"')[1] for line in manifest.splitlines() if line.startswith("dependencies")]
+    assert pinned == f"torch=={_torch.TORCH}" == f"torch=={_native.built_for()[0]}"

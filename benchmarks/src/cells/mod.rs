@@ -29,6 +29,7 @@ pub fn row(record: &AnyRecord) -> Vec<Value> {
         values.put("trained_on", json!(training.dataset));
         values.put("shots", json!(written(training.shots)));
         values.put("seed", json!(training.seed));
+        values.put("initialisation", json!(training.seeds().initialisation));
     }
     values.put("weights", json!(cell.backbone().weights));
     match record {

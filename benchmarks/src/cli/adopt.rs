@@ -48,7 +48,7 @@ impl Adopt {
         let settings = Settings::gather(&self.options)?;
         let out = settings.out();
         require_records(&out)?;
-        let plan = Plan::new(&settings, settings.plugins()?, &|text| eprintln!("{text}"))?;
+        let plan = Plan::new(&settings, &mut settings.plugins()?, &|text| eprintln!("{text}"))?;
         plan.warnings.iter().for_each(warn);
         let _lock = super::run::lock(&out, super::run::Use::Changes)?;
         let store = Store::open(&out)?;

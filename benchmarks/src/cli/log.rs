@@ -6,6 +6,7 @@ use super::{Ending, print};
 use crate::cells::AnyRecord;
 use crate::plan::SavedPlan;
 use crate::report::saved_plans;
+use chrono::DateTime;
 use clap::Args;
 use nemesis_core::error::abridged;
 use nemesis_core::record::{
@@ -174,11 +175,11 @@ fn of_training(record: &TrainingRecord, store: &Store, text: &mut String) {
     let TrainingRecord { cell, outcome, provenance, id, .. } = record;
     let _ = writeln!(
         text,
-        "Training {id}\n{} on {}, {}, seed {}\n",
+        "Training {id}\n{} on {}, {}, {}\n",
         cell.method.id,
         cell.dataset,
         shots::in_words(cell.shots),
-        cell.seed
+        cell.seeds().in_words()
     );
     line(
         text,
@@ -276,16 +277,8 @@ fn computed(provenance: &Provenance, id: &CellId, store: &Store, text: &mut Stri
 /// A time as a date, to the minute.
 fn to_the_minute(time: SystemTime) -> Option<String> {
     let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
-    let (days, minutes) = ((seconds / 86_400) as i64, seconds % 86_400 / 60);
-    // From days to a date, counted in eras of 400 years from 1 March (Hinnant, "chrono-compatible low-level date algorithms").
-    let days = days + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
-    let year = year + era * 400 + i64::from(month <= 2);
-    Some(format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60))
+    let date = DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)?;
+    Some(date.format("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 fn pairs(map: &Map<String, Value>) -> String {

@@ -30,7 +30,7 @@ Examples:
 impl Plan {
     pub(super) fn run(&self) -> Result<Ending> {
         let settings = Settings::gather(&self.options)?;
-        let plan = crate::plan::Plan::new(&settings, settings.plugins()?, &|text| eprintln!("{text}"))?;
+        let plan = crate::plan::Plan::new(&settings, &mut settings.plugins()?, &|text| eprintln!("{text}"))?;
         plan.warnings.iter().for_each(warn);
         plan.left_out_warnings().iter().for_each(warn);
         if self.json {
@@ -76,7 +76,10 @@ fn print_head(plan: &crate::plan::Plan, options: &crate::run::RunOptions) -> Res
         "shots        {}",
         plan.shots.iter().map(|shots| nemesis_core::shots::written(*shots)).collect::<Vec<_>>().join(", ")
     )?;
-    say!("seeds        {}", list(&plan.seeds))
+    if plan.initialisations.is_empty() {
+        return say!("seeds        {}", list(&plan.seeds));
+    }
+    say!("seeds        {} of samples × {} of initialisations", list(&plan.seeds), list(&plan.initialisations))
 }
 
 /// The options of each method, and where single data sets have others.

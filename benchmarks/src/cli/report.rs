@@ -8,7 +8,7 @@ use crate::page::Shown;
 use crate::plan::SavedPlan;
 use crate::report::{keep_question, saved_plans, table};
 use crate::results::Results;
-use crate::statistics::{Pair, paired, statistics};
+use crate::statistics::{Pair, not_independent, paired, statistics};
 use crate::tables::Sheet;
 use crate::tables::formats::{Format, Latex, format_parser, write_all};
 use clap::Args;
@@ -162,7 +162,12 @@ impl Report {
         }
         let Pair { first, second } = Pair::parse("--paired", &self.paired, &results)?;
         let has_both = |results: &&Results| results.column(&first).is_ok() && results.column(&second).is_ok();
-        let both: Vec<&Results> = results.iter().filter(has_both).collect();
+        let (crossed, both): (Vec<&Results>, Vec<&Results>) =
+            results.iter().filter(has_both).partition(|results| results.is_crossed());
+        if let (Some(crossed), true) = (crossed.first(), both.is_empty()) {
+            return Err(not_independent(crossed).at(store.folder()));
+        }
+        crossed.into_iter().map(not_independent).for_each(|error| warn(&error));
         if both.is_empty() {
             // The error of one table says what there is.
             let missing = |results: &Results| results.column(&first).err().or_else(|| results.column(&second).err());
@@ -225,7 +230,10 @@ fn listed(name: &str, plan: &SavedPlan, complete: &HashSet<CellId>) -> String {
     let there = plan.cells.iter().filter(|cell| complete.contains(&cell.id)).count();
     let datasets = abridged(plan.datasets.iter().map(|(name, _)| name), MAX_NAMED);
     let columns = abridged(plan.columns.iter().map(|column| &column.label), MAX_NAMED);
-    let (shots, seeds) = (brief(&plan.shots, ", "), brief(&plan.seeds, ", "));
+    let (shots, mut seeds) = (brief(&plan.shots, ", "), brief(&plan.seeds, ", "));
+    if !plan.initialisations.is_empty() {
+        seeds = format!("{seeds} × {}", brief(&plan.initialisations, ", "));
+    }
     let how = plan.asked.as_ref().map_or_else(String::new, |asked| format!(", {}", asked.precision));
     let data = match plan.asked.as_ref() {
         Some(asked) if asked.mini_data => ", mini data".to_owned(),

@@ -3,6 +3,7 @@
 use super::{Ending, print, tell_files, warn};
 use crate::page::Shown;
 use crate::plan::Plan;
+use crate::plugins::Standby;
 use crate::progress::{Progress, duration};
 use crate::report::{saved_plans, write_and_render};
 use crate::run::{Outcome, RunOptions, run, smallest_gpu, workers_on_gpus};
@@ -33,6 +34,7 @@ const EXAMPLES: &str = "\
 Examples:
   nemesis run
   nemesis run --data ROOT --weights RN50=RN50.pt --datasets eurosat,dtd --shots 1,16 --seeds 1
+  nemesis run --datasets eurosat --shots 16 --seeds 1-5 --split-seeds
   nemesis run --data ROOT --weights RN50=RN50.pt --weights B16=ViT-B-16.pt --backbone B16
   nemesis run --plugin libmy_method.so --set my-method.alpha=2 --methods coop,my-method
   NEMESIS_SHOTS=16 nemesis run --out out/sixteen
@@ -45,7 +47,9 @@ impl Run {
         let out = settings.out();
         // Said here once, rather than by every worker.
         let devices = device::named(settings.device())?;
-        let mut plan = Plan::new(&settings, settings.plugins()?, &|text| eprintln!("{text}"))?;
+        let mut plugins = settings.plugins()?;
+        plugins.begin();
+        let mut plan = Plan::new(&settings, &mut plugins, &|text| eprintln!("{text}"))?;
         plan.warnings.iter().for_each(warn);
         plan.leave_out_missing()?;
         plan.left_out_warnings().iter().for_each(warn);
@@ -53,7 +57,7 @@ impl Run {
         let store = Store::open(&out)?;
         plan.save(&out, &store)?;
         let options = RunOptions { wait: !self.no_wait, ..worker_options(&settings, &plan, devices) };
-        let outcome = compute(&plan, &store, &options)?;
+        let outcome = compute(&plan, &store, &options, plugins.standby())?;
         if let Some(signal) = outcome.stopped {
             return Ok(Ending::Stopped(signal));
         }
@@ -73,10 +77,10 @@ impl Run {
 }
 
 /// Runs the plan with progress, and says at the end what was done.
-fn compute(plan: &Plan, store: &Store, options: &RunOptions) -> Result<Outcome> {
+fn compute(plan: &Plan, store: &Store, options: &RunOptions, standby: Option<Standby>) -> Result<Outcome> {
     let started = Instant::now();
     let mut progress = Progress::new(plan, store)?;
-    let outcome = run(plan, store, options, &mut |event| progress.on(&event));
+    let outcome = run(plan, store, options, standby, &mut |event| progress.on(&event));
     progress.end();
     let outcome = outcome?;
     let Outcome { reused, computed, elsewhere, failed, stopped, .. } = outcome;

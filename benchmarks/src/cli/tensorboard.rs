@@ -68,6 +68,13 @@ fn folder(record: &TrainingRecord) -> PathBuf {
     let cell = &record.cell;
     let classes = cell.classes.to_string();
     let classes = if classes == "all" { String::new() } else { format!("-{classes}") };
-    let run = format!("{}{classes}-{}-seed{}-{}", cell.method.id, written(cell.shots), cell.seed, record.id.short());
+    let initialisation = cell.initialisation.map_or_else(String::new, |seed| format!("-init{seed}"));
+    let run = format!(
+        "{}{classes}-{}-seed{}{initialisation}-{}",
+        cell.method.id,
+        written(cell.shots),
+        cell.seed,
+        record.id.short()
+    );
     Path::new(&cell.dataset).join(run)
 }

@@ -43,6 +43,9 @@ pub(super) struct Wanted {
     /// The seed
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// The seed of the initialisation, if the run split seeds (`--split-seeds`) [default: that of --seed]
+    #[arg(long, value_name = "N")]
+    initialisation: Option<u64>,
 }
 
 impl Wanted {
@@ -51,6 +54,7 @@ impl Wanted {
             && self.method.as_ref().is_none_or(|method| cell.method.id == *method)
             && self.shots.is_none_or(|shots| cell.shots == shots)
             && self.seed.is_none_or(|seed| cell.seed == seed)
+            && self.initialisation.or(self.seed).is_none_or(|seed| cell.seeds().initialisation == seed)
     }
 }
 
@@ -97,14 +101,14 @@ pub(super) fn find(store: &Store, id: Option<&str>, wanted: &Wanted) -> Result<T
                 let cell = &record.cell;
                 let classes =
                     if cell.classes.to_string() == "all" { String::new() } else { format!(" {}", cell.classes) };
-                let (method, dataset, seed) = (&cell.method.id, &cell.dataset, cell.seed);
+                let (method, dataset, seed) = (&cell.method.id, &cell.dataset, cell.seeds().in_words());
                 let shots = shots::in_words(cell.shots);
                 // What distinguishes this one from the others, apart from what was asked for.
                 let of = |record: &TrainingRecord, option: &str| record.cell.method.options.get(option).cloned();
                 let differs = |option: &&String| fitting.iter().any(|other| of(other, option) != of(record, option));
                 let told = cell.method.options.iter().filter(|(option, _)| differs(option));
                 let told: Vec<String> = told.map(|(option, value)| format!(", {option} {value}")).collect();
-                format!("{} ({method} on {dataset}{classes}, {shots}, seed {seed}{})", record.id.short(), told.concat())
+                format!("{} ({method} on {dataset}{classes}, {shots}, {seed}{})", record.id.short(), told.concat())
             };
             let named = abridged(fitting.iter().map(name), MAX_NAMED);
             Err(Error::new(format!("{count} trainings fit"))

@@ -14,7 +14,7 @@ pub(super) struct Cell {
     pub(super) dataset: String,
     pub(super) column: String,
     shots: Option<String>,
-    seed: Option<u64>,
+    seed: Option<String>,
     /// What was tested, in words.
     what: String,
     accuracy: f64,
@@ -114,7 +114,7 @@ impl Cells {
                 dataset: cell.dataset.clone(),
                 column: cell.label().to_owned(),
                 shots: cell.sample.map(|(shots, _)| written(shots)),
-                seed: cell.sample.map(|(_, seed)| seed),
+                seed: cell.sample.map(|(_, seeds)| seeds.to_string()),
                 what: tested(cell, record),
                 accuracy: rounded(outcome.accuracy),
                 correct: outcome.correct,

@@ -10,11 +10,12 @@ use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, Suite, line_of_key};
 use crate::tables::{Kind, Variant};
-use crate::zero_shot::ZeroShot;
+use crate::zero_shot::{Prompts, ZeroShot};
 use nemesis_core::dataset::{ClassSubset, Dataset, Sample};
 use nemesis_core::interchange::few_shot_lists;
 use nemesis_core::method::Descriptor;
 use nemesis_core::record::{BackboneKey, EvaluationCell, MethodKey, Subject, TrainingCell};
+use nemesis_core::seeds::Seeds;
 use nemesis_core::shots::{ALL_SHOTS, in_words};
 use nemesis_core::train::{Protocol, ResolvedProtocol};
 use nemesis_core::{Error, Result};
@@ -145,7 +146,7 @@ impl<'a> Cells<'a> {
         targets: &[Box<dyn Dataset>],
         suite: &Suite,
         shots: &[u32],
-        seeds: &[u64],
+        seeds: &[Seeds],
     ) -> Result<()> {
         let table = suite.table.kind();
         let test_sets: Vec<TestSet<'_>> = std::iter::once(dataset)
@@ -164,7 +165,11 @@ impl<'a> Cells<'a> {
         for prompts in &suite.zero_shot.0 {
             for test in &test_sets {
                 let label = prompts.label().map(Arc::from);
-                if let Some(subject) = prompts.subject(test.dataset, test.classes, self.descriptions)? {
+                let subject = match prompts {
+                    Prompts::Descriptions => self.descriptions.subject(test.dataset, test.classes)?,
+                    templates => templates.subject(test.dataset),
+                };
+                if let Some(subject) = subject {
                     let cell = self.evaluation(test, subject, Variant::default());
                     self.planned.push(EvaluationRecipe::new(cell, label, test.count).with(None));
                 }
@@ -172,8 +177,9 @@ impl<'a> Cells<'a> {
         }
         for &shots in shots {
             let mut recipes = Recipes::new();
-            for &seed in seeds {
-                let trainings = self.add_trainings(&test_sets, &methods[&shots], table, (shots, seed), &mut recipes)?;
+            for &seeds in seeds {
+                let trainings =
+                    self.add_trainings(&test_sets, &methods[&shots], table, (shots, seeds), &mut recipes)?;
                 for test in 0..test_sets.len() {
                     for (key, drawn) in &trainings {
                         let recipes = recipes.get_mut(key).into_iter().flat_map(|recipe| &mut recipe.evaluations[test]);
@@ -214,14 +220,14 @@ impl<'a> Cells<'a> {
         test_sets: &[TestSet<'_>],
         methods: &[(MethodKey, Protocol)],
         table: &dyn Kind,
-        (shots, seed): (u32, u64),
+        (shots, seeds): (u32, Seeds),
         recipes: &mut Recipes,
     ) -> Result<Vec<(RecipeKey, Arc<Drawn>)>> {
         let TestSet { dataset, classes, .. } = test_sets[0];
         let lists = self.settings.layer.few_shot_lists.as_deref();
-        let sample = few_shot_lists::sample(dataset, lists, shots as usize, seed)?;
+        let sample = few_shot_lists::sample(dataset, lists, shots as usize, seeds.sample)?;
         let fingerprint = |validation| {
-            lists.and_then(|_| few_shot_lists::fingerprint(dataset, &sample, shots as usize, seed, validation))
+            lists.and_then(|_| few_shot_lists::fingerprint(dataset, &sample, shots as usize, seeds.sample, validation))
         };
         let of_classes = |samples| classes.samples(samples, dataset.class_names().len());
         let train = of_classes(&sample.train);
@@ -250,7 +256,7 @@ impl<'a> Cells<'a> {
                     method.id,
                     dataset.name()
                 );
-                return Err(Error::new(format!("{what}, {} and seed {seed} names none", in_words(shots)))
+                return Err(Error::new(format!("{what}, {} and seed {} names none", in_words(shots), seeds.sample))
                     .help("leave the method out with `--methods`, or add the images under `val`"));
             }
             // Methods that look at the same images share the reading of them.
@@ -259,7 +265,7 @@ impl<'a> Cells<'a> {
             } else {
                 let more = if validation { of_classes(&sample.val) } else { Vec::new() };
                 let images = self.seen.images(dataset, &train.iter().chain(&more).collect::<Vec<_>>())?;
-                let drawn = Arc::new(Drawn { seed, images, sample: fingerprint(validation) });
+                let drawn = Arc::new(Drawn { seeds, images, sample: fingerprint(validation) });
                 looked_at.insert(validation, Arc::clone(&drawn));
                 drawn
             };
@@ -306,6 +312,7 @@ impl<'a> Cells<'a> {
             backbone: self.backbone.clone(),
             shots,
             seed: 0,
+            initialisation: None,
             protocol: to_map(protocol),
             precision: self.protocol.precision.to_string(),
             engine: nemesis_core::FINGERPRINT.to_owned(),

@@ -33,6 +33,7 @@ use nemesis_core::backbone::BackboneSpec;
 use nemesis_core::contents::Contents;
 use nemesis_core::dataset::{Dataset, Registry};
 use nemesis_core::note::Note;
+use nemesis_core::seeds::Seeds;
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result};
 use seen::Seen;
@@ -70,8 +71,10 @@ pub struct Plan {
     pub datasets: Vec<(String, String)>,
     /// Shots, in order.
     pub shots: Vec<u32>,
-    /// Seeds.
+    /// Seeds: of samples, and unless `initialisations` has some, of all else.
     pub seeds: Vec<u64>,
+    /// The seeds of initialisations, each of which is trained on every sample; none if seeds are not split.
+    pub initialisations: Vec<u64>,
     /// The zero-shot baselines that are evaluated.
     pub zero_shot: ZeroShot,
     /// The cells that the table shows, each behind what it needs.
@@ -144,7 +147,7 @@ impl Plan {
     }
 
     /// Works out the plan. Nothing is computed, but split files and the checkpoint are read, and plugins are tried in
-    /// another process, which ends with this call.
+    /// another process.
     ///
     /// All that the user says is checked before anything is written, the mini suite's data included.
     ///
@@ -152,21 +155,22 @@ impl Plan {
     ///
     /// When a checkpoint, protocol, method or option is missing or wrong, or every data set is. A data set that cannot be
     /// opened is left out. `tell` gets a sentence before work that takes long.
-    pub fn new(settings: &Settings, mut plugins: Plugins, tell: &dyn Fn(&str)) -> Result<Self> {
+    pub fn new(settings: &Settings, plugins: &mut Plugins, tell: &dyn Fn(&str)) -> Result<Self> {
         let (layer, suite) = (&settings.layer, &settings.suite.value);
         let default_protocol = if layer.data.is_none() { "mini" } else { "paper" };
         let mut protocol = load_protocol(layer.protocol.as_deref().unwrap_or(default_protocol))?;
         protocol.precision = layer.precision.unwrap_or(protocol.precision);
         let mut warnings = settings.warnings.clone();
-        let all_entries = choose::methods(settings, &mut plugins, &mut warnings)?;
-        let all_columns = choose::columns(settings, &all_entries, &mut plugins)?;
+        let all_entries = choose::methods(settings, plugins, &mut warnings)?;
+        let all_columns = choose::columns(settings, &all_entries, plugins)?;
         let Columns { entries, usable: mut columns, empty, left_out: left_out_methods } =
             Columns::new(&all_entries, all_columns)?;
         choose::refuse_stray_settings(settings, &all_entries)?;
         let names = choose::datasets(settings)?;
         let targets = choose::targets(settings, &names)?;
         let shots = settings.shots.clone();
-        let seeds = settings.seeds.clone();
+        let (seeds, initialisations) = (settings.seeds.clone(), settings.initialisations.clone());
+        let crossed = Seeds::crossed(&seeds, &initialisations);
         let seen = Seen::new(Contents::open(settings.contents()), tell);
         for (entry, column) in entries.iter().zip(&mut columns) {
             let published = plugins.get(&entry.method)?.descriptor.protocol.clone();
@@ -175,7 +179,7 @@ impl Plan {
             column.protocol.extend(protocols::at_places(settings, &protocol, entry, &published, &own)?);
         }
         let descriptions = Descriptions::load(&settings.suite)?;
-        let mut cells = Cells::new(settings, &mut plugins, &protocol, &entries, &columns, &descriptions, seen);
+        let mut cells = Cells::new(settings, plugins, &protocol, &entries, &columns, &descriptions, seen);
         cells.check_options(&names, &shots)?;
 
         let backbone = choose::backbone(settings)?;
@@ -189,14 +193,15 @@ impl Plan {
         let mut open = |name: &String| -> Result<Option<Box<dyn Dataset>>> {
             let entry = registry.get(name)?;
             let absent = !entry.path(&data).is_dir();
-            let opened = entry.open(&data).map_err(|reason| LeftOut { dataset: name.clone(), absent, reason });
+            let opened = datasets::open(entry, &data, suite.table.kind().class_subsets());
+            let opened = opened.map_err(|reason| LeftOut { dataset: name.clone(), absent, reason });
             Ok(opened.map_err(|reason| left_out.push(reason)).ok())
         };
         let sources: Vec<_> = names.iter().filter_map(|name| open(name).transpose()).collect::<Result<_>>()?;
         let targets: Vec<_> = targets.iter().filter_map(|name| open(name).transpose()).collect::<Result<_>>()?;
         cells.leave_out_fixed_classes(suite.table.kind(), &sources, &targets, &shots)?;
         for source in &sources {
-            cells.add_dataset(&**source, &targets, suite, &shots, &seeds)?;
+            cells.add_dataset(&**source, &targets, suite, &shots, &crossed)?;
         }
         descriptions.refuse_idle(&settings.suite, !cells.readers.is_empty())?;
         for dataset in sources.iter().chain(&targets) {
@@ -242,6 +247,7 @@ impl Plan {
             methods: columns,
             shots,
             seeds,
+            initialisations,
             zero_shot: suite.zero_shot.clone(),
             protocol,
         };

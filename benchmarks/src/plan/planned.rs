@@ -3,6 +3,7 @@
 use nemesis_core::backbone::BackboneKey;
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::record::{Cell, CellId, EvaluationCell, MethodKey, Subject, TrainingCell};
+use nemesis_core::seeds::Seeds;
 use nemesis_core::shots::in_words;
 use serde::{Serialize, Serializer};
 use std::sync::Arc;
@@ -34,8 +35,8 @@ enum Recipe {
 /// What a few-shot sample puts into a training.
 #[derive(Debug, PartialEq)]
 pub(super) struct Drawn {
-    /// The seed.
-    pub(super) seed: u64,
+    /// The seeds: of the sample, and of all else.
+    pub(super) seeds: Seeds,
     /// What the images hold.
     pub(super) images: Arc<str>,
     /// The fingerprint of a sample that comes from a list.
@@ -44,7 +45,7 @@ pub(super) struct Drawn {
 
 impl Drawn {
     fn put_into(&self, training: &mut TrainingCell) {
-        training.seed = self.seed;
+        training.set_seeds(self.seeds);
         training.images.clear();
         training.images.push_str(&self.images);
         training.sample.clone_from(&self.sample);
@@ -200,9 +201,14 @@ impl PlannedCell {
         }
     }
 
-    /// Shots and seed of the training that this cell is or needs.
+    /// Shots and seeds of the training that this cell is or needs.
+    pub fn drawn(&self) -> Option<(u32, Seeds)> {
+        Some((self.training()?.shots, self.drawn.as_ref()?.seeds))
+    }
+
+    /// Shots and seed of the few-shot sample that this cell's training sees.
     pub fn sample(&self) -> Option<(u32, u64)> {
-        Some((self.training()?.shots, self.drawn.as_ref()?.seed))
+        self.drawn().map(|(shots, seeds)| (shots, seeds.sample))
     }
 
     /// Whether its few-shot sample comes from a list, and is not the one that would be drawn.
@@ -225,9 +231,9 @@ impl PlannedCell {
             ClassSubset::All => self.dataset().to_owned(),
             half => format!("{} ({half})", self.dataset()),
         };
-        match (&self.column, self.sample()) {
-            (Some(column), Some((shots, seed))) => {
-                format!("{what} {column} on {dataset}, {}, seed {seed}", in_words(shots))
+        match (&self.column, self.drawn()) {
+            (Some(column), Some((shots, seeds))) => {
+                format!("{what} {column} on {dataset}, {}, {}", in_words(shots), seeds.in_words())
             }
             _ => format!("{what} zero-shot CLIP on {dataset}"),
         }

@@ -6,6 +6,7 @@ use crate::zero_shot::ZeroShot;
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::note::{Note, Shown};
 use nemesis_core::record::{CellId, Corruption, Store};
+use nemesis_core::seeds::Seeds;
 use nemesis_core::{Error, Result, files};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,8 +34,11 @@ pub struct SavedPlan {
     /// Shots, in order.
     #[serde(with = "nemesis_core::shots::list")]
     pub shots: Vec<u32>,
-    /// Seeds.
+    /// Seeds: of samples, and unless `initialisations` has some, of all else.
     pub seeds: Vec<u64>,
+    /// The seeds of initialisations, each of which is trained on every sample.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub initialisations: Vec<u64>,
     /// The zero-shot baselines that are shown.
     pub zero_shot: ZeroShot,
     /// The evaluations that make the table.
@@ -84,9 +88,9 @@ pub struct SavedCell {
     pub dataset: String,
     /// The column; none for zero-shot with the data set's template.
     pub column: Option<String>,
-    /// Shots and seed; none for zero-shot.
+    /// Shots and seeds; none for zero-shot.
     #[serde(with = "nemesis_core::shots::and_seed")]
-    pub sample: Option<(u32, u64)>,
+    pub sample: Option<(u32, Seeds)>,
     /// The classes that are told apart.
     pub classes: ClassSubset,
     /// The corruption, if a context vector is corrupted.
@@ -102,8 +106,8 @@ impl SavedCell {
     }
 }
 
-/// Data set, column, and shots and seed.
-type Spot<'a> = (&'a str, Option<&'a str>, Option<(u32, u64)>);
+/// Data set, column, and shots and seeds.
+type Spot<'a> = (&'a str, Option<&'a str>, Option<(u32, Seeds)>);
 
 impl SavedPlan {
     /// The suite, where the plan's file has this name.
@@ -114,6 +118,11 @@ impl SavedPlan {
     /// The labels of the zero-shot columns, in order.
     pub fn zero_shot_labels(&self) -> impl Iterator<Item = &'static str> {
         self.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT))
+    }
+
+    /// The seeds of each training of a data set, column and number of shots.
+    pub fn crossed_seeds(&self) -> Vec<Seeds> {
+        Seeds::crossed(&self.seeds, &self.initialisations)
     }
 
     /// What is in the table, as far as notes ask; unknown of plans of earlier versions.
@@ -145,10 +154,10 @@ impl SavedPlan {
             alike.map(|(_, count)| *count).max()
         };
         let any = there.iter().filter(|((_, column, _), _)| column.is_some()).map(|(_, count)| *count).max();
-        let mut lacking = 0;
+        let (mut lacking, seeds) = (0, self.crossed_seeds());
         for (dataset, _) in &self.datasets {
             let places = self.columns.iter().flat_map(|column| {
-                let samples = self.shots.iter().flat_map(|shots| self.seeds.iter().map(|seed| (*shots, *seed)));
+                let samples = self.shots.iter().flat_map(|shots| seeds.iter().map(|seeds| (*shots, *seeds)));
                 samples.map(|sample| (dataset.as_str(), Some(column.label.as_str()), Some(sample)))
             });
             for place in places.filter(|place| !there.contains_key(place)) {
@@ -207,6 +216,7 @@ impl Plan {
             datasets: self.datasets.clone(),
             shots: self.shots.clone(),
             seeds: self.seeds.clone(),
+            initialisations: self.initialisations.clone(),
             zero_shot: self.zero_shot.clone(),
             cells: self.cells.iter().filter_map(saved).collect(),
             gathered: false,
@@ -253,7 +263,7 @@ fn saved(cell: &PlannedCell) -> Option<SavedCell> {
         id: cell.id,
         dataset: evaluation.dataset.clone(),
         column: cell.column.as_deref().map(str::to_owned),
-        sample: cell.sample(),
+        sample: cell.drawn(),
         classes: evaluation.classes,
         corruption: evaluation.corruption,
         epoch: evaluation.epoch,

@@ -1,7 +1,8 @@
 //! The child: runs plugins' code for a command that must outlive it.
 
 use super::message::{Created, Question, READY};
-use crate::process::{Reporter, lines_from_stdin};
+use crate::process::{Reporter, messages_from_stdin};
+use crate::run::work_on;
 use nemesis_core::Result;
 use nemesis_core::method::testing::ToyHost;
 use nemesis_core::plugin::Plugin;
@@ -12,17 +13,17 @@ use std::path::{Path, PathBuf};
 use tch::Tensor;
 
 /// Answers questions about plugins until standard input ends: loads each when it is first asked about, and creates its
-/// methods for a toy task.
+/// methods for a toy task. It may be told to compute cells then: a Python takes seconds to import PyTorch, which it has done.
 ///
 /// # Errors
 ///
-/// When standard output cannot be taken over. A problem with a plugin is an answer, not an error.
+/// When standard output cannot be taken over, or as a worker has them. A problem with a plugin is an answer, not an error.
 pub fn answer() -> Result<()> {
     let reporter = Reporter::take_over_stdout()?;
-    let questions = lines_from_stdin();
+    let questions = messages_from_stdin();
     reporter.send(&READY);
     let mut plugins = BTreeMap::new();
-    while let Ok(question) = questions.recv() {
+    while let Some(question) = questions.next() {
         match question {
             Question::Describe(file) => {
                 reporter.send(&loaded(&file, &mut plugins).map(|plugin| plugin.descriptor().clone()));
@@ -30,6 +31,7 @@ pub fn answer() -> Result<()> {
             Question::Create(file, options) => {
                 reporter.send(&loaded(&file, &mut plugins).and_then(|plugin| created(plugin, &options)));
             }
+            Question::Work => return work_on(&reporter, &questions),
         }
     }
     Ok(())

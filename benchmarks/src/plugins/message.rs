@@ -12,6 +12,8 @@ pub(super) enum Question {
     Describe(PathBuf),
     /// [`Created`], once the plugin in this file has created a method with these options.
     Create(PathBuf, Map<String, Value>),
+    /// No question: to be a worker from now on. There is no answer.
+    Work,
 }
 
 /// What is known of a method that was created for a toy task.

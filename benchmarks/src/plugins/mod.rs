@@ -9,10 +9,12 @@ mod parent;
 pub use child::answer;
 pub(crate) use module::located;
 
+use crate::process::Program;
 use nemesis_core::error::Kind;
 use nemesis_core::method::Descriptor;
 use nemesis_core::plugin::{Candidate, Plugin, PluginFile, Registry, check_options};
 use nemesis_core::{Error, Result};
+pub(crate) use parent::Standby;
 use parent::{Examiner, Heard, PATIENCE};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,6 +87,19 @@ impl Plugins {
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { examiner: Examiner::new(patience), ..self }
+    }
+
+    /// Starts the Python that will be asked about plugins, if the user named one that is written in it: it takes seconds to
+    /// import PyTorch, in which other things can be done. The first question reports it if it cannot be started.
+    pub fn begin(&mut self) {
+        if self.named.candidates().iter().any(|plugin| Program::of_plugin(&plugin.path) == Program::Python) {
+            self.examiner.begin(Program::Python);
+        }
+    }
+
+    /// The Python that was asked about plugins, which can be a worker now.
+    pub(crate) fn standby(&mut self) -> Option<Standby> {
+        self.examiner.hand_over(Program::Python)
     }
 
     /// The plugin that offers a method. One that the user named takes precedence over one next to the program.

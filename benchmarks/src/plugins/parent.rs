@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// How long a plugin may take to answer, unless the user says otherwise.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// At most one process for all plugins that a program runs, started with the first question.
+/// At most one process for all plugins that a program runs, started with the first question, or before.
 #[derive(Debug)]
 pub(super) struct Examiner {
     patience: Duration,
@@ -26,6 +26,8 @@ pub(super) struct Examiner {
 struct Trial {
     process: Subprocess,
     answers: Receiver<Value>,
+    /// Whether it has said that it can be asked.
+    ready: bool,
     /// The files whose plugins it has been asked about.
     loaded: BTreeSet<PathBuf>,
 }
@@ -44,6 +46,20 @@ pub(super) enum Heard<T> {
 impl Examiner {
     pub(super) fn new(patience: Duration) -> Self {
         Self { patience, trials: BTreeMap::new() }
+    }
+
+    /// Starts the process for the plugins of a program, which takes a while, and does not wait for it. If it cannot be
+    /// started, the first question fails.
+    pub(super) fn begin(&mut self, program: Program) {
+        if !self.trials.contains_key(&program) {
+            self.trials.extend(Trial::start(program).ok().map(|trial| (program, trial)));
+        }
+    }
+
+    /// Hands over the process for the plugins of a program, if there is one.
+    pub(super) fn hand_over(&mut self, program: Program) -> Option<Standby> {
+        let Trial { process, answers, ready, .. } = self.trials.remove(&program)?;
+        ready.then_some(Standby { process, answers })
     }
 
     /// What the plugin in a file says about itself.
@@ -70,6 +86,7 @@ impl Examiner {
             Some(trial) => trial,
             None => Trial::start(program)?,
         };
+        trial.wait_until_ready(program)?;
         trial.loaded.insert(file.to_owned());
         trial.process.send(question)?;
         match trial.hear(self.patience)? {
@@ -89,13 +106,18 @@ impl Trial {
         let (process, output) = Subprocess::start("the process that tries plugins", program, ["plugin", "try-here"])?;
         let (sender, answers) = mpsc::channel();
         listen(output, move |answer| answer.is_some_and(|answer: Value| sender.send(answer).is_ok()));
-        // Starting the process takes a while, which is not a plugin's fault.
-        match answers.recv() {
-            Ok(ready) if ready == READY => Ok(Self { process, answers, loaded: BTreeSet::new() }),
-            _ => Err(program.refusal().unwrap_or_else(|| {
-                Error::new("the process that tries plugins ended at once").help("its message is above")
-            })),
+        Ok(Self { process, answers, ready: false, loaded: BTreeSet::new() })
+    }
+
+    /// Waits as long as it takes to start the process, which is not a plugin's fault.
+    fn wait_until_ready(&mut self, program: Program) -> Result<()> {
+        self.ready = self.ready || self.answers.recv().is_ok_and(|first| first == READY);
+        if self.ready {
+            return Ok(());
         }
+        Err(program
+            .refusal()
+            .unwrap_or_else(|| Error::new("the process that tries plugins ended at once").help("its message is above")))
     }
 
     fn hear<T: DeserializeOwned>(&mut self, patience: Duration) -> Result<Heard<T>> {
@@ -116,5 +138,23 @@ impl Trial {
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
+    }
+}
+
+/// A process that has answered questions about plugins, and can be a worker next.
+#[derive(Debug)]
+pub(crate) struct Standby {
+    process: Subprocess,
+    answers: Receiver<Value>,
+}
+
+impl Standby {
+    /// Makes it a worker, and returns it with what it says from then on; none if it has ended.
+    pub(crate) fn into_worker(mut self) -> Option<(Subprocess, Receiver<Value>)> {
+        if self.process.has_ended() {
+            return None;
+        }
+        self.process.send(&Question::Work).ok()?;
+        Some((self.process, self.answers))
     }
 }

@@ -4,13 +4,25 @@ use nemesis_core::{Error, Result};
 use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead, Write};
 use std::sync::mpsc;
 
+/// The messages that arrive on standard input.
+#[derive(Debug)]
+pub(crate) struct Messages(mpsc::Receiver<Value>);
+
+impl Messages {
+    /// The next one, or none if it is not of this type. This process ends with standard input.
+    pub(crate) fn next<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_value(self.0.recv().ok()?).ok()
+    }
+}
+
 /// Reads the lines of standard input in a thread of its own, so that this process ends as soon as the other one does,
 /// whether that finished or was killed: nothing else holds the other end.
-pub(crate) fn lines_from_stdin<T: DeserializeOwned + Send + 'static>() -> mpsc::Receiver<T> {
+pub(crate) fn messages_from_stdin() -> Messages {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
@@ -27,7 +39,7 @@ pub(crate) fn lines_from_stdin<T: DeserializeOwned + Send + 'static>() -> mpsc::
         }
         std::process::exit(0);
     });
-    receiver
+    Messages(receiver)
 }
 
 /// The way back to the process that started this one.

@@ -2,11 +2,13 @@
 //! of JSON over the standard streams.
 
 mod child;
+mod forks;
 mod parent;
 mod program;
 
-pub(crate) use child::{Reporter, lines_from_stdin};
-pub(crate) use parent::{Subprocess, listen};
+pub(crate) use child::{Messages, Reporter, messages_from_stdin};
+pub(crate) use forks::Forks;
+pub(crate) use parent::{Subprocess, listen, pass_on};
 pub(crate) use program::Program;
 pub use program::choose_python;
 pub(crate) use program::chosen_python;

@@ -5,10 +5,12 @@ use nemesis_core::{Error, Result};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, ChildStdout, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 /// A child process of this program. It leads a process group, so that whatever a plugin has started ends with it.
@@ -30,7 +32,17 @@ impl Subprocess {
         arguments: impl IntoIterator<Item = A>,
     ) -> Result<(Self, ChildStdout)> {
         let mut command = program.command()?;
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+        command.args(arguments);
+        Self::spawn(what, program, command)
+    }
+
+    /// The same with a command of the program.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub(crate) fn spawn(what: &str, program: Program, mut command: Command) -> Result<(Self, ChildStdout)> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(|e| program.spawn_failed(what, &e))?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             unreachable!("both were asked for as pipes");
@@ -110,6 +122,23 @@ pub(crate) fn listen<T: DeserializeOwned>(
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines() {
             let Some(message) = line.ok().and_then(|line| serde_json::from_str(&line).ok()) else { break };
+            if !tell(Some(message)) {
+                return;
+            }
+        }
+        tell(None);
+    });
+}
+
+/// Passes on messages that [`listen`] has received as plain values, as it does: from a thread of its own, and then that
+/// there are no more.
+pub(crate) fn pass_on<T: DeserializeOwned>(
+    values: Receiver<Value>,
+    mut tell: impl FnMut(Option<T>) -> bool + Send + 'static,
+) {
+    std::thread::spawn(move || {
+        for value in values {
+            let Ok(message) = serde_json::from_value(value) else { break };
             if !tell(Some(message)) {
                 return;
             }

@@ -7,7 +7,8 @@ use super::message::{Assignment, FromWorker, ToWorker};
 use super::queue::Queue;
 use crate::bytes::ByteSize;
 use crate::plan::{Plan, PlannedCell};
-use crate::process::{Program, Subprocess, listen};
+use crate::plugins::Standby;
+use crate::process::{Program, Subprocess, listen, pass_on};
 use nemesis_core::engine::Setup;
 use nemesis_core::leases::Lease;
 use nemesis_core::pool::Pool;
@@ -87,7 +88,8 @@ pub struct Outcome {
     pub stopped: Option<i32>,
 }
 
-/// Computes all cells of the plan that have no record yet, together with any other runs on the same folder.
+/// Computes all cells of the plan that have no record yet, together with any other runs on the same folder. The Python that
+/// was asked about plugins, if there is one, is the first worker for methods in Python.
 ///
 /// # Errors
 ///
@@ -96,7 +98,13 @@ pub struct Outcome {
 /// SIGINT and SIGTERM end it: trainings are saved after their epoch if that does not take too long, and workers are killed.
 /// What they have recorded stays. A second signal, or one that
 /// arrives after the run, has its default effect.
-pub fn run(plan: &Plan, store: &Store, options: &RunOptions, on_event: &mut dyn FnMut(Event<'_>)) -> Result<Outcome> {
+pub(crate) fn run(
+    plan: &Plan,
+    store: &Store,
+    options: &RunOptions,
+    standby: Option<Standby>,
+    on_event: &mut dyn FnMut(Event<'_>),
+) -> Result<Outcome> {
     let complete = store.complete()?;
     let todo: Vec<PlannedCell> = plan.distinct_cells().filter(|cell| !complete.contains(&cell.id)).cloned().collect();
     let reused = plan.distinct_cells().count() - todo.len();
@@ -112,6 +120,7 @@ pub fn run(plan: &Plan, store: &Store, options: &RunOptions, on_event: &mut dyn 
         failed: HashSet::new(),
         queues: queues(plan, todo),
         workers: BTreeMap::new(),
+        standby,
         devices: Devices::new(&options.devices),
         started: 0,
         stopping: None,
@@ -184,6 +193,8 @@ struct Coordinator<'a> {
     /// The jobs of each program, since only Python computes methods that are written in it.
     queues: BTreeMap<Program, Queue>,
     workers: BTreeMap<usize, Worker>,
+    /// The Python that was asked about plugins, until it is a worker.
+    standby: Option<Standby>,
     /// How many of them are on each device.
     devices: Devices,
     started: usize,
@@ -206,7 +217,7 @@ struct Worker {
     /// The unfinished cells of its job, the current one first.
     pending: Vec<PlannedCell>,
     current: Option<Instant>,
-    /// Whether it has begun a cell.
+    /// Whether it has begun a cell, or answered questions before.
     worked: bool,
 }
 
@@ -221,16 +232,26 @@ impl Coordinator<'_> {
     /// Starts a worker, and gives it a job, or what its predecessor left undone, if that died.
     fn start_worker(&mut self, sender: &Sender<(usize, Line)>, job: Job) -> Result<()> {
         let program = job.program;
-        let (process, output) = Subprocess::start("a worker", program, ["worker"])?;
         let number = self.started;
         self.started += 1;
         let sender = sender.clone();
-        listen(output, move |message| sender.send((number, message.map_or(Line::Ended, Line::Message))).is_ok());
+        let hear = move |message: Option<FromWorker>| {
+            sender.send((number, message.map_or(Line::Ended, Line::Message))).is_ok()
+        };
+        let standby = if program == Program::Python { self.standby.take() } else { None };
+        // If one that has answered ends before its first cell, neither the cell is to blame for it nor the Python.
+        let (process, worked) = if let Some((process, values)) = standby.and_then(Standby::into_worker) {
+            pass_on(values, hear);
+            (process, true)
+        } else {
+            let (process, output) = Subprocess::start("a worker", program, ["worker"])?;
+            listen(output, hear);
+            (process, false)
+        };
         let device = self.devices.take();
         let setup = Setup { device: device.clone(), ..self.setup.clone() };
         let (dataset, lease, current) = (None, None, None);
-        let mut worker =
-            Worker { process, program, device, dataset, lease, pending: Vec::new(), current, worked: false };
+        let mut worker = Worker { process, program, device, dataset, lease, pending: Vec::new(), current, worked };
         worker.process.send(&ToWorker::Setup(Box::new(setup)))?;
         self.workers.insert(number, worker);
         self.assign(number, job)

@@ -8,6 +8,8 @@ mod message;
 mod queue;
 mod worker;
 
-pub use coordinator::{Event, Outcome, RunOptions, run};
+pub(crate) use coordinator::run;
+pub use coordinator::{Event, Outcome, RunOptions};
 pub use devices::{smallest_gpu, workers_on_gpus};
 pub use worker::work;
+pub(crate) use worker::work_on;

@@ -2,7 +2,7 @@
 
 use super::memory;
 use super::message::{Assignment, FromWorker, ToWorker};
-use crate::process::{Reporter, lines_from_stdin};
+use crate::process::{Messages, Reporter, messages_from_stdin};
 use nemesis_core::engine::{Engine, Notice};
 use nemesis_core::{Error, Result};
 use signal_hook::consts::SIGTERM;
@@ -17,10 +17,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 ///
 /// When the coordinator's first line is not a setup, or what it names cannot be opened.
 pub fn work() -> Result<()> {
+    work_on(&Reporter::take_over_stdout()?, &messages_from_stdin())
+}
+
+/// The same, in a process that has talked to the coordinator before.
+pub(crate) fn work_on(reporter: &Reporter, jobs: &Messages) -> Result<()> {
     memory::offer_as_victim();
-    let reporter = Reporter::take_over_stdout()?;
-    let jobs = lines_from_stdin();
-    let Ok(ToWorker::Setup(setup)) = jobs.recv() else {
+    let Some(ToWorker::Setup(setup)) = jobs.next() else {
         return Err(Error::new("`nemesis run` starts workers; they are not meant to be started by hand"));
     };
     let limit = memory::limit_of(setup.memory, &setup.device);
@@ -32,7 +35,7 @@ pub fn work() -> Result<()> {
     // Decoding, too, takes no more cores than this worker was given: others have theirs. A pool that is there stays.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(setup.threads).build_global();
     let mut engine = Engine::open(*setup)?.stopped_by(Arc::clone(&stop));
-    while let Ok(ToWorker::Job(cells)) = jobs.recv() {
+    while let Some(ToWorker::Job(cells)) = jobs.next() {
         for Assignment { id, cell } in cells {
             if stop.load(Ordering::Relaxed) {
                 return Ok(());

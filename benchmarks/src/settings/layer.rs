@@ -1,6 +1,7 @@
 //! The options of a run, each declared once: for the command line, for files and for the environment.
 
 use super::maps;
+use super::split_seeds::SplitSeeds;
 use crate::bytes::ByteSize;
 use crate::lists;
 use crate::numbers::{self, Numbers};
@@ -63,6 +64,11 @@ pub struct Layer {
     #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
     #[serde(deserialize_with = "numbers::some")]
     pub seeds: Option<Vec<Numbers<u64>>>,
+    /// Train each few-shot sample from each initialisation, so that `nemesis stats` tells how much of the spread comes
+    /// from either: samples, their crops and flips have the seeds of --seeds; the initial context, the order of batches and
+    /// all other draws have these [default: those of --seeds]
+    #[arg(long, value_name = "SEEDS", num_args = 0..=1, default_missing_value = "true")]
+    pub split_seeds: Option<SplitSeeds>,
     /// Take few-shot samples from DIR/FOLDER/split_fewshot/shot_N-seed_M.pkl (or .json), as CoOp leaves them in the
     /// data root, or 2SFS's shot_N-seed_M_{train,val}.jsonl, instead of drawing them
     #[arg(long, value_name = "DIR")]

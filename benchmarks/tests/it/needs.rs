@@ -99,3 +99,15 @@ fn a_method_that_asks_for_everything_passes_every_check_and_says_so() {
     let needs = "needs   image features, dense image features, pixels, features of the validation sample";
     assert!(told(&output).contains(needs), "{}", told(&output));
 }
+
+#[test]
+fn towers_and_views_are_named_among_the_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let needs = |method: &str| {
+        let output = nemesis(folder.path(), &["plugin", "describe", method]).output().unwrap();
+        told(&output).lines().find(|line| line.starts_with("  needs")).unwrap_or_default().to_owned()
+    };
+    assert_eq!(needs("vpt"), "  needs   pixels, the image and text towers");
+    let views = "10 views of the training sample";
+    assert_eq!(needs("tip-adapter"), format!("  needs   image features, features of the validation sample, {views}"));
+}

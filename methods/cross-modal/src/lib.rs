@@ -1,6 +1,6 @@
 //! Cross-modal adaptation: a linear classifier that learns from texts as it learns from images (Lin et al.,
 //! "Multimodality Helps Unimodality: Cross-Modal Few-Shot Learning with Multimodal Models", CVPR 2023; `train.py` and
-//! `engine/` of linzhiqiu/cross_modal_adaptation).
+//! `engine/` of its code, `linzhiqiu/cross_modal_adaptation`).
 //!
 //! CLIP puts images and texts into one space, so each prompt of a class is one more training sample of it. For features `x`
 //! of an image or a text, the classifier's rows `w`, one a class, and `s = exp(logit)`:

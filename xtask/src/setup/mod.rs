@@ -14,11 +14,11 @@ use crate::failure::{Failure, Result};
 use crate::workspace;
 use nemesis_build::{LIBTORCH_VERSION, check_libtorch};
 use pip::OWN_LIBTORCH;
-pub(crate) use pip::Python;
+pub(crate) use pip::{Python, cpu_requirements};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use wheels::Recipe;
+pub(crate) use wheels::Recipe;
 
 /// The name of the folder or link in the root of the workspace, which `.cargo/config.toml` knows too.
 const FOLDER: &str = ".libtorch";

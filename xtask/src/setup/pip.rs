@@ -124,6 +124,17 @@ pub(crate) fn cuda_requirements(metadata: &str) -> Vec<String> {
         .collect()
 }
 
+/// What a torch wheel's metadata asks for besides CUDA's libraries and Triton, which compiles for GPUs, as requirements for
+/// pip.
+pub(crate) fn cpu_requirements(metadata: &str) -> Vec<String> {
+    const LEFT_OUT: [&str; 3] = ["nvidia-", "cuda-", "triton"];
+    let wanted = |requirement: &&str| {
+        !requirement.contains("extra ==") && !LEFT_OUT.iter().any(|start| requirement.starts_with(start))
+    };
+    let requirements = metadata.lines().filter_map(|line| line.strip_prefix("Requires-Dist: "));
+    requirements.filter(wanted).map(str::to_owned).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,7 +144,9 @@ mod tests {
         let metadata = "Name: torch\nRequires-Dist: sympy>=1.13.3\n\
                         Requires-Dist: cuda-toolkit[cublas]==13.0.2; platform_system == \"Linux\"\n\
                         Requires-Dist: cuda-bindings<14; platform_system == \"Linux\"\n\
-                        Requires-Dist: nvidia-cudnn-cu13==9.19.0.56; platform_system == \"Linux\"\n";
+                        Requires-Dist: nvidia-cudnn-cu13==9.19.0.56; platform_system == \"Linux\"\n\
+                        Requires-Dist: triton==3.6.0; platform_system == \"Linux\"\n\
+                        Requires-Dist: pyyaml; extra == \"pyyaml\"\n";
         assert_eq!(
             cuda_requirements(metadata),
             [
@@ -141,5 +154,6 @@ mod tests {
                 "nvidia-cudnn-cu13==9.19.0.56; platform_system == \"Linux\""
             ]
         );
+        assert_eq!(cpu_requirements(metadata), ["sympy>=1.13.3"]);
     }
 }

@@ -1,4 +1,4 @@
-//! `cross_modal`: `train.py` and `engine/` of linzhiqiu/cross_modal_adaptation.
+//! `cross_modal`: `train.py` and `engine/` of `linzhiqiu/cross_modal_adaptation`.
 
 use super::compare::{Comparison, VALUES, first};
 use super::features::{Scene, batch, logits, replace};

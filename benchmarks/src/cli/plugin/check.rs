@@ -2,13 +2,12 @@
 
 use crate::cli::{Ending, say};
 use crate::plugins::located;
-use crate::process::{Program, choose_python};
+use crate::process::{Forks, Program, choose_python};
 use clap::Args;
-use nemesis_core::plugin::check::{CHECKS, Check, Kit, Outcome, find, run_here};
+use nemesis_core::plugin::check::{CHECKS, Check, Kit, Outcome, Start, find, run_here};
 use nemesis_core::{Error, Result};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 /// Checks that a plugin keeps its side of the contract, each check in a process of its own. The exit code is 1 if one
@@ -76,18 +75,23 @@ impl PluginCheck {
     /// Whether the plugin in `file` fails nothing.
     fn check(&self, file: &Path, checks: &[&'static Check]) -> Result<bool> {
         let program = Program::of_plugin(file);
-        if let Some(refusal) = program.refusal() {
-            return Err(refusal);
-        }
+        let forks = (program == Program::Python).then(Forks::start).transpose()?;
         let options = Value::Object(self.set.iter().cloned().collect()).to_string();
-        let command = |id: &str, verdict: &Path| {
-            let mut command = program.command().unwrap_or_else(|_| Command::new("nemesis"));
-            command.args(["plugin", "check-here", id, &options]).args([file, verdict]);
-            command
+        let start = |start: &Start<'_>| {
+            let words = ["plugin", "check-here", start.check, &options].map(Path::new);
+            let arguments = [&words[..], &[file, start.verdict]].concat();
+            match &forks {
+                Some(forks) => forks.fork(start, &arguments),
+                None => {
+                    let mut command = program.command()?;
+                    command.args(&arguments);
+                    start.spawn(command)
+                }
+            }
         };
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let kit =
-            Kit { command: &command, jobs: self.jobs.unwrap_or_else(cores), limit: Duration::from_secs(self.timeout) };
+            Kit { start: &start, jobs: self.jobs.unwrap_or_else(cores), limit: Duration::from_secs(self.timeout) };
         let report = kit.run(checks, &mut |check, outcome| {
             // The reader may stop early; the verdict is in the exit code.
             let _ = tell(check, outcome);

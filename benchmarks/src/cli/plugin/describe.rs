@@ -47,11 +47,14 @@ impl Describe {
 fn describe(Known { file, descriptor }: &Known) -> String {
     let Descriptor { id, label, version, summary, paper, needs, optimisation, resumes: _, options, protocol, source } =
         descriptor;
+    let views = format!("{} views of the training sample", needs.views);
     let inputs = [
         (needs.features, "image features"),
         (needs.dense, "dense image features"),
         (needs.pixels, "pixels"),
         (needs.validation, "features of the validation sample"),
+        (needs.views > 1, views.as_str()),
+        (needs.towers, "the image and text towers"),
     ];
     let inputs: Vec<_> = inputs.into_iter().filter(|(needed, _)| *needed).map(|(_, name)| name).collect();
     let learns = match optimisation {

@@ -19,7 +19,7 @@ mod state;
 mod subject;
 mod towers;
 
-pub use runner::{Kit, Report};
+pub use runner::{ENVIRONMENT, Kit, Process, Report, Start, kill_group};
 pub use subject::Outcome;
 
 use crate::error::suggest;

@@ -12,12 +12,80 @@ use tempfile::TempDir;
 
 /// How to check a plugin.
 pub struct Kit<'a> {
-    /// Makes the command that runs the check with this id and writes the [`Outcome`], as JSON, to this path.
-    pub command: &'a dyn Fn(&str, &Path) -> Command,
+    /// Starts a process that runs a check and writes the [`Outcome`], as JSON, to a file.
+    pub start: &'a dyn Fn(&Start<'_>) -> Result<Box<dyn Process>>,
     /// How many checks run at once.
     pub jobs: usize,
     /// How long a check may take.
     pub limit: Duration,
+}
+
+/// The process that a check needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Start<'a> {
+    /// The id of the check.
+    pub check: &'a str,
+    /// The file for the [`Outcome`].
+    pub verdict: &'a Path,
+    /// The file that standard output goes to.
+    pub out: &'a Path,
+    /// The file that standard error goes to.
+    pub err: &'a Path,
+}
+
+/// What processes that run checks find in their environment.
+pub const ENVIRONMENT: [(&str, &str); 2] = [
+    // Several checks run at once, and their threads would compete for the cores.
+    ("OMP_NUM_THREADS", "1"),
+    // glibc counts as in use what a thread has freed and keeps for itself, which grows for a while.
+    ("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0"),
+];
+
+/// A process that runs a check, in a process group of its own.
+pub trait Process {
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be found out.
+    fn ended(&mut self) -> Result<Option<ExitStatus>>;
+
+    /// Ends it, and the processes that the plugin has started in it.
+    fn kill(&mut self);
+}
+
+impl Start<'_> {
+    /// Starts a command as the process of the check.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn spawn(&self, mut command: Command) -> Result<Box<dyn Process>> {
+        let create = |file: &Path| File::create(file).map_err(|e| Error::io_write("create the file", file, &e));
+        command.envs(ENVIRONMENT).stdin(Stdio::null()).stdout(create(self.out)?).stderr(create(self.err)?);
+        // A process group of its own, so that processes the plugin starts end with it.
+        let child = command.process_group(0).spawn();
+        Ok(Box::new(child.map_err(|e| Error::new(format!("cannot start the check `{}`: {e}", self.check)))?))
+    }
+}
+
+impl Process for Child {
+    fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.try_wait().map_err(|e| Error::new(format!("cannot wait for a check: {e}")))
+    }
+
+    fn kill(&mut self) {
+        kill_group(self.id());
+        let _ = self.wait();
+    }
+}
+
+/// Ends a process group.
+pub fn kill_group(leader: u32) {
+    if let Some(group) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
+        // It may have ended by itself in the meantime.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
 }
 
 /// The outcomes of the checks.
@@ -96,26 +164,16 @@ impl Kit<'_> {
     }
 
     fn start(&self, check: &'static Check, folder: &TempDir) -> Result<Running> {
-        let file = |kind: &str| folder.path().join(format!("{}.{kind}", check.id));
-        let create =
-            |kind: &str| File::create(file(kind)).map_err(|e| Error::io_write("create the file", file(kind), &e));
-        let mut command = (self.command)(check.id, &file("json"));
-        // Several checks run at once, and their threads would compete for the cores.
-        command.env("OMP_NUM_THREADS", "1");
-        // glibc counts as in use what a thread has freed and keeps for itself, which grows for a while.
-        command.env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0");
-        command.stdin(Stdio::null()).stdout(create("out")?).stderr(create("err")?);
-        // A process group of its own, so that processes the plugin starts end with it.
-        let child = command.process_group(0).spawn();
-        let child = child.map_err(|e| Error::new(format!("cannot start the check `{}`: {e}", check.id)))?;
-        Ok(Running { check, child, started: Instant::now(), folder: folder.path().to_owned() })
+        let [verdict, out, err] = ["json", "out", "err"].map(|kind| folder.path().join(format!("{}.{kind}", check.id)));
+        let process = (self.start)(&Start { check: check.id, verdict: &verdict, out: &out, err: &err })?;
+        Ok(Running { check, process, started: Instant::now(), folder: folder.path().to_owned() })
     }
 }
 
 /// A check whose process has been started.
 struct Running {
     check: &'static Check,
-    child: Child,
+    process: Box<dyn Process>,
     started: Instant,
     folder: std::path::PathBuf,
 }
@@ -123,23 +181,14 @@ struct Running {
 impl Running {
     /// The outcome, once the process has ended or run too long.
     fn finished(&mut self, limit: Duration) -> Result<Option<Outcome>> {
-        let waiting = |e: std::io::Error| Error::new(format!("cannot wait for a check: {e}"));
-        if let Some(status) = self.child.try_wait().map_err(waiting)? {
+        if let Some(status) = self.process.ended()? {
             return self.outcome(status).map(Some);
         }
         if self.started.elapsed() < limit {
             return Ok(None);
         }
-        self.end();
+        self.process.kill();
         Ok(Some(Outcome::Failed(format!("it ran longer than {} s and was killed", limit.as_secs()))))
-    }
-
-    fn end(&mut self) {
-        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // It may have ended by itself in the meantime.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-        let _ = self.child.wait();
     }
 
     fn outcome(&self, status: ExitStatus) -> Result<Outcome> {
@@ -168,8 +217,8 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // Reached with the process alive only when the kit itself fails.
-        if matches!(self.child.try_wait(), Ok(None)) {
-            self.end();
+        if matches!(self.process.ended(), Ok(None)) {
+            self.process.kill();
         }
     }
 }
