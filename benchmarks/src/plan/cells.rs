@@ -178,7 +178,8 @@ impl<'a> Cells<'a> {
         for &shots in shots {
             let mut recipes = Recipes::new();
             for &seeds in seeds {
-                let trainings = self.add_trainings(&test_sets, &methods[&shots], table, (shots, seeds), &mut recipes)?;
+                let trainings =
+                    self.add_trainings(&test_sets, &methods[&shots], table, (shots, seeds), &mut recipes)?;
                 for test in 0..test_sets.len() {
                     for (key, drawn) in &trainings {
                         let recipes = recipes.get_mut(key).into_iter().flat_map(|recipe| &mut recipe.evaluations[test]);
