@@ -4,7 +4,7 @@ use crate::plan::{Plan, PlannedCell};
 use crate::run::{Event, RunOptions, run};
 use nemesis_core::method::{State, random};
 use nemesis_core::record::{
-    Build, Cell, CellId, EvaluationCell, Proof, Provenance, Record, Recorded, Store, TrainingCell,
+    AnyRecord, Build, CellId, EvaluationCell, Proof, Provenance, Record, Recorded, Store, TrainingCell,
 };
 use nemesis_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -36,20 +36,16 @@ pub struct Difference {
 ///
 /// When the store cannot be listed.
 pub fn candidates(plan: &Plan, store: &Store) -> Result<Vec<Candidate>> {
-    let wanted: Vec<&PlannedCell> = plan.cells.iter().filter(|cell| !store.contains(&cell.id)).collect();
-    let mut by_recipe: HashMap<CellId, (CellId, Build)> = HashMap::new();
-    for id in store.ids()? {
-        // A record that cannot be read is damaged or in another format, and cannot be adopted.
-        let cell = match store.get::<TrainingCell>(&id) {
-            Ok(record) => record.map(|record| Cell::Training(record.cell)),
-            Err(_) => store.get::<EvaluationCell>(&id).ok().flatten().map(|record| Cell::Evaluation(record.cell)),
-        };
-        if let Some(cell) = cell {
-            by_recipe.insert(cell.recipe(), (id, Build::of(&cell)));
-        }
-    }
+    let complete = store.complete()?;
+    let wanted: Vec<&PlannedCell> = plan.cells.iter().filter(|cell| !complete.contains(&cell.id)).collect();
+    // A record that cannot be read is damaged or in another format, and cannot be adopted.
+    let recipe_of = |id: CellId, record: Result<AnyRecord>| {
+        let cell = record.ok()?.cell();
+        Some((cell.recipe(), (id, Build::of(&cell))))
+    };
+    let by_recipe: HashMap<CellId, (CellId, Build)> = store.read_all(recipe_of)?.into_iter().collect();
     let found = |planned: &PlannedCell| {
-        let (old, build) = by_recipe.get(&planned.cell.recipe())?.clone();
+        let (old, build) = by_recipe.get(&planned.cell().recipe())?.clone();
         Some(Candidate { planned: planned.clone(), old, build })
     };
     Ok(wanted.into_iter().filter_map(found).collect())
@@ -59,7 +55,7 @@ pub fn candidates(plan: &Plan, store: &Store) -> Result<Vec<Candidate>> {
 /// of a method, and the others chosen by the seed.
 pub fn sample(candidates: &[Candidate], count: usize, seed: u64) -> Vec<&Candidate> {
     let mut strata: BTreeMap<(&Build, &str), Vec<&Candidate>> = BTreeMap::new();
-    for candidate in candidates.iter().filter(|c| matches!(c.planned.cell, Cell::Evaluation(_))) {
+    for candidate in candidates.iter().filter(|c| !c.planned.is_training()) {
         strata.entry((&candidate.build, candidate.planned.home())).or_default().push(candidate);
     }
     let builds: BTreeSet<&Build> = strata.keys().map(|(build, _)| *build).collect();
@@ -83,10 +79,7 @@ fn shuffled<T>(items: Vec<T>, seed: u64, stream: u64) -> Vec<T> {
 /// The part of a plan that computes these cells again: the cells, and the trainings that they evaluate.
 pub fn part(plan: &Plan, sample: &[&Candidate]) -> Plan {
     let mut ids: BTreeSet<CellId> = sample.iter().map(|candidate| candidate.planned.id).collect();
-    ids.extend(sample.iter().filter_map(|candidate| match &candidate.planned.cell {
-        Cell::Evaluation(cell) => cell.subject.training().map(TrainingCell::id),
-        Cell::Training(_) => None,
-    }));
+    ids.extend(sample.iter().filter_map(|candidate| candidate.planned.evaluates()));
     let mut part = plan.clone();
     part.cells.retain(|cell| ids.contains(&cell.id));
     part
@@ -122,9 +115,10 @@ pub fn compare(
     for planned in &part.cells {
         let Some(candidate) = candidates.iter().find(|candidate| candidate.planned.id == planned.id) else { continue };
         let pair = Pair { sides: (old, new), ids: (candidate.old, planned.id), tolerance };
-        let compared = match &planned.cell {
-            Cell::Training(_) => pair.of::<TrainingCell>(trainings)?,
-            Cell::Evaluation(_) => pair.of::<EvaluationCell>(evaluations)?,
+        let compared = if planned.is_training() {
+            pair.of::<TrainingCell>(trainings)?
+        } else {
+            pair.of::<EvaluationCell>(evaluations)?
         };
         match compared {
             Some((used, difference)) => {
@@ -249,7 +243,7 @@ fn same_machine(one: &Provenance, other: &Provenance) -> bool {
 pub fn proof(part: &Plan, candidates: &[Candidate], tolerance: f64) -> Result<Proof> {
     let mut build = Build::default();
     for candidate in candidates {
-        let Build { engine, methods } = Build::of(&candidate.planned.cell);
+        let Build { engine, methods } = Build::of(&candidate.planned.cell());
         build.engine = engine;
         build.methods.extend(methods);
     }

@@ -1,5 +1,7 @@
 //! What killed processes left in a folder of records, and what else may go at which cost.
 
+mod unshown;
+
 use crate::status::{Run, size};
 use nemesis_core::leases::{self, LEASES, Places, RunState};
 use nemesis_core::record::{CellId, Store};
@@ -16,11 +18,22 @@ pub struct Leftover {
     /// What they are.
     pub what: &'static str,
     /// What it costs to get them back.
-    pub cost: &'static str,
-    /// Whether nobody can miss them.
-    pub is_waste: bool,
+    pub cost: String,
+    /// Who may miss them.
+    pub kind: Kind,
     /// The files and folders.
     pub paths: Vec<PathBuf>,
+}
+
+/// Whether files may be missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nobody can miss them.
+    Waste,
+    /// Checkpoints of trainings that a run may still resume.
+    Checkpoints,
+    /// Records that somebody may want to look at.
+    Records,
 }
 
 /// No write takes that long: an older temporary file belongs to a process that was killed.
@@ -86,11 +99,13 @@ pub fn leftovers(out: &Path, pool: &Path, runs: &[Run]) -> Result<Vec<Leftover>>
     let places = Places::of(out);
     let mut stale: Vec<PathBuf> =
         lost.iter().flat_map(|run| [places.run(run), places.alive(run)]).filter(|path| path.exists()).collect();
+    // In this order: a run says who it is before it takes a lease.
+    let leases = leases::leases(out)?;
     let known: HashSet<String> = RunState::all(&places)?.into_iter().map(|state| state.run).collect();
-    for lease in leases::leases(out)? {
+    for lease in leases {
         let is_stale = match &lease.run {
-            Some(run) => lost.contains(run.as_str()) || (!known.contains(run) && is_old(&lease.file)),
-            None => is_old(&lease.file),
+            Some(run) => lost.contains(run.as_str()) || (!known.contains(run) && (quiet || is_old(&lease.file))),
+            None => quiet || is_old(&lease.file),
         };
         if is_stale {
             stale.push(lease.file);
@@ -105,14 +120,17 @@ pub fn leftovers(out: &Path, pool: &Path, runs: &[Run]) -> Result<Vec<Leftover>>
         .into_iter()
         .filter(|path| quiet && of_cell(path).is_some_and(|id| !store.contains(&id)));
     let all = [
-        ("temporary files of processes that were killed", "nothing", true, temporary),
-        ("runs that are lost, and their leases", "nothing", true, stale),
-        ("checkpoints of trainings that are done", "nothing", true, spent),
-        ("predictions without a record", "nothing", true, orphans.collect()),
-        ("checkpoints of trainings that were interrupted", "the epochs that they hold", false, open),
+        ("temporary files of processes that were killed", "nothing", Kind::Waste, temporary),
+        ("runs that are lost, and their leases", "nothing", Kind::Waste, stale),
+        ("checkpoints of trainings that are done", "nothing", Kind::Waste, spent),
+        ("predictions without a record", "nothing", Kind::Waste, orphans.collect()),
+        ("checkpoints of trainings that were interrupted", "the epochs that they hold", Kind::Checkpoints, open),
     ];
-    let leftover = |(what, cost, is_waste, paths)| Leftover { what, cost, is_waste, paths };
-    Ok(all.into_iter().map(leftover).filter(|leftover: &Leftover| !leftover.paths.is_empty()).collect())
+    let leftover = |(what, cost, kind, paths): (_, &str, _, _)| Leftover { what, cost: cost.to_owned(), kind, paths };
+    let mut all: Vec<Leftover> = all.into_iter().map(leftover).filter(|leftover| !leftover.paths.is_empty()).collect();
+    // A run at work may be about to evaluate what it has trained.
+    all.extend(if quiet { unshown::unshown(&store)? } else { None });
+    Ok(all)
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {

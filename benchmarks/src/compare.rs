@@ -64,6 +64,13 @@ pub fn compare(published: &Published, results: &Results, said: Option<&str>, tol
     if let Some(reason) = is_mini(results) {
         return Ok(Verdict::Nothing(reason.to_owned()));
     }
+    if results.is_crossed() {
+        return Ok(Verdict::Nothing(
+            "ours crosses few-shot samples with initialisations (`--split-seeds`), so that its runs are not independent; \
+             compare a run without it"
+                .to_owned(),
+        ));
+    }
     let backbone = match (results.published_backbone(), said) {
         (Some(known), Some(said)) if normalised(known) != normalised(said) => {
             return Ok(Verdict::Nothing(format!("`--as {said}` is wrong: the checkpoint is OpenAI's {known}")));

@@ -3,11 +3,11 @@
 mod reasons;
 
 use crate::plan::{SavedCell, SavedPlan};
-use crate::results::ZERO_SHOT;
 use crate::tables::{Field, Footnotes, Sheet, SheetColumn, SheetRow};
 use nemesis_core::Result;
 use nemesis_core::record::statistics::Summary;
 use nemesis_core::record::{CellId, EvaluationCell, EvaluationRecord, Store};
+use nemesis_core::seeds::Seeds;
 use nemesis_core::shots::written;
 use reasons::Reasons;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +48,7 @@ struct Found {
 
 /// A cell on both sides.
 struct Both {
-    seed: Option<u64>,
+    seed: Option<Seeds>,
     first: EvaluationRecord,
     second: EvaluationRecord,
     /// Images with another prediction; none if the test images are not the same.
@@ -100,7 +100,7 @@ const COLUMNS: [SheetColumn; 10] = [
 ///
 /// When a record is damaged.
 pub fn diff(first: &Side<'_>, second: &Side<'_>, all: bool) -> Result<Difference> {
-    let mut rows: BTreeMap<Row, BTreeMap<Option<u64>, Found>> = BTreeMap::new();
+    let mut rows: BTreeMap<Row, BTreeMap<Option<Seeds>, Found>> = BTreeMap::new();
     gather(first, &mut rows, |found| &mut found.first);
     gather(second, &mut rows, |found| &mut found.second);
     let mut footnotes = Footnotes::default();
@@ -137,7 +137,7 @@ struct Compared {
 }
 
 impl Compared {
-    fn of(places: &BTreeMap<Option<u64>, Found>, first: &Store, second: &Store) -> Result<Self> {
+    fn of(places: &BTreeMap<Option<Seeds>, Found>, first: &Store, second: &Store) -> Result<Self> {
         let mut compared = Self { both: Vec::new(), lonely: [0, 0], ambiguous: 0 };
         for (seed, found) in places {
             let Some((one, two)) = matched(found) else {
@@ -245,13 +245,13 @@ fn remarks(counts: &Difference) -> Vec<String> {
 /// Adds the cells of a side by their places.
 fn gather(
     side: &Side<'_>,
-    rows: &mut BTreeMap<Row, BTreeMap<Option<u64>, Found>>,
+    rows: &mut BTreeMap<Row, BTreeMap<Option<Seeds>, Found>>,
     of_side: impl Fn(&mut Found) -> &mut BTreeSet<CellId>,
 ) {
     for (name, plan) in side.plans {
         for cell in plan.cells.iter().filter(|cell| side.store.contains(&cell.id)) {
             let (shots, seed) = cell.sample.unzip();
-            let column = cell.column.clone().unwrap_or_else(|| ZERO_SHOT.to_owned());
+            let column = cell.label().to_owned();
             let row = (plan.suite(name).to_owned(), place(cell, plan), column, shots);
             of_side(rows.entry(row).or_default().entry(seed).or_default()).insert(cell.id);
         }

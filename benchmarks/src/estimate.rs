@@ -8,7 +8,7 @@ use nemesis_core::backbone::{self, Backbone, Checkpoint, Request};
 use nemesis_core::dataset::Registry;
 use nemesis_core::device;
 use nemesis_core::method::ClassPosition;
-use nemesis_core::record::{Cell, Store};
+use nemesis_core::record::Store;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -41,7 +41,12 @@ impl Estimate {
         let kind = plan.protocol.precision.kind();
         tch::set_num_threads(options.threads as i32);
         let assumed = plan.checkpoint.origin.assumed();
-        let backbone = backbone::open(&Request::new(&plan.backbone.1, assumed, device::open(&options.device)?, kind))?;
+        let backbone = backbone::open(&Request::new(
+            &plan.backbone.1,
+            assumed,
+            device::open(options.devices.first().map_or("cpu", String::as_str))?,
+            kind,
+        ))?;
         let image = seconds_per_image(&*backbone)?;
         let class = seconds_per_class(&*backbone)?;
         let registry = Registry::load(&plan.data)?;
@@ -51,15 +56,13 @@ impl Estimate {
             .map(|name| Ok((name, registry.get(name)?.open(&plan.data)?.class_names().len())))
             .collect::<Result<_>>()?;
 
+        let complete = store.complete()?;
         let (mut seconds, mut disk, mut largest) = (0.0, 0, 0);
         // Features are encoded once for all cells that share them; those with more epochs add views.
         let mut encoded: HashMap<_, u64> = HashMap::new();
-        for cell in plan.distinct_cells().filter(|cell| !store.contains(&cell.id)) {
-            let sample = match cell.cell {
-                Cell::Training(_) => cell.sample(),
-                Cell::Evaluation(_) => None,
-            };
-            let known = encoded.entry((cell.dataset().to_owned(), sample)).or_default();
+        for cell in plan.distinct_cells().filter(|cell| !complete.contains(&cell.id)) {
+            let sample = cell.sample().filter(|_| cell.is_training());
+            let known = encoded.entry((cell.dataset(), sample)).or_default();
             seconds += cell.images.saturating_sub(*known) as f64 * image;
             *known = cell.images.max(*known);
             seconds += cell.steps as f64 * class * classes[cell.dataset()] as f64;
@@ -68,11 +71,14 @@ impl Estimate {
             disk += 4096 + 2 * cell.images * u64::from(cell.steps == 0);
         }
         let workers = options.jobs as u64;
+        // Workers that share a GPU take turns.
+        let at_a_time =
+            if backbone.spec().device.is_cuda() { options.devices.len().min(options.jobs) } else { options.jobs };
         let bytes = if kind == Kind::Double { 8 } else { 4 };
         let features = 2 * largest * backbone.spec().embed_dim as u64 * bytes;
         let weights = Checkpoint::bytes_of(&plan.backbone.1).unwrap_or(0) * bytes / 2;
         Ok(Self {
-            time: Duration::from_secs_f64(seconds / workers as f64),
+            time: Duration::from_secs_f64(seconds / at_a_time.max(1) as f64),
             memory: workers * (features + weights + LIBTORCH),
             disk,
         })

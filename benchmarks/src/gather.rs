@@ -101,7 +101,10 @@ impl Filter {
         let fits = |cell: &&SavedCell| {
             is_in(&self.datasets, &cell.dataset)
                 && (cell.sample.is_none() || cell.column.as_ref().is_none_or(|label| fits_label(label)))
-                && cell.sample.is_none_or(|(shots, seed)| is_in(&self.shots, &shots) && is_in(&self.seeds, &seed))
+                && cell.sample.is_none_or(|(shots, seeds)| {
+                    let both = [seeds.sample, seeds.initialisation];
+                    is_in(&self.shots, &shots) && both.iter().all(|seed| is_in(&self.seeds, seed))
+                })
         };
         let cells: Vec<SavedCell> = plan.cells.iter().filter(fits).cloned().collect();
         if cells.is_empty() {
@@ -112,7 +115,9 @@ impl Filter {
         part.datasets.retain(|(name, _)| has(&|cell| cell.dataset == *name));
         part.columns.retain(|column| has(&|cell| cell.column.as_ref() == Some(&column.label)));
         part.shots.retain(|shots| has(&|cell| cell.sample.is_some_and(|(known, _)| known == *shots)));
-        part.seeds.retain(|seed| has(&|cell| cell.sample.is_some_and(|(_, known)| known == *seed)));
+        part.seeds.retain(|seed| has(&|cell| cell.sample.is_some_and(|(_, known)| known.sample == *seed)));
+        part.initialisations
+            .retain(|seed| has(&|cell| cell.sample.is_some_and(|(_, known)| known.initialisation == *seed)));
         part.zero_shot
             .0
             .retain(|prompts| has(&|cell| cell.sample.is_none() && cell.column.as_deref() == prompts.label()));
@@ -155,7 +160,10 @@ impl Filter {
         } else {
             plan.shots.clone_from(&self.shots);
         }
-        if self.seeds.is_empty() { plan.seeds.sort_unstable() } else { plan.seeds.clone_from(&self.seeds) }
+        let crossed = (!plan.initialisations.is_empty()).then_some(&mut plan.initialisations);
+        for seeds in std::iter::once(&mut plan.seeds).chain(crossed) {
+            if self.seeds.is_empty() { seeds.sort_unstable() } else { seeds.clone_from(&self.seeds) }
+        }
     }
 }
 
@@ -181,6 +189,7 @@ impl Gathered {
         extend(&mut plan.columns, &part.columns);
         extend(&mut plan.shots, &part.shots);
         extend(&mut plan.seeds, &part.seeds);
+        extend(&mut plan.initialisations, &part.initialisations);
         extend(&mut plan.notes, &part.notes);
         extend(&mut plan.zero_shot.0, &part.zero_shot.0);
         if let (Some(asked), Some(other)) = (&mut plan.asked, &part.asked) {
@@ -224,6 +233,9 @@ fn differences(one: &SavedPlan, other: &SavedPlan) -> Vec<String> {
         fact("where few-shot samples come from", &|asked| json!(asked.few_shot_lists)),
         fact("the version of nemesis", &|asked| json!(asked.engine)),
         (one.table != other.table).then(|| "what is measured".to_owned()),
+        // Runs that share samples or initialisations have no place in a mean over runs that do not.
+        (one.initialisations.is_empty() != other.initialisations.is_empty())
+            .then(|| "whether samples and initialisations are crossed (`--split-seeds`)".to_owned()),
     ];
     let columns = one.columns.iter().filter_map(|column| {
         let same = other.columns.iter().find(|known| known.label == column.label)?;

@@ -1,5 +1,7 @@
 //! The benchmark: suites, plans, runs, tables and the command line of `nemesis`.
 
+#![forbid(unsafe_code)]
+
 pub mod adopt;
 pub mod bytes;
 pub mod cells;
@@ -13,6 +15,8 @@ pub mod drift;
 pub mod estimate;
 pub mod fetch;
 pub mod gather;
+mod lists;
+pub mod numbers;
 mod page;
 pub mod pictures;
 pub mod plan;

@@ -3,6 +3,7 @@
 use crate::plan::{Plan, PlannedCell};
 use crate::run::Event;
 use indicatif::{ProgressBar, ProgressStyle};
+use nemesis_core::Result;
 use nemesis_core::record::Store;
 use std::collections::HashMap;
 use std::io::IsTerminal;
@@ -26,15 +27,20 @@ pub struct Progress {
 
 impl Progress {
     /// Progress of the cells of `plan` that have no record in `store`.
-    pub fn new(plan: &Plan, store: &Store) -> Self {
-        let todo: Vec<&PlannedCell> = plan.distinct_cells().filter(|cell| !store.contains(&cell.id)).collect();
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be listed.
+    pub fn new(plan: &Plan, store: &Store) -> Result<Self> {
+        let complete = store.complete()?;
+        let todo: Vec<&PlannedCell> = plan.distinct_cells().filter(|cell| !complete.contains(&cell.id)).collect();
         let style = ProgressStyle::with_template("{bar:30.cyan/dim} {pos}/{len} cells  {prefix}  {wide_msg:.dim}");
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(todo.len() as u64);
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
-        Self {
+        Ok(Self {
             bar,
             started: Instant::now(),
             total: todo.iter().map(|cell| weight(cell)).sum(),
@@ -43,7 +49,7 @@ impl Progress {
             cells: todo.len() as u64,
             cells_done: 0,
             next_line: 0.1,
-        }
+        })
     }
 
     /// Takes note of an event.

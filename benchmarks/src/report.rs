@@ -2,7 +2,7 @@
 
 use crate::compare::published_lines;
 use crate::plan::{Checkpoint, SavedCell, SavedColumn, SavedPlan};
-use crate::results::{Results, ZERO_SHOT};
+use crate::results::{self, Results};
 use crate::tables::formats::{Terminal, write_all};
 use crate::tables::{Contents, Entry, Figure, MethodColumn, Outcome, Place, Table};
 use nemesis_core::error::suggest;
@@ -28,7 +28,7 @@ pub fn write_and_render(name: &str, plan: &SavedPlan, store: &Store, out: &Path)
 ///
 /// When a record is damaged.
 pub fn table(plan: &SavedPlan, store: &Store) -> Result<Table> {
-    let outcomes = Outcome::of_plan(plan, store)?;
+    let outcomes = results::outcomes(plan, store)?;
     let (contents, entries) = contents(plan, outcomes);
     Ok(plan.table.kind().table(&contents, &entries))
 }
@@ -39,7 +39,7 @@ pub fn table(plan: &SavedPlan, store: &Store) -> Result<Table> {
 ///
 /// When a record is damaged.
 pub fn table_and_figures(plan: &SavedPlan, store: &Store) -> Result<(Table, Vec<Figure>)> {
-    let outcomes = Outcome::of_plan(plan, store)?;
+    let outcomes = results::outcomes(plan, store)?;
     table_and_figures_of(plan, outcomes)
 }
 
@@ -74,8 +74,8 @@ fn contents(plan: &SavedPlan, outcomes: Vec<Outcome>) -> (Contents, Vec<Entry>) 
         datasets: plan.datasets.clone(),
         methods: plan.columns.iter().map(column).collect(),
         shots: plan.shots.clone(),
-        seeds: plan.seeds.clone(),
-        zero_shot: plan.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT).to_owned()).collect(),
+        seeds: plan.crossed_seeds(),
+        zero_shot: plan.zero_shot_labels().map(str::to_owned).collect(),
         remarks: remarks(plan, &entries),
         published: Vec::new(),
     };
@@ -110,9 +110,8 @@ fn remarks(plan: &SavedPlan, entries: &[Entry]) -> Vec<String> {
 
 fn entry(cell: &SavedCell, outcome: Outcome) -> Entry {
     let place = match (&cell.column, cell.sample) {
-        (Some(method), Some((shots, seed))) => Place::Trained { method: method.clone(), shots, seed },
-        (Some(label), None) => Place::ZeroShot { label: label.clone() },
-        _ => Place::ZeroShot { label: ZERO_SHOT.to_owned() },
+        (Some(method), Some((shots, seeds))) => Place::Trained { method: method.clone(), shots, seeds },
+        _ => Place::ZeroShot { label: cell.label().to_owned() },
     };
     Entry {
         dataset: cell.dataset.clone(),

@@ -5,9 +5,11 @@ use crate::published::Protocol;
 use crate::tables::Outcome;
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::error::suggest;
-use nemesis_core::record::{EvaluationRecord, Store, Subject};
+use nemesis_core::record::{EvaluationRecord, Store, Subject, TrainingCell};
+use nemesis_core::seeds::Seeds;
 use nemesis_core::shots::written;
 use nemesis_core::{Error, Result};
+use rayon::prelude::*;
 use std::collections::BTreeSet;
 
 /// The data sets that published averages are over.
@@ -25,8 +27,16 @@ pub const ELEVEN: [&str; 11] = [
     "ucf101",
 ];
 
-/// The label of what is not trained.
-pub const ZERO_SHOT: &str = "Zero-shot";
+/// What a store has of the cells of a plan, in their order.
+///
+/// # Errors
+///
+/// When a record is damaged; the message names the file.
+pub fn outcomes(plan: &SavedPlan, store: &Store) -> Result<Vec<Outcome>> {
+    // Several are read at a time. The first that cannot be read is the one that is reported.
+    let all: Vec<Result<Outcome>> = plan.cells.par_iter().map(|cell| Outcome::read(&cell.id, store)).collect();
+    all.into_iter().collect()
+}
 
 /// The complete evaluations of one suite.
 #[derive(Clone, Debug)]
@@ -42,7 +52,7 @@ pub struct Results {
     /// Data sets in the table's order, by name and title.
     pub datasets: Vec<(String, String)>,
     /// The seeds that were planned.
-    pub seeds: Vec<u64>,
+    pub seeds: Vec<Seeds>,
     /// The evaluations, in the order of the plan.
     pub runs: Vec<Evaluation>,
     /// How many evaluations were planned.
@@ -65,7 +75,7 @@ impl Results {
     ///
     /// When a record is damaged; the message names the file.
     pub fn read(suite: &str, plan: &SavedPlan, store: &Store) -> Result<Self> {
-        let outcomes = Outcome::of_plan(plan, store)?;
+        let outcomes = outcomes(plan, store)?;
         Ok(Self::of(suite, plan, outcomes))
     }
 
@@ -74,19 +84,18 @@ impl Results {
         let mut runs = Vec::new();
         for (cell, outcome) in plan.cells.iter().zip(outcomes) {
             if let Outcome::Done(record) = outcome {
-                let column = cell.column.clone().unwrap_or_else(|| ZERO_SHOT.to_owned());
-                runs.push(Evaluation { column, record: *record });
+                runs.push(Evaluation { column: cell.label().to_owned(), record: *record });
             }
         }
-        let zero_shot = plan.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT).to_owned());
-        let zero_shot: Vec<String> = zero_shot.filter(|label| runs.iter().any(|run| run.column == *label)).collect();
+        let is_shown = |label: &&str| runs.iter().any(|run| run.column == *label);
+        let zero_shot: Vec<String> = plan.zero_shot_labels().filter(is_shown).map(str::to_owned).collect();
         Self {
             suite: suite.to_owned(),
             backbone: plan.backbone.clone(),
             asked: plan.asked.clone(),
             columns: zero_shot.into_iter().chain(plan.columns.iter().map(|column| column.label.clone())).collect(),
             datasets: plan.datasets.clone(),
-            seeds: plan.seeds.clone(),
+            seeds: plan.crossed_seeds(),
             planned: plan.cells.len(),
             runs,
         }
@@ -119,6 +128,11 @@ impl Results {
         self.asked.as_ref()?.checkpoint.published.as_deref()
     }
 
+    /// Whether few-shot samples and initialisations were crossed, so that runs share one or the other.
+    pub fn is_crossed(&self) -> bool {
+        self.seeds.iter().any(|seeds| !seeds.are_equal())
+    }
+
     /// The title of a data set.
     pub fn title<'a>(&'a self, dataset: &'a str) -> &'a str {
         self.datasets.iter().find(|(name, _)| name == dataset).map_or(dataset, |(_, title)| title)
@@ -137,9 +151,9 @@ impl Results {
 }
 
 impl Evaluation {
-    /// The seed of the training; none if nothing is drawn.
-    pub fn seed(&self) -> Option<u64> {
-        self.record.cell.subject.training().map(|training| training.seed)
+    /// The seeds of the training; none if nothing is drawn.
+    pub fn seed(&self) -> Option<Seeds> {
+        self.record.cell.subject.training().map(TrainingCell::seeds)
     }
 
     /// Top-1 accuracy in percent.

@@ -266,7 +266,8 @@ impl fmt::Display for Run {
             Some(silent) if silent > 60 => format!("silent for {}", time(silent)),
             _ => format!("for {}", time(self.seconds)),
         };
-        writeln!(f, "{host}:{process}{by}  {question}, {computed} cells computed{failed}, {sign}")?;
+        let cells = if *computed == 1 { "cell" } else { "cells" };
+        writeln!(f, "{host}:{process}{by}  {question}, {computed} {cells} computed{failed}, {sign}")?;
         if self.lost {
             return self.jobs.iter().try_for_each(|job| writeln!(f, "  its job {job} is taken over"));
         }

@@ -1,8 +1,6 @@
 //! The zero-shot columns of a suite: which hand-written prompts classify without learning.
 
-use crate::descriptions::Descriptions;
-use nemesis_core::Result;
-use nemesis_core::dataset::{ClassSubset, Dataset};
+use nemesis_core::dataset::Dataset;
 use nemesis_core::method::templates::Templates;
 use nemesis_core::record::Subject;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -61,25 +59,16 @@ impl Prompts {
         }
     }
 
-    /// What is evaluated on some classes of a data set; nothing if no file describes them.
-    ///
-    /// # Errors
-    ///
-    /// When a file describes the data set, but not each of its classes.
-    pub fn subject(
-        self,
-        dataset: &dyn Dataset,
-        classes: ClassSubset,
-        descriptions: &Descriptions,
-    ) -> Result<Option<Subject>> {
+    /// What is evaluated on a data set; none where it is described in sentences.
+    pub fn subject(self, dataset: &dyn Dataset) -> Option<Subject> {
         let name = match self {
-            Self::Descriptions => return descriptions.subject(dataset, classes),
-            Self::Single => return Ok(Some(Subject::ZeroShot { template: dataset.template().to_owned() })),
+            Self::Descriptions => return None,
+            Self::Single => return Some(Subject::ZeroShot { template: dataset.template().to_owned() }),
             Self::Seven => "ensemble-7",
             Self::Eighty => "ensemble-80",
             Self::Own => "own",
         };
-        Ok(Some(Subject::Ensemble { name: name.to_owned(), templates: self.templates(dataset) }))
+        Some(Subject::Ensemble { name: name.to_owned(), templates: self.templates(dataset) })
     }
 
     /// The label of the column; none for the single template, whose column is just zero-shot.
@@ -95,7 +84,7 @@ impl Prompts {
 }
 
 impl<'de> Deserialize<'de> for ZeroShot {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct FlagOrList;
 
         impl<'de> serde::de::Visitor<'de> for FlagOrList {
@@ -105,11 +94,11 @@ impl<'de> Deserialize<'de> for ZeroShot {
                 f.write_str("true, false, or a list of `single`, `ensemble-7`, `ensemble-80`, `own` and `descriptions`")
             }
 
-            fn visit_bool<E>(self, flag: bool) -> std::result::Result<ZeroShot, E> {
+            fn visit_bool<E>(self, flag: bool) -> Result<ZeroShot, E> {
                 Ok(ZeroShot(flag.then_some(Prompts::Single).into_iter().collect()))
             }
 
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> std::result::Result<ZeroShot, A::Error> {
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<ZeroShot, A::Error> {
                 let mut all = Vec::new();
                 while let Some(prompts) = items.next_element::<Prompts>()? {
                     if !all.contains(&prompts) {
@@ -126,7 +115,7 @@ impl<'de> Deserialize<'de> for ZeroShot {
 
 impl Serialize for ZeroShot {
     /// As a flag where one says it all, as plans of earlier versions have it.
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0.as_slice() {
             [] => serializer.serialize_bool(false),
             [Prompts::Single] => serializer.serialize_bool(true),

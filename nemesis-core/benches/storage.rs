@@ -38,6 +38,7 @@ fn cell(seed: u64) -> TrainingCell {
         backbone: BackboneKey { weights: "weights".to_owned(), assumed: None },
         shots: 16,
         seed,
+        initialisation: None,
         protocol: Map::new(),
         precision: "fp32".to_owned(),
         engine: "engine".to_owned(),

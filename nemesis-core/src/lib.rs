@@ -20,6 +20,7 @@ pub mod plugin;
 pub mod pool;
 pub mod record;
 mod sample;
+pub mod seeds;
 pub mod shots;
 pub mod yaml;
 

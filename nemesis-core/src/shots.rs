@@ -122,14 +122,15 @@ pub mod list {
 /// For `#[serde(with = "nemesis_core::shots::and_seed")]`.
 pub mod and_seed {
     use super::{Deserialize, Deserializer, Serialize, Serializer, Written};
+    use crate::seeds::Seeds;
 
-    /// A pair of shots and seed, or nothing.
+    /// A pair of shots and seeds, or nothing.
     ///
     /// # Errors
     ///
     /// The serializer's.
-    pub fn serialize<S: Serializer>(sample: &Option<(u32, u64)>, serializer: S) -> Result<S::Ok, S::Error> {
-        sample.map(|(shots, seed)| (Written(shots), seed)).serialize(serializer)
+    pub fn serialize<S: Serializer>(sample: &Option<(u32, Seeds)>, serializer: S) -> Result<S::Ok, S::Error> {
+        sample.map(|(shots, seeds)| (Written(shots), seeds)).serialize(serializer)
     }
 
     /// What [`serialize`] writes.
@@ -137,9 +138,9 @@ pub mod and_seed {
     /// # Errors
     ///
     /// When it is something else.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(u32, u64)>, D::Error> {
-        let sample = Option::<(Written, u64)>::deserialize(deserializer)?;
-        Ok(sample.map(|(shots, seed)| (shots.0, seed)))
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(u32, Seeds)>, D::Error> {
+        let sample = Option::<(Written, Seeds)>::deserialize(deserializer)?;
+        Ok(sample.map(|(shots, seeds)| (shots.0, seeds)))
     }
 }
 
@@ -154,12 +155,12 @@ mod tests {
         #[serde(with = "list")]
         several: Vec<u32>,
         #[serde(with = "and_seed")]
-        sample: Option<(u32, u64)>,
+        sample: Option<(u32, crate::seeds::Seeds)>,
     }
 
     #[test]
     fn all_images_are_written_as_a_word_and_numbers_as_numbers() {
-        let all = All { shots: ALL_SHOTS, several: vec![1, ALL_SHOTS], sample: Some((ALL_SHOTS, 3)) };
+        let all = All { shots: ALL_SHOTS, several: vec![1, ALL_SHOTS], sample: Some((ALL_SHOTS, 3.into())) };
         let text = r#"{"shots":"all","several":[1,"all"],"sample":["all",3]}"#;
         assert_eq!(serde_json::to_string(&all).unwrap(), text);
         assert_eq!(serde_json::from_str::<All>(text).unwrap(), all);

@@ -52,29 +52,34 @@ fn what_computes_knows_nothing_of_records_plugins_and_files_of_settings() {
     }
 }
 
-/// What each module at the top of a crate names of the others, by `crate::MODULE`, outside of its tests.
+/// What each module at the top of a crate names of the others, outside of its tests: by `crate::MODULE`, and in a file at the
+/// top by `super::MODULE`.
 fn modules(src: &Path) -> BTreeMap<String, BTreeSet<String>> {
     let mut files = Vec::new();
     sources(src, &mut files);
     let mut modules: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for file in files {
-        let top = file.strip_prefix(src).unwrap().components().next().unwrap();
-        let top = top.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        let path: Vec<_> = file.strip_prefix(src).unwrap().iter().map(|part| part.to_str().unwrap()).collect();
+        let top = path[0].trim_end_matches(".rs").to_owned();
         let source = fs::read_to_string(&file).unwrap();
         let product = code(source.split("#[cfg(test)]").next().unwrap()).collect::<Vec<_>>().join("\n");
-        modules.entry(top).or_default().extend(named(&product));
+        let known = modules.entry(top).or_default();
+        known.extend(named(&product, "crate::"));
+        if let [_] | [_, "mod.rs"] = path.as_slice() {
+            known.extend(named(&product, "super::"));
+        }
     }
     modules.remove("lib");
     modules.remove("main");
     modules
 }
 
-/// The words that stand directly behind `crate::`, those in braces included.
-fn named(code: &str) -> BTreeSet<String> {
+/// The words that stand directly behind `crate::` or another start, those in braces included.
+fn named(code: &str, start: &str) -> BTreeSet<String> {
     let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     let mut found = BTreeSet::new();
-    for (start, _) in code.match_indices("crate::") {
-        let after = &code[start + "crate::".len()..];
+    for (at, _) in code.match_indices(start) {
+        let after = &code[at + start.len()..];
         match after.strip_prefix('{') {
             None => _ = found.insert(word(after)),
             Some(list) => {
@@ -140,9 +145,19 @@ fn no_modules_know_each_other() {
 }
 
 #[test]
+fn no_modules_of_the_other_crates_know_each_other() {
+    for (crate_folder, least) in [("../benchmarks", 30), ("../benchmarks/mini", 10), ("../xtask", 8)] {
+        let modules = modules(&Path::new(env!("CARGO_MANIFEST_DIR")).join(crate_folder).join("src"));
+        assert!(modules.len() > least, "{crate_folder}: {}", modules.len());
+        let circle = circle(&modules);
+        assert!(circle.is_none(), "{crate_folder}: {circle:?} know each other");
+    }
+}
+
+#[test]
 fn a_circle_is_found_by_way_of_others() {
     let modules = |of: &[(&str, &str)]| {
-        of.iter().map(|(module, code)| ((*module).to_owned(), named(code))).collect::<BTreeMap<_, _>>()
+        of.iter().map(|(module, code)| ((*module).to_owned(), named(code, "crate::"))).collect::<BTreeMap<_, _>>()
     };
     let straight = modules(&[("a", "use crate::{b::{x, c}, c};"), ("b", "crate::c::y()"), ("c", "")]);
     assert_eq!(circle(&straight), None);

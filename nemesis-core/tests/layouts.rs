@@ -153,6 +153,46 @@ fn a_configuration_may_be_named_and_is_part_of_the_id() {
     assert_eq!(assume.to_string().parse::<Assumption>().unwrap(), assume);
 }
 
+/// What is said of a model with something else in one of its files.
+fn refused(model: &str, file: &str, changes: &[(&str, &str)]) -> String {
+    let folder = unpacked(model);
+    let path = folder.path().join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    let said = changes.iter().map(|(from, to)| {
+        assert!(text.contains(from), "{from}");
+        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        open(folder.path(), None).err().map_or_else(|| "read".to_owned(), |e| e.to_string())
+    });
+    said.collect::<Vec<_>>().join("\n").replace(&folder.path().display().to_string(), "FOLDER")
+}
+
+#[test]
+fn heads_that_do_not_divide_a_tower_are_refused_by_its_name() {
+    let transformers = [
+        ("\"num_attention_heads\": 2", "\"num_attention_heads\": 3"),
+        ("\"num_attention_heads\": 1", "\"num_attention_heads\": 30"),
+        ("\"num_attention_heads\": 2", "\"num_attention_heads\": 0"),
+    ];
+    insta::assert_snapshot!(refused("transformers-gelu", "config.json", &transformers));
+    let open_clip = [("\"heads\": 2", "\"heads\": 10"), ("\"head_width\": 80", "\"head_width\": 60")];
+    insta::assert_snapshot!(refused("open-clip-gelu", "open_clip_config.json", &open_clip));
+}
+
+#[test]
+fn preprocessing_that_leaves_other_pixels_is_refused() {
+    let changes = [
+        ("\"do_center_crop\": true", "\"do_center_crop\": false"),
+        ("\"height\": 16", "\"height\": 12"),
+        ("\"width\": 16", "\"width\": 12"),
+        ("\"shortest_edge\": 16", "\"height\": 16, \"width\": 24"),
+        ("\"crop_size\": {\n    \"height\": 16,\n    \"width\": 16\n  }", "\"crop_size\": 12"),
+    ];
+    insta::assert_snapshot!(refused("transformers-gelu", "preprocessor_config.json", &changes));
+    // Squashed to a square, and cropped to a smaller one.
+    let squashed = [("\"shortest_edge\": 16", "\"height\": 18, \"width\": 18")];
+    insta::assert_snapshot!(refused("transformers-gelu", "preprocessor_config.json", &squashed));
+}
+
 #[test]
 fn a_configuration_of_another_model_is_refused() {
     let folder = unpacked("open-clip-gelu");
@@ -176,10 +216,10 @@ fn a_configuration_of_another_model_is_refused() {
     ];
     let place = folder.path().display().to_string();
     insta::assert_snapshot!(said.join("\n").replace(&place, "FOLDER"), @r#"
-    1 transformer layers of width 80 under `visual.transformer.resblocks.`
+    the image tower is 80 wide, which is not a multiple of 64, the width of its attention heads
       --> FOLDER
-      expected: at least one layer, and a width that is a multiple of 64
-      help: give a checkpoint of a CLIP model with OpenAI's weight names
+      expected: heads whose width divides 80, or a width that is a multiple of 64
+      help: give the configuration that belongs to the weights with `--weights-config FILE`, or put it beside them; with `--weights-config openai` heads are 64 wide
     `open_clip_config.json` beside the weights says image layers 12, and the weights have 1
       --> FOLDER
       help: it is about another model, or the weights are not those that it came with

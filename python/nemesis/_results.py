@@ -24,7 +24,7 @@ def records(out: str | os.PathLike[str] = "out", *, frame: bool | None = None) -
     """The records of a folder: one row for each training and each evaluation.
 
     Columns of both: `id`, `kind` (`training` or `evaluation`), `dataset`, `method` (`zero-shot` if there is none),
-    `options`, `shots`, `seed`, `protocol`, `precision`, `backbone`, `seconds`, and `record`, the whole of it.
+    `options`, `shots`, `seed`, `initialisation`, `protocol`, `precision`, `backbone`, `seconds`, and `record`, the whole of it.
 
     Of a training: `loss` and `losses`, the last and the means of all epochs; `reported`, the values that the method
     reported, by name; `state`, the hash of what was learned.
@@ -65,6 +65,7 @@ def _row(record: dict[str, Any], training: str | None) -> dict[str, Any]:
         "options": method["options"] if method else {},
         "shots": trained["shots"] if trained else None,
         "seed": trained["seed"] if trained else None,
+        "initialisation": trained.get("initialisation", trained["seed"]) if trained else None,
         "classes": cell["classes"],
         "protocol": cell["protocol"].get("name"),
         "precision": cell["precision"],

@@ -21,7 +21,7 @@ from nemesis._results import records
 _PROGRESS = re.compile(r"^\s*(\d+) % {2}(.*)$")
 
 #: Options whose values are one list; others are given once for each value.
-_LISTS = ("datasets", "methods", "shots", "seeds")
+_LISTS = ("datasets", "methods", "shots", "seeds", "split_seeds")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 use crate::border::{Crossing, detached};
 use crate::error::caught;
-use nemesis_core::record::{CellId, EvaluationCell, Store, TrainingCell};
+use nemesis_core::record::{AnyRecord, CellId, EvaluationCell, Store, TrainingCell};
 use nemesis_core::{Error, Result};
 use pyo3::prelude::*;
 use serde::Serialize;
@@ -13,16 +13,14 @@ use std::path::{Path, PathBuf};
 pub(crate) fn records(py: Python<'_>, out: PathBuf) -> PyResult<Vec<(String, Option<String>)>> {
     let read = || {
         let store = opened(&out)?;
-        let mut all = Vec::new();
-        for id in store.ids()? {
-            if let Ok(Some(record)) = store.get::<TrainingCell>(&id) {
-                all.push((json(&record)?, None));
-            } else if let Some(record) = store.get::<EvaluationCell>(&id)? {
+        let text = |record| match record {
+            AnyRecord::Training(record) => Ok((json(&record)?, None)),
+            AnyRecord::Evaluation(record) => {
                 let training = record.cell.subject.training().map(|training| training.id().to_string());
-                all.push((json(&record)?, training));
+                Ok((json(&record)?, training))
             }
-        }
-        Ok(all)
+        };
+        store.read_all(|_, record| Some(record.and_then(text)))?.into_iter().collect()
     };
     detached(py, || caught(read))
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A Slurm of two nodes on this machine, and a table computed on it while elements are requeued, cancelled and lost.
 #
-#   xtask/cluster/slurm.sh target/debug/nemesis
+#   xtask/cluster/slurm.sh target/debug/nemesis [short]
 #
 # Needs root, and Debian's packages slurm-wlm and munge, which it installs if they are missing and apt-get is there. There
 # is no systemd, no accounting and no cgroup. Everything lies in one temporary folder, and ends with this script.
@@ -87,8 +87,14 @@ for _ in $(seq 100); do [ "$(sinfo --noheader --format %D --states idle 2>/dev/n
 sinfo >&2
 [ "$(sinfo --noheader --format %D --states idle | head -n 1)" = 2 ] || fail "the nodes do not come up"
 
-what=(--datasets dtd,eurosat --methods coop,nemesis-pen,nemesis-pan --shots 1,2,4 --seeds 1-3 --jobs 1)
-cells=110
+what=(--datasets dtd,eurosat --methods coop,nemesis-pen,nemesis-pan --jobs 1)
+if [ "${2:-}" = short ]; then
+    what+=(--shots 1,2 --seeds 1-2)
+    cells=50
+else
+    what+=(--shots 1,2,4 --seeds 1-3)
+    cells=110
+fi
 cd "$folder"
 say "the table, undisturbed"
 "$nemesis" run "${what[@]}" --out alone >alone.txt 2>alone.err || { cat alone.err >&2; fail "the undisturbed run"; }

@@ -2,10 +2,14 @@
 //!
 //! It links no libtorch, so that it works before there is one.
 
+#![forbid(unsafe_code)]
+
 mod bench;
 mod campaign;
 mod cluster;
+mod dependencies;
 mod failure;
+mod fuzz;
 mod gallery;
 mod install;
 mod new_method;
@@ -59,10 +63,13 @@ enum Command {
     /// Read thousands of damaged images, or kill and cheat runs many times: what the tests do a few times
     #[command(subcommand)]
     Campaign(campaign::Campaign),
+    /// Give every reader of what comes from elsewhere changed inputs, and look for panics, hangs and wasted memory
+    Fuzz(fuzz::FuzzOptions),
     /// Run the mini suites and write the pictures and pages in docs/gallery: setup, a build, then two tests
     Gallery,
-    /// Compute a table on a Slurm of two nodes on this machine, while its jobs are requeued, cancelled and lost (as root)
-    Cluster,
+    /// Compute a table on a Slurm of two nodes on this machine (as root), and on a HyperQueue of two workers, while their
+    /// jobs are requeued, cancelled and lost
+    Cluster(cluster::ClusterOptions),
     /// Make a crate with a working method in methods/, which appears in tables with no further edit
     NewMethod {
         /// Its name: words of lower-case letters and digits joined by hyphens
@@ -98,8 +105,9 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Bench(options) => bench::run(&options),
         Command::Campaign(campaign) => campaign::run(&campaign),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Gallery => gallery::run(),
-        Command::Cluster => cluster::run(),
+        Command::Cluster(options) => cluster::run(&options),
         Command::NewMethod { name } => new_method::run(&name),
         Command::Parity { fixtures, arguments } => parity::run(fixtures, arguments),
     };

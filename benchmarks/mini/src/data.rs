@@ -1,7 +1,7 @@
 //! The mini data root: small data sets in the official layouts, and the `datasets.yaml` that describes them.
 
 use super::encode::encode;
-use super::items::Item;
+use super::items::{DataFile, Item, SEED};
 use super::paint::{Picture, View};
 use super::random::Stream;
 use super::sets::{self, MiniSet};
@@ -14,15 +14,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// The seed of all pictures.
-pub(super) const SEED: u64 = 1;
 /// The file that says that a root is complete, and which one it is.
 const MARKER: &str = "mini.json";
 /// The hash of all files, which names the version: whoever changes a drawing changes it, as the tests demand.
 pub(super) const VERSION: &str = "364dc06e2343ec47b3f84faf4e4b6a0cbf36b39ebf5296084e88aa93f679aa1e";
-
-/// A file of the data root: its path in it, and its bytes.
-pub(super) type DataFile = (PathBuf, Vec<u8>);
 
 /// Makes sure that the mini data root lies in `root`: writes it where it is missing or of another version.
 ///

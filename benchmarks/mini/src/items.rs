@@ -4,10 +4,15 @@ use super::sets::MiniSet;
 use nemesis_core::dataset::Layout;
 use std::path::{Path, PathBuf};
 
+/// The seed of all pictures.
+pub(super) const SEED: u64 = 1;
 /// How many pictures each class has in train, val and test.
 pub(super) const SPLITS: [(&str, usize); 3] = [("train", 18), ("val", 4), ("test", 25)];
 /// The place of the test split among them.
 pub(super) const TEST: usize = 2;
+
+/// A file of the data root: its path in it, and its bytes.
+pub(super) type DataFile = (PathBuf, Vec<u8>);
 
 /// A picture of a data set: where it lies below its folder of images, and its label.
 pub(super) struct Item {

@@ -1,8 +1,7 @@
 //! The files beside the pictures: split files and lists of the layouts, and the annotations of the official archives,
 //! from which a split can be made when the split file is taken away.
 
-use super::data::{DataFile, SEED};
-use super::items::{Item, SPLITS, TEST};
+use super::items::{DataFile, Item, SEED, SPLITS, TEST};
 use super::matlab::{self, Array};
 use super::sets::{self, Class, MiniSet};
 use nemesis_core::dataset::{Entry, Layout, Raw};

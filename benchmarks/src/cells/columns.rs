@@ -40,7 +40,7 @@ const fn maybe(name: &'static str, content: Content, about: &'static str) -> Col
 use Content::{Integer, Number, Text};
 
 /// All columns, in order.
-pub const COLUMNS: [Column; 42] = [
+pub const COLUMNS: [Column; 43] = [
     always("schema", Integer, "The version of this table: 1"),
     always("id", Text, "The cell's id"),
     always("kind", Text, "training or evaluation"),
@@ -51,7 +51,12 @@ pub const COLUMNS: [Column; 42] = [
     maybe("plugin", Text, "The fingerprint of the plugin's sources"),
     maybe("trained_on", Text, "The data set that was trained on"),
     maybe("shots", Text, "Training images per class: a number, or all"),
-    maybe("seed", Integer, "The training's seed"),
+    maybe("seed", Integer, "The seed of the training's few-shot sample"),
+    maybe(
+        "initialisation",
+        Integer,
+        "The seed of all else that the training drew: the same one unless a run split them",
+    ),
     maybe("zero_shot", Text, "The template of a zero-shot classifier, or the name of its list of templates"),
     maybe("training", Text, "The id of the training that is evaluated"),
     maybe("epoch", Integer, "The epoch that is evaluated, counted from one, if it is not the last"),

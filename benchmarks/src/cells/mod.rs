@@ -6,116 +6,45 @@ pub mod tensorboard;
 
 pub use columns::{COLUMNS, Column, Content, SCHEMA, json_schema};
 pub use files::{csv, json, parquet};
+pub use nemesis_core::record::AnyRecord;
 
 use columns::Values;
-use nemesis_core::record::{
-    Cell, CellId, EvaluationCell, EvaluationRecord, MethodKey, Provenance, Store, Subject, TrainingCell, TrainingRecord,
-};
+use nemesis_core::Result;
+use nemesis_core::record::{EvaluationRecord, Provenance, Store, Subject, TrainingCell, TrainingRecord};
 use nemesis_core::shots::written;
-use nemesis_core::{Error, Result};
 use serde_json::{Value, json};
 
-/// A record of either kind.
-#[derive(Clone, Debug)]
-pub enum AnyRecord {
-    /// Of a training.
-    Training(Box<TrainingRecord>),
-    /// Of an evaluation.
-    Evaluation(Box<EvaluationRecord>),
-}
-
-impl AnyRecord {
-    /// Reads a record.
-    ///
-    /// # Errors
-    ///
-    /// When it is missing, damaged or of another format; the message names the file.
-    pub fn read(id: &CellId, store: &Store) -> Result<Self> {
-        // A record of the other kind does not parse as this one.
-        if let Ok(Some(record)) = store.get::<EvaluationCell>(id) {
-            return Ok(Self::Evaluation(Box::new(record)));
-        }
-        match store.get::<TrainingCell>(id) {
-            Ok(Some(record)) => Ok(Self::Training(Box::new(record))),
-            Ok(None) => Err(Error::new(format!("there is no cell {id}")).at(store.folder())),
-            Err(error) => Err(store.get::<EvaluationCell>(id).err().unwrap_or(error)),
-        }
+/// A row of the table, in the order of [`COLUMNS`].
+pub fn row(record: &AnyRecord) -> Vec<Value> {
+    let mut values = Values::default();
+    let (cell, provenance) = (record.cell(), record.provenance());
+    values.put("schema", json!(SCHEMA));
+    values.put("id", json!(record.id()));
+    if let Some(method) = record.method() {
+        values.put("method", json!(method.id));
+        values.put("options", json!(serde_json::Value::Object(method.options.clone()).to_string()));
+        values.put("plugin", json!(method.source));
     }
-
-    /// The cell's id.
-    pub fn id(&self) -> &CellId {
-        match self {
-            Self::Training(record) => &record.id,
-            Self::Evaluation(record) => &record.id,
-        }
+    if let Some(training) = record.training() {
+        values.put("trained_on", json!(training.dataset));
+        values.put("shots", json!(written(training.shots)));
+        values.put("seed", json!(training.seed));
+        values.put("initialisation", json!(training.seeds().initialisation));
     }
-
-    /// What was computed.
-    pub fn cell(&self) -> Cell {
-        match self {
-            Self::Training(record) => Cell::Training(record.cell.clone()),
-            Self::Evaluation(record) => Cell::Evaluation(record.cell.clone()),
-        }
+    values.put("weights", json!(cell.backbone().weights));
+    match record {
+        AnyRecord::Training(record) => put_training(record, &mut values),
+        AnyRecord::Evaluation(record) => put_evaluation(record, &mut values),
     }
-
-    /// Where and by what.
-    pub fn provenance(&self) -> &Provenance {
-        match self {
-            Self::Training(record) => &record.provenance,
-            Self::Evaluation(record) => &record.provenance,
-        }
+    let Provenance { nemesis, libtorch, processor, device, threads, backbone, seconds, adopted, files: _ } = provenance;
+    values.put("backbone", json!(backbone.as_ref().map(|facts| facts.known_as.as_ref().unwrap_or(&facts.shape))));
+    values.put("seconds", json!(seconds));
+    for (name, value) in [("nemesis", nemesis), ("libtorch", libtorch), ("processor", processor), ("device", device)] {
+        values.put(name, json!(value));
     }
-
-    /// The training: itself, or what is evaluated.
-    pub fn training(&self) -> Option<&TrainingCell> {
-        match self {
-            Self::Training(record) => Some(&record.cell),
-            Self::Evaluation(record) => record.cell.subject.training(),
-        }
-    }
-
-    /// The method, unless it is a zero-shot classifier.
-    pub fn method(&self) -> Option<&MethodKey> {
-        match self {
-            Self::Training(record) => Some(&record.cell.method),
-            Self::Evaluation(record) => record.cell.subject.method(),
-        }
-    }
-
-    /// A row of the table, in the order of [`COLUMNS`].
-    pub fn row(&self) -> Vec<Value> {
-        let mut values = Values::default();
-        let (cell, provenance) = (self.cell(), self.provenance());
-        values.put("schema", json!(SCHEMA));
-        values.put("id", json!(self.id()));
-        if let Some(method) = self.method() {
-            values.put("method", json!(method.id));
-            values.put("options", json!(serde_json::Value::Object(method.options.clone()).to_string()));
-            values.put("plugin", json!(method.source));
-        }
-        if let Some(training) = self.training() {
-            values.put("trained_on", json!(training.dataset));
-            values.put("shots", json!(written(training.shots)));
-            values.put("seed", json!(training.seed));
-        }
-        values.put("weights", json!(cell.backbone().weights));
-        match self {
-            Self::Training(record) => put_training(record, &mut values),
-            Self::Evaluation(record) => put_evaluation(record, &mut values),
-        }
-        let Provenance { nemesis, libtorch, processor, device, threads, backbone, seconds, adopted, files: _ } =
-            provenance;
-        values.put("backbone", json!(backbone.as_ref().map(|facts| facts.known_as.as_ref().unwrap_or(&facts.shape))));
-        values.put("seconds", json!(seconds));
-        for (name, value) in
-            [("nemesis", nemesis), ("libtorch", libtorch), ("processor", processor), ("device", device)]
-        {
-            values.put(name, json!(value));
-        }
-        values.put("threads", json!(threads));
-        values.put("adopted_from", json!(adopted.as_ref().map(|adopted| adopted.from)));
-        values.in_order()
-    }
+    values.put("threads", json!(threads));
+    values.put("adopted_from", json!(adopted.as_ref().map(|adopted| adopted.from)));
+    values.in_order()
 }
 
 /// What trainings and evaluations say of themselves under the same names.
@@ -177,5 +106,5 @@ fn put_evaluation(record: &EvaluationRecord, values: &mut Values) {
 ///
 /// When a record is damaged; the message names the file.
 pub fn rows(store: &Store) -> Result<Vec<Vec<Value>>> {
-    store.ids()?.iter().map(|id| Ok(AnyRecord::read(id, store)?.row())).collect()
+    store.read_all(|_, record| Some(record.map(|record| row(&record))))?.into_iter().collect()
 }

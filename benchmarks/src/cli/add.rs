@@ -117,7 +117,7 @@ impl Add {
             replace: self.replace,
         };
         let added = add(root, &request, &pictures)?;
-        pictures.remarks.iter().for_each(warn);
+        pictures.remarks.iter().chain(&added.warnings).for_each(warn);
         print(&told(&self.name, &added))
     }
 }

@@ -8,6 +8,7 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::settings::{Layer, Settings};
 use clap::Args;
+use nemesis_core::device;
 use nemesis_core::record::Store;
 use nemesis_core::{Error, Result};
 use std::fs;
@@ -63,8 +64,8 @@ impl Adopt {
         let scratch = scratch.map_err(|e| Error::io_write("create a folder", &out, &e))?;
         let again = Store::open(scratch.path())?;
         eprintln!("recomputing {} of {} cells", part.cells.len(), all.len());
-        let mut progress = Progress::new(&part, &again);
-        let options = worker_options(&settings, &plan);
+        let mut progress = Progress::new(&part, &again)?;
+        let options = worker_options(&settings, &plan, device::named(settings.device())?);
         let told = &mut |event: crate::run::Event<'_>| progress.on(&event);
         let comparison = compare(&part, &all, (&store, &again), &options, self.tolerance, told);
         progress.end();

@@ -3,12 +3,13 @@
 use super::fetch::metered;
 use super::{Ending, print};
 use crate::fetch::{Backbone as Known, Origin, fetch_backbone};
+use crate::weights::MINI;
 use clap::Subcommand;
 use nemesis_core::backbone::{self, Assumption, BackboneSpec, Checkpoint, Request, known};
 use nemesis_core::dataset::{Dataset, Registry, Split};
 use nemesis_core::engine::clean_names;
 use nemesis_core::train::{encode_images, zero_shot_predictions};
-use nemesis_core::{Result, device};
+use nemesis_core::{Error, Result, device};
 use std::path::{Path, PathBuf};
 use tch::Kind;
 
@@ -34,8 +35,8 @@ pub(super) enum Backbone {
     /// Tell what a checkpoint is, and where it comes from what its tensors do not tell.
     #[command(after_help = CHECK_EXAMPLES)]
     Check {
-        /// A file of OpenAI, `open_clip` or transformers, or a folder of the latter two
-        #[arg(value_name = "FILE|DIR")]
+        /// A file of OpenAI, `open_clip` or transformers, or a folder of the latter two; `mini` is the mini suite's
+        #[arg(value_name = "FILE|DIR|mini")]
         weights: PathBuf,
         /// What to assume of it where it does not say so: `openai`, or a JSON file of `open_clip` or transformers
         #[arg(long, value_name = "openai|FILE")]
@@ -55,6 +56,7 @@ pub(super) enum Backbone {
 const CHECK_EXAMPLES: &str = "\
 Examples:
   nemesis backbone check ViT-B-16.pt
+  nemesis backbone check mini
   nemesis backbone check ~/models/CLIP-ViT-B-16-laion2B
   nemesis backbone check B16.safetensors --weights-config openai --data ROOT --dataset eurosat";
 
@@ -89,14 +91,17 @@ impl Backbone {
             }
             Self::Check { weights, weights_config, data, dataset, device } => {
                 let device = device::open(device)?;
+                let folder = (weights.as_path() == Path::new(MINI)).then(temporary).transpose()?;
+                let written = folder.as_ref().map(|folder| nemesis_mini::ensure_weights(folder.path())).transpose()?;
+                let (title, weights) = (weights, written.as_ref().unwrap_or(weights));
                 let request = Request::new(weights, *weights_config, device, Kind::Float);
                 if let (Some(root), Some(name)) = (data, dataset) {
                     let backbone = backbone::open(&request)?;
-                    print(&described(weights, backbone.spec())?)?;
+                    print(&described(title, weights, backbone.spec())?)?;
                     let dataset = Registry::load(root)?.get(name)?.open(root)?;
                     print(&zero_shot(&*backbone, &*dataset)?)?;
                 } else {
-                    print(&described(weights, &backbone::inspect(&request)?)?)?;
+                    print(&described(title, weights, &backbone::inspect(&request)?)?)?;
                 }
             }
         }
@@ -105,7 +110,7 @@ impl Backbone {
 }
 
 /// What a checkpoint is, a line for each thing.
-fn described(weights: &Path, spec: &BackboneSpec) -> Result<String> {
+fn described(title: &Path, weights: &Path, spec: &BackboneSpec) -> Result<String> {
     let published = spec.known_as().or(known::by_shape(&spec.shape).map(|published| published.name));
     let sizes = match (published, spec.known_as()) {
         (Some(name), None) => format!("{} (those of {name})", spec.shape),
@@ -124,7 +129,12 @@ fn described(weights: &Path, spec: &BackboneSpec) -> Result<String> {
         ("logit scale", format!("{:.4}", spec.logit_scale)),
     ];
     let lines = lines.map(|(name, value)| format!("  {name:12} {value}\n")).concat();
-    Ok(format!("{}\n{lines}", weights.display()))
+    Ok(format!("{}\n{lines}", title.display()))
+}
+
+/// A folder for the mini suite's checkpoint, which is gone with the command.
+fn temporary() -> Result<tempfile::TempDir> {
+    tempfile::tempdir().map_err(|e| Error::io_write("create a folder in", std::env::temp_dir(), &e))
 }
 
 /// Zero-shot accuracy on the test images of a data set.

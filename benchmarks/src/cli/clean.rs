@@ -4,7 +4,7 @@ use super::only::{Only, Records};
 use super::trainings::require_records;
 use super::{Ending, say};
 use crate::bytes::ByteSize;
-use crate::clean::leftovers;
+use crate::clean::{Kind, leftovers};
 use crate::status::{runs, size};
 use clap::Args;
 use nemesis_core::Result;
@@ -21,12 +21,16 @@ pub(super) struct Clean {
     /// Remove the checkpoints of trainings that were interrupted, too
     #[arg(long, requires = "remove")]
     checkpoints: bool,
+    /// Remove the records that no table shows, too: those of an earlier build, or of options that were changed since
+    #[arg(long, requires = "remove")]
+    records_without_a_table: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   nemesis clean --out out
   nemesis clean --remove
+  nemesis clean --remove --checkpoints --records-without-a-table
 
 `nemesis pool prune` makes room in the feature pool.";
 
@@ -38,17 +42,27 @@ impl Clean {
         let leftovers = leftovers(&out, &pool, &runs(&out)?)?;
         for leftover in &leftovers {
             let (files, bytes) = (leftover.paths.len(), ByteSize(leftover.bytes()));
-            let goes = self.remove && (leftover.is_waste || self.checkpoints);
+            let is_meant = match leftover.kind {
+                Kind::Waste => true,
+                Kind::Checkpoints => self.checkpoints,
+                Kind::Records => self.records_without_a_table,
+            };
+            let goes = self.remove && is_meant;
             if goes {
                 leftover.remove()?;
             }
-            let (done, cost) = (if goes { "removed: " } else { "" }, leftover.cost);
+            let (done, cost) = (if goes { "removed: " } else { "" }, &leftover.cost);
             say!("{done}{}: {files}, {bytes}; costs {cost}", leftover.what)?;
         }
         if leftovers.is_empty() {
             say!("there is nothing to clean")?;
         } else if !self.remove {
             say!("`nemesis clean --remove` removes what costs nothing")?;
+            for (kind, option) in [(Kind::Checkpoints, "--checkpoints"), (Kind::Records, "--records-without-a-table")] {
+                if let Some(leftover) = leftovers.iter().find(|leftover| leftover.kind == kind) {
+                    say!("with `{option}` it removes the {}, too", leftover.what)?;
+                }
+            }
         }
         let features = size(&pool);
         if features > 0 {

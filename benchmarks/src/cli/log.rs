@@ -6,6 +6,7 @@ use super::{Ending, print};
 use crate::cells::AnyRecord;
 use crate::plan::SavedPlan;
 use crate::report::saved_plans;
+use chrono::DateTime;
 use clap::Args;
 use nemesis_core::error::abridged;
 use nemesis_core::record::{
@@ -90,13 +91,15 @@ fn known(id: &CellId, store: &Store) -> Result<Known> {
 
 /// The evaluations of a training, sorted by id.
 fn evaluations_of(training: &CellId, store: &Store) -> Result<Vec<EvaluationRecord>> {
-    let mut found = Vec::new();
-    for id in store.ids()? {
-        if let AnyRecord::Evaluation(record) = AnyRecord::read(&id, store)? {
-            found.extend(record.cell.subject.training().is_some_and(|cell| cell.id() == *training).then_some(*record));
+    let of_training = |record| match record {
+        Ok(AnyRecord::Evaluation(record)) => {
+            let is_meant = record.cell.subject.training().is_some_and(|cell| cell.id() == *training);
+            is_meant.then_some(Ok(*record))
         }
-    }
-    Ok(found)
+        Ok(AnyRecord::Training(_)) => None,
+        Err(error) => Some(Err(error)),
+    };
+    store.read_all(|_, record| of_training(record))?.into_iter().collect()
 }
 
 fn training_of(record: &EvaluationRecord, store: &Store) -> Result<Option<TrainingRecord>> {
@@ -172,11 +175,11 @@ fn of_training(record: &TrainingRecord, store: &Store, text: &mut String) {
     let TrainingRecord { cell, outcome, provenance, id, .. } = record;
     let _ = writeln!(
         text,
-        "Training {id}\n{} on {}, {}, seed {}\n",
+        "Training {id}\n{} on {}, {}, {}\n",
         cell.method.id,
         cell.dataset,
         shots::in_words(cell.shots),
-        cell.seed
+        cell.seeds().in_words()
     );
     line(
         text,
@@ -274,22 +277,18 @@ fn computed(provenance: &Provenance, id: &CellId, store: &Store, text: &mut Stri
 /// A time as a date, to the minute.
 fn to_the_minute(time: SystemTime) -> Option<String> {
     let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
-    let (days, minutes) = ((seconds / 86_400) as i64, seconds % 86_400 / 60);
-    // From days to a date, counted in eras of 400 years from 1 March (Hinnant, "chrono-compatible low-level date algorithms").
-    let days = days + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
-    let year = year + era * 400 + i64::from(month <= 2);
-    Some(format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60))
+    let date = DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)?;
+    Some(date.format("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 fn pairs(map: &Map<String, Value>) -> String {
     let said = map.iter().map(|(name, value)| match value {
         Value::String(text) if !text.is_empty() => format!("{name} {text}"),
-        value => format!("{name} {value}"),
+        // Descriptions of all classes, for instance.
+        value => match value.to_string() {
+            long if long.len() > 200 => format!("{name} {}…", long.chars().take(200).collect::<String>()),
+            short => format!("{name} {short}"),
+        },
     });
     said.collect::<Vec<_>>().join(", ")
 }

@@ -2,14 +2,13 @@
 
 use super::data::visibly;
 use super::run::worker_options;
-use super::{Ending, say, warn};
+use super::{Ending, print_json, say, warn};
 use crate::estimate::Estimate;
 use crate::settings::{Layer, Settings};
 use clap::Args;
-use nemesis_core::Result;
 use nemesis_core::dataset::{Registry, near_match};
-use nemesis_core::record::{Cell, Store};
-use std::collections::BTreeSet;
+use nemesis_core::record::Store;
+use nemesis_core::{Result, device};
 
 /// Shows the cells of a run, what is done already, what is missing on disk, and how long the rest would take.
 #[derive(Debug, Args)]
@@ -35,17 +34,17 @@ impl Plan {
         plan.warnings.iter().for_each(warn);
         plan.left_out_warnings().iter().for_each(warn);
         if self.json {
-            say!("{}", serde_json::to_string_pretty(&plan.cells).expect("cells have string keys"))?;
+            print_json(&plan.cells)?;
             return Ok(Ending::Done);
         }
         let store = Store::open(settings.out())?;
-        let options = worker_options(&settings, &plan);
+        let options = worker_options(&settings, &plan, device::named(settings.device())?);
         print_head(&plan, &options)?;
         print_methods(&plan)?;
-        let (trainings, evaluations) =
-            plan.distinct_cells().partition::<Vec<_>, _>(|c| matches!(c.cell, Cell::Training(_)));
+        let complete = store.complete()?;
+        let (trainings, evaluations) = plan.distinct_cells().partition::<Vec<_>, _>(|cell| cell.is_training());
         for (what, cells) in [("trainings", trainings), ("evaluations", evaluations)] {
-            let done = cells.iter().filter(|cell| store.contains(&cell.id)).count();
+            let done = cells.iter().filter(|cell| complete.contains(&cell.id)).count();
             say!("{what:12} {:5} in all, {done} done", cells.len())?;
         }
         for (dataset, images) in &plan.missing {
@@ -71,27 +70,30 @@ fn print_head(plan: &crate::plan::Plan, options: &crate::run::RunOptions) -> Res
     say!("             {}", plan.checkpoint.shape)?;
     say!("             {}", plan.checkpoint.origin)?;
     say!("protocol     {}, {}", plan.protocol.name, plan.protocol.precision)?;
-    say!("workers      {} with {} threads each, on {}", options.jobs, options.threads, options.device)?;
+    say!("workers      {} with {} threads each, on {}", options.jobs, options.threads, options.devices.join(", "))?;
     say!("data sets    {}", plan.datasets.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "))?;
     say!(
         "shots        {}",
         plan.shots.iter().map(|shots| nemesis_core::shots::written(*shots)).collect::<Vec<_>>().join(", ")
     )?;
-    say!("seeds        {}", list(&plan.seeds))
+    if plan.initialisations.is_empty() {
+        return say!("seeds        {}", list(&plan.seeds));
+    }
+    say!("seeds        {} of samples × {} of initialisations", list(&plan.seeds), list(&plan.initialisations))
 }
 
 /// The options of each method, and where single data sets have others.
 fn print_methods(plan: &crate::plan::Plan) -> Result<()> {
     for column in &plan.methods {
-        let mut seen = BTreeSet::new();
-        for cell in &plan.cells {
-            let Cell::Training(training) = &cell.cell else { continue };
-            if cell.column.as_ref() != Some(&column.label) {
+        let mut seen = Vec::new();
+        for cell in plan.cells.iter().filter(|cell| cell.is_training()) {
+            let Some(method) = cell.method().filter(|_| cell.column.as_deref() == Some(&column.label)) else {
                 continue;
-            }
-            let options = serde_json::to_string(&training.method.options).expect("options have string keys");
-            if seen.insert(options.clone()) {
-                let on = if seen.len() == 1 { String::new() } else { format!(" on {}", training.dataset) };
+            };
+            if !seen.contains(&&method.options) {
+                seen.push(&method.options);
+                let options = serde_json::to_string(&method.options).expect("options have string keys");
+                let on = if seen.len() == 1 { String::new() } else { format!(" on {}", cell.dataset()) };
                 say!("{:12} {options}{on}", column.label)?;
             }
         }

@@ -86,7 +86,7 @@ impl Predict {
             learned_for: store.classes_of_state(store.hash_of_learned(&record, None)?)?,
             class_names: clean_names(names),
             template: dataset.template(),
-            seed: cell.seed,
+            seed: cell.seeds().initialisation,
             precision,
             recompute: Recompute::Never,
         };

@@ -3,19 +3,19 @@
 use super::only::{Only, Records};
 use super::{Ending, print, tell_files, warn};
 use crate::gather::{Filter, Gathered};
+use crate::numbers::{Numbers, brief, flat};
 use crate::page::Shown;
 use crate::plan::SavedPlan;
 use crate::report::{keep_question, saved_plans, table};
 use crate::results::Results;
-use crate::settings::numbers::{Numbers, brief, flat};
-use crate::statistics::{Pair, paired, statistics};
+use crate::statistics::{Pair, not_independent, paired, statistics};
 use crate::tables::Sheet;
 use crate::tables::formats::{Format, Latex, format_parser, write_all};
 use clap::Args;
 use nemesis_core::error::abridged;
-use nemesis_core::record::Store;
+use nemesis_core::record::{CellId, Store};
 use nemesis_core::{Error, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
 /// Prints the tables of a folder of records, and writes their files again. Nothing is computed.
@@ -96,7 +96,8 @@ impl Report {
             keep_question(&mut plans, name, out)?;
         }
         if self.list {
-            print(&plans.iter().map(|(name, plan)| listed(name, plan, store)).collect::<String>())?;
+            let complete = store.complete()?;
+            print(&plans.iter().map(|(name, plan)| listed(name, plan, &complete)).collect::<String>())?;
             return Ok(Ending::Done);
         }
         let filter = self.filter();
@@ -116,7 +117,7 @@ impl Report {
             let shown = if self.without_cells { Shown::Tables } else { Shown::All };
             crate::page::write(&plans, store, shown, file)?;
             tell_files(std::slice::from_ref(file));
-            return Ok(ending(&plans, store));
+            return ending(&plans, store);
         }
         let mut written = Vec::new();
         let text = if self.statistics || !self.paired.is_empty() {
@@ -127,7 +128,7 @@ impl Report {
         };
         print(&text)?;
         tell_files(&written);
-        Ok(ending(&plans, store))
+        ending(&plans, store)
     }
 
     fn filter(&self) -> Filter {
@@ -161,7 +162,12 @@ impl Report {
         }
         let Pair { first, second } = Pair::parse("--paired", &self.paired, &results)?;
         let has_both = |results: &&Results| results.column(&first).is_ok() && results.column(&second).is_ok();
-        let both: Vec<&Results> = results.iter().filter(has_both).collect();
+        let (crossed, both): (Vec<&Results>, Vec<&Results>) =
+            results.iter().filter(has_both).partition(|results| results.is_crossed());
+        if let (Some(crossed), true) = (crossed.first(), both.is_empty()) {
+            return Err(not_independent(crossed).at(store.folder()));
+        }
+        crossed.into_iter().map(not_independent).for_each(|error| warn(&error));
         if both.is_empty() {
             // The error of one table says what there is.
             let missing = |results: &Results| results.column(&first).err().or_else(|| results.column(&second).err());
@@ -181,10 +187,11 @@ impl Report {
 }
 
 /// Whether every evaluation has a record.
-fn ending(plans: &[(String, SavedPlan)], store: &Store) -> Ending {
-    let there = |plan: &SavedPlan| plan.cells.iter().filter(|cell| store.contains(&cell.id)).count();
-    let complete = plans.iter().all(|(_, plan)| there(plan) == plan.expected());
-    if complete { Ending::Done } else { Ending::WithFailures }
+fn ending(plans: &[(String, SavedPlan)], store: &Store) -> Result<Ending> {
+    let complete = store.complete()?;
+    let there = |plan: &SavedPlan| plan.cells.iter().filter(|cell| complete.contains(&cell.id)).count();
+    let all = plans.iter().all(|(_, plan)| there(plan) == plan.expected());
+    Ok(if all { Ending::Done } else { Ending::WithFailures })
 }
 
 /// What was gathered, as plans with names. If a suite's evaluations are of several recipes, a warning says so, and the
@@ -219,11 +226,14 @@ fn apart(gathered: &[Gathered]) -> Vec<(String, SavedPlan)> {
 const MAX_NAMED: usize = 6;
 
 /// A question in three lines: its name, its axes, and how it is computed.
-fn listed(name: &str, plan: &SavedPlan, store: &Store) -> String {
-    let there = plan.cells.iter().filter(|cell| store.contains(&cell.id)).count();
+fn listed(name: &str, plan: &SavedPlan, complete: &HashSet<CellId>) -> String {
+    let there = plan.cells.iter().filter(|cell| complete.contains(&cell.id)).count();
     let datasets = abridged(plan.datasets.iter().map(|(name, _)| name), MAX_NAMED);
     let columns = abridged(plan.columns.iter().map(|column| &column.label), MAX_NAMED);
-    let (shots, seeds) = (brief(&plan.shots, ", "), brief(&plan.seeds, ", "));
+    let (shots, mut seeds) = (brief(&plan.shots, ", "), brief(&plan.seeds, ", "));
+    if !plan.initialisations.is_empty() {
+        seeds = format!("{seeds} × {}", brief(&plan.initialisations, ", "));
+    }
     let how = plan.asked.as_ref().map_or_else(String::new, |asked| format!(", {}", asked.precision));
     let data = match plan.asked.as_ref() {
         Some(asked) if asked.mini_data => ", mini data".to_owned(),

@@ -6,7 +6,7 @@ use crate::plan::Plan;
 use crate::plugins::Standby;
 use crate::progress::{Progress, duration};
 use crate::report::{saved_plans, write_and_render};
-use crate::run::{Outcome, RunOptions, run};
+use crate::run::{Outcome, RunOptions, run, smallest_gpu, workers_on_gpus};
 use crate::settings::{Layer, Settings};
 use clap::Args;
 use nemesis_core::device;
@@ -34,6 +34,7 @@ const EXAMPLES: &str = "\
 Examples:
   nemesis run
   nemesis run --data ROOT --weights RN50=RN50.pt --datasets eurosat,dtd --shots 1,16 --seeds 1
+  nemesis run --datasets eurosat --shots 16 --seeds 1-5 --split-seeds
   nemesis run --data ROOT --weights RN50=RN50.pt --weights B16=ViT-B-16.pt --backbone B16
   nemesis run --plugin libmy_method.so --set my-method.alpha=2 --methods coop,my-method
   NEMESIS_SHOTS=16 nemesis run --out out/sixteen
@@ -45,7 +46,7 @@ impl Run {
         let settings = Settings::gather(&self.options)?;
         let out = settings.out();
         // Said here once, rather than by every worker.
-        device::open(settings.device())?;
+        let devices = device::named(settings.device())?;
         let mut plugins = settings.plugins()?;
         plugins.begin();
         let mut plan = Plan::new(&settings, &mut plugins, &|text| eprintln!("{text}"))?;
@@ -55,7 +56,7 @@ impl Run {
         let _lock = lock(&out, Use::Adds)?;
         let store = Store::open(&out)?;
         plan.save(&out, &store)?;
-        let options = RunOptions { wait: !self.no_wait, ..worker_options(&settings, &plan) };
+        let options = RunOptions { wait: !self.no_wait, ..worker_options(&settings, &plan, devices) };
         let outcome = compute(&plan, &store, &options, plugins.standby())?;
         if let Some(signal) = outcome.stopped {
             return Ok(Ending::Stopped(signal));
@@ -78,15 +79,16 @@ impl Run {
 /// Runs the plan with progress, and says at the end what was done.
 fn compute(plan: &Plan, store: &Store, options: &RunOptions, standby: Option<Standby>) -> Result<Outcome> {
     let started = Instant::now();
-    let mut progress = Progress::new(plan, store);
+    let mut progress = Progress::new(plan, store)?;
     let outcome = run(plan, store, options, standby, &mut |event| progress.on(&event));
     progress.end();
     let outcome = outcome?;
     let Outcome { reused, computed, elsewhere, failed, stopped, .. } = outcome;
     if stopped.is_some() {
+        let complete = store.complete()?;
         let (done, all) = plan
             .distinct_cells()
-            .fold((0, 0), |(done, all), cell| (done + usize::from(store.contains(&cell.id)), all + 1));
+            .fold((0, 0), |(done, all), cell| (done + usize::from(complete.contains(&cell.id)), all + 1));
         eprintln!("{done} of {all} cells done; the same command resumes");
         return Ok(outcome);
     }
@@ -99,16 +101,27 @@ fn compute(plan: &Plan, store: &Store, options: &RunOptions, standby: Option<Sta
 
 /// Workers and threads. A protocol with a fixed number of threads gets as many workers as fit the cores: the last
 /// digits of a result depend on the threads of a worker, but not on the number of workers.
-pub(super) fn worker_options(settings: &Settings, plan: &Plan) -> RunOptions {
+///
+/// On GPUs there is a worker for each, or several if `--memory` says that they fit; they divide the cores among them.
+pub(super) fn worker_options(settings: &Settings, plan: &Plan, devices: Vec<String>) -> RunOptions {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = plan.protocol.threads.unwrap_or(cores).max(1);
+    let memory = settings.layer.memory.map(|size| size.0);
+    let on_gpus = devices.iter().any(|device| device != "cpu");
+    let fitting = || workers_on_gpus(devices.len(), memory, memory.and_then(|_| smallest_gpu()));
+    let (jobs, threads) = if on_gpus {
+        let jobs = settings.layer.jobs.unwrap_or_else(fitting).max(1);
+        (jobs, plan.protocol.threads.unwrap_or(cores / jobs).max(1))
+    } else {
+        let threads = plan.protocol.threads.unwrap_or(cores).max(1);
+        (settings.layer.jobs.unwrap_or(cores / threads).max(1), threads)
+    };
     RunOptions {
-        jobs: settings.layer.jobs.unwrap_or((cores / threads).max(1)),
+        jobs,
         threads,
-        device: settings.device().to_owned(),
+        devices,
         pool: settings.pool(),
         contents: settings.contents(),
-        memory: settings.layer.memory.map(|size| size.0),
+        memory,
         cell_timeout: settings.layer.cell_timeout.map(Duration::from_secs),
         lease_timeout: Duration::from_secs(settings.layer.lease_timeout.unwrap_or(LEASE_TIMEOUT).max(1)),
         checkpoint_every: Duration::from_secs(settings.layer.checkpoint_every.unwrap_or(CHECKPOINT_EVERY)),

@@ -5,7 +5,7 @@ use super::{Ending, print};
 use crate::plan::SavedPlan;
 use crate::report::{keep_question, saved_plans};
 use crate::results::Results;
-use crate::statistics::{Pair, averages, images, methods, ranks};
+use crate::statistics::{Pair, averages, images, methods, ranks, variance};
 use crate::tables::Sheet;
 use crate::tables::formats::{Format, format_parser};
 use crate::test_images::TestImages;
@@ -16,6 +16,9 @@ use nemesis_core::{Error, Result};
 /// Shows which differences between methods are real: the average over data sets with a bootstrap interval, mean ranks, and
 /// for each pair of methods the probability of improvement, Wilcoxon's test with Holm's correction, and how many seeds it
 /// would take to tell them apart. Nothing is computed again.
+///
+/// Of a run with --split-seeds it shows how much of each method's spread comes from the sample of images, and how much from
+/// the initialisation.
 ///
 /// With --images two methods are compared on every test image (McNemar's test), from the predictions in the records. This
 /// needs the data sets where the run had them.
@@ -44,6 +47,7 @@ Examples:
   nemesis stats
   nemesis stats --suite few-shot --format json > statistics.json
   nemesis stats --images coop,nemesis-pen
+  nemesis run --datasets eurosat --shots 16 --seeds 1-5 --split-seeds && nemesis stats
 
 docs/statistics.md explains each number.";
 
@@ -90,7 +94,13 @@ fn of_methods(plans: &[(String, SavedPlan)], store: &Store) -> Result<Vec<Sheet>
     let mut sheets = Vec::new();
     for (name, plan) in plans {
         let results = Results::read(name, plan, store)?;
-        sheets.extend([averages(&results), ranks(&results), methods(&results)].into_iter().flatten());
+        // What compares methods takes runs for independent, and those that share a sample or an initialisation are not.
+        let of_question = if results.is_crossed() {
+            vec![variance(&results)]
+        } else {
+            vec![averages(&results), ranks(&results), methods(&results)]
+        };
+        sheets.extend(of_question.into_iter().flatten());
     }
     if sheets.is_empty() {
         return Err(Error::new("no training has been evaluated yet")

@@ -18,8 +18,8 @@ pub(super) struct StatusCommand {
     /// Show it again every two seconds until no run is left
     #[arg(long)]
     watch: bool,
-    /// Print it as JSON
-    #[arg(long, conflicts_with = "watch")]
+    /// Print it as JSON; with --watch, a line each time
+    #[arg(long)]
     json: bool,
 }
 
@@ -27,7 +27,8 @@ const EXAMPLES: &str = "\
 Examples:
   nemesis status --out out
   nemesis status --watch
-  nemesis status --json | jq '.runs[].work[].cell'";
+  nemesis status --json | jq '.runs[].work[].cell'
+  nemesis status --watch --json | jq --unbuffered '.records'";
 
 impl StatusCommand {
     pub(super) fn run(&self) -> Result<Ending> {
@@ -37,13 +38,15 @@ impl StatusCommand {
         loop {
             let status = Status::of(&out, &settings.pool_folder())?;
             if self.json {
-                say!("{}", serde_json::to_string_pretty(&status).expect("a status has string keys"))?;
-                return Ok(Ending::Done);
+                // A program that follows a run reads line by line.
+                let text = if self.watch { serde_json::to_string } else { serde_json::to_string_pretty };
+                say!("{}", text(&status).expect("a status has string keys"))?;
+            } else {
+                if self.watch && std::io::stdout().is_terminal() {
+                    print("\x1b[2J\x1b[H")?;
+                }
+                print(&status.to_string())?;
             }
-            if self.watch && std::io::stdout().is_terminal() {
-                print("\x1b[2J\x1b[H")?;
-            }
-            print(&status.to_string())?;
             if !self.watch || status.runs.iter().all(|run| run.lost) {
                 return Ok(Ending::Done);
             }

@@ -104,6 +104,8 @@ struct Submitted {
     out: PathBuf,
     /// The name of the job.
     name: String,
+    /// How long trainings may take to be saved, if the arguments say so.
+    stop_within: Option<u64>,
 }
 
 impl What {
@@ -123,18 +125,28 @@ impl What {
         if !parsed.no_wait {
             command.push("--no-wait".to_owned());
         }
-        if profile.gpus.is_some_and(|gpus| gpus > 0) && settings.layer.device.is_none() {
-            command.push("--device=cuda:0".to_owned());
-        }
+        // The queue shows a run its own GPUs only.
+        let device = match profile.gpus {
+            None | Some(0) => None,
+            Some(1) => Some("--device=cuda:0"),
+            Some(_) => Some("--device=cuda:all"),
+        };
+        command.extend(device.filter(|_| settings.layer.device.is_none()).map(str::to_owned));
         command.extend(self.arguments.iter().cloned());
         let suite = Path::new(settings.layer.suite.as_deref().unwrap_or("few-shot"));
         let suite = suite.file_stem().unwrap_or_default().to_string_lossy();
         let plain: String = suite.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-        Ok(Submitted { profile, command, here, out, name: format!("nemesis-{plain}") })
+        let stop_within = settings.layer.stop_within;
+        Ok(Submitted { profile, command, here, out, name: format!("nemesis-{plain}"), stop_within })
     }
 
     fn slurm(&self) -> Result<Ending> {
-        let Submitted { profile, command, here, out, name } = self.prepare()?;
+        let Submitted { profile, mut command, here, out, name, stop_within } = self.prepare()?;
+        if stop_within.is_none() {
+            // Before the time is up there is more of it than the default, and with it longer epochs reach their end.
+            let grace = profile.grace();
+            command.insert(2, format!("--stop-within={}", grace - (grace / 2).min(20)));
+        }
         let logs = logs(&out);
         let array = slurm::Array { folder: &here, logs: &logs, command: &command, name: &name, profile: &profile };
         let script = array.script()?;
@@ -152,15 +164,16 @@ impl What {
     }
 
     fn hq(&self) -> Result<Ending> {
-        let Submitted { profile, command, here, out, name } = self.prepare()?;
+        let Submitted { profile, command, here, out, name, .. } = self.prepare()?;
         let logs = logs(&out);
-        let words = hq::arguments(&profile, &utf8(&here)?, &utf8(&logs)?, &name, &command)?;
+        let (here, log_folder) = (utf8(&here)?, utf8(&logs)?);
+        let array = hq::Array { folder: &here, logs: &log_folder, command: &command, name: &name, profile: &profile };
         if self.dry_run {
-            say!("hq {}", command_line(words.iter().map(String::as_str)))?;
+            say!("hq {}", command_line(array.arguments()?.iter().map(String::as_str)))?;
             return Ok(Ending::Done);
         }
         std::fs::create_dir_all(&logs).map_err(|e| Error::io_write("create the folder", &logs, &e))?;
-        let job = hq::submit(&words)?;
+        let job = array.submit()?;
         submitted(&Submission { engine: Engine::Hq, job, tasks: profile.tasks() }, &out)
     }
 

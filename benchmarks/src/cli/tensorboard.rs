@@ -34,10 +34,10 @@ impl TensorBoard {
         let store = open_store(&self.records.settings()?.out())?;
         let mut trainings: BTreeMap<CellId, TrainingRecord> = BTreeMap::new();
         let mut evaluations: BTreeMap<CellId, Vec<EvaluationRecord>> = BTreeMap::new();
-        for id in store.ids()? {
-            match AnyRecord::read(&id, &store)? {
+        for record in store.read_all(|_, record| Some(record))? {
+            match record? {
                 AnyRecord::Training(record) => {
-                    trainings.insert(id, *record);
+                    trainings.insert(record.id, *record);
                 }
                 AnyRecord::Evaluation(record) => {
                     if let Some(training) = record.cell.subject.training().map(TrainingCell::id) {
@@ -68,6 +68,13 @@ fn folder(record: &TrainingRecord) -> PathBuf {
     let cell = &record.cell;
     let classes = cell.classes.to_string();
     let classes = if classes == "all" { String::new() } else { format!("-{classes}") };
-    let run = format!("{}{classes}-{}-seed{}-{}", cell.method.id, written(cell.shots), cell.seed, record.id.short());
+    let initialisation = cell.initialisation.map_or_else(String::new, |seed| format!("-init{seed}"));
+    let run = format!(
+        "{}{classes}-{}-seed{}{initialisation}-{}",
+        cell.method.id,
+        written(cell.shots),
+        cell.seed,
+        record.id.short()
+    );
     Path::new(&cell.dataset).join(run)
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use nemesis_core::error::abridged;
-use nemesis_core::record::{EvaluationCell, Store, TrainingCell, TrainingRecord};
+use nemesis_core::record::{AnyRecord, CellId, Store, TrainingCell, TrainingRecord};
 use nemesis_core::{Error, Result, shots};
 use std::path::Path;
 
@@ -43,6 +43,9 @@ pub(super) struct Wanted {
     /// The seed
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// The seed of the initialisation, if the run split seeds (`--split-seeds`) [default: that of --seed]
+    #[arg(long, value_name = "N")]
+    initialisation: Option<u64>,
 }
 
 impl Wanted {
@@ -51,6 +54,7 @@ impl Wanted {
             && self.method.as_ref().is_none_or(|method| cell.method.id == *method)
             && self.shots.is_none_or(|shots| cell.shots == shots)
             && self.seed.is_none_or(|seed| cell.seed == seed)
+            && self.initialisation.or(self.seed).is_none_or(|seed| cell.seeds().initialisation == seed)
     }
 }
 
@@ -63,17 +67,18 @@ const MAX_NAMED: usize = 5;
 ///
 /// When none fits or several do (the message names some), or none fits and a record cannot be read.
 pub(super) fn find(store: &Store, id: Option<&str>, wanted: &Wanted) -> Result<TrainingRecord> {
+    let is_meant = |known: &CellId| id.is_none_or(|digits| known.to_string().starts_with(digits));
+    let fits = |record| match record {
+        Ok(AnyRecord::Training(record)) => wanted.fits(&record.cell).then_some(Ok(*record)),
+        Ok(AnyRecord::Evaluation(_)) => None,
+        Err(error) => Some(Err(error)),
+    };
     let mut fitting: Vec<TrainingRecord> = Vec::new();
     let mut unreadable = None;
-    for known in store.ids()? {
-        if id.is_some_and(|digits| !known.to_string().starts_with(digits)) {
-            continue;
-        }
-        match store.get::<TrainingCell>(&known) {
-            Ok(record) => fitting.extend(record.filter(|record| wanted.fits(&record.cell))),
-            // An evaluation's record is not a training's.
-            Err(error) if store.get::<EvaluationCell>(&known).is_err() => unreadable = unreadable.or(Some(error)),
-            Err(_) => {}
+    for record in store.read_some(is_meant, |_, record| fits(record))? {
+        match record {
+            Ok(record) => fitting.push(record),
+            Err(error) => unreadable = unreadable.or(Some(error)),
         }
     }
     // A record that is damaged, or of another version, may be the one that is wanted.
@@ -96,14 +101,14 @@ pub(super) fn find(store: &Store, id: Option<&str>, wanted: &Wanted) -> Result<T
                 let cell = &record.cell;
                 let classes =
                     if cell.classes.to_string() == "all" { String::new() } else { format!(" {}", cell.classes) };
-                let (method, dataset, seed) = (&cell.method.id, &cell.dataset, cell.seed);
+                let (method, dataset, seed) = (&cell.method.id, &cell.dataset, cell.seeds().in_words());
                 let shots = shots::in_words(cell.shots);
                 // What distinguishes this one from the others, apart from what was asked for.
                 let of = |record: &TrainingRecord, option: &str| record.cell.method.options.get(option).cloned();
                 let differs = |option: &&String| fitting.iter().any(|other| of(other, option) != of(record, option));
                 let told = cell.method.options.iter().filter(|(option, _)| differs(option));
                 let told: Vec<String> = told.map(|(option, value)| format!(", {option} {value}")).collect();
-                format!("{} ({method} on {dataset}{classes}, {shots}, seed {seed}{})", record.id.short(), told.concat())
+                format!("{} ({method} on {dataset}{classes}, {shots}, {seed}{})", record.id.short(), told.concat())
             };
             let named = abridged(fitting.iter().map(name), MAX_NAMED);
             Err(Error::new(format!("{count} trainings fit"))

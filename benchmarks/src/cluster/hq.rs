@@ -1,45 +1,226 @@
 //! `HyperQueue`: an array of tasks, each an equal run.
+//!
+//! Its program `hq` is asked, or for want of it the package `hyperqueue` from PyPI, which has no such program.
 
 use super::Profile;
 use super::engine::{job_number, run};
 use nemesis_core::{Error, Result};
-use std::process::Command;
+use serde::Serialize;
+use std::io::{ErrorKind, Write};
+use std::process::{Command, Stdio};
 
-/// The arguments of `hq` that submit the runs.
+/// What an array of tasks runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Array<'a> {
+    /// The folder that the command runs in.
+    pub folder: &'a str,
+    /// The folder of the tasks' logs.
+    pub logs: &'a str,
+    /// The program with its arguments.
+    pub command: &'a [String],
+    /// The job's name.
+    pub name: &'a str,
+    /// What each task gets.
+    pub profile: &'a Profile,
+}
+
+impl Array<'_> {
+    /// The arguments of `hq` that submit the runs.
+    ///
+    /// # Errors
+    ///
+    /// When the profile asks for what `HyperQueue` does not have.
+    pub fn arguments(&self) -> Result<Vec<String>> {
+        let Self { folder, logs, command, name, profile } = *self;
+        let foreign = [("partition", &profile.partition), ("account", &profile.account), ("qos", &profile.qos)];
+        if let Some((name, _)) = foreign.into_iter().find(|(_, value)| value.is_some()) {
+            return Err(Error::new(format!("HyperQueue has no {name}"))
+                .about(format!("--{name}"))
+                .help("its workers have one: give it to `hq alloc add slurm`"));
+        }
+        if !profile.setup.is_empty() {
+            return Err(Error::new("HyperQueue runs no command before a task")
+                .about("--setup")
+                .help("start its workers in the environment that the runs need"));
+        }
+        let mut words = vec!["submit".to_owned(), format!("--array=1-{}", profile.tasks())];
+        words.extend([format!("--name={name}"), format!("--cwd={folder}")]);
+        words.extend([format!("--stdout={logs}/hq-%{{JOB_ID}}_%{{TASK_ID}}.out")]);
+        words.extend([format!("--stderr={logs}/hq-%{{JOB_ID}}_%{{TASK_ID}}.log")]);
+        words.extend(profile.cpus.map(|cpus| format!("--cpus={cpus}")));
+        words.extend(profile.gpus.filter(|gpus| *gpus > 0).map(|gpus| format!("--resource=gpus/nvidia={gpus}")));
+        words.extend(memory(profile)?.map(|megabytes| format!("--resource=mem={megabytes}")));
+        words.extend(profile.time.as_ref().map(|time| format!("--time-request={time}")));
+        words.extend(profile.engine_option.iter().cloned());
+        words.extend(["--output-mode=quiet".to_owned(), "--".to_owned()]);
+        words.extend(command.iter().cloned());
+        Ok(words)
+    }
+
+    /// Submits the runs; returns the job's number.
+    ///
+    /// # Errors
+    ///
+    /// When neither `hq` nor the Python package is there, or the server refuses.
+    pub fn submit(&self) -> Result<String> {
+        if is_missing() {
+            return self.submit_from_python();
+        }
+        job_number(&run(Command::new(HQ).args(self.arguments()?), HQ)?, HQ)
+    }
+
+    fn submit_from_python(&self) -> Result<String> {
+        self.arguments()?;
+        let Self { folder, logs, command, name, profile } = *self;
+        if !profile.engine_option.is_empty() {
+            return Err(no_program().help("--engine-option needs it; HyperQueue's Python package takes none"));
+        }
+        let seconds = profile.time.as_deref().map(|time| {
+            seconds(time).ok_or_else(|| {
+                Error::new(format!("`time` is {time:?}")).expected("as in 4:00:00 or 1-12:00:00").about("--time")
+            })
+        });
+        let wanted = Wanted {
+            cwd: folder,
+            logs,
+            name,
+            command,
+            tasks: profile.tasks(),
+            cpus: profile.cpus,
+            gpus: profile.gpus,
+            memory: memory(profile)?,
+            seconds: seconds.transpose()?,
+        };
+        let text = serde_json::to_vec(&wanted).map_err(|e| Error::new(format!("the runs cannot be submitted: {e}")))?;
+        let failed = |e: std::io::Error| no_program().help(format!("nor can `python3` be used: {e}"));
+        let mut python = Command::new("python3");
+        python.args(["-c", include_str!("hq_submit.py")]).stdin(Stdio::piped());
+        let mut child = python.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
+        // Should it end before it has read this, its message says why.
+        child.stdin.take().map(|mut input| input.write_all(&text));
+        let output = child.wait_with_output().map_err(failed)?;
+        if output.status.success() {
+            return job_number(&String::from_utf8_lossy(&output.stdout), "HyperQueue");
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("python3 failed").trim();
+        Err(if last.contains("No module named 'hyperqueue'") {
+            no_program().help("put HyperQueue's program `hq` into PATH, or `pip install hyperqueue` for `python3`")
+        } else {
+            Error::new(format!("HyperQueue's Python package cannot submit the runs: {last}"))
+                .help("HQ_SERVER_DIR names the folder of its server; server and package have to be of one version")
+        })
+    }
+}
+
+/// What the Python script is told.
+#[derive(Serialize)]
+struct Wanted<'a> {
+    cwd: &'a str,
+    logs: &'a str,
+    name: &'a str,
+    command: &'a [String],
+    tasks: u32,
+    cpus: Option<u32>,
+    gpus: Option<u32>,
+    memory: Option<u64>,
+    seconds: Option<u64>,
+}
+
+/// The tasks of a job that are not over, as one line with its state; none if it is over.
 ///
 /// # Errors
 ///
-/// When the profile asks for what `HyperQueue` does not have.
-pub fn arguments(profile: &Profile, folder: &str, logs: &str, name: &str, command: &[String]) -> Result<Vec<String>> {
-    let foreign = [("partition", &profile.partition), ("account", &profile.account), ("qos", &profile.qos)];
-    if let Some((name, _)) = foreign.into_iter().find(|(_, value)| value.is_some()) {
-        return Err(Error::new(format!("HyperQueue has no {name}"))
-            .about(format!("--{name}"))
-            .help("its workers have one: give it to `hq alloc add slurm`"));
-    }
-    if !profile.setup.is_empty() {
-        return Err(Error::new("HyperQueue runs no command before a task")
-            .about("--setup")
-            .help("start its workers in the environment that the runs need"));
-    }
-    let mut words = vec!["submit".to_owned(), format!("--array=1-{}", profile.tasks())];
-    words.extend([format!("--name={name}"), format!("--cwd={folder}")]);
-    words.extend([format!("--stdout={logs}/hq-%{{JOB_ID}}_%{{TASK_ID}}.out")]);
-    words.extend([format!("--stderr={logs}/hq-%{{JOB_ID}}_%{{TASK_ID}}.log")]);
-    words.extend(profile.cpus.map(|cpus| format!("--cpus={cpus}")));
-    words.extend(profile.gpus.filter(|gpus| *gpus > 0).map(|gpus| format!("--resource=gpus/nvidia={gpus}")));
-    words.extend(profile.time.as_ref().map(|time| format!("--time-request={time}")));
-    words.extend(profile.engine_option.iter().cloned());
-    words.extend(["--output-mode=quiet".to_owned(), "--".to_owned()]);
-    words.extend(command.iter().cloned());
-    Ok(words)
+/// When `hq` is missing or cannot reach its server.
+pub fn queued(job: &str) -> Result<Vec<(String, String)>> {
+    // Jobs that are over are not in this list. Of a single job `hq` says nothing in this form.
+    let said = run(require()?.args(["job", "list", "--output-mode=quiet"]), HQ)?;
+    let line = |line: &str| line.split_once(' ').map(|(id, state)| (id.to_owned(), state.to_owned()));
+    Ok(said.lines().filter_map(line).filter(|(id, _)| id == job).collect())
 }
 
-/// Submits the runs; returns the job's number.
+/// Cancels a job.
 ///
 /// # Errors
 ///
 /// When `hq` is missing or refuses.
-pub fn submit(arguments: &[String]) -> Result<String> {
-    job_number(&run(Command::new("hq").args(arguments), "hq")?, "hq")
+pub fn cancel(job: &str) -> Result<()> {
+    run(require()?.args(["job", "cancel", job]), HQ).map(|_| ())
+}
+
+const HQ: &str = "hq";
+
+fn require() -> Result<Command> {
+    if is_missing() {
+        return Err(no_program().help("its Python package can submit jobs, but neither list nor cancel them"));
+    }
+    Ok(Command::new(HQ))
+}
+
+fn no_program() -> Error {
+    Error::new("cannot start `hq`: it is not in PATH")
+}
+
+/// Whether the program is not to be found.
+fn is_missing() -> bool {
+    let started = Command::new(HQ).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    started.is_err_and(|e| e.kind() == ErrorKind::NotFound)
+}
+
+/// The megabytes that a task asks for, which `HyperQueue`'s workers count.
+fn memory(profile: &Profile) -> Result<Option<u64>> {
+    let wrong = |text: &String| {
+        Error::new(format!("`memory` is {text:?}"))
+            .expected("a whole number and K, M, G or T, as in 16G")
+            .about("--memory")
+    };
+    profile.memory.as_ref().map(|text| megabytes(text).ok_or_else(|| wrong(text))).transpose()
+}
+
+/// The megabytes of an amount in Slurm's words: `16G`, `500M`, `500`.
+fn megabytes(memory: &str) -> Option<u64> {
+    let (number, unit) = memory.split_at(memory.find(|c: char| !c.is_ascii_digit()).unwrap_or(memory.len()));
+    let number: u64 = number.parse().ok()?;
+    match unit.to_ascii_uppercase().trim_end_matches('B') {
+        "K" => Some(number.div_ceil(1024)),
+        "M" | "" => Some(number),
+        "G" => number.checked_mul(1024),
+        "T" => number.checked_mul(1024 * 1024),
+        _ => None,
+    }
+}
+
+/// The seconds of a time in Slurm's words: `4:00:00`, `1-12:00:00`.
+fn seconds(time: &str) -> Option<u64> {
+    let (days, rest) = time.split_once('-').unwrap_or(("0", time));
+    let parts: Vec<u64> = rest.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let [hours, minutes, seconds] = parts[..] else { return None };
+    let hours = days.parse::<u64>().ok()?.checked_mul(24)?.checked_add(hours)?;
+    hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?.checked_add(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_of_memory_are_read() {
+        for (text, expected) in
+            [("16G", 16_384), ("500M", 500), ("500", 500), ("1t", 1_048_576), ("1K", 1), ("2GB", 2048)]
+        {
+            assert_eq!(megabytes(text), Some(expected), "{text}");
+        }
+        for wrong in ["", "G", "1.5G", "1X", "-1G"] {
+            assert_eq!(megabytes(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_are_read() {
+        assert_eq!(seconds("4:00:00"), Some(14_400));
+        assert_eq!(seconds("1-12:00:05"), Some(129_605));
+        for wrong in ["", "30", "4:00", "a-1:00:00", "1:2:3:4", "99999999999999999999:00:00"] {
+            assert_eq!(seconds(wrong), None, "{wrong}");
+        }
+    }
 }

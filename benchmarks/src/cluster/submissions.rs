@@ -1,13 +1,11 @@
 //! What was submitted for a folder of records: `submissions/NAME.json`, which `status` and `cancel` read.
 
-use super::engine::run;
-use super::slurm;
+use super::{hq, slurm};
 use nemesis_core::{Error, Result, files};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The engines that have a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,12 +100,7 @@ impl Submission {
     pub fn queued(&self) -> Result<Vec<(String, String)>> {
         match self.engine {
             Engine::Slurm => slurm::queued(&self.job),
-            Engine::Hq => {
-                let mut command = Command::new("hq");
-                command.args(["job", "info", &self.job, "--output-mode", "quiet"]);
-                let said = run(&mut command, "hq")?;
-                Ok(vec![(self.job.clone(), said.trim().to_owned())])
-            }
+            Engine::Hq => hq::queued(&self.job),
         }
     }
 
@@ -119,7 +112,7 @@ impl Submission {
     pub fn cancel(&self) -> Result<()> {
         match self.engine {
             Engine::Slurm => slurm::cancel(&self.job),
-            Engine::Hq => run(Command::new("hq").args(["job", "cancel", &self.job]), "hq").map(|_| ()),
+            Engine::Hq => hq::cancel(&self.job),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Evaluations and trainings as the page shows them.
 
 use crate::plan::SavedCell;
-use crate::results::ZERO_SHOT;
 use nemesis_core::Result;
 use nemesis_core::record::{CorruptionKind, EvaluationRecord, Provenance, Store, TrainingCell, TrainingRecord};
 use nemesis_core::shots::written;
@@ -15,7 +14,7 @@ pub(super) struct Cell {
     pub(super) dataset: String,
     pub(super) column: String,
     shots: Option<String>,
-    seed: Option<u64>,
+    seed: Option<String>,
     /// What was tested, in words.
     what: String,
     accuracy: f64,
@@ -113,9 +112,9 @@ impl Cells {
             key.clone(),
             Cell {
                 dataset: cell.dataset.clone(),
-                column: cell.column.clone().unwrap_or_else(|| ZERO_SHOT.to_owned()),
+                column: cell.label().to_owned(),
                 shots: cell.sample.map(|(shots, _)| written(shots)),
-                seed: cell.sample.map(|(_, seed)| seed),
+                seed: cell.sample.map(|(_, seeds)| seeds.to_string()),
                 what: tested(cell, record),
                 accuracy: rounded(outcome.accuracy),
                 correct: outcome.correct,

@@ -5,7 +5,8 @@ use super::images::{Image, Images};
 use super::nearest::Nearest;
 use crate::plan::SavedPlan;
 use crate::report::table_and_figures_of;
-use crate::results::ZERO_SHOT;
+use crate::results::{Results, outcomes};
+use crate::statistics::variance;
 use crate::tables::Outcome;
 use crate::tables::formats::{Format, Html};
 use nemesis_core::Result;
@@ -60,6 +61,8 @@ struct Question {
     shots: Vec<String>,
     /// HTML.
     table: String,
+    /// How much samples and initialisations contribute to the spread, if they were crossed: HTML.
+    spread: Option<String>,
     figures: Vec<Drawn>,
     /// The first digits of the ids of its evaluations.
     cells: Vec<String>,
@@ -80,7 +83,7 @@ struct Failed {
     dataset: String,
     column: Option<String>,
     shots: Option<String>,
-    seed: Option<u64>,
+    seed: Option<String>,
     reason: String,
 }
 
@@ -106,7 +109,7 @@ pub(super) fn data(plans: &[(String, SavedPlan)], store: &Store, shown: Shown) -
 }
 
 fn question(name: &str, plan: &SavedPlan, store: &Store, cells: &mut Cells, shown: Shown) -> Result<Question> {
-    let outcomes = Outcome::of_plan(plan, store)?;
+    let outcomes = outcomes(plan, store)?;
     let (table, figures) = table_and_figures_of(plan, outcomes.clone())?;
     let drawn = figures.iter().map(|figure| Drawn {
         kind: figure.kind,
@@ -116,21 +119,24 @@ fn question(name: &str, plan: &SavedPlan, store: &Store, cells: &mut Cells, show
         svg: svg(&figure.chart.draw(if figure.is_narrow() { ONE_COLUMN * 1.2 } else { TWO_COLUMNS }), Letters::Live),
         narrow: figure.is_narrow(),
     });
+    let crossed = (!plan.initialisations.is_empty()).then(|| Results::of(name, plan, outcomes.clone()));
+    let spread = crossed.and_then(|results| variance(&results));
     let mut question = Question {
         name: name.to_owned(),
         title: if plan.suite(name) == name { plan.title.clone() } else { format!("{} ({name})", plan.title) },
         datasets: plan.datasets.clone(),
-        methods: (plan.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT).to_owned()))
+        methods: (plan.zero_shot_labels().map(str::to_owned))
             .chain(plan.columns.iter().map(|column| column.label.clone()))
             .collect(),
         shots: plan.shots.iter().map(|shots| written(*shots)).collect(),
         table: Html.table(&table),
+        spread: spread.map(|sheet| Html.sheets(&[sheet])),
         figures: drawn.collect(),
         cells: Vec::new(),
         failures: Vec::new(),
     };
     for (cell, outcome) in plan.cells.iter().zip(outcomes) {
-        let (shots, seed) = cell.sample.unzip();
+        let (shots, seeds) = cell.sample.unzip();
         match outcome {
             Outcome::Done(_) if shown == Shown::Tables => {}
             Outcome::Done(record) => question.cells.push(cells.add(cell, &record, store)?),
@@ -138,7 +144,7 @@ fn question(name: &str, plan: &SavedPlan, store: &Store, cells: &mut Cells, show
                 dataset: cell.dataset.clone(),
                 column: cell.column.clone(),
                 shots: shots.map(written),
-                seed,
+                seed: seeds.map(|seeds| seeds.to_string()),
                 reason,
             }),
             Outcome::Derived(_) | Outcome::Missing => {}

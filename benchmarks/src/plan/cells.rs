@@ -1,25 +1,41 @@
 //! The cells of a plan: trainings and the evaluations behind them, with every option settled.
 
+use super::planned::{Drawn, EvaluationRecipe, TrainingRecipe};
 use super::protocols::{PREFIX, of_entry};
 use super::seen::Seen;
 use super::test_set::TestSet;
 use super::{Column, PlannedCell, datasets};
-use crate::descriptions::Descriptions;
+use crate::descriptions::{DESCRIPTIONS, Descriptions};
 use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, Suite, line_of_key};
 use crate::tables::{Kind, Variant};
-use crate::zero_shot::ZeroShot;
-use nemesis_core::dataset::Dataset;
+use crate::zero_shot::{Prompts, ZeroShot};
+use nemesis_core::dataset::{ClassSubset, Dataset, Sample};
 use nemesis_core::interchange::few_shot_lists;
 use nemesis_core::method::Descriptor;
-use nemesis_core::record::{BackboneKey, Cell, EvaluationCell, MethodKey, Subject, TrainingCell};
+use nemesis_core::record::{BackboneKey, EvaluationCell, MethodKey, Subject, TrainingCell};
+use nemesis_core::seeds::Seeds;
 use nemesis_core::shots::{ALL_SHOTS, in_words};
-use nemesis_core::train::Protocol;
+use nemesis_core::train::{Protocol, ResolvedProtocol};
 use nemesis_core::{Error, Result};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// What makes the cells of one method on samples of one size.
+struct MethodRecipe {
+    training: TrainingRecipe,
+    /// The evaluations on each test set.
+    evaluations: Vec<Vec<EvaluationRecipe>>,
+}
+
+/// The place of a method's column, and the number of images in the sample, which may differ between lists.
+type RecipeKey = (usize, u64);
+
+/// The recipes of one data set and number of shots.
+type Recipes = HashMap<RecipeKey, MethodRecipe>;
 
 /// Collects the cells of one data set after the other.
 pub(super) struct Cells<'a> {
@@ -36,6 +52,8 @@ pub(super) struct Cells<'a> {
     pub(super) backbone: BackboneKey,
     /// The positions of its text tower, start and end included; known as late.
     pub(super) positions: usize,
+    /// The methods that read the suite's descriptions.
+    pub(super) readers: BTreeSet<String>,
     /// What the user should know of the data sets.
     pub(super) remarks: Vec<Error>,
     /// What is to be said of them under the table.
@@ -66,6 +84,7 @@ impl<'a> Cells<'a> {
             seen,
             backbone: BackboneKey { weights: String::new(), assumed: None },
             positions: 0,
+            readers: BTreeSet::new(),
             remarks: Vec::new(),
             notes: Vec::new(),
             left_out: Vec::new(),
@@ -127,7 +146,7 @@ impl<'a> Cells<'a> {
         targets: &[Box<dyn Dataset>],
         suite: &Suite,
         shots: &[u32],
-        seeds: &[u64],
+        seeds: &[Seeds],
     ) -> Result<()> {
         let table = suite.table.kind();
         let test_sets: Vec<TestSet<'_>> = std::iter::once(dataset)
@@ -138,26 +157,32 @@ impl<'a> Cells<'a> {
         let methods: BTreeMap<u32, Vec<(MethodKey, Protocol)>> = (shots.iter())
             .map(|shots| Ok((*shots, self.methods_at((dataset.name(), *shots))?)))
             .collect::<Result<_>>()?;
+        let reads = |(method, _): &(MethodKey, Protocol)| method.options.values().any(Value::is_object);
+        if !self.readers.is_empty() && methods.values().flatten().any(reads) {
+            test_sets.iter().try_for_each(|test| self.descriptions.check_classes(dataset.name(), test.dataset))?;
+        }
         self.check(&test_sets, methods.values().flatten().map(|(method, _)| method), &suite.zero_shot)?;
         for prompts in &suite.zero_shot.0 {
             for test in &test_sets {
-                let label = prompts.label().map(str::to_owned);
-                if let Some(subject) = prompts.subject(test.dataset, test.classes, self.descriptions)? {
-                    self.add_evaluation(test, subject, label, Variant::default());
+                let label = prompts.label().map(Arc::from);
+                let subject = match prompts {
+                    Prompts::Descriptions => self.descriptions.subject(test.dataset, test.classes)?,
+                    templates => templates.subject(test.dataset),
+                };
+                if let Some(subject) = subject {
+                    let cell = self.evaluation(test, subject, Variant::default());
+                    self.planned.push(EvaluationRecipe::new(cell, label, test.count).with(None));
                 }
             }
         }
-        for (&shots, &seed) in shots.iter().flat_map(|shots| seeds.iter().map(move |seed| (shots, seed))) {
-            let trainings = self.add_trainings(&test_sets[0], &methods[&shots], table, (shots, seed))?;
-            let variants = trainings.iter().map(|(training, _)| table.variants(&training.method));
-            let variants = variants.collect::<Result<Vec<_>>>()?;
-            for test in &test_sets {
-                for ((training, label), variants) in trainings.iter().zip(&variants) {
-                    // A protocol may have fewer epochs than the table looks at.
-                    let is_kept = |epoch| training.kept_epochs.contains(&epoch);
-                    for variant in variants.iter().filter(|variant| variant.epoch.is_none_or(is_kept)) {
-                        let subject = Subject::Training { cell: Box::new(training.clone()) };
-                        self.add_evaluation(test, subject, Some(label.clone()), *variant);
+        for &shots in shots {
+            let mut recipes = Recipes::new();
+            for &seeds in seeds {
+                let trainings = self.add_trainings(&test_sets, &methods[&shots], table, (shots, seeds), &mut recipes)?;
+                for test in 0..test_sets.len() {
+                    for (key, drawn) in &trainings {
+                        let recipes = recipes.get_mut(key).into_iter().flat_map(|recipe| &mut recipe.evaluations[test]);
+                        self.planned.extend(recipes.map(|recipe| recipe.with(Some(drawn))));
                     }
                 }
             }
@@ -176,6 +201,7 @@ impl<'a> Cells<'a> {
         for test in test_sets {
             datasets::check_test_set(test)?;
             datasets::check_lengths(test.dataset, vectors, zero_shot, self.positions)?;
+            self.descriptions.check_lengths(test.dataset.name(), self.positions)?;
             for remark in test.dataset.remarks() {
                 let remark = remark.clone().context(format_args!("`{}`", test.dataset.name()));
                 if !self.remarks.contains(&remark) {
@@ -187,25 +213,72 @@ impl<'a> Cells<'a> {
     }
 
     /// Adds a training of each method on one few-shot sample of the classes that the first test set tells apart, and
-    /// returns them with the labels of their columns.
+    /// returns what made them, by its key among the recipes, and the sample.
     fn add_trainings(
         &mut self,
-        trained_on: &TestSet<'_>,
+        test_sets: &[TestSet<'_>],
         methods: &[(MethodKey, Protocol)],
         table: &dyn Kind,
-        (shots, seed): (u32, u64),
-    ) -> Result<Vec<(TrainingCell, String)>> {
-        let TestSet { dataset, manifest, classes, .. } = trained_on;
+        (shots, seeds): (u32, Seeds),
+        recipes: &mut Recipes,
+    ) -> Result<Vec<(RecipeKey, Arc<Drawn>)>> {
+        let TestSet { dataset, classes, .. } = test_sets[0];
         let lists = self.settings.layer.few_shot_lists.as_deref();
-        let sample = few_shot_lists::sample(*dataset, lists, shots as usize, seed)?;
+        let sample = few_shot_lists::sample(dataset, lists, shots as usize, seeds.sample)?;
         let fingerprint = |validation| {
-            lists.and_then(|_| few_shot_lists::fingerprint(*dataset, &sample, shots as usize, seed, validation))
+            lists.and_then(|_| few_shot_lists::fingerprint(dataset, &sample, shots as usize, seeds.sample, validation))
         };
         let of_classes = |samples| classes.samples(samples, dataset.class_names().len());
         let train = of_classes(&sample.train);
         let count = train.len() as u64;
-        datasets::check_training_set(count, *dataset, *classes)?;
-        if shots != ALL_SHOTS && datasets::is_exhausted(&train, shots) {
+        self.remark_on(&train, dataset, classes, shots)?;
+        let mut trainings = Vec::with_capacity(methods.len());
+        let mut looked_at: BTreeMap<bool, Arc<Drawn>> = BTreeMap::new();
+        let columns = self.columns;
+        for (place, ((method, protocol), column)) in methods.iter().zip(columns).enumerate() {
+            if self.left_out.iter().any(|(label, _)| *label == column.label) {
+                continue;
+            }
+            let resolved = |protocol: &Protocol| {
+                let resolved = protocol.resolve(dataset.name(), shots, count);
+                resolved.map_err(|error| error.context(format_args!("{}", column.label)))
+            };
+            let key = (place, count);
+            if !recipes.contains_key(&key) {
+                let recipe = self.recipe(test_sets, (method, column), &resolved(protocol)?, table, (shots, count))?;
+                recipes.insert(key, recipe);
+            }
+            let validation = self.plugins.get(&method.id)?.descriptor.needs.validation;
+            if validation && few_shot_lists::lacks_validation(dataset, &sample) {
+                let what = format!(
+                    "`{}` looks at validation images, and the few-shot list of `{}`",
+                    method.id,
+                    dataset.name()
+                );
+                return Err(Error::new(format!("{what}, {} and seed {} names none", in_words(shots), seeds.sample))
+                    .help("leave the method out with `--methods`, or add the images under `val`"));
+            }
+            // Methods that look at the same images share the reading of them.
+            let drawn = if let Some(drawn) = looked_at.get(&validation) {
+                Arc::clone(drawn)
+            } else {
+                let more = if validation { of_classes(&sample.val) } else { Vec::new() };
+                let images = self.seen.images(dataset, &train.iter().chain(&more).collect::<Vec<_>>())?;
+                let drawn = Arc::new(Drawn { seeds, images, sample: fingerprint(validation) });
+                looked_at.insert(validation, Arc::clone(&drawn));
+                drawn
+            };
+            let recipe = recipes.get_mut(&key).map(|recipe| recipe.training.with(&drawn));
+            self.planned.extend(recipe);
+            trainings.push((key, drawn));
+        }
+        Ok(trainings)
+    }
+
+    /// Refuses an empty few-shot sample, and takes down that one is smaller than was asked for.
+    fn remark_on(&mut self, train: &[Sample], dataset: &dyn Dataset, classes: ClassSubset, shots: u32) -> Result<()> {
+        datasets::check_training_set(train.len() as u64, dataset, classes)?;
+        if shots != ALL_SHOTS && datasets::is_exhausted(train, shots) {
             let note = format!(
                 "no class of `{}` has {shots} training images: all there are count as {shots} shots",
                 dataset.name()
@@ -215,70 +288,61 @@ impl<'a> Cells<'a> {
                 self.notes.push(note);
             }
         }
-        self.remarks.extend(datasets::some_exhausted(*dataset, &train, shots).filter(|it| !self.remarks.contains(it)));
-        let mut trainings = Vec::with_capacity(methods.len());
-        let mut looked_at: BTreeMap<bool, String> = BTreeMap::new();
-        for ((method, protocol), column) in methods.iter().zip(self.columns) {
-            if self.left_out.iter().any(|(label, _)| *label == column.label) {
-                continue;
-            }
-            let resolved = protocol
-                .resolve(dataset.name(), shots, count)
-                .map_err(|error| error.context(format_args!("{}", column.label)))?;
-            let validation = self.plugins.get(&method.id)?.descriptor.needs.validation;
-            if validation && few_shot_lists::lacks_validation(*dataset, &sample) {
-                let what = format!(
-                    "`{}` looks at validation images, and the few-shot list of `{}`",
-                    method.id,
-                    dataset.name()
-                );
-                return Err(Error::new(format!("{what}, {} and seed {seed} names none", in_words(shots)))
-                    .help("leave the method out with `--methods`, or add the images under `val`"));
-            }
-            // Methods that look at the same images share the reading of them.
-            let images = if let Some(images) = looked_at.get(&validation) {
-                String::clone(images)
-            } else {
-                let more = if validation { of_classes(&sample.val) } else { Vec::new() };
-                let images = self.seen.images(*dataset, &[&train[..], &more].concat())?;
-                looked_at.insert(validation, images.clone());
-                images
-            };
-            let training = TrainingCell {
-                dataset: dataset.name().to_owned(),
-                manifest: manifest.clone(),
-                images,
-                classes: *classes,
-                method: method.clone(),
-                backbone: self.backbone.clone(),
-                shots,
-                seed,
-                protocol: to_map(&resolved),
-                precision: self.protocol.precision.to_string(),
-                engine: nemesis_core::FINGERPRINT.to_owned(),
-                kept_epochs: table.kept_epochs(resolved.epochs),
-                sample: fingerprint(validation),
-            };
-            self.planned.push(PlannedCell {
-                id: training.id(),
-                cell: Cell::Training(training.clone()),
-                column: Some(column.label.clone()),
-                images: count * resolved.views,
-                steps: resolved.total_steps(count),
-            });
-            trainings.push((training, column.label.clone()));
-        }
-        Ok(trainings)
+        self.remarks.extend(datasets::some_exhausted(dataset, train, shots).filter(|it| !self.remarks.contains(it)));
+        Ok(())
     }
 
-    fn add_evaluation(&mut self, test: &TestSet<'_>, subject: Subject, column: Option<String>, variant: Variant) {
+    /// What a method's cells on samples of so many images have in common.
+    fn recipe(
+        &self,
+        test_sets: &[TestSet<'_>],
+        (method, column): (&MethodKey, &Column),
+        protocol: &ResolvedProtocol,
+        table: &dyn Kind,
+        (shots, count): (u32, u64),
+    ) -> Result<MethodRecipe> {
+        let trained_on = &test_sets[0];
+        let training = TrainingCell {
+            dataset: trained_on.dataset.name().to_owned(),
+            manifest: trained_on.manifest.clone(),
+            images: String::new(),
+            classes: trained_on.classes,
+            method: method.clone(),
+            backbone: self.backbone.clone(),
+            shots,
+            seed: 0,
+            initialisation: None,
+            protocol: to_map(protocol),
+            precision: self.protocol.precision.to_string(),
+            engine: nemesis_core::FINGERPRINT.to_owned(),
+            kept_epochs: table.kept_epochs(protocol.epochs),
+            sample: None,
+        };
+        // A protocol may have fewer epochs than the table looks at.
+        let is_kept = |variant: &Variant| variant.epoch.is_none_or(|epoch| training.kept_epochs.contains(&epoch));
+        let variants: Vec<Variant> = table.variants(method)?.into_iter().filter(is_kept).collect();
+        let label: Arc<str> = column.label.as_str().into();
+        let evaluations = test_sets.iter().map(|test| {
+            let of_variant = |variant: &Variant| {
+                let subject = Subject::Training { cell: Box::new(training.clone()) };
+                let cell = self.evaluation(test, subject, *variant);
+                EvaluationRecipe::new(cell, Some(Arc::clone(&label)), test.count)
+            };
+            variants.iter().map(of_variant).collect()
+        });
+        let evaluations = evaluations.collect();
+        let work = (count * protocol.views, protocol.total_steps(count));
+        Ok(MethodRecipe { evaluations, training: TrainingRecipe::new(training, label, work) })
+    }
+
+    fn evaluation(&self, test: &TestSet<'_>, subject: Subject, variant: Variant) -> EvaluationCell {
         let of_training = subject.training().and_then(|training| training.protocol.get("name").cloned());
         let name = of_training.unwrap_or_else(|| Value::from(self.protocol.name.as_str()));
-        let evaluation = EvaluationCell {
+        EvaluationCell {
             subject,
             dataset: test.dataset.name().to_owned(),
             manifest: test.manifest.clone(),
-            images: test.images.clone(),
+            images: test.images.to_string(),
             classes: test.classes,
             limit: self.settings.layer.limit,
             corruption: variant.corruption,
@@ -288,9 +352,7 @@ impl<'a> Cells<'a> {
             protocol: Map::from_iter([("name".to_owned(), name)]),
             precision: self.protocol.precision.to_string(),
             engine: nemesis_core::FINGERPRINT.to_owned(),
-        };
-        let cell = Cell::Evaluation(evaluation);
-        self.planned.push(PlannedCell { id: cell.id(), cell, column, images: test.count, steps: 0 });
+        }
     }
 
     /// A method's options from all sources: its own defaults ← protocol ← as published for the place ← protocol for the
@@ -306,6 +368,12 @@ impl<'a> Cells<'a> {
         given.extend(entry.options_by_dataset.get(place.0).into_iter().flatten().map(clone_pair));
         given.extend(entry.sweep.iter().map(clone_pair));
         given.extend(overrides(self.settings, &entry.method));
+        for schema in descriptor.options.iter().filter(|schema| schema.kind.contains("`descriptions`")) {
+            if let Some(value) = given.get_mut(&schema.name).filter(|value| **value == DESCRIPTIONS) {
+                *value = self.descriptions.option(place.0, &format!("{}.{}", entry.method, schema.name))?;
+                self.readers.insert(entry.method.clone());
+            }
+        }
         let options = self
             .plugins
             .complete_options(&entry.method, &given)

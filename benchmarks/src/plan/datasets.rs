@@ -5,9 +5,37 @@ use super::test_set::TestSet;
 use crate::zero_shot::ZeroShot;
 use nemesis_core::backbone::class_words;
 use nemesis_core::dataset::few_shot::ALL_SHOTS;
-use nemesis_core::dataset::{ClassSubset, Dataset, Sample, class_title, prompt_tokens};
+use nemesis_core::dataset::{ClassSubset, Dataset, Entry, Sample, class_title, prompt_tokens};
 use nemesis_core::{Error, Result};
 use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Opens a data set, unless one of these parts of it says nothing.
+pub(super) fn open(entry: &Entry, root: &Path, subsets: &[ClassSubset]) -> Result<Box<dyn Dataset>> {
+    let dataset = entry.open(root)?;
+    check_subsets(&*dataset, subsets)?;
+    Ok(dataset)
+}
+
+/// Refuses a data set of which a half, or all, is one class: every classifier gets its images right, and a harmonic mean
+/// with that says nothing either.
+fn check_subsets(dataset: &dyn Dataset, subsets: &[ClassSubset]) -> Result<()> {
+    let names = dataset.class_names();
+    let alone = subsets.iter().find_map(|subset| match subset.class_names(names) {
+        [only] => Some((*subset, only)),
+        _ => None,
+    });
+    let Some((subset, only)) = alone else { return Ok(()) };
+    let (name, all) = (dataset.name(), names.len());
+    let (what, needed) = match subset {
+        ClassSubset::All => (format!("the data set `{name}` has one class, `{only}`"), 2),
+        half => (format!("only one of the {all} classes of `{name}` is {half}, `{only}`"), 4),
+    };
+    Err(Error::new(format!("{what}: any classifier gets all of its images right"))
+        .at(dataset.folder())
+        .expected(format!("{needed} classes or more"))
+        .help("leave the data set out with `--datasets`, or run a suite that tests all classes together"))
+}
 
 /// Refuses to test where there is no test image: accuracy of nothing is no number.
 pub(super) fn check_test_set(test: &TestSet<'_>) -> Result<()> {

@@ -5,6 +5,7 @@ mod choose;
 mod datasets;
 mod left_out;
 mod own;
+mod planned;
 mod protocols;
 mod question;
 mod saved;
@@ -15,6 +16,7 @@ pub(crate) use choose::backbone;
 pub use choose::mini_root;
 use left_out::Columns;
 pub use left_out::{LeftOut, LeftOutMethod};
+pub use planned::PlannedCell;
 use question::numbers_of;
 pub use question::{Asked, Checkpoint, Split};
 pub use saved::{SavedCell, SavedColumn, SavedMethod, SavedPlan};
@@ -29,10 +31,9 @@ use crate::zero_shot::ZeroShot;
 use cells::Cells;
 use nemesis_core::backbone::BackboneSpec;
 use nemesis_core::contents::Contents;
-use nemesis_core::dataset::{ClassSubset, Dataset, Registry};
+use nemesis_core::dataset::{Dataset, Registry};
 use nemesis_core::note::Note;
-use nemesis_core::record::{Cell, CellId};
-use nemesis_core::shots::in_words;
+use nemesis_core::seeds::Seeds;
 use nemesis_core::train::Protocol;
 use nemesis_core::{Error, Result};
 use seen::Seen;
@@ -70,8 +71,10 @@ pub struct Plan {
     pub datasets: Vec<(String, String)>,
     /// Shots, in order.
     pub shots: Vec<u32>,
-    /// Seeds.
+    /// Seeds: of samples, and unless `initialisations` has some, of all else.
     pub seeds: Vec<u64>,
+    /// The seeds of initialisations, each of which is trained on every sample; none if seeds are not split.
+    pub initialisations: Vec<u64>,
     /// The zero-shot baselines that are evaluated.
     pub zero_shot: ZeroShot,
     /// The cells that the table shows, each behind what it needs.
@@ -136,82 +139,6 @@ pub struct Swept {
     pub value: String,
 }
 
-/// A cell with its place in the table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PlannedCell {
-    /// The cell's id.
-    pub id: CellId,
-    /// The cell.
-    pub cell: Cell,
-    /// The label of the method's column; none for zero-shot.
-    pub column: Option<String>,
-    /// How many images it works through: views to encode for a training, test images for an evaluation.
-    pub images: u64,
-    /// How many optimiser steps a training has.
-    pub steps: u64,
-}
-
-impl PlannedCell {
-    /// The data set that is trained or tested on.
-    pub fn dataset(&self) -> &str {
-        match &self.cell {
-            Cell::Training(cell) => &cell.dataset,
-            Cell::Evaluation(cell) => &cell.dataset,
-        }
-    }
-
-    /// The data set whose few-shot sample the cell hangs on: that of its training, else its own.
-    pub fn home(&self) -> &str {
-        match &self.cell {
-            Cell::Training(cell) => &cell.dataset,
-            Cell::Evaluation(cell) => cell.home(),
-        }
-    }
-
-    /// The classes that take part.
-    pub fn classes(&self) -> ClassSubset {
-        match &self.cell {
-            Cell::Training(cell) => cell.classes,
-            Cell::Evaluation(cell) => cell.classes,
-        }
-    }
-
-    /// Shots and seed of the training that this cell is or needs.
-    pub fn sample(&self) -> Option<(u32, u64)> {
-        let training = match &self.cell {
-            Cell::Training(cell) => Some(cell),
-            Cell::Evaluation(cell) => cell.subject.training(),
-        };
-        training.map(|cell| (cell.shots, cell.seed))
-    }
-
-    /// The few words that name the cell's job to a person: all cells that share its few-shot sample.
-    pub fn job_title(&self) -> String {
-        match self.sample() {
-            Some((shots, seed)) => format!("{}, {}, seed {seed}", self.home(), in_words(shots)),
-            None => format!("{}, zero-shot", self.home()),
-        }
-    }
-
-    /// One line that names the cell to a person.
-    pub fn title(&self) -> String {
-        let what = match &self.cell {
-            Cell::Training(_) => "train",
-            Cell::Evaluation(_) => "evaluate",
-        };
-        let dataset = match self.classes() {
-            ClassSubset::All => self.dataset().to_owned(),
-            half => format!("{} ({half})", self.dataset()),
-        };
-        match (&self.column, self.sample()) {
-            (Some(column), Some((shots, seed))) => {
-                format!("{what} {column} on {dataset}, {}, seed {seed}", in_words(shots))
-            }
-            _ => format!("{what} zero-shot CLIP on {dataset}"),
-        }
-    }
-}
-
 impl Plan {
     /// The cells, each once: columns may share some, as one that sweeps an option shares those of its default.
     pub fn distinct_cells(&self) -> impl Iterator<Item = &PlannedCell> {
@@ -242,7 +169,8 @@ impl Plan {
         let names = choose::datasets(settings)?;
         let targets = choose::targets(settings, &names)?;
         let shots = settings.shots.clone();
-        let seeds = settings.seeds.clone();
+        let (seeds, initialisations) = (settings.seeds.clone(), settings.initialisations.clone());
+        let crossed = Seeds::crossed(&seeds, &initialisations);
         let seen = Seen::new(Contents::open(settings.contents()), tell);
         for (entry, column) in entries.iter().zip(&mut columns) {
             let published = plugins.get(&entry.method)?.descriptor.protocol.clone();
@@ -265,15 +193,17 @@ impl Plan {
         let mut open = |name: &String| -> Result<Option<Box<dyn Dataset>>> {
             let entry = registry.get(name)?;
             let absent = !entry.path(&data).is_dir();
-            let opened = entry.open(&data).map_err(|reason| LeftOut { dataset: name.clone(), absent, reason });
+            let opened = datasets::open(entry, &data, suite.table.kind().class_subsets());
+            let opened = opened.map_err(|reason| LeftOut { dataset: name.clone(), absent, reason });
             Ok(opened.map_err(|reason| left_out.push(reason)).ok())
         };
         let sources: Vec<_> = names.iter().filter_map(|name| open(name).transpose()).collect::<Result<_>>()?;
         let targets: Vec<_> = targets.iter().filter_map(|name| open(name).transpose()).collect::<Result<_>>()?;
         cells.leave_out_fixed_classes(suite.table.kind(), &sources, &targets, &shots)?;
         for source in &sources {
-            cells.add_dataset(&**source, &targets, suite, &shots, &seeds)?;
+            cells.add_dataset(&**source, &targets, suite, &shots, &crossed)?;
         }
+        descriptions.refuse_idle(&settings.suite, !cells.readers.is_empty())?;
         for dataset in sources.iter().chain(&targets) {
             let refusal = cells.seen.refusal(&**dataset);
             refusals.extend(refusal.map(|refusal| (dataset.name().to_owned(), refusal)));
@@ -287,6 +217,7 @@ impl Plan {
         let opened = sources.iter().chain(&targets).map(|dataset| &**dataset);
         let mut asked = Asked::new(settings, &protocol, (&backbone.1, &checkpoint), &data, opened)?;
         asked.descriptions = descriptions.hashes();
+        let described = descriptions.note(&names, &cells.readers);
         let (lists, planned, remarks, notes) = (cells.seen.lists, cells.planned, cells.remarks, cells.notes);
         let unfit = cells.left_out;
         warnings.extend(plugins.take_warnings().into_iter().chain(remarks));
@@ -306,9 +237,7 @@ impl Plan {
             refusals,
             title: suite.title.clone(),
             table: suite.table.clone(),
-            notes: (suite.notes.iter().cloned())
-                .chain(notes.into_iter().chain(descriptions.note(&names)).map(Note::from))
-                .collect(),
+            notes: (suite.notes.iter().cloned()).chain(notes.into_iter().chain(described).map(Note::from)).collect(),
             data,
             few_shot_lists: layer.few_shot_lists.clone(),
             backbone,
@@ -318,6 +247,7 @@ impl Plan {
             methods: columns,
             shots,
             seeds,
+            initialisations,
             zero_shot: suite.zero_shot.clone(),
             protocol,
         };

@@ -2,8 +2,8 @@
 //! name of its own, so that its table does not take the place of another.
 
 use super::{Plan, choose};
+use crate::numbers::brief;
 use crate::settings::Settings;
-use crate::settings::numbers::brief;
 use crate::suite::{MethodEntry, embedded_suite, load_protocol};
 use nemesis_core::backbone::{Assumption, BackboneSpec};
 use nemesis_core::dataset::{Dataset, manifest_hash, split_fingerprint};
@@ -141,7 +141,7 @@ impl Plan {
         let asked = &self.asked;
         let columns: Vec<Value> =
             (self.methods.iter()).map(|column| json!([column.label, column.method, column.settings])).collect();
-        let all = json!([
+        let mut all = json!([
             asked.suite,
             self.table,
             self.zero_shot,
@@ -157,6 +157,9 @@ impl Plan {
             self.shots,
             self.seeds,
         ]);
+        if let (Value::Array(all), false) = (&mut all, self.initialisations.is_empty()) {
+            all.push(json!({ "initialisations": self.initialisations }));
+        }
         let hash = blake3::hash(all.to_string().as_bytes()).to_hex();
         Ok(format!("{suite}-{}-{}", words.join("-"), &hash[..6]))
     }
@@ -195,6 +198,11 @@ impl Plan {
         if self.seeds != suite.value.seeds {
             let what = if self.seeds.len() == 1 { "seed" } else { "seeds" };
             words.push(format!("{what}-{}", brief(&self.seeds, "+")));
+        }
+        if self.initialisations == self.seeds {
+            words.push("split-seeds".to_owned());
+        } else if !self.initialisations.is_empty() {
+            words.push(format!("split-seeds-{}", brief(&self.initialisations, "+")));
         }
         let usual = load_protocol(if asked.data.is_some() { "paper" } else { "mini" })?;
         if numbers_of(&usual) != asked.protocol {

@@ -1,12 +1,12 @@
 //! What a plan leaves beside the records, so that its table can be printed again.
 
-use super::seen::keep;
 use super::{Asked, Plan, PlannedCell, Swept};
-use crate::tables::TableKind;
+use crate::tables::{TableKind, ZERO_SHOT};
 use crate::zero_shot::ZeroShot;
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::note::{Note, Shown};
-use nemesis_core::record::{Cell, CellId, Corruption, Store};
+use nemesis_core::record::{CellId, Corruption, Store};
+use nemesis_core::seeds::Seeds;
 use nemesis_core::{Error, Result, files};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,8 +34,11 @@ pub struct SavedPlan {
     /// Shots, in order.
     #[serde(with = "nemesis_core::shots::list")]
     pub shots: Vec<u32>,
-    /// Seeds.
+    /// Seeds: of samples, and unless `initialisations` has some, of all else.
     pub seeds: Vec<u64>,
+    /// The seeds of initialisations, each of which is trained on every sample.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub initialisations: Vec<u64>,
     /// The zero-shot baselines that are shown.
     pub zero_shot: ZeroShot,
     /// The evaluations that make the table.
@@ -85,9 +88,9 @@ pub struct SavedCell {
     pub dataset: String,
     /// The column; none for zero-shot with the data set's template.
     pub column: Option<String>,
-    /// Shots and seed; none for zero-shot.
+    /// Shots and seeds; none for zero-shot.
     #[serde(with = "nemesis_core::shots::and_seed")]
-    pub sample: Option<(u32, u64)>,
+    pub sample: Option<(u32, Seeds)>,
     /// The classes that are told apart.
     pub classes: ClassSubset,
     /// The corruption, if a context vector is corrupted.
@@ -96,13 +99,30 @@ pub struct SavedCell {
     pub epoch: Option<u64>,
 }
 
-/// Data set, column, and shots and seed.
-type Spot<'a> = (&'a str, Option<&'a str>, Option<(u32, u64)>);
+impl SavedCell {
+    /// The label of its column.
+    pub fn label(&self) -> &str {
+        self.column.as_deref().unwrap_or(ZERO_SHOT)
+    }
+}
+
+/// Data set, column, and shots and seeds.
+type Spot<'a> = (&'a str, Option<&'a str>, Option<(u32, Seeds)>);
 
 impl SavedPlan {
     /// The suite, where the plan's file has this name.
     pub fn suite<'a>(&'a self, name: &'a str) -> &'a str {
         self.asked.as_ref().map_or(name, |asked| &asked.suite)
+    }
+
+    /// The labels of the zero-shot columns, in order.
+    pub fn zero_shot_labels(&self) -> impl Iterator<Item = &'static str> {
+        self.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT))
+    }
+
+    /// The seeds of each training of a data set, column and number of shots.
+    pub fn crossed_seeds(&self) -> Vec<Seeds> {
+        Seeds::crossed(&self.seeds, &self.initialisations)
     }
 
     /// What is in the table, as far as notes ask; unknown of plans of earlier versions.
@@ -134,10 +154,10 @@ impl SavedPlan {
             alike.map(|(_, count)| *count).max()
         };
         let any = there.iter().filter(|((_, column, _), _)| column.is_some()).map(|(_, count)| *count).max();
-        let mut lacking = 0;
+        let (mut lacking, seeds) = (0, self.crossed_seeds());
         for (dataset, _) in &self.datasets {
             let places = self.columns.iter().flat_map(|column| {
-                let samples = self.shots.iter().flat_map(|shots| self.seeds.iter().map(|seed| (*shots, *seed)));
+                let samples = self.shots.iter().flat_map(|shots| seeds.iter().map(|seeds| (*shots, *seeds)));
                 samples.map(|sample| (dataset.as_str(), Some(column.label.as_str()), Some(sample)))
             });
             for place in places.filter(|place| !there.contains_key(place)) {
@@ -196,6 +216,7 @@ impl Plan {
             datasets: self.datasets.clone(),
             shots: self.shots.clone(),
             seeds: self.seeds.clone(),
+            initialisations: self.initialisations.clone(),
             zero_shot: self.zero_shot.clone(),
             cells: self.cells.iter().filter_map(saved).collect(),
             gathered: false,
@@ -209,9 +230,8 @@ impl Plan {
         // Methods that look at validation images may differ from the drawn sample where others do not.
         let mut samples: BTreeMap<(&str, u32, u64), bool> = BTreeMap::new();
         for cell in &self.cells {
-            if let Cell::Training(training) = &cell.cell {
-                let key = (training.dataset.as_str(), training.shots, training.seed);
-                *samples.entry(key).or_default() |= training.sample.is_some();
+            if let Some((shots, seed)) = cell.sample().filter(|_| cell.is_training()) {
+                *samples.entry((cell.dataset(), shots, seed)).or_default() |= cell.departs_from_drawing();
             }
         }
         let differ = samples.values().filter(|differs| **differs).count();
@@ -229,7 +249,7 @@ impl Plan {
     ///
     /// When a file cannot be written.
     pub fn save(&self, out: &Path, store: &Store) -> Result<()> {
-        keep(&self.images, store)?;
+        self.images.keep(store)?;
         let text = serde_json::to_string_pretty(&self.saved())
             .map_err(|e| Error::new(format!("the plan cannot be written as JSON: {e}")))?;
         files::write_atomic(&out.join("plans").join(format!("{}.json", self.name)), text.as_bytes())
@@ -238,12 +258,12 @@ impl Plan {
 
 /// What is saved of a cell, if it is an evaluation.
 fn saved(cell: &PlannedCell) -> Option<SavedCell> {
-    let Cell::Evaluation(evaluation) = &cell.cell else { return None };
+    let evaluation = cell.evaluation()?;
     Some(SavedCell {
         id: cell.id,
         dataset: evaluation.dataset.clone(),
-        column: cell.column.clone(),
-        sample: cell.sample(),
+        column: cell.column.as_deref().map(str::to_owned),
+        sample: cell.drawn(),
         classes: evaluation.classes,
         corruption: evaluation.corruption,
         epoch: evaluation.epoch,

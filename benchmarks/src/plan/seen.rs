@@ -1,17 +1,38 @@
 //! What a plan's cells see: the content of each list of images, and which images are missing.
 
+use blake3::Hash;
 use nemesis_core::contents::{Contents, digest};
 use nemesis_core::dataset::{Dataset, Sample, near_match};
 use nemesis_core::record::Store;
 use nemesis_core::{Error, Result, files};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// So many images are read without a word.
 const QUIET: usize = 5000;
 
-/// Path and blake3 of images, by the digest that cells name the list by.
-pub type Lists = BTreeMap<String, Vec<(PathBuf, String)>>;
+/// What lists of images hold, by the digests that cells name them by. Lists overlap, so that each image is kept once.
+#[derive(Clone, Debug, Default)]
+pub struct Lists {
+    /// Path and blake3 of each image.
+    images: Vec<(PathBuf, Hash)>,
+    /// The places of a list's images among these.
+    lists: BTreeMap<Arc<str>, Box<[u32]>>,
+}
+
+impl Lists {
+    /// Keeps the lists in a store, where `nemesis data check` finds what records saw.
+    pub(super) fn keep(&self, store: &Store) -> Result<()> {
+        self.lists.iter().try_for_each(|(digest, places)| {
+            let image = |place: &u32| {
+                let (path, hash) = &self.images[*place as usize];
+                (path.clone(), hash.to_hex().to_string())
+            };
+            store.put_images(digest, || places.iter().map(image).collect())
+        })
+    }
+}
 
 /// Collects what cells see.
 pub(super) struct Seen<'a> {
@@ -19,19 +40,43 @@ pub(super) struct Seen<'a> {
     tell: &'a dyn Fn(&str),
     /// The lists that are whole.
     pub(super) lists: Lists,
+    /// The place of each image among those of the lists, by data set; none if it is missing. Every file is looked at once.
+    places: HashMap<String, HashMap<PathBuf, Option<u32>>>,
     /// The images that are not on disk, by data set.
     pub(super) missing: BTreeMap<String, BTreeSet<PathBuf>>,
 }
 
 impl<'a> Seen<'a> {
     pub(super) fn new(contents: Contents, tell: &'a dyn Fn(&str)) -> Self {
-        Self { contents, tell, lists: Lists::new(), missing: BTreeMap::new() }
+        Self { contents, tell, lists: Lists::default(), places: HashMap::new(), missing: BTreeMap::new() }
     }
 
     /// The digest of what some images of a data set hold. A list with missing images gets one, too, so that the plan can
     /// be shown; nothing can be computed from it.
-    pub(super) fn images(&mut self, dataset: &dyn Dataset, samples: &[Sample]) -> Result<String> {
-        let paths: Vec<PathBuf> = samples.iter().map(|sample| dataset.folder().join(&sample.path)).collect();
+    pub(super) fn images(&mut self, dataset: &dyn Dataset, samples: &[&Sample]) -> Result<Arc<str>> {
+        let mut known = self.places.remove(dataset.name()).unwrap_or_default();
+        let looked = self.look_at_new(dataset, samples, &mut known);
+        let places: Vec<Option<u32>> =
+            samples.iter().map(|sample| known.get(&sample.path).copied().flatten()).collect();
+        self.places.insert(dataset.name().to_owned(), known);
+        looked?;
+        let hash = |place: &Option<u32>| place.map(|place| self.lists.images[place as usize].1);
+        let digest: Arc<str> = digest(places.iter().map(hash)).into();
+        if let Some(whole) = places.into_iter().collect::<Option<Box<[u32]>>>() {
+            self.lists.lists.entry(Arc::clone(&digest)).or_insert(whole);
+        }
+        Ok(digest)
+    }
+
+    /// Looks at the images that no list so far had.
+    fn look_at_new(
+        &mut self,
+        dataset: &dyn Dataset,
+        samples: &[&Sample],
+        known: &mut HashMap<PathBuf, Option<u32>>,
+    ) -> Result<()> {
+        let new: Vec<&Sample> = samples.iter().filter(|sample| !known.contains_key(&sample.path)).copied().collect();
+        let paths: Vec<PathBuf> = new.iter().map(|sample| dataset.folder().join(&sample.path)).collect();
         if paths.len() > QUIET {
             let unread = self.contents.unread(&paths);
             if unread > QUIET {
@@ -41,20 +86,17 @@ impl<'a> Seen<'a> {
                 ));
             }
         }
-        let hashes = self.contents.hashes(&paths)?;
-        let digest = digest(hashes.iter().copied());
-        let mut whole = Vec::with_capacity(samples.len());
-        for (sample, hash) in samples.iter().zip(hashes) {
-            if let Some(hash) = hash {
-                whole.push((sample.path.clone(), hash.to_hex().to_string()));
-            } else {
+        for (sample, hash) in new.into_iter().zip(self.contents.hashes(&paths)?) {
+            let place = hash.map(|hash| {
+                self.lists.images.push((sample.path.clone(), hash));
+                (self.lists.images.len() - 1) as u32
+            });
+            if place.is_none() {
                 self.missing.entry(dataset.name().to_owned()).or_default().insert(sample.path.clone());
             }
+            known.insert(sample.path.clone(), place);
         }
-        if whole.len() == samples.len() {
-            self.lists.entry(digest.clone()).or_insert(whole);
-        }
-        Ok(digest)
+        Ok(())
     }
 
     /// The images that are missing of a data set, as an error that names the first and counts them.
@@ -82,9 +124,4 @@ impl<'a> Seen<'a> {
     pub(super) fn remember(&mut self) -> Result<()> {
         self.contents.save()
     }
-}
-
-/// Keeps the lists in a store, where `nemesis data check` finds what records saw.
-pub(super) fn keep(lists: &Lists, store: &Store) -> Result<()> {
-    lists.iter().try_for_each(|(digest, images)| store.put_images(digest, images))
 }

@@ -3,6 +3,7 @@
 use super::seen::Seen;
 use nemesis_core::Result;
 use nemesis_core::dataset::{ClassSubset, Dataset, limited_test, manifest_hash};
+use std::sync::Arc;
 
 /// Test images with the classes that are told apart on them.
 pub(super) struct TestSet<'a> {
@@ -10,7 +11,7 @@ pub(super) struct TestSet<'a> {
     pub(super) manifest: String,
     pub(super) classes: ClassSubset,
     /// What the test images hold.
-    pub(super) images: String,
+    pub(super) images: Arc<str>,
     /// The number of test images.
     pub(super) count: u64,
 }
@@ -23,7 +24,7 @@ impl<'a> TestSet<'a> {
         seen: &mut Seen<'_>,
     ) -> Result<Self> {
         let test = classes.samples(&limited_test(dataset, limit), dataset.class_names().len());
-        let (images, count) = (seen.images(dataset, &test)?, test.len() as u64);
+        let (images, count) = (seen.images(dataset, &test.iter().collect::<Vec<_>>())?, test.len() as u64);
         Ok(Self { dataset, manifest: manifest_hash(dataset), classes, images, count })
     }
 }

@@ -1,5 +1,6 @@
 //! The coordinator: starts workers, hands out jobs, replaces workers that die, and reports progress.
 
+use super::devices::Devices;
 use super::division::{Division, Elsewhere, Job};
 use super::memory;
 use super::message::{Assignment, FromWorker, ToWorker};
@@ -11,7 +12,7 @@ use crate::process::{Program, Subprocess, listen, pass_on};
 use nemesis_core::engine::Setup;
 use nemesis_core::leases::Lease;
 use nemesis_core::pool::Pool;
-use nemesis_core::record::{Cell, CellId, Store, TrainingCell};
+use nemesis_core::record::{CellId, Store};
 use nemesis_core::{Error, Result};
 use rustix::process::Signal;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -31,8 +32,8 @@ pub struct RunOptions {
     pub jobs: usize,
     /// Threads of each worker.
     pub threads: usize,
-    /// `cpu` or `cuda:N`.
-    pub device: String,
+    /// `cpu`, or one or several `cuda:N`, which workers share.
+    pub devices: Vec<String>,
     /// The folder of the feature pool, and the most bytes in it.
     pub pool: Option<(PathBuf, u64)>,
     /// The file that remembers what images hold.
@@ -104,20 +105,23 @@ pub(crate) fn run(
     standby: Option<Standby>,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome> {
-    let (done, todo): (Vec<_>, Vec<_>) = plan.distinct_cells().cloned().partition(|cell| store.contains(&cell.id));
+    let complete = store.complete()?;
+    let todo: Vec<PlannedCell> = plan.distinct_cells().filter(|cell| !complete.contains(&cell.id)).cloned().collect();
+    let reused = plan.distinct_cells().count() - todo.len();
     if todo.is_empty() {
-        return Ok(Outcome { reused: done.len(), ..Outcome::default() });
+        return Ok(Outcome { reused, ..Outcome::default() });
     }
     let mut run = Coordinator {
         setup: setup(plan, store, options)?,
         division: Division::new(store, &plan.name, options.lease_timeout)?,
         store,
         options,
-        outcome: Outcome { reused: done.len(), ..Outcome::default() },
+        outcome: Outcome { reused, ..Outcome::default() },
         failed: HashSet::new(),
         queues: queues(plan, todo),
         workers: BTreeMap::new(),
         standby,
+        devices: Devices::new(&options.devices),
         started: 0,
         stopping: None,
         looked: Instant::now(),
@@ -169,7 +173,8 @@ fn setup(plan: &Plan, store: &Store, options: &RunOptions) -> Result<Setup> {
         pool: options.pool.as_ref().map(|(folder, budget)| Ok::<_, Error>((made(folder)?, *budget))).transpose()?,
         contents: std::path::absolute(&options.contents).map_err(|e| Error::io("find", &options.contents, &e))?,
         memory: options.memory,
-        device: options.device.clone(),
+        // Each worker gets its own.
+        device: String::new(),
         precision: plan.protocol.precision,
         threads: options.threads,
         checkpoint_every: options.checkpoint_every,
@@ -190,6 +195,8 @@ struct Coordinator<'a> {
     workers: BTreeMap<usize, Worker>,
     /// The Python that was asked about plugins, until it is a worker.
     standby: Option<Standby>,
+    /// How many of them are on each device.
+    devices: Devices,
     started: usize,
     /// Since when the run is ending.
     stopping: Option<Instant>,
@@ -202,6 +209,7 @@ struct Coordinator<'a> {
 struct Worker {
     process: Subprocess,
     program: Program,
+    device: String,
     /// The data set of its last job.
     dataset: Option<String>,
     /// The lease on its job.
@@ -240,9 +248,11 @@ impl Coordinator<'_> {
             listen(output, hear);
             (process, false)
         };
-        let mut worker =
-            Worker { process, program, dataset: None, lease: None, pending: Vec::new(), current: None, worked };
-        worker.process.send(&ToWorker::Setup(Box::new(self.setup.clone())))?;
+        let device = self.devices.take();
+        let setup = Setup { device: device.clone(), ..self.setup.clone() };
+        let (dataset, lease, current) = (None, None, None);
+        let mut worker = Worker { process, program, device, dataset, lease, pending: Vec::new(), current, worked };
+        worker.process.send(&ToWorker::Setup(Box::new(setup)))?;
         self.workers.insert(number, worker);
         self.assign(number, job)
     }
@@ -272,6 +282,13 @@ impl Coordinator<'_> {
         Ok(())
     }
 
+    /// Takes a worker out, whose place on its device becomes free.
+    fn remove_worker(&mut self, number: usize) -> Option<Worker> {
+        let worker = self.workers.remove(&number)?;
+        self.devices.give_back(&worker.device);
+        Some(worker)
+    }
+
     fn jobs_left(&self) -> usize {
         self.queues.values().map(Queue::len).sum()
     }
@@ -284,14 +301,14 @@ impl Coordinator<'_> {
         let (own, dataset) = (worker.program, worker.dataset.clone());
         self.division.tell_work(number, None);
         if self.stopping.is_some() {
-            self.workers.remove(&number);
+            self.remove_worker(number);
             return Ok(());
         }
         match self.next_job(own, dataset.as_deref())? {
             Some(job) if job.program == own => self.assign(number, job),
             other => {
                 // An idle worker has nothing to lose: dropping it ends it.
-                self.workers.remove(&number);
+                self.remove_worker(number);
                 other.map_or(Ok(()), |job| self.start_worker(sender, job))
             }
         }
@@ -301,7 +318,7 @@ impl Coordinator<'_> {
     fn assign(&mut self, number: usize, job: Job) -> Result<()> {
         let Some(worker) = self.workers.get_mut(&number) else { return Ok(()) };
         worker.dataset = Some(job.cells[0].home().to_owned());
-        let cells = job.cells.iter().map(|c| Assignment { id: c.id, cell: c.cell.clone() }).collect();
+        let cells = job.cells.iter().map(|c| Assignment { id: c.id, cell: c.cell() }).collect();
         worker.process.send(&ToWorker::Job(cells))?;
         worker.pending = job.cells;
         worker.lease = Some(job.lease);
@@ -353,7 +370,7 @@ impl Coordinator<'_> {
         for number in lost {
             // This run was silent for so long, as a stopped process is, that another one took it for lost. Dropping the
             // worker kills it.
-            let Some(mut worker) = self.workers.remove(&number) else { continue };
+            let Some(mut worker) = self.remove_worker(number) else { continue };
             let pending = std::mem::take(&mut worker.pending);
             self.division.tell_work(number, None);
             if let Some(queue) = self.queues.get_mut(&worker.program).filter(|_| !pending.is_empty()) {
@@ -447,7 +464,7 @@ impl Coordinator<'_> {
         sender: &Sender<(usize, Line)>,
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<()> {
-        let Some(mut worker) = self.workers.remove(&number) else { return Ok(()) };
+        let Some(mut worker) = self.remove_worker(number) else { return Ok(()) };
         let (status, program) = (worker.process.end(PATIENCE), worker.program);
         if self.stopping.is_some() {
             return Ok(());
@@ -472,15 +489,15 @@ impl Coordinator<'_> {
             (_, Ok(status)) => format!("its worker process ended: {status}{}", self.options.memory_note(status)),
             (_, Err(e)) => format!("its worker process ended: {e}"),
         });
-        self.store.put_failure(&lost.cell, &reason)?;
+        self.store.put_failure(&lost.cell(), &reason)?;
         self.note_failure(&lost, &reason, on_event);
         // The evaluations of a lost training are lost too.
         let (hopeless, pending): (Vec<_>, Vec<_>) =
             std::mem::take(&mut worker.pending).into_iter().partition(|cell| self.needs_failed(cell));
         for cell in hopeless {
-            let training = training_of(&cell).unwrap_or(cell.id);
+            let training = cell.evaluates().unwrap_or(cell.id);
             let reason = self.store.failure_of_training(&training);
-            self.store.put_failure(&cell.cell, &reason)?;
+            self.store.put_failure(&cell.cell(), &reason)?;
             self.note_failure(&cell, &reason, on_event);
         }
         let job = if pending.is_empty() {
@@ -506,14 +523,14 @@ impl Coordinator<'_> {
         }
         let queued = self.queues.remove(&program).into_iter().flat_map(Queue::into_cells);
         for cell in pending.into_iter().chain(queued) {
-            self.store.put_failure(&cell.cell, &reason)?;
+            self.store.put_failure(&cell.cell(), &reason)?;
             self.note_failure(&cell, &reason, on_event);
         }
         Ok(())
     }
 
     fn needs_failed(&self, cell: &PlannedCell) -> bool {
-        training_of(cell).is_some_and(|training| self.failed.contains(&training))
+        cell.evaluates().is_some_and(|training| self.failed.contains(&training))
     }
 
     fn stop_the_overdue(&mut self) {
@@ -537,26 +554,16 @@ fn queues(plan: &Plan, cells: Vec<PlannedCell>) -> BTreeMap<Program, Queue> {
         plan.methods.iter().map(|column| (column.method.as_str(), Program::of_plugin(&column.plugin))).collect();
     let mut by_program: BTreeMap<Program, Vec<PlannedCell>> = BTreeMap::new();
     for cell in cells {
-        let method = match &cell.cell {
-            Cell::Training(training) => Some(&training.method),
-            Cell::Evaluation(evaluation) => evaluation.subject.method(),
-        };
-        let program = method.and_then(|method| of_method.get(method.id.as_str())).copied().unwrap_or_default();
+        let program = cell.method().and_then(|method| of_method.get(method.id.as_str())).copied().unwrap_or_default();
         by_program.entry(program).or_default().push(cell);
     }
     by_program.into_iter().map(|(program, cells)| (program, Queue::new(cells))).collect()
 }
 
-/// The training that a cell evaluates.
-fn training_of(cell: &PlannedCell) -> Option<CellId> {
-    let Cell::Evaluation(evaluation) = &cell.cell else { return None };
-    evaluation.subject.training().map(TrainingCell::id)
-}
-
 impl RunOptions {
     /// What a signal may have to do with memory: a process that is killed leaves no message of its own.
     fn memory_note(&self, status: ExitStatus) -> String {
-        match (status.signal(), memory::limit_of(self.memory, &self.device)) {
+        match (status.signal(), memory::limit_of(self.memory, self.devices.first().map_or("", String::as_str))) {
             (Some(_), Some(limit)) => {
                 format!("; memory beyond {} is refused to it (twice `--memory`)", ByteSize(limit))
             }

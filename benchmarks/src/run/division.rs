@@ -140,7 +140,7 @@ impl<'a> Division<'a> {
 
 /// What all cells of a job have in common, and no others: their few-shot sample, backbone and program.
 fn key(program: Program, cell: &PlannedCell) -> Result<String> {
-    let of = (format!("{program:?}"), cell.home(), cell.sample(), cell.cell.backbone());
+    let of = (format!("{program:?}"), cell.home(), cell.sample(), cell.backbone());
     let text = serde_json::to_vec(&of).map_err(|e| Error::new(format!("a job cannot be named: {e}")))?;
     Ok(blake3::hash(&text).to_hex()[..24].to_owned())
 }

@@ -32,6 +32,8 @@ pub(crate) fn work_on(reporter: &Reporter, jobs: &Messages) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGTERM, Arc::clone(&stop))
         .map_err(|e| Error::new(format!("cannot listen for the signal that ends a worker: {e}")))?;
+    // Decoding, too, takes no more cores than this worker was given: others have theirs. A pool that is there stays.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(setup.threads).build_global();
     let mut engine = Engine::open(*setup)?.stopped_by(Arc::clone(&stop));
     while let Some(ToWorker::Job(cells)) = jobs.next() {
         for Assignment { id, cell } in cells {

@@ -1,8 +1,10 @@
 //! The options of a run, each declared once: for the command line, for files and for the environment.
 
-use super::numbers::Numbers;
-use super::{lists, maps};
+use super::maps;
+use super::split_seeds::SplitSeeds;
 use crate::bytes::ByteSize;
+use crate::lists;
+use crate::numbers::{self, Numbers};
 use crate::weights::Weights;
 use clap::Args;
 use nemesis_core::backbone::Assumption;
@@ -56,12 +58,17 @@ pub struct Layer {
     pub set: Vec<(String, Value)>,
     /// Training images per class, as in 1,2,4-8; or all
     #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
-    #[serde(deserialize_with = "lists::some_numbers")]
+    #[serde(deserialize_with = "numbers::some")]
     pub shots: Option<Vec<Numbers<u32>>>,
     /// Seeds, as in 1-3
     #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
-    #[serde(deserialize_with = "lists::some_numbers")]
+    #[serde(deserialize_with = "numbers::some")]
     pub seeds: Option<Vec<Numbers<u64>>>,
+    /// Train each few-shot sample from each initialisation, so that `nemesis stats` tells how much of the spread comes
+    /// from either: samples, their crops and flips have the seeds of --seeds; the initial context, the order of batches and
+    /// all other draws have these [default: those of --seeds]
+    #[arg(long, value_name = "SEEDS", num_args = 0..=1, default_missing_value = "true")]
+    pub split_seeds: Option<SplitSeeds>,
     /// Take few-shot samples from DIR/FOLDER/split_fewshot/shot_N-seed_M.pkl (or .json), as CoOp leaves them in the
     /// data root, or 2SFS's shot_N-seed_M_{train,val}.jsonl, instead of drawing them
     #[arg(long, value_name = "DIR")]
@@ -76,10 +83,10 @@ pub struct Layer {
     /// Evaluate only the first N test images of each class, in the order of the split
     #[arg(long, value_name = "N")]
     pub limit: Option<u32>,
-    /// Workers at a time [default: as many as fit the cores]
+    /// Workers at a time [default: as many as fit the cores; on GPUs, one for each, or as many as fit --memory]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
-    /// cpu, or cuda:N [default: cpu]
+    /// cpu, cuda:N, several GPUs as in cuda:0,1,2, or cuda:all [default: cpu]. Only a run takes several
     #[arg(long)]
     pub device: Option<String>,
     /// Where records and tables go [default: out]

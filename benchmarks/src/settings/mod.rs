@@ -1,14 +1,15 @@
 //! The settings of a run: suite ← the user's file ← `NEMESIS_*` ← the command line.
 
 mod layer;
-mod lists;
 mod maps;
-pub mod numbers;
 mod repeats;
+mod split_seeds;
 
 pub use layer::Layer;
 pub use maps::parse_set;
+pub use split_seeds::SplitSeeds;
 
+use crate::numbers;
 use crate::plugins::Plugins;
 use crate::process::choose_python;
 use crate::suite::{Source, Suite, load_suite};
@@ -46,6 +47,8 @@ pub struct Settings {
     pub shots: Vec<u32>,
     /// Seeds, the suite's unless a layer says others.
     pub seeds: Vec<u64>,
+    /// The seeds of initialisations, which are crossed with those of samples; none if seeds are not split.
+    pub initialisations: Vec<u64>,
     /// The suite, with the text of its file.
     pub suite: Source<Suite>,
     /// The user's file, if there is one, with its text.
@@ -86,6 +89,7 @@ impl Settings {
             set: maps::options(&layer.set)?,
             shots: layer.shots.clone().map_or_else(|| suite.value.shots.clone(), numbers::flat),
             seeds: layer.seeds.clone().map_or_else(|| suite.value.seeds.clone(), numbers::flat),
+            initialisations: Vec::new(),
             layer,
             suite,
             user_file,

@@ -1,6 +1,6 @@
 //! What is asked for more than once counts once; a list that asks for nothing is refused.
 
-use super::{Layer, Settings, Source};
+use super::{Layer, Settings, Source, SplitSeeds};
 use crate::suite::line_of_key;
 use crate::tables::List;
 use nemesis_core::{Error, Result};
@@ -13,7 +13,7 @@ impl Settings {
     ///
     /// When a list that a table is made of is empty, or asks for trainings on no image.
     pub(super) fn merge_repeats(&mut self, cli: &Layer) -> Result<()> {
-        let Self { layer, shots, seeds, user_file, warnings, .. } = self;
+        let Self { layer, shots, seeds, initialisations, user_file, warnings, .. } = self;
         let Source { value: suite, file, text } = &mut self.suite;
         let origin = |key, is_on_command_line| Origin::last(key, is_on_command_line, user_file.as_ref());
         let of_suite = |key: &'static str| Origin { name: key.to_owned(), key, file: Some((file, text)) };
@@ -49,6 +49,14 @@ impl Settings {
         if layer.seeds.is_none() {
             seeds.clone_from(&suite.seeds);
         }
+        if let Some(split) = &mut layer.split_seeds {
+            let origin = origin("split_seeds", cli.split_seeds.is_some());
+            if let SplitSeeds::These(seeds) = split {
+                warnings.extend(origin.merge(seeds)?);
+            }
+            *initialisations = split.initialisations(seeds);
+            origin.refuse_one_pair(seeds, initialisations)?;
+        }
         Ok(())
     }
 }
@@ -67,7 +75,7 @@ impl<'a> Origin<'a> {
     fn last<T>(key: &'static str, is_on_command_line: bool, user_file: Option<&'a Source<T>>) -> Self {
         let variable = format!("NEMESIS_{}", key.to_uppercase());
         if is_on_command_line {
-            return Self { name: format!("--{key}"), key, file: None };
+            return Self { name: format!("--{}", key.replace('_', "-")), key, file: None };
         }
         if std::env::var_os(&variable).is_some() {
             return Self { name: variable, key, file: None };
@@ -101,6 +109,20 @@ impl<'a> Origin<'a> {
         let counts = if repeated.len() == 1 { "it counts" } else { "each counts" };
         let what = format!("`{}` names {} more than once; {counts} once", self.name, repeated.join(" and "));
         (!repeated.is_empty()).then(|| self.place(Error::new(what)))
+    }
+
+    /// One sample with one initialisation of the same seed is what runs without the option train.
+    fn refuse_one_pair(&self, samples: &[u64], initialisations: &[u64]) -> Result<()> {
+        match (samples, initialisations) {
+            ([sample], [initialisation]) if sample == initialisation => Err(self
+                .place(Error::new(format!(
+                    "`{}` has one sample and one initialisation of seed {sample} to cross",
+                    self.name
+                )))
+                .expected("two or more seeds")
+                .help("give more with `--seeds`, as in `--seeds 1-3`, or leave the option out")),
+            _ => Ok(()),
+        }
     }
 
     fn refuse_zero(&self, shots: &[u32]) -> Result<()> {

@@ -1,12 +1,13 @@
 //! Two methods compared image by image, from the predictions that every record keeps.
 
 use super::methods::{LEVEL, NOTHING_SHOWN};
-use super::{Condition, shots_field};
+use super::{Condition, seeds_field, shots_field};
 use crate::results::{Evaluation, Results};
 use crate::tables::{Field, Sheet, SheetColumn, SheetRow};
 use crate::test_images::TestImages;
 use nemesis_core::record::Store;
 use nemesis_core::record::statistics::{McNemar, holm};
+use nemesis_core::seeds::Seeds;
 use nemesis_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,8 +49,8 @@ pub fn images<'a>(
         results.runs.iter().filter(plain).map(of_run).collect::<BTreeMap<_, &'a Evaluation>>()
     };
     let (firsts, seconds) = (of(first), of(second));
-    let mut tests: Vec<(&Condition, Option<u64>, McNemar, usize)> = Vec::new();
-    let keys: BTreeSet<&(Condition, Option<u64>)> = firsts.keys().chain(seconds.keys()).collect();
+    let mut tests: Vec<(&Condition, Option<Seeds>, McNemar, usize)> = Vec::new();
+    let keys: BTreeSet<&(Condition, Option<Seeds>)> = firsts.keys().chain(seconds.keys()).collect();
     for (condition, seed) in keys {
         // Zero-shot has neither shots nor seed, and is compared with every training.
         let unseeded = (Condition { shots: None, ..condition.clone() }, None);
@@ -89,7 +90,7 @@ pub fn images<'a>(
                 fields: vec![
                     Field::Text(condition.label(results)),
                     shots_field(condition.shots),
-                    seed.map_or(Field::Nothing, |seed| Field::Count(seed as usize)),
+                    seed.map_or(Field::Nothing, seeds_field),
                     Field::Count(*count),
                     Field::Count(test.only_first),
                     Field::Count(test.only_second),

@@ -5,6 +5,7 @@ use crate::results::Results;
 use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, average_by_seed};
 use nemesis_core::record::statistics::bootstrap::{improvement_interval, probability_of_improvement};
 use nemesis_core::record::statistics::{MOST_RUNS, POWER, RunsNeeded, SignedRanks, Summary, holm, runs_needed};
+use nemesis_core::seeds::Seeds;
 use std::collections::BTreeMap;
 
 const COLUMNS: [SheetColumn; 11] = [
@@ -47,7 +48,7 @@ impl Pair {
         let mut differences: Vec<BySeed> = Vec::new();
         for (condition, one) in firsts {
             let Some(two) = seconds.get(condition) else { continue };
-            let shared: Vec<Option<u64>> = one.keys().filter(|seed| two.contains_key(seed)).copied().collect();
+            let shared: Vec<Option<Seeds>> = one.keys().filter(|seed| two.contains_key(seed)).copied().collect();
             if shared.is_empty() {
                 continue;
             }

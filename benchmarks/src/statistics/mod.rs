@@ -1,21 +1,24 @@
-//! Statistics of the runs behind a table, in detail, two methods compared pair by pair or image by image, and which
-//! methods can be told apart.
+//! Statistics of the runs behind a table, in detail, two methods compared pair by pair or image by image, which methods
+//! can be told apart, and where the spread comes from.
 
 mod averages;
 mod images;
 mod methods;
 mod pair;
+mod variance;
 
 pub use averages::{averages, ranks};
 pub use images::images;
 pub use methods::methods;
 pub use pair::Pair;
+pub use variance::variance;
 
-use crate::results::{Evaluation, Results, ZERO_SHOT};
-use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, average_by_seed};
+use crate::results::{Evaluation, Results};
+use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, Spread, ZERO_SHOT, average_by_seed};
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::record::Subject;
 use nemesis_core::record::statistics::{Paired, Summary};
+use nemesis_core::seeds::Seeds;
 use nemesis_core::shots::{self, ALL_SHOTS};
 use nemesis_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,6 +92,10 @@ const LEGEND: &str = "Top-1 accuracy in percent. Sample sd: divided by n − 1, 
                       Student's interval for the mean. Population sd: divided by n, which the authors' script prints \
                       (CoOp's parse_test_res.py, there of accuracies that were rounded to one decimal).";
 
+const CROSSED: &str = "Samples and initialisations were crossed, so that runs are not independent. Sample sd: the root of all components \
+                       of variance, which runs with seeds of their own would have as well. ± 95 %: from the components, with \
+                       Satterthwaite's degrees of freedom. `nemesis stats` shows the components.";
+
 /// Number, mean, deviations, interval and range of the runs behind each value of a table.
 pub fn statistics(results: &Results) -> Sheet {
     let mut footnotes = Footnotes::default();
@@ -113,9 +120,17 @@ pub fn statistics(results: &Results) -> Sheet {
         title: format!("{}: the runs behind the table", results.suite),
         columns: COLUMNS.to_vec(),
         rows,
-        remarks: std::iter::once(LEGEND.to_owned()).chain(results.incomplete()).collect(),
+        remarks: std::iter::once(LEGEND.to_owned())
+            .chain(results.is_crossed().then(|| CROSSED.to_owned()))
+            .chain(results.incomplete())
+            .collect(),
         footnotes: footnotes.into_texts(),
     }
+}
+
+/// Seeds as a value.
+fn seeds_field(seeds: Seeds) -> Field {
+    if seeds.are_equal() { Field::Count(seeds.sample as usize) } else { Field::Text(seeds.to_string()) }
 }
 
 /// A number of shots as a value.
@@ -151,7 +166,7 @@ fn row(
 ) -> SheetRow {
     let is_average = condition.dataset.is_empty();
     let accuracies: Vec<f64> = by_seed.values().copied().collect();
-    let summary = Summary::of(&accuracies).expect("there is a value for each place");
+    let spread = Spread::of(by_seed).expect("there is a value for each place");
     // The rows of the data sets say which runs collapsed under an average.
     let mut marks = if is_average { Vec::new() } else { footnotes.collapses(by_seed) };
     if by_seed.keys().any(Option::is_some) && accuracies.len() < results.seeds.len() {
@@ -163,11 +178,11 @@ fn row(
             Field::Text(condition.label(results)),
             shots_field(condition.shots),
             Field::Text(column.to_owned()),
-            Field::Count(summary.count),
-            number(summary.mean),
-            Field::number(summary.deviation, 2),
-            Field::number(summary.half_interval(0.95), 2),
-            Field::number(summary.deviation.map(|_| summary.population_deviation()), 2),
+            Field::Count(accuracies.len()),
+            number(spread.mean),
+            Field::number(spread.deviation, 2),
+            Field::number(spread.half_interval, 2),
+            Field::number(spread.population_deviation, 2),
             number(accuracies.iter().copied().fold(f64::INFINITY, f64::min)),
             number(accuracies.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
         ],
@@ -196,6 +211,15 @@ const PAIRS: &str = "A pair is both methods on one data set, number of shots and
 const CAUTION: &str = "Caution: the interval over all pairs takes them for independent draws, and they are not. Pairs of one \
                        data set share their test images and draw from the same training images, and data sets were \
                        chosen, not drawn. \"Data sets\" is the careful one: it counts each data set's mean as one value.";
+
+/// Why methods are not compared over crossed runs.
+pub fn not_independent(results: &Results) -> Error {
+    Error::new(format!(
+        "the runs of `{}` share samples and initialisations (`--split-seeds`), and comparisons need independent ones",
+        results.suite
+    ))
+    .help("compare the tables of runs without `--split-seeds`; `nemesis stats` shows how much either seed matters")
+}
 
 /// A pair of accuracies: first and second method.
 type Accuracies = (f64, f64);

@@ -1,6 +1,6 @@
 //! The entries of a suite: methods with what the suite says of their options and protocol.
 
-use crate::settings::numbers;
+use crate::numbers;
 use nemesis_core::method::ProtocolPatch;
 use nemesis_core::{Error, Result, shots};
 use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};

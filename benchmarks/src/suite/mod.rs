@@ -4,7 +4,7 @@ mod entry;
 
 pub use entry::{AsPublished, EntryProtocol, MethodEntry};
 
-use crate::settings::numbers;
+use crate::numbers;
 use crate::tables::TableKind;
 use crate::zero_shot::ZeroShot;
 use nemesis_core::note::Note;

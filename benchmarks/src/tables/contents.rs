@@ -5,6 +5,7 @@ use super::measure::Outcome;
 use super::table::{Column, Group, Heading, Measured};
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::record::Corruption;
+use nemesis_core::seeds::Seeds;
 use nemesis_core::shots;
 
 /// The axes of a table, and what has to be said about it.
@@ -19,7 +20,7 @@ pub struct Contents {
     /// Training images per class.
     pub shots: Vec<u32>,
     /// The seeds whose runs are averaged.
-    pub seeds: Vec<u64>,
+    pub seeds: Vec<Seeds>,
     /// The labels of the zero-shot columns.
     pub zero_shot: Vec<String>,
     /// Sentences for under the table, for instance the protocol's deviations.
@@ -81,17 +82,20 @@ pub enum Place {
         method: String,
         /// The training's shots.
         shots: u32,
-        /// The training's seed.
-        seed: u64,
+        /// The training's seeds.
+        seeds: Seeds,
     },
 }
 
-/// The key of the zero-shot column for the data set's template. Others have their label as the key.
-pub(super) const ZERO_SHOT: &str = "zero-shot";
+/// The label of the zero-shot column for the data set's template, and of what is not trained where no column tells.
+pub const ZERO_SHOT: &str = "Zero-shot";
+
+/// The key of that column. Others have their label as the key.
+pub(super) const ZERO_SHOT_KEY: &str = "zero-shot";
 
 /// The key of a zero-shot column.
 fn key_of_zero_shot(label: &str) -> String {
-    if label == crate::results::ZERO_SHOT { ZERO_SHOT } else { label }.to_owned()
+    if label == ZERO_SHOT { ZERO_SHOT_KEY } else { label }.to_owned()
 }
 
 impl MethodColumn {
@@ -119,7 +123,7 @@ impl Contents {
     }
 
     /// The seeds of a column: none, once, or each of them.
-    pub(super) fn seeds_of(&self, column: &Column) -> Vec<Option<u64>> {
+    pub(super) fn seeds_of(&self, column: &Column) -> Vec<Option<Seeds>> {
         if column.seeded { self.seeds.iter().copied().map(Some).collect() } else { vec![None] }
     }
 
@@ -147,11 +151,11 @@ impl Contents {
 }
 
 impl Place {
-    /// The key of the column, and the seed.
-    pub(super) fn column(&self) -> (String, Option<u64>) {
+    /// The key of the column, and the seeds.
+    pub(super) fn column(&self) -> (String, Option<Seeds>) {
         match self {
             Self::ZeroShot { label } => (key_of_zero_shot(label), None),
-            Self::Trained { method, seed, .. } => (method.clone(), Some(*seed)),
+            Self::Trained { method, seeds, .. } => (method.clone(), Some(*seeds)),
         }
     }
 

@@ -4,6 +4,7 @@ use super::contents::{ACCURACY, Contents};
 use super::measure::{BySeed, Footnotes, Outcome, average_by_seed, mark_best, measure_of, value_of};
 use super::table::{Axes, Column, Group, Heading, Measured, Row, SeedRun, Table, Value};
 use nemesis_core::record::{EvaluationRecord, differences};
+use nemesis_core::seeds::Seeds;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,7 +21,7 @@ pub struct Place {
     /// The key of the column.
     pub column: String,
     /// The seed; none in a column that is not averaged over seeds.
-    pub seed: Option<u64>,
+    pub seed: Option<Seeds>,
 }
 
 /// The outcomes of a table's runs. Those without an entry are missing.
@@ -99,7 +100,7 @@ impl<'a> Filling<'a> {
     }
 
     /// The runs of a place: one without a seed, or one for each seed.
-    fn runs(&self, row: &str, group: &Group, column: &Column) -> Vec<(Option<u64>, &'a Outcome)> {
+    fn runs(&self, row: &str, group: &Group, column: &Column) -> Vec<(Option<Seeds>, &'a Outcome)> {
         let outcome = |seed| {
             let (row, group, column) = (row.to_owned(), group.key.clone(), column.key.clone());
             self.outcomes.get(&Place { row, group, column, seed }).unwrap_or(&Outcome::Missing)
@@ -120,7 +121,7 @@ impl<'a> Filling<'a> {
         };
         let averages = average_by_seed(&summary.over.iter().map(accuracies).collect::<Vec<_>>());
         let seeds = self.contents.seeds_of(column);
-        let average = |seed: &Option<u64>| Some(SeedRun { seed: *seed, accuracy: *averages.get(seed)? });
+        let average = |seed: &Option<Seeds>| Some(SeedRun { seed: *seed, accuracy: *averages.get(seed)? });
         let runs: Vec<SeedRun> = seeds.iter().filter_map(average).collect();
         let (count, planned) = (runs.len(), seeds.len());
         let Some(mut measure) = measure_of(runs, planned) else { return Value::Missing { footnotes: Vec::new() } };
@@ -135,7 +136,7 @@ impl<'a> Filling<'a> {
 /// over the `seeds`.
 pub(super) fn remarks<'a>(
     measured: &str,
-    seeds: &[u64],
+    seeds: &[Seeds],
     explanations: impl IntoIterator<Item = &'a String>,
     contents: &'a Contents,
     outcomes: impl Iterator<Item = &'a Outcome>,
@@ -152,7 +153,7 @@ pub(super) fn remarks<'a>(
 }
 
 /// One sentence with the protocol, precision, limit and seeds.
-fn setting(measured: &str, seeds: &[u64], records: &[&EvaluationRecord]) -> String {
+fn setting(measured: &str, seeds: &[Seeds], records: &[&EvaluationRecord]) -> String {
     let protocols = distinct(records, |record| match record.cell.protocol.get("name") {
         Some(Json::String(name)) => format!("`{name}`"),
         _ => "without a name".to_owned(),
@@ -169,12 +170,26 @@ fn setting(measured: &str, seeds: &[u64], records: &[&EvaluationRecord]) -> Stri
     };
     match seeds {
         [] => sentence + ".",
-        [seed] => format!("{sentence}; seed {seed}."),
+        [seeds] => format!("{sentence}; {}.", seeds.in_words()),
+        seeds if seeds.iter().any(|seeds| !seeds.are_equal()) => format!(
+            "{sentence}; mean over every few-shot sample with every initialisation, seeds {}; ±: how far a training with \
+             another sample and another initialisation would be off, from the components of variance.",
+            in_pairs(seeds)
+        ),
         seeds => {
-            let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+            let seeds: Vec<String> = seeds.iter().map(Seeds::to_string).collect();
             format!("{sentence}; mean ± sample deviation over seeds {}.", seeds.join(", "))
         }
     }
+}
+
+/// Pairs of seeds as what was crossed: `1, 2 × 1, 2, 3`.
+fn in_pairs(seeds: &[Seeds]) -> String {
+    let list = |of: fn(&Seeds) -> u64| {
+        let distinct: BTreeSet<u64> = seeds.iter().map(of).collect();
+        distinct.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
+    };
+    format!("{} × {}", list(|seeds| seeds.sample), list(|seeds| seeds.initialisation))
 }
 
 /// What is said about results that another build computed, a sentence for each proof.

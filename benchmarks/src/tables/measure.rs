@@ -1,10 +1,11 @@
 //! From runs to the value of a table's cell, with its footnotes.
 
+use super::spread::Spread;
 use super::table::{Measure, SeedRun, Value, shown};
-use crate::plan::SavedPlan;
 use nemesis_core::Result;
 use nemesis_core::record::statistics::{COLLAPSE_FRACTION, COLLAPSE_POINTS, Summary, collapsed};
 use nemesis_core::record::{CellId, EvaluationCell, EvaluationRecord, Store};
+use nemesis_core::seeds::Seeds;
 use std::collections::BTreeMap;
 
 /// What is known about one evaluation of a plan.
@@ -31,15 +32,6 @@ impl Outcome {
             Some(record) => Self::Done(Box::new(record)),
             None => store.failure(id)?.map_or(Self::Missing, |failure| Self::Failed(failure.reason.to_string())),
         })
-    }
-
-    /// What a store has of the cells of a plan, in their order.
-    ///
-    /// # Errors
-    ///
-    /// When a record is damaged; the message names the file.
-    pub fn of_plan(plan: &SavedPlan, store: &Store) -> Result<Vec<Self>> {
-        plan.cells.iter().map(|cell| Self::read(&cell.id, store)).collect()
     }
 
     /// The record, if the evaluation is complete.
@@ -84,8 +76,8 @@ impl Footnotes {
     }
 
     /// The numbers of footnotes on those of the runs, given by seed and accuracy, that collapsed.
-    pub(crate) fn collapses<'a>(&mut self, runs: impl IntoIterator<Item = (&'a Option<u64>, &'a f64)>) -> Vec<usize> {
-        let runs: Vec<(Option<u64>, f64)> = runs.into_iter().map(|(seed, accuracy)| (*seed, *accuracy)).collect();
+    pub(crate) fn collapses<'a>(&mut self, runs: impl IntoIterator<Item = (&'a Option<Seeds>, &'a f64)>) -> Vec<usize> {
+        let runs: Vec<(Option<Seeds>, f64)> = runs.into_iter().map(|(seed, accuracy)| (*seed, *accuracy)).collect();
         let accuracies: Vec<f64> = runs.iter().map(|(_, accuracy)| *accuracy).collect();
         let collapsed = runs.into_iter().zip(collapsed(&accuracies)).filter(|(_, collapsed)| *collapsed);
         collapsed.map(|((seed, accuracy), _)| self.mark(collapse(seed, accuracy))).collect()
@@ -97,7 +89,7 @@ impl Footnotes {
 }
 
 /// The value of a table's cell: the mean of its runs, one for each planned seed.
-pub(super) fn value_of(runs: &[(Option<u64>, &Outcome)], footnotes: &mut Footnotes) -> Value {
+pub(super) fn value_of(runs: &[(Option<Seeds>, &Outcome)], footnotes: &mut Footnotes) -> Value {
     let mut marks = failures(runs, footnotes);
     let done: Vec<SeedRun> = runs
         .iter()
@@ -116,7 +108,7 @@ pub(super) fn value_of(runs: &[(Option<u64>, &Outcome)], footnotes: &mut Footnot
 }
 
 /// What is said about a run that collapsed.
-fn collapse(seed: Option<u64>, accuracy: f64) -> String {
+fn collapse(seed: Option<Seeds>, accuracy: f64) -> String {
     let seed = seed.map_or_else(String::new, |seed| format!(" of seed {seed}"));
     format!(
         "the run{seed} collapsed to {:.1} %, more than {COLLAPSE_POINTS} points and below {:.0} % of the best seed; it is \
@@ -127,8 +119,8 @@ fn collapse(seed: Option<u64>, accuracy: f64) -> String {
 }
 
 /// Footnotes for the failed ones among `runs`, one for each reason.
-fn failures(runs: &[(Option<u64>, &Outcome)], footnotes: &mut Footnotes) -> Vec<usize> {
-    let mut seeds_by_reason: Vec<(&str, Vec<Option<u64>>)> = Vec::new();
+fn failures(runs: &[(Option<Seeds>, &Outcome)], footnotes: &mut Footnotes) -> Vec<usize> {
+    let mut seeds_by_reason: Vec<(&str, Vec<Option<Seeds>>)> = Vec::new();
     for (seed, outcome) in runs {
         let Outcome::Failed(reason) = outcome else { continue };
         match seeds_by_reason.iter_mut().find(|(known, _)| *known == reason) {
@@ -136,10 +128,10 @@ fn failures(runs: &[(Option<u64>, &Outcome)], footnotes: &mut Footnotes) -> Vec<
             None => seeds_by_reason.push((reason, vec![*seed])),
         }
     }
-    let mark = |(reason, seeds): (&str, Vec<Option<u64>>)| {
+    let mark = |(reason, seeds): (&str, Vec<Option<Seeds>>)| {
         let reason = one_line(reason);
         let all = seeds.len() == runs.len();
-        let seeds: Vec<String> = seeds.iter().flatten().map(u64::to_string).collect();
+        let seeds: Vec<String> = seeds.iter().flatten().map(Seeds::to_string).collect();
         footnotes.mark(match seeds.as_slice() {
             _ if all => reason,
             [seed] => format!("seed {seed} failed: {reason}"),
@@ -151,13 +143,12 @@ fn failures(runs: &[(Option<u64>, &Outcome)], footnotes: &mut Footnotes) -> Vec<
 
 /// The mean and spread of runs; none when there is none.
 pub(super) fn measure_of(runs: Vec<SeedRun>, planned: usize) -> Option<Measure> {
-    let accuracies: Vec<f64> = runs.iter().map(|run| run.accuracy).collect();
-    let summary = Summary::of(&accuracies)?;
+    let spread = Spread::of(&runs.iter().map(|run| (run.seed, run.accuracy)).collect())?;
     Some(Measure {
-        mean: summary.mean,
-        deviation: summary.deviation,
-        half_interval: summary.half_interval(0.95),
-        population_deviation: summary.deviation.map(|_| summary.population_deviation()),
+        mean: spread.mean,
+        deviation: spread.deviation,
+        half_interval: spread.half_interval,
+        population_deviation: spread.population_deviation,
         runs,
         planned,
         best: false,
@@ -185,13 +176,13 @@ pub(super) fn mark_best(values: &mut [Value]) {
 }
 
 /// Accuracies by seed. What is not trained has a single one without a seed.
-pub type BySeed = BTreeMap<Option<u64>, f64>;
+pub type BySeed = BTreeMap<Option<Seeds>, f64>;
 
 /// The mean of several rows for each seed that all of them have.
 pub fn average_by_seed<'a>(rows: impl IntoIterator<Item = &'a BySeed>) -> BySeed {
     let rows: Vec<&BySeed> = rows.into_iter().collect();
     let Some(first) = rows.first() else { return BySeed::new() };
-    let mean = |seed: &Option<u64>| {
+    let mean = |seed: &Option<Seeds>| {
         let values = rows.iter().map(|row| row.get(seed).copied()).collect::<Option<Vec<f64>>>()?;
         Some((*seed, Summary::of(&values)?.mean))
     };

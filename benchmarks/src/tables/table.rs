@@ -1,5 +1,6 @@
 //! What a table is, apart from how it looks: groups of columns, rows, values, notes.
 
+use nemesis_core::seeds::Seeds;
 use serde::Serialize;
 
 /// A table of accuracies. It has no time, date or path in it, so that equal records give equal bytes.
@@ -144,8 +145,8 @@ pub struct Measure {
 /// One run behind a mean.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct SeedRun {
-    /// The seed; none if nothing is drawn.
-    pub seed: Option<u64>,
+    /// The seed, or that of the sample and that of the initialisation; none if nothing is drawn.
+    pub seed: Option<Seeds>,
     /// The accuracy in percent.
     pub accuracy: f64,
 }

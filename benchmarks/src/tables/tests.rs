@@ -8,6 +8,7 @@ use nemesis_core::dataset::ClassSubset;
 use nemesis_core::record::{
     BackboneKey, Cell, Evaluated, EvaluationCell, MethodKey, Provenance, Store, Subject, TrainingCell,
 };
+use nemesis_core::seeds::Seeds;
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ fn contents() -> Contents {
         datasets: vec![("eurosat".into(), "EuroSAT".into()), ("dtd".into(), "DTD".into())],
         methods: ["CoOp", "Nemesis-PEN"].map(MethodColumn::plain).into(),
         shots: vec![1, 16],
-        seeds: vec![1, 2, 3],
+        seeds: [1, 2, 3].map(Seeds::from).to_vec(),
         zero_shot: vec!["Zero-shot".into()],
         remarks: vec!["Alpha is 1, which the authors' code leaves open.".into()],
         published: Vec::new(),
@@ -42,6 +43,7 @@ fn training(dataset: &str, method: &str, shots: u32, seed: u64) -> TrainingCell 
         backbone: BackboneKey { weights: "w".into(), assumed: None },
         shots,
         seed,
+        initialisation: None,
         protocol: protocol(),
         precision: "fp64".into(),
         engine: "e".into(),
@@ -53,8 +55,8 @@ fn training(dataset: &str, method: &str, shots: u32, seed: u64) -> TrainingCell 
 fn evaluation(dataset: &str, place: &Place) -> EvaluationCell {
     let subject = match place {
         Place::ZeroShot { .. } => Subject::ZeroShot { template: "a {}".into() },
-        Place::Trained { method, shots, seed } => {
-            Subject::Training { cell: Box::new(training(dataset, method, *shots, *seed)) }
+        Place::Trained { method, shots, seeds } => {
+            Subject::Training { cell: Box::new(training(dataset, method, *shots, seeds.sample)) }
         }
     };
     EvaluationCell {
@@ -97,7 +99,7 @@ fn put(store: &Store, dataset: &str, place: &Place, correct: usize, processor: &
 }
 
 fn place(method: &str, shots: u32, seed: u64) -> Place {
-    Place::Trained { method: method.into(), shots, seed }
+    Place::Trained { method: method.into(), shots, seeds: seed.into() }
 }
 
 /// Every planned cell, looked up in a store in which `fill` has put what it likes.
@@ -110,7 +112,7 @@ fn table(contents: &Contents, fill: impl Fn(&Store)) -> Table {
         let mut places = vec![zero_shot()];
         for method in &contents.methods {
             for shots in &contents.shots {
-                places.extend(contents.seeds.iter().map(|seed| place(&method.label, *shots, *seed)));
+                places.extend(contents.seeds.iter().map(|seed| place(&method.label, *shots, seed.sample)));
             }
         }
         for place in places {
@@ -327,7 +329,7 @@ fn latex() {
 #[expect(clippy::too_many_lines, reason = "the snapshot is long")]
 fn json() {
     let datasets = vec![("eurosat".into(), "EuroSAT".into())];
-    let (methods, shots, seeds) = (vec![MethodColumn::plain("CoOp")], vec![16], vec![1, 2]);
+    let (methods, shots, seeds) = (vec![MethodColumn::plain("CoOp")], vec![16], vec![Seeds::from(1), 2.into()]);
     let small = Contents { datasets, methods, shots, seeds, ..contents() };
     insta::assert_snapshot!(Json.table(&table(&small, troubled)), @r#"
     {
@@ -450,7 +452,7 @@ fn nothing_computed_yet() {
 
 #[test]
 fn one_seed_has_no_spread() {
-    let one = Contents { seeds: vec![1], datasets: vec![("dtd".into(), "DTD".into())], ..contents() };
+    let one = Contents { seeds: vec![1.into()], datasets: vec![("dtd".into(), "DTD".into())], ..contents() };
     insta::assert_snapshot!(Terminal { width: 100, styled: false }.render(&table(&one, troubled)), @r"
     Few-shot classification
 

@@ -95,7 +95,7 @@ fn base_to_new_is_blank_for_methods_on_top_of_coop() {
     records.published = Some("ViT-B/16");
     for (method, better) in [(COOP, 0.0), (PEN, 0.5)] {
         for (dataset, accuracy) in ELEVEN {
-            let trained = Trained { method, on: dataset, classes: ClassSubset::Base, shots: 16, seed: 1 };
+            let trained = Trained { method, on: dataset, classes: ClassSubset::Base, shots: 16, seeds: 1.into() };
             records.trained(trained, dataset, ClassSubset::Base, accuracy + 8.0 + better);
             records.trained(trained, dataset, ClassSubset::New, accuracy - 10.0 + better);
         }
@@ -112,9 +112,9 @@ fn domain_generalization_matches_the_options_of_the_method() {
     records.suite = "domain-generalization";
     for method in [COOP, PEN] {
         for (dataset, accuracy) in [("imagenet", 62.5), ("imagenetv2", 55.3), ("imagenet_r", 55.9)] {
-            let trained = Trained { method, on: "imagenet", classes: ClassSubset::All, shots: 16, seed: 1 };
+            let trained = Trained { method, on: "imagenet", classes: ClassSubset::All, shots: 16, seeds: 1.into() };
             records.trained(trained, dataset, ClassSubset::All, accuracy);
-            records.trained(Trained { seed: 2, ..trained }, dataset, ClassSubset::All, accuracy + 0.3);
+            records.trained(Trained { seeds: 2.into(), ..trained }, dataset, ClassSubset::All, accuracy + 0.3);
         }
     }
     records.save();

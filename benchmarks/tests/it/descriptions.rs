@@ -88,3 +88,33 @@ fn descriptions_that_do_not_fit_are_refused() {
     write(folder, &SUITE.replace("descriptions: {eurosat: texts/eurosat.json}\n", ""), &fewer);
     assert_command!(folder, &["plan", "--suite", "described.yaml"]);
 }
+
+/// With next to no share of its adapter, CLIP-Adapter is the zero-shot classifier of its texts.
+#[test]
+fn a_method_reads_descriptions_and_its_id_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let adapter = "  - {method: clip-adapter, options: {templates: descriptions, ratio: 1.0e-6}}";
+    let suite = SUITE.replace("[dtd, eurosat]", "[eurosat]").replace("  - {method: tip-adapter}", adapter);
+    // Each class under the description of another: sentences are what classifies.
+    let (names, own): (Vec<_>, Vec<_>) = descriptions(folder).as_object().unwrap().clone().into_iter().unzip();
+    let mut texts = Value::Object(names.into_iter().zip(own.iter().cycle().skip(1).cloned()).collect());
+    write(folder, &suite, &texts);
+    assert_command!(folder, &["run", "--suite", "described.yaml", "--limit", "10"]);
+    let trainings = || {
+        let plan = nemesis(folder, &["plan", "--suite", "described.yaml", "--json"]).output().unwrap();
+        assert!(plan.status.success(), "{}", told(&plan));
+        let cells: Vec<Value> = serde_json::from_slice(&plan.stdout).unwrap();
+        cells.into_iter().filter(|planned| planned["cell"]["kind"] == "training").collect::<Vec<_>>()
+    };
+    let before = trainings();
+    let class = texts.as_object().unwrap().keys().next().unwrap().clone();
+    texts[&class][1] = json!("Something else.");
+    // Without the column, which is not the only reader.
+    write(folder, &suite.replace("[single, descriptions]", "true"), &texts);
+    assert_ne!(trainings()[0]["id"], before[0]["id"]);
+    write(folder, &suite.replace("[eurosat]", "[dtd]").replace("[single, descriptions]", "true"), &texts);
+    assert_command!(folder, &["plan", "--suite", "described.yaml"]);
+    write(folder, &suite.replace("templates: descriptions, ", "").replace("[single, descriptions]", "true"), &texts);
+    assert_command!(folder, &["plan", "--suite", "described.yaml"]);
+}

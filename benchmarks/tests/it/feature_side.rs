@@ -1,11 +1,12 @@
-//! Methods that learn on features alone, beside golden values of their authors' code.
+//! Methods that learn on features alone, and CLIP-LoRA, beside golden values of their authors' code.
 
 use crate::command::{nemesis, told};
 use std::fs;
 use std::path::Path;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../nemesis-core/tests/fixtures");
-const METHODS: [&str; 6] = ["clap", "clip_adapter", "linear_probe", "lpplus", "taskres", "tip_adapter"];
+const METHODS: [&str; 8] =
+    ["clap", "clip_adapter", "clip_lora", "cross_modal", "linear_probe", "lpplus", "taskres", "tip_adapter"];
 
 /// A folder with the golden values and the checkpoint that they name.
 fn golden() -> tempfile::TempDir {
@@ -31,6 +32,10 @@ fn every_method_meets_its_authors_values() {
         "clap, case 6, step1.multipliers",
         "clap, case 10, parameters after step 2",
         "clip_adapter, case 1, gradient",
+        "clip_lora, case 2, logits_train",
+        "clip_lora, case 5, gradient",
+        "cross_modal, case 0, init.head.weight",
+        "cross_modal, case 2, parameters after step 5",
         "linear_probe, tight_C0.316, coef",
         "lpplus, case 0, alpha after step 20",
         "taskres, case 2, logits_eval",

@@ -6,6 +6,8 @@ mod all_shots;
 mod bad_input;
 mod book;
 mod broken;
+#[cfg(target_os = "linux")]
+mod campaign;
 mod changed_data;
 mod checkpoints;
 mod command;
@@ -18,11 +20,10 @@ mod data_faults;
 mod descriptions;
 mod errors;
 mod exports;
-#[cfg(target_os = "linux")]
-mod faults;
 mod feature_side;
 mod fetch;
 mod files;
+mod folder_commands;
 mod foreign_weights;
 mod formats;
 mod gallery;
@@ -44,6 +45,7 @@ mod many_runs;
 mod mini_suite;
 mod misleading_lists;
 mod needs;
+mod own_classes;
 mod own_data;
 mod parquet;
 mod pictures;
@@ -66,10 +68,12 @@ mod report;
 mod report_page;
 #[cfg(target_os = "linux")]
 mod resume;
+mod scale;
 mod server;
 mod shared_features;
 #[path = "../../../nemesis-core/tests/common/skipped.rs"]
 mod skipped;
+mod split_seeds;
 mod stats;
 mod stopped;
 mod suites;

@@ -18,8 +18,8 @@ fn a_suite_runs_over_the_data_sets_of_ones_own_root() {
     assert!(output.status.success(), "{said}");
     assert!(said.contains("birds") && said.contains("pets"), "{said}");
     assert!(!said.contains("left out") && !said.to_lowercase().contains("imagenet"), "{said}");
-    let halves = nemesis(dir, &[&plan[..], &["--suite", "base-to-new"]].concat()).output().unwrap();
-    assert!(halves.status.success() && !told(&halves).contains("left out"), "{}", told(&halves));
+    // Of three classes one is new, which says nothing.
+    assert_command!(dir, &[&plan[..], &["--suite", "base-to-new"]].concat());
     // A suite that trains on one data set is told which.
     assert_command!(dir, &[&plan[..], &["--suite", "cross-dataset"]].concat());
 }

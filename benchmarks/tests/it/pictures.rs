@@ -53,7 +53,10 @@ fn a_folder_reaches_a_row_of_the_table_and_comes_out_the_same_again() {
     let table = done(dir, &[&run[..], &["--seeds", "1", "--methods", "coop", "--plugin", &coop]].concat());
     assert!(table.lines().any(|line| line.starts_with("birds ") && line.contains('.')), "{table}");
     let halves = ["plan", "--suite", "base-to-new", "--seeds", "1", "--methods", "coop", "--plugin", &coop];
-    done(dir, &[&halves[..], &["--data", "data", "--datasets", "birds", "--weights", "mini", "--shots", "1"]].concat());
+    let halves =
+        [&halves[..], &["--data", "data", "--datasets", "birds", "--weights", "mini", "--shots", "1"]].concat();
+    let refused = told(&nemesis(dir, &halves).output().unwrap());
+    assert!(refused.contains("only one of the 2 classes of `birds` is base"), "{refused}");
     let sample = ["data", "sample", "--dataset", "birds", "--shots", "1", "--seed", "1", "--data", "data"];
     assert_eq!(done(dir, &sample).lines().filter(|line| line.starts_with("train\t")).count(), 2);
 }

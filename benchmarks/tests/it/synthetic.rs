@@ -9,6 +9,7 @@ use nemesis_core::record::{
     BackboneKey, Evaluated, EvaluationCell, MethodKey, Provenance, Store, Subject, Trained as TrainedRecord,
     TrainingCell,
 };
+use nemesis_core::seeds::Seeds;
 use nemesis_core::train::EpochRecord;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -30,6 +31,10 @@ pub(crate) struct Synthetic {
     pub(crate) limit: Option<u32>,
     /// How many epochs trainings have; without any, they have no record.
     pub(crate) epochs: usize,
+    /// How many samples were planned.
+    pub(crate) samples: u64,
+    /// The seeds of initialisations, if they are crossed with samples.
+    pub(crate) initialisations: Vec<u64>,
     store: Store,
     cells: Vec<SavedCell>,
     datasets: Vec<(String, String)>,
@@ -43,7 +48,7 @@ pub(crate) struct Trained<'a> {
     pub(crate) on: &'a str,
     pub(crate) classes: ClassSubset,
     pub(crate) shots: u32,
-    pub(crate) seed: u64,
+    pub(crate) seeds: Seeds,
 }
 
 impl Synthetic {
@@ -56,6 +61,8 @@ impl Synthetic {
             own_splits: Vec::new(),
             limit: None,
             epochs: 0,
+            samples: 3,
+            initialisations: Vec::new(),
             store: Store::open(folder.join("out")).unwrap(),
             cells: Vec::new(),
             datasets: Vec::new(),
@@ -71,9 +78,21 @@ impl Synthetic {
 
     /// An evaluation, on the data set trained on, of a training with all classes; one accuracy for each seed from 1 on.
     pub(crate) fn few_shot(&mut self, method: (&str, &str), dataset: &str, shots: u32, accuracies: &[f64]) {
-        for (seed, accuracy) in (1..).zip(accuracies) {
-            let trained = Trained { method, on: dataset, classes: ClassSubset::All, shots, seed };
+        for (seed, accuracy) in (1u64..).zip(accuracies) {
+            let trained = Trained { method, on: dataset, classes: ClassSubset::All, shots, seeds: seed.into() };
             self.trained(trained, dataset, ClassSubset::All, *accuracy);
+        }
+    }
+
+    /// The same of every sample with every initialisation, both from seed 1 on: a row for each sample.
+    pub(crate) fn crossed(&mut self, method: (&str, &str), dataset: &str, shots: u32, accuracies: &[Vec<f64>]) {
+        self.initialisations = (1..).take(accuracies[0].len()).collect();
+        for (sample, row) in (1..).zip(accuracies) {
+            for (initialisation, accuracy) in (1..).zip(row) {
+                let seeds = Seeds { sample, initialisation };
+                let trained = Trained { method, on: dataset, classes: ClassSubset::All, shots, seeds };
+                self.trained(trained, dataset, ClassSubset::All, *accuracy);
+            }
         }
     }
 
@@ -92,13 +111,15 @@ impl Synthetic {
             },
             backbone: BackboneKey { weights: "0".to_owned(), assumed: None },
             shots: trained.shots,
-            seed: trained.seed,
+            seed: trained.seeds.sample,
+            initialisation: None,
             protocol: protocol(),
             precision: "fp32".to_owned(),
             engine: "0".to_owned(),
             kept_epochs: Vec::new(),
             sample: None,
-        };
+        }
+        .with_seeds(trained.seeds);
         if !self.columns.iter().any(|column| column == label) {
             self.columns.push(label.to_owned());
         }
@@ -112,7 +133,7 @@ impl Synthetic {
             let what = TrainedRecord { epochs, state: &Vec::new(), classes: &[], kept: BTreeMap::new() };
             self.store.put_training(&training, what, provenance()).unwrap();
         }
-        let sample = (trained.shots, trained.seed);
+        let sample = (trained.shots, trained.seeds);
         let subject = Subject::Training { cell: Box::new(training) };
         self.put(subject, dataset, classes, accuracy, Some(label.to_owned()), Some(sample));
     }
@@ -124,7 +145,7 @@ impl Synthetic {
         classes: ClassSubset,
         accuracy: f64,
         column: Option<String>,
-        sample: Option<(u32, u64)>,
+        sample: Option<(u32, Seeds)>,
     ) {
         let cell = EvaluationCell {
             subject,
@@ -165,7 +186,8 @@ impl Synthetic {
                 .collect(),
             datasets: self.datasets.clone(),
             shots: vec![1, 16],
-            seeds: vec![1, 2, 3],
+            seeds: (1..=self.samples).collect(),
+            initialisations: self.initialisations.clone(),
             zero_shot: ZeroShot(vec![Prompts::Single]),
             cells: self.cells.clone(),
             gathered: false,

@@ -11,8 +11,13 @@
 //!
 //! As in the code, words start the context if there are at most four vectors, and those that are not learned stay. A depth
 //! beyond the last layer of a tower is lowered, with a warning; the code has no such layers, either.
+//!
+//! With `norm_loss`, the norms of the text prompts count, as for `MaPLe`: norms are summed over layers and divided by the
+//! number of positions, and PAN corrupts a position in all layers together. No publication has this: it is our
+//! composition.
 
 use nemesis_sdk::deep::{self, IndependentPrompts};
+use nemesis_sdk::norm::NormLoss;
 use nemesis_sdk::prompt::cross_entropy;
 use nemesis_sdk::tch::{Tensor, no_grad};
 use nemesis_sdk::towers::of;
@@ -20,7 +25,8 @@ use nemesis_sdk::{
     About, Batch, Error, Host, Method, Needs, Optimisation, Parameter, Plugin, ProtocolPatch, Result, State, Task,
 };
 
-nemesis_sdk::options! {
+nemesis_sdk::with_norm_loss! {
+    options;
     /// The options of IVLP, with the authors' defaults.
     pub struct Options {
         /// Number of context vectors, which is also that of prompt tokens in every layer of the text tower.
@@ -41,6 +47,7 @@ nemesis_sdk::options! {
 #[derive(Debug)]
 pub struct Ivlp {
     prompts: IndependentPrompts,
+    norm: Option<NormLoss>,
     logit_scale: f64,
 }
 
@@ -76,14 +83,14 @@ impl Plugin for Ivlp {
         let text = (options.n_ctx, depth_text);
         let images = (options.n_ctx_vision, depth_vision);
         let prompts = IndependentPrompts::new(&task, text, &options.ctx_init, images, host)?;
-        Ok(Self { prompts, logit_scale: task.logit_scale })
+        let norm = NormLoss::new(options.norm_loss(), options.n_ctx, &task)?;
+        Ok(Self { prompts, norm, logit_scale: task.logit_scale })
     }
 }
 
 impl Ivlp {
-    /// Logits `[images, classes]` with text features of length one.
-    fn compare(&self, pixels: &Tensor, text: &Tensor, host: &dyn Host) -> Result<Tensor> {
-        let images = self.prompts.image_features(pixels, host)?;
+    /// Logits `[images, classes]` of features of length one.
+    fn compare(&self, images: &Tensor, text: &Tensor) -> Result<Tensor> {
         Ok(images.f_matmul(&text.tr())? * self.logit_scale)
     }
 }
@@ -95,12 +102,16 @@ impl Method for Ivlp {
 
     fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
         let text = self.prompts.text_features(host)?;
-        cross_entropy(&self.compare(batch.pixels()?, &text, host)?, &batch.labels, host)
+        let images = self.prompts.image_features(batch.pixels()?, host)?;
+        let logits = self.compare(&images, &text)?;
+        let cross_entropy = cross_entropy(&logits, &batch.labels, host)?;
+        let norm = self.norm.as_ref();
+        self.prompts.with_norm_loss(cross_entropy, norm, batch, &logits, host, &|text| self.compare(&images, text))
     }
 
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
         let text = self.prompts.remembered_text_features(host)?;
-        no_grad(|| self.compare(batch.pixels()?, &text, host))
+        no_grad(|| self.compare(&self.prompts.image_features(batch.pixels()?, host)?, &text))
     }
 
     fn state(&self) -> Result<State> {
@@ -117,7 +128,8 @@ nemesis_sdk::export_method!(Ivlp);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nemesis_sdk::testing::{ToyHost, check_gradients};
+    use nemesis_sdk::norm::NormLossOptions;
+    use nemesis_sdk::testing::{ToyHost, check_gradients, check_norm_loss};
 
     /// With as many layers of the text tower as it has.
     fn create(depth_vision: usize, host: &ToyHost) -> Ivlp {
@@ -143,5 +155,17 @@ mod tests {
         for depth_vision in [0, 3] {
             check_gradients(&mut create(depth_vision, &host), &batch, &host).unwrap();
         }
+    }
+
+    #[test]
+    fn the_norm_loss_is_of_all_layers_text_prompts() {
+        let host = ToyHost::new(4);
+        let create = |norm: NormLossOptions| {
+            let NormLossOptions { kind: norm_loss, alpha, beta, positions, omega, .. } = norm;
+            let own = Options { depth_text: 2, depth_vision: 1, ..Options::default() };
+            Ivlp::create(host.task(), Options { norm_loss, alpha, beta, positions, omega, ..own }, &host)
+        };
+        let context = |ivlp: &Ivlp| Tensor::stack(&ivlp.prompts.text_prompts().unwrap(), 0);
+        check_norm_loss(&create, &context, &host.batch(3, 0), &host).unwrap();
     }
 }

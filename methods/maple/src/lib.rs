@@ -28,8 +28,7 @@ use nemesis_sdk::prompt::{cross_entropy, unit};
 use nemesis_sdk::tch::{Tensor, no_grad};
 use nemesis_sdk::towers::{Changes, of};
 use nemesis_sdk::{
-    About, Batch, ClassPosition, Host, Method, Needs, Optimisation, Parameter, Plugin, ProtocolPatch, Result, State,
-    Task,
+    About, Batch, Host, Method, Needs, Optimisation, Parameter, Plugin, ProtocolPatch, Result, State, Task,
 };
 
 nemesis_sdk::with_norm_loss! {
@@ -117,16 +116,6 @@ fn prompts(parameters: &Parameters, depth: usize) -> Result<Vec<Tensor>> {
     (0..depth).map(|layer| Ok(parameters.get(&prompt(layer))?.shallow_clone())).collect()
 }
 
-/// Text features `[classes, embed_dim]` of length one.
-fn text_features(prompts: &[Tensor], rest: &Tensor, host: &dyn Host) -> Result<Tensor> {
-    let context = Tensor::f_cat(&[&prompts[0], rest], 0)?;
-    let later = prompts.iter().enumerate().skip(1).map(|(layer, prompt)| deep::for_text(layer, prompt));
-    let changes = Changes { prompts: later.collect(), ..Changes::default() };
-    let contexts = context.unsqueeze(0).unsqueeze(0);
-    let features = of(host)?.encode_contexts(&contexts, ClassPosition::End, &changes)?;
-    Ok(unit(&features.squeeze_dim(0)))
-}
-
 impl Maple {
     /// Image features `[images, embed_dim]` of length one.
     fn image_features(&self, prompts: &[Tensor], pixels: &Tensor, host: &dyn Host) -> Result<Tensor> {
@@ -140,7 +129,7 @@ impl Maple {
 
     /// Logits `[images, classes]` with these prompts.
     fn logits_of(&self, prompts: &[Tensor], pixels: &Tensor, host: &dyn Host) -> Result<Tensor> {
-        let text = text_features(prompts, &self.rest, host)?;
+        let text = deep::text_features(prompts, &self.rest, host)?;
         self.compare(&self.image_features(prompts, pixels, host)?, &text)
     }
 
@@ -165,7 +154,8 @@ impl Method for Maple {
 
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
         let (rest, depth) = (&self.rest, self.depth);
-        let text = self.parameters.remembered(|parameters| text_features(&prompts(parameters, depth)?, rest, host))?;
+        let encode = |parameters: &Parameters| deep::text_features(&prompts(parameters, depth)?, rest, host);
+        let text = self.parameters.remembered(encode)?;
         let prompts = prompts(&self.parameters, depth)?;
         no_grad(|| self.compare(&self.image_features(&prompts, batch.pixels()?, host)?, &text))
     }

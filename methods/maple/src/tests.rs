@@ -1,8 +1,6 @@
 use super::*;
-use nemesis_sdk::norm::NormLossKind;
-use nemesis_sdk::omega::Omega;
-use nemesis_sdk::tch::Kind;
-use nemesis_sdk::testing::{ToyHost, check_gradients};
+use nemesis_sdk::norm::NormLossOptions;
+use nemesis_sdk::testing::{ToyHost, check_gradients, check_norm_loss};
 
 fn create(options: Options, host: &ToyHost) -> Result<Maple> {
     Maple::create(host.task(), options, host)
@@ -55,26 +53,12 @@ fn more_than_four_vectors_ignore_words() {
 #[test]
 fn the_norm_loss_is_of_all_layers_text_prompts() {
     let host = ToyHost::new(4);
-    let batch = host.batch(3, 0);
-    let with = |norm_loss, beta| {
-        let omega = if norm_loss == NormLossKind::None { Omega::Logistic } else { Omega::None };
-        create(Options { depth: 2, norm_loss, beta, omega, ..Options::default() }, &host).unwrap()
+    let with = |norm: NormLossOptions| {
+        let NormLossOptions { kind: norm_loss, alpha, beta, positions, omega, .. } = norm;
+        create(Options { depth: 2, norm_loss, alpha, beta, positions, omega, ..Options::default() }, &host)
     };
-    let loss = |maple: &mut Maple| f64::try_from(maple.loss(&batch, &host).unwrap()).unwrap();
-    let mut pen = with(NormLossKind::Pen, 0.0);
-    let norms = prompts(&pen.parameters, 2).unwrap();
-    let norms = norms.iter().map(|prompt| {
-        f64::try_from(prompt.norm_scalaropt_dim(2.0, [-1i64].as_slice(), false).sum(Kind::Double)).unwrap()
-    });
-    let wanted = loss(&mut with(NormLossKind::None, 0.0)) + norms.sum::<f64>() / 2.0;
-    assert!((loss(&mut pen) - wanted).abs() < 1e-12);
-    check_gradients(&mut pen, &batch, &host).unwrap();
-    // A mix, so that no gradient depends on whether a corruption helps.
-    check_gradients(&mut with(NormLossKind::Pan, 0.5), &batch, &host).unwrap();
-    host.take_reports();
-    let _ = with(NormLossKind::Pan, 0.0).loss(&batch, &host).unwrap();
-    let alpha = host.take_reports().into_iter().find(|(name, _)| name == "alpha").unwrap().1;
-    assert_eq!(alpha.size(), [2]);
+    let context = |maple: &Maple| Tensor::stack(&prompts(&maple.parameters, 2).unwrap(), 0);
+    check_norm_loss(&with, &context, &host.batch(3, 0), &host).unwrap();
 }
 
 /// Every parameter, in both towers.

@@ -28,10 +28,13 @@
 //! A trap: with as many words as context vectors, student and teacher are the same at first, and `g_kl` is rounding
 //! noise. The first projection then depends on it, here as there. If `g_kl` is exactly zero, nothing is projected.
 //!
+//! With `norm_loss`, the loss of Nemesis is added to the cross-entropy. Its gradient is added to `g`
+//! without a projection, since the teacher has no say in how long a vector is. No publication has this: it is our composition.
+//!
 //! Departures: there are no class-specific contexts and no other class positions (the authors' code cannot run the
 //! middle one, and ignores the former with words).
 
-use nemesis_sdk::norm::at_least_zero;
+use nemesis_sdk::norm::{NormLoss, at_least_zero};
 use nemesis_sdk::parameters::normal;
 use nemesis_sdk::prompt::{CONTEXT_DEVIATION, PromptLearner, cross_entropy, hand_written};
 use nemesis_sdk::tch::{Kind, Tensor, no_grad};
@@ -40,7 +43,8 @@ use nemesis_sdk::{
     gradients,
 };
 
-nemesis_sdk::options! {
+nemesis_sdk::with_norm_loss! {
+    options;
     /// The options of `ProGrad`, with the authors' defaults.
     pub struct Options {
         /// Number of context vectors; at least as many as the hand-written prompt has words, if `words`.
@@ -67,6 +71,25 @@ pub struct ProGrad {
     known: Tensor,
     lambda: f64,
     temperature: f64,
+    norm: Option<NormLoss>,
+}
+
+/// The losses of a step.
+struct Losses {
+    cross_entropy: Tensor,
+    /// The divergence from the teacher without its entropy.
+    divergence: Tensor,
+    norm: Option<Tensor>,
+}
+
+impl Losses {
+    /// What is minimised.
+    fn whole(&self) -> Tensor {
+        match &self.norm {
+            Some(norm) => &self.cross_entropy + norm,
+            None => self.cross_entropy.shallow_clone(),
+        }
+    }
 }
 
 impl Plugin for ProGrad {
@@ -84,7 +107,7 @@ impl Plugin for ProGrad {
     };
 
     fn create(task: Task, options: Options, host: &dyn Host) -> Result<Self> {
-        let template = if options.template.is_empty() { kind_first(&task.template) } else { options.template };
+        let template = if options.template.is_empty() { kind_first(&task.template) } else { options.template.clone() };
         let known = hand_written(&task, &template, host)?;
         let prompt = if options.words {
             from_words(&task, &template, options.n_ctx, host)?
@@ -97,7 +120,8 @@ impl Plugin for ProGrad {
             return Err(Error::option("temperature", why));
         }
         let lambda = at_least_zero("lambda", options.lambda)?;
-        Ok(Self { prompt, known, lambda, temperature: options.temperature })
+        let norm = NormLoss::new(options.norm_loss(), prompt.vectors(), &task)?;
+        Ok(Self { prompt, known, lambda, temperature: options.temperature, norm })
     }
 }
 
@@ -133,8 +157,7 @@ fn from_words(task: &Task, template: &str, n_ctx: usize, host: &dyn Host) -> Res
 }
 
 impl ProGrad {
-    /// Cross-entropy, and the divergence from the teacher without its entropy.
-    fn losses(&self, batch: &Batch, host: &dyn Host) -> Result<(Tensor, Tensor)> {
+    fn losses(&self, batch: &Batch, host: &dyn Host) -> Result<Losses> {
         let features = batch.features()?;
         let logits = self.prompt.logits(features, host)?;
         let teacher = no_grad(|| self.prompt.compare(features, &self.known))?;
@@ -142,7 +165,12 @@ impl ProGrad {
         let divergence = teacher_at.f_softmax(-1, None)? * logits_at.f_log_softmax(-1, None)?;
         let divergence = divergence.sum_dim_intlist([1i64].as_slice(), false, None::<Kind>).mean(None::<Kind>);
         let divergence = divergence * -(self.temperature * self.temperature);
-        Ok((cross_entropy(&logits, &batch.labels, host)?, divergence))
+        let cross_entropy = cross_entropy(&logits, &batch.labels, host)?;
+        let norm = self.norm.as_ref().map(|norm| {
+            let logits_of = |contexts: &Tensor| self.prompt.logits_of(contexts, features, host);
+            norm.loss(self.prompt.context(), batch, &logits, host, &logits_of)
+        });
+        Ok(Losses { cross_entropy, divergence, norm: norm.transpose()? })
     }
 }
 
@@ -152,21 +180,22 @@ impl Method for ProGrad {
     }
 
     fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
-        Ok(self.losses(batch, host)?.0)
+        Ok(self.losses(batch, host)?.whole())
     }
 
     fn compute_gradients(&mut self, batch: &Batch, host: &dyn Host) -> Result<Option<Tensor>> {
-        let (cross_entropy, divergence) = self.losses(batch, host)?;
+        let losses = self.losses(batch, host)?;
         let context = [self.prompt.context()];
-        let own = host.gradients(&cross_entropy, &context)?.remove(0);
-        let known = host.gradients(&divergence, &context)?.remove(0);
+        let own = host.gradients(&losses.cross_entropy, &context)?.remove(0);
+        let known = host.gradients(&losses.divergence, &context)?.remove(0);
+        let norm = losses.norm.as_ref().map(|norm| host.gradients(norm, &context)).transpose()?;
         let gradient = no_grad(|| -> Result<Tensor> {
             let sum = |tensor: Tensor| tensor.sum(None::<Kind>);
             let (own_norm, norm) = (sum(own.square()).sqrt(), sum(known.square()).sqrt());
             let along = sum(&own * &known);
             let cosine = &along / (&own_norm * &norm).clamp_min(f64::MIN_POSITIVE);
             let conflict = f64::try_from(along.to_kind(Kind::Double))? < 0.0;
-            host.report("kl_loss", &divergence);
+            host.report("kl_loss", &losses.divergence);
             host.report("cosine", &cosine);
             host.report("projected", &Tensor::from(f64::from(conflict)));
             if !conflict {
@@ -175,8 +204,9 @@ impl Method for ProGrad {
             let direction = &known / &norm;
             Ok(&own - &direction * sum(&own * &direction) * self.lambda)
         })?;
+        let gradient = norm.map_or_else(|| gradient.shallow_clone(), |norm| &gradient + &norm[0]);
         gradients::fill(&context, &[gradient])?;
-        Ok(Some(cross_entropy))
+        Ok(Some(losses.whole()))
     }
 
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {

@@ -1,7 +1,8 @@
 //! `ProGrad` on a toy host.
 
 use super::*;
-use nemesis_sdk::testing::ToyHost;
+use nemesis_sdk::norm::{NormLossKind, NormLossOptions};
+use nemesis_sdk::testing::{ToyHost, check_norm_loss};
 
 fn method(options: Options, host: &ToyHost) -> Result<ProGrad> {
     ProGrad::create(host.task(), options, host)
@@ -10,7 +11,7 @@ fn method(options: Options, host: &ToyHost) -> Result<ProGrad> {
 /// A step's gradient, and both losses' own.
 fn gradients_of(method: &mut ProGrad, host: &ToyHost, step: u64) -> [Tensor; 3] {
     let batch = host.batch(8, step);
-    let (cross_entropy, divergence) = method.losses(&batch, host).unwrap();
+    let Losses { cross_entropy, divergence, .. } = method.losses(&batch, host).unwrap();
     let context = [method.prompt.context()];
     let [own, known] = [cross_entropy, divergence].map(|loss| host.gradients(&loss, &context).unwrap().remove(0));
     let _ = host.take_reports();
@@ -60,6 +61,26 @@ fn lambda_says_how_much_is_taken_out() {
         assert!(f64::try_from((&none - &own).abs().max()).unwrap() < 1e-12);
         let ([half, ..], [whole, ..]) = (of(0.5), of(1.0));
         assert!(f64::try_from(((none + whole) / 2.0 - half).abs().max()).unwrap() < 1e-12);
+    }
+}
+
+#[test]
+fn the_norm_loss_is_added_and_its_gradient_is_not_projected() {
+    let host = ToyHost::new(4);
+    let create = |norm: NormLossOptions| {
+        let NormLossOptions { kind: norm_loss, alpha, beta, positions, omega, .. } = norm;
+        let own = Options { words: false, n_ctx: 4, ..Options::default() };
+        method(Options { norm_loss, alpha, beta, positions, omega, ..own }, &host)
+    };
+    check_norm_loss(&create, &|method| method.prompt.context().shallow_clone(), &host.batch(8, 0), &host).unwrap();
+    let pen = NormLossOptions { kind: NormLossKind::Pen, ..NormLossOptions::default() };
+    for step in 0..4 {
+        let mut normed = create(pen).unwrap();
+        let [with, ..] = gradients_of(&mut normed, &host, step);
+        let [without, ..] = gradients_of(&mut create(NormLossOptions::default()).unwrap(), &host, step);
+        let norm = normed.losses(&host.batch(8, step), &host).unwrap().norm.unwrap();
+        let norm = host.gradients(&norm, &[normed.prompt.context()]).unwrap().remove(0);
+        assert!(f64::try_from((with - without - norm).abs().max()).unwrap() < 1e-12);
     }
 }
 

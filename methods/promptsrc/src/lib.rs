@@ -17,11 +17,15 @@
 //!
 //! As in the authors' code, words start the context if there are at most four vectors, and those that are not learned
 //! stay. A depth beyond the last layer of a tower is lowered, with a warning; the code has no such layers, either.
+//!
+//! With `norm_loss`, the norms of the text prompts count, as for `MaPLe`: norms are summed over layers and divided by the
+//! number of positions, and PAN corrupts a position in all layers together. No publication has this: it is our
+//! composition.
 
 mod templates;
 
 use nemesis_sdk::deep::{self, IndependentPrompts};
-use nemesis_sdk::norm::at_least_zero;
+use nemesis_sdk::norm::{NormLoss, at_least_zero};
 use nemesis_sdk::prompt::{cross_entropy, unit};
 use nemesis_sdk::tch::{Kind, Tensor, no_grad};
 use nemesis_sdk::towers::{Changes, of};
@@ -31,7 +35,8 @@ use nemesis_sdk::{
 };
 use templates::TEMPLATES;
 
-nemesis_sdk::options! {
+nemesis_sdk::with_norm_loss! {
+    options;
     /// The options of `PromptSRC`, with the authors' defaults.
     pub struct Options {
         /// Number of context vectors, which is also that of prompt tokens in every layer of the text tower.
@@ -59,6 +64,7 @@ pub struct PromptSrc {
     /// Frozen text features `[classes, embed_dim]` of length one.
     known: Tensor,
     weights: [f64; 2],
+    norm: Option<NormLoss>,
     logit_scale: f64,
 }
 
@@ -104,7 +110,8 @@ impl Plugin for PromptSrc {
             at_least_zero("image_loss_weight", options.image_loss_weight)?,
         ];
         let known = no_grad(|| known_text(&task, host))?;
-        Ok(Self { prompts, known, weights, logit_scale: task.logit_scale })
+        let norm = NormLoss::new(options.norm_loss(), options.n_ctx, &task)?;
+        Ok(Self { prompts, known, weights, norm, logit_scale: task.logit_scale })
     }
 }
 
@@ -150,7 +157,9 @@ impl Method for PromptSrc {
         for (name, value) in [("scl_text", &scl_text), ("scl_image", &scl_image), ("scl_logits", &divergence)] {
             host.report(name, value);
         }
-        Ok(cross_entropy(&logits, &batch.labels, host)? + divergence + scl_text + scl_image)
+        let loss = cross_entropy(&logits, &batch.labels, host)? + divergence + scl_text + scl_image;
+        let norm = self.norm.as_ref();
+        self.prompts.with_norm_loss(loss, norm, batch, &logits, host, &|text| self.compare(&images, text))
     }
 
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
@@ -172,7 +181,8 @@ nemesis_sdk::export_method!(PromptSrc);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nemesis_sdk::testing::{ToyHost, check_gradients};
+    use nemesis_sdk::norm::NormLossOptions;
+    use nemesis_sdk::testing::{ToyHost, check_gradients, check_norm_loss};
 
     /// With as many layers as the towers have.
     fn create(host: &ToyHost) -> PromptSrc {
@@ -216,6 +226,18 @@ mod tests {
         let fewer = host.take_reports();
         assert!((part(&fewer, "scl_text") * 5.0 - part(&reports, "scl_text")).abs() < 1e-12);
         assert!((part(&fewer, "scl_image") * 10.0 - part(&reports, "scl_image")).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_norm_loss_is_of_all_layers_text_prompts() {
+        let host = ToyHost::new(4);
+        let create = |norm: NormLossOptions| {
+            let NormLossOptions { kind: norm_loss, alpha, beta, positions, omega, .. } = norm;
+            let own = Options { depth_text: 2, depth_vision: 1, n_ctx: 2, ..Options::default() };
+            PromptSrc::create(host.task(), Options { norm_loss, alpha, beta, positions, omega, ..own }, &host)
+        };
+        let context = |method: &PromptSrc| Tensor::stack(&method.prompts.text_prompts().unwrap(), 0);
+        check_norm_loss(&create, &context, &host.batch(3, 0), &host).unwrap();
     }
 
     #[test]

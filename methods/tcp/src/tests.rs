@@ -1,8 +1,9 @@
 //! `TCP` on a toy host, whose text tower has two layers.
 
 use super::*;
+use nemesis_sdk::norm::NormLossOptions;
 use nemesis_sdk::tch::{Tensor, no_grad};
-use nemesis_sdk::testing::ToyHost;
+use nemesis_sdk::testing::{ToyHost, check_norm_loss};
 
 fn method(options: Options, host: &ToyHost) -> Result<Tcp> {
     Tcp::create(host.task(), options, host)
@@ -52,6 +53,19 @@ fn the_distance_counts_by_its_weight_and_every_parameter_is_reached() {
     let distance = loss(1.0) - loss(0.0);
     assert!(distance > 0.0 && distance < 2.0, "{distance}");
     assert!((loss(8.0) - loss(0.0) - 8.0 * distance).abs() < 1e-9);
+}
+
+#[test]
+fn the_norm_loss_is_that_of_the_context() {
+    let host = ToyHost::new(3);
+    for own in [in_layer_1(), Options::default()] {
+        let create = |norm: NormLossOptions| {
+            let NormLossOptions { kind: norm_loss, alpha, beta, positions, omega, .. } = norm;
+            method(Options { norm_loss, alpha, beta, positions, omega, ..own.clone() }, &host)
+        };
+        let context = |method: &Tcp| method.parameters.get(CONTEXT).unwrap().shallow_clone();
+        check_norm_loss(&create, &context, &host.batch(6, 0), &host).unwrap();
+    }
 }
 
 #[test]

@@ -137,10 +137,8 @@ nemesis_sdk::export_method!(Vpt);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nemesis_sdk::norm::NormLossKind;
-    use nemesis_sdk::omega::Omega;
-    use nemesis_sdk::tch::Kind;
-    use nemesis_sdk::testing::{ToyHost, check_gradients};
+    use nemesis_sdk::norm::NormLossOptions;
+    use nemesis_sdk::testing::{ToyHost, check_gradients, check_norm_loss};
 
     fn create(n_ctx: usize, depth: usize, host: &ToyHost) -> Result<Vpt> {
         Vpt::create(host.task(), Options { n_ctx, depth, ..Options::default() }, host)
@@ -174,23 +172,13 @@ mod tests {
     #[test]
     fn the_norm_loss_is_of_all_layers_prompts() {
         let host = ToyHost::new(4);
-        let batch = host.batch(3, 0);
-        let with = |norm_loss, beta| {
-            let omega = if norm_loss == NormLossKind::None { Omega::Logistic } else { Omega::None };
-            let options = Options { n_ctx: 2, depth: 2, norm_loss, beta, omega, ..Options::default() };
-            Vpt::create(host.task(), options, &host).unwrap()
+        let create = |norm: NormLossOptions| {
+            let NormLossOptions { kind: norm_loss, alpha, beta, positions, omega, .. } = norm;
+            let own = Options { n_ctx: 2, depth: 2, ..Options::default() };
+            Vpt::create(host.task(), Options { norm_loss, alpha, beta, positions, omega, ..own }, &host)
         };
-        let loss = |vpt: &mut Vpt| f64::try_from(vpt.loss(&batch, &host).unwrap()).unwrap();
-        let mut pen = with(NormLossKind::Pen, 0.0);
-        let norms = pen.prompts().unwrap();
-        let norms = norms.iter().map(|prompt| {
-            f64::try_from(prompt.norm_scalaropt_dim(2.0, [-1i64].as_slice(), false).sum(Kind::Double)).unwrap()
-        });
-        let wanted = loss(&mut with(NormLossKind::None, 0.0)) + norms.sum::<f64>() / 2.0;
-        assert!((loss(&mut pen) - wanted).abs() < 1e-12);
-        check_gradients(&mut pen, &batch, &host).unwrap();
-        // A mix, so that no gradient depends on whether a corruption helps.
-        check_gradients(&mut with(NormLossKind::Pan, 0.5), &batch, &host).unwrap();
+        let context = |vpt: &Vpt| Tensor::stack(&vpt.prompts().unwrap(), 0);
+        check_norm_loss(&create, &context, &host.batch(3, 0), &host).unwrap();
     }
 
     #[test]

@@ -5,8 +5,11 @@ mod independent;
 pub use independent::IndependentPrompts;
 
 use crate::parameters::normal;
-use crate::towers::LayerPrompt;
-use crate::{Error, Host, LogLevel, OptimiserKind, ProtocolPatch, Result, ScheduleKind, Task, WarmupKind};
+use crate::prompt::unit;
+use crate::towers::{Changes, LayerPrompt, of};
+use crate::{
+    ClassPosition, Error, Host, LogLevel, OptimiserKind, ProtocolPatch, Result, ScheduleKind, Task, WarmupKind,
+};
 use tch::Tensor;
 
 /// The largest number of context vectors that words initialise.
@@ -90,6 +93,21 @@ pub fn depth(option: &str, asked: usize, layers: usize, host: &dyn Host) -> Resu
 /// Random prompt tokens `[tokens, width]` of a layer.
 pub fn random_prompt(tokens: usize, width: i64, host: &dyn Host, purpose: &str, layer: usize) -> Tensor {
     normal(&[tokens as i64, width], DEVIATION, host, purpose, layer as u64)
+}
+
+/// Text features `[classes, embed_dim]` of length one, of prompts `[vectors, width]` by layer: the context, which `rest`
+/// `[tokens, width]` follows, and those of later layers.
+///
+/// # Errors
+///
+/// When there is no context, or the host cannot encode it.
+pub fn text_features(prompts: &[Tensor], rest: &Tensor, host: &dyn Host) -> Result<Tensor> {
+    let (context, later) = prompts.split_first().ok_or_else(|| Error::new("there is no context to encode"))?;
+    let later = later.iter().enumerate().map(|(before, prompt)| for_text(before + 1, prompt));
+    let changes = Changes { prompts: later.collect(), ..Changes::default() };
+    let contexts = Tensor::f_cat(&[context, rest], 0)?.unsqueeze(0).unsqueeze(0);
+    let features = of(host)?.encode_contexts(&contexts, ClassPosition::End, &changes)?;
+    Ok(unit(&features.squeeze_dim(0)))
 }
 
 /// Tokens `[tokens, width]` that every image sees before a layer of the image tower.

@@ -156,12 +156,29 @@ impl PromptLearner {
         let features = batch.features()?;
         let logits = self.logits(features, host)?;
         let cross_entropy = cross_entropy(&logits, &batch.labels, host)?;
-        let Some(norm) = norm else {
+        if norm.is_none() {
             report_context_norm(&self.context, host);
-            return Ok(cross_entropy);
-        };
+        }
+        self.with_norm_loss(cross_entropy, norm, batch, &logits, host)
+    }
+
+    /// A method's own loss, plus the norm loss if there is one. `logits` are those of the step.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::logits`].
+    pub fn with_norm_loss(
+        &self,
+        loss: Tensor,
+        norm: Option<&NormLoss>,
+        batch: &Batch,
+        logits: &Tensor,
+        host: &dyn Host,
+    ) -> Result<Tensor> {
+        let Some(norm) = norm else { return Ok(loss) };
+        let features = batch.features()?;
         let logits_of = |contexts: &Tensor| self.logits_of(contexts, features, host);
-        Ok(cross_entropy + norm.loss(&self.context, batch, &logits, host, &logits_of)?)
+        Ok(loss + norm.loss(&self.context, batch, logits, host, &logits_of)?)
     }
 
     /// Logits `[images, classes]` of image features `[images, embed_dim]`, differentiable in the context: the

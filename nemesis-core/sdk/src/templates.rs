@@ -9,7 +9,8 @@ use crate::{Error, Host, OptionValue, Result, Task};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::cell::OnceCell;
-use tch::{Tensor, no_grad};
+use std::collections::BTreeMap;
+use tch::{Kind, Tensor, no_grad};
 
 /// Which templates the text features of a class are averaged over: a list by its name, or one of one's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,35 +26,65 @@ pub enum Templates {
     Eighty,
     /// These.
     Own(Vec<String>),
+    /// The suite's descriptions of each class (`descriptions`), which a plan puts in the place of this name.
+    Descriptions,
+    /// Descriptions by class name, in place of templates.
+    Described(BTreeMap<String, Vec<String>>),
 }
 
 /// The names of lists.
-const NAMES: [(&str, Templates); 4] = [
+const NAMES: [(&str, Templates); 5] = [
     ("single", Templates::Single),
     ("ensemble-7", Templates::Seven),
     ("ensemble-8", Templates::SevenAndSingle),
     ("ensemble-80", Templates::Eighty),
+    ("descriptions", Templates::Descriptions),
 ];
 
 impl Templates {
-    /// The templates, with `{}` in place of the class name; `single` is the data set's own.
+    /// The templates, with `{}` in place of the class name; `single` is the data set's own. Descriptions are none.
     pub fn list(&self, single: &str) -> Vec<String> {
         let chosen: &[&str] = match self {
             Self::Own(own) => return own.clone(),
-            Self::Single => &[],
+            Self::Single | Self::Descriptions | Self::Described(_) => &[],
             Self::Seven | Self::SevenAndSingle => &SEVEN,
             Self::Eighty => &EIGHTY,
         };
         let own = matches!(self, Self::Single | Self::SevenAndSingle).then_some(single);
         chosen.iter().copied().chain(own).map(str::to_owned).collect()
     }
+
+    /// The prompts of each class, one or more; `single` is the data set's own template.
+    ///
+    /// # Errors
+    ///
+    /// When a class is not described, or no suite says how; the message names the option `templates`.
+    pub fn prompts(&self, class_names: &[String], single: &str) -> Result<Vec<Vec<String>>> {
+        let described = match self {
+            Self::Descriptions => {
+                return Err(Error::option("templates", "`descriptions` are those of a suite, and there is none here"));
+            }
+            Self::Described(described) => described,
+            _ => {
+                let templates = self.list(single);
+                let of_class = |name: &String| templates.iter().map(|template| template.replace("{}", name)).collect();
+                return Ok(class_names.iter().map(of_class).collect());
+            }
+        };
+        let of_class = |name: &String| {
+            let own = described.get(name).filter(|own| !own.is_empty()).cloned();
+            own.ok_or_else(|| Error::option("templates", format_args!("the class `{name}` is not described")))
+        };
+        class_names.iter().map(of_class).collect()
+    }
 }
 
 impl Serialize for Templates {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match NAMES.iter().find(|(_, known)| known == self) {
-            Some((name, _)) => serializer.serialize_str(name),
-            None => self.list("").serialize(serializer),
+        match (NAMES.iter().find(|(_, known)| known == self), self) {
+            (Some((name, _)), _) => serializer.serialize_str(name),
+            (None, Self::Described(described)) => described.serialize(serializer),
+            (None, _) => self.list("").serialize(serializer),
         }
     }
 }
@@ -65,6 +96,7 @@ impl<'de> Deserialize<'de> for Templates {
         enum Written {
             Name(String),
             List(Vec<String>),
+            Described(BTreeMap<String, Vec<String>>),
         }
 
         let wrong = |what: &str| D::Error::custom(format!("{what}, expected {}", Self::kind()));
@@ -73,6 +105,7 @@ impl<'de> Deserialize<'de> for Templates {
                 let known = NAMES.into_iter().find(|(known, _)| *known == name);
                 known.map(|(_, templates)| templates).ok_or_else(|| wrong(&format!("unknown templates `{name}`")))
             }
+            Written::Described(described) => Ok(Self::Described(described)),
             Written::List(own) if own.is_empty() => Err(wrong("no template")),
             Written::List(own) => match own.iter().find(|template| template.matches("{}").count() != 1) {
                 Some(template) => Err(wrong(&format!("a place for the class name is missing in `{template}`"))),
@@ -84,7 +117,8 @@ impl<'de> Deserialize<'de> for Templates {
 
 impl OptionValue for Templates {
     fn kind() -> String {
-        "`single`, `ensemble-7`, `ensemble-8`, `ensemble-80`, or a list of templates with one `{}` each".to_owned()
+        "`single`, `ensemble-7`, `ensemble-8`, `ensemble-80`, `descriptions`, or a list of templates with one `{}` each"
+            .to_owned()
     }
 }
 
@@ -124,11 +158,29 @@ pub fn text_features<T: AsRef<str>>(
     })
 }
 
-/// The [text features](text_features) of a task's classes, encoded when they are first asked for.
+/// How many prompts are encoded at once: as many as ImageNet has classes.
+const AT_ONCE: usize = 1000;
+
+/// Text features of every prompt, class by class, without gradient, not normalised: for each class
+/// `[its prompts, embed_dim]`.
+///
+/// # Errors
+///
+/// When a prompt is too long.
+pub fn features_of_prompts(prompts: &[Vec<String>], host: &dyn Host) -> Result<Vec<Tensor>> {
+    let features =
+        prompts.concat().chunks(AT_ONCE).map(|some| host.encode_strings(some)).collect::<Result<Vec<_>>>()?;
+    let counts: Vec<i64> = prompts.iter().map(|own| own.len() as i64).collect();
+    Ok(Tensor::f_cat(&features, 0)?.f_split_with_sizes(&counts, 0)?)
+}
+
+/// The [text features](text_features) of a task's classes, or those of their descriptions, encoded when they are first asked
+/// for.
 #[derive(Debug)]
 pub struct ClassTexts {
     class_names: Vec<String>,
-    templates: Vec<String>,
+    templates: Templates,
+    single: String,
     average: Average,
     features: OnceCell<Tensor>,
 }
@@ -136,22 +188,46 @@ pub struct ClassTexts {
 impl ClassTexts {
     /// The texts of a task; nothing is encoded yet.
     pub fn new(task: &Task, templates: &Templates, average: Average) -> Self {
-        let templates = templates.list(&task.template);
-        Self { class_names: task.class_names.clone(), templates, average, features: OnceCell::new() }
+        Self {
+            class_names: task.class_names.clone(),
+            templates: templates.clone(),
+            single: task.template.clone(),
+            average,
+            features: OnceCell::new(),
+        }
     }
 
     /// Text features `[classes, embed_dim]`, without gradient.
     ///
     /// # Errors
     ///
-    /// When a prompt is too long.
+    /// When a prompt is too long, or a class is not described.
     pub fn features(&self, host: &dyn Host) -> Result<&Tensor> {
         if let Some(features) = self.features.get() {
             return Ok(features);
         }
-        let encode = |prompts: &[String]| host.encode_strings(prompts);
-        let features = text_features(&self.class_names, &self.templates, self.average, encode)?;
+        let features = match self.templates {
+            Templates::Descriptions | Templates::Described(_) => self.described(host)?,
+            _ => {
+                let encode = |prompts: &[String]| host.encode_strings(prompts);
+                text_features(&self.class_names, &self.templates.list(&self.single), self.average, encode)?
+            }
+        };
         Ok(self.features.get_or_init(|| features))
+    }
+
+    /// The average over each class's descriptions.
+    fn described(&self, host: &dyn Host) -> Result<Tensor> {
+        let prompts = self.templates.prompts(&self.class_names, &self.single)?;
+        no_grad(|| {
+            let mean = |own: Tensor| {
+                let own = if self.average == Average::OfUnits { unit(&own) } else { own };
+                own.mean_dim([0i64].as_slice(), false, None::<Kind>)
+            };
+            let means: Vec<_> = features_of_prompts(&prompts, host)?.into_iter().map(mean).collect();
+            let means = Tensor::f_stack(&means, 0)?;
+            Ok(if self.average == Average::OfUnits { unit(&means) } else { means })
+        })
     }
 }
 
@@ -254,7 +330,6 @@ pub const EIGHTY: [&str; 80] = [
 mod tests {
     use super::*;
     use crate::testing::ToyHost;
-    use tch::Kind;
 
     #[test]
     fn the_seven_are_among_the_eighty_and_each_has_one_place_for_the_name() {
@@ -282,11 +357,42 @@ mod tests {
         let own = serde_json::json!(["a {}", "the {}"]);
         assert_eq!(read(own.clone()).unwrap(), Templates::Own(vec!["a {}".to_owned(), "the {}".to_owned()]));
         assert_eq!(serde_json::to_value(read(own.clone()).unwrap()).unwrap(), own);
+        let described = serde_json::json!({"class 0": ["a thing", "another"]});
+        assert_eq!(serde_json::to_value(read(described.clone()).unwrap()).unwrap(), described);
         let message = |value| read(value).unwrap_err().to_string();
         assert!(message("seven".into()).starts_with("unknown templates `seven`, expected `single`, `ensemble-7`"));
         assert!(message(serde_json::json!(["a"])).starts_with("a place for the class name is missing in `a`"));
         assert!(message(serde_json::json!([])).starts_with("no template"));
         assert!(message(1.into()).starts_with("neither a name nor a list"));
+    }
+
+    #[test]
+    fn descriptions_are_averaged_by_class_whatever_their_number() {
+        let host = ToyHost::new(2);
+        let task = host.task();
+        let own = |name: &str, sentences: &[&str]| {
+            (name.to_owned(), sentences.iter().map(|sentence| (*sentence).to_owned()).collect::<Vec<_>>())
+        };
+        let described = BTreeMap::from([own("class 1", &["one"]), own("class 0", &["two", "three", "four"])]);
+        let mean = |sentences: &[&str], units: bool| {
+            let sentences: Vec<_> = sentences.iter().map(|sentence| (*sentence).to_owned()).collect();
+            let features = host.encode_strings(&sentences).unwrap();
+            let features = if units { unit(&features) } else { features };
+            let mean = features.mean_dim(Some([0i64].as_slice()), false, Kind::Double);
+            if units { unit(&mean) } else { mean }
+        };
+        for (average, units) in [(Average::OfUnits, true), (Average::OfFeatures, false)] {
+            let texts = ClassTexts::new(&task, &Templates::Described(described.clone()), average);
+            let wanted = Tensor::stack(&[mean(&["two", "three", "four"], units), mean(&["one"], units)], 0);
+            assert!(texts.features(&host).unwrap().allclose(&wanted, 1e-12, 1e-12, false), "{average:?}");
+        }
+        let message = |templates: &Templates| {
+            ClassTexts::new(&task, templates, Average::OfUnits).features(&host).unwrap_err().to_string()
+        };
+        let fewer = Templates::Described(BTreeMap::from([own("class 0", &["two"])]));
+        assert_eq!(message(&fewer), "option `templates`: the class `class 1` is not described");
+        let none = message(&Templates::Descriptions);
+        assert_eq!(none, "option `templates`: `descriptions` are those of a suite, and there is none here");
     }
 
     #[test]

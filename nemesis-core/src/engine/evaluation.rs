@@ -36,7 +36,12 @@ impl Engine {
                 let id = training.id();
                 let record = self.store.get::<TrainingCell>(&id)?.ok_or_else(|| self.store.failure_of_training(&id))?;
                 let classes = self.store.classes_of_state(self.store.hash_of_learned(&record, cell.epoch)?);
-                Ok((&training.method, self.store.learned(&record, cell.epoch)?, classes?, training.seed))
+                Ok((
+                    &training.method,
+                    self.store.learned(&record, cell.epoch)?,
+                    classes?,
+                    training.seeds().initialisation,
+                ))
             }
             Subject::Imported { state, method } => {
                 Ok((method, self.store.state(state)?, self.store.classes_of_state(state)?, 0))

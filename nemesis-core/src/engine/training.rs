@@ -22,11 +22,11 @@ impl Engine {
         let plugin = self.plugins.get(&cell.method)?;
         let needs = plugin.descriptor().needs;
         let classes = dataset.class_names().len();
-        let shots = cell.shots as usize;
+        let (shots, seeds) = (cell.shots as usize, cell.seeds());
         let lists = self.setup.few_shot_lists.as_deref();
-        let drawn = few_shot_lists::sample(dataset, lists, shots, cell.seed)?;
+        let drawn = few_shot_lists::sample(dataset, lists, shots, seeds.sample)?;
         let fingerprint =
-            lists.and_then(|_| few_shot_lists::fingerprint(dataset, &drawn, shots, cell.seed, needs.validation));
+            lists.and_then(|_| few_shot_lists::fingerprint(dataset, &drawn, shots, seeds.sample, needs.validation));
         if fingerprint != cell.sample {
             return Err(Error::new("a few-shot list changed while the run was going on").help("start the run again"));
         }
@@ -37,7 +37,7 @@ impl Engine {
         let names = clean_names(cell.classes.class_names(dataset.class_names()));
         let prompts = self.backbone.class_prompts(&names, 0)?;
         let (backbone, mixed) = (&*self.backbone, self.mixed.as_deref());
-        let services = Services::new(backbone, &prompts, cell.seed, self.recompute, &self.cancelled);
+        let services = Services::new(backbone, &prompts, seeds.initialisation, self.recompute, &self.cancelled);
         let services = services.with_mixed(mixed).with_towers(needs);
         let task = task(self.backbone.spec(), names.clone(), dataset.template(), protocol.epochs, self.setup.precision);
         let mut method = plugin.create(&task, &cell.method.options, &services)?;
@@ -65,9 +65,9 @@ impl Engine {
                 labels: labels.to_device(backbone.spec().device),
             })
         };
-        let pictures = features.pictures(folder, &sample, cell.seed, protocol.view(0).is_some());
+        let pictures = features.pictures(folder, &sample, seeds.sample, protocol.view(0).is_some());
         let trains = mixed.unwrap_or(backbone);
-        let mut of_epoch = |epoch: u64| features.training(trains, folder, &sample, cell.seed, protocol.view(epoch));
+        let mut of_epoch = |epoch: u64| features.training(trains, folder, &sample, seeds.sample, protocol.view(epoch));
         let labels = labels(&sample);
         let optimisation = plugin.descriptor().optimisation;
         let store = &self.store;
@@ -86,14 +86,14 @@ impl Engine {
                 seen,
                 labels: &labels,
                 validation,
-                seed: cell.seed,
+                seed: seeds.initialisation,
                 device: backbone.spec().device,
                 resume,
             };
             train(&mut *method, optimisation, &protocol, &mut inputs, &services, &mut on_epoch)
         };
         let epochs = if needs.images() && optimisation == Optimisation::Host {
-            let batches = batches(&protocol, cell.seed, sample.len())
+            let batches = batches(&protocol, seeds.initialisation, sample.len())
                 .skip_while(|(epoch, _)| *epoch < from)
                 .map(|(epoch, places)| (view(epoch), places));
             pictures.ahead(trains.spec().kind, batches, |ahead| {

@@ -16,15 +16,18 @@ mod key;
 mod lease;
 mod lock;
 mod part;
+mod room;
 
 pub use key::{PartKey, View};
 pub use lease::{Holder, Lease};
 
 use crate::{Error, Result};
 use lock::Lock;
+use room::Allowance;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tch::{Device, Tensor};
 
@@ -34,6 +37,7 @@ pub struct Pool {
     folder: PathBuf,
     budget: u64,
     opened: SystemTime,
+    allowance: Mutex<Allowance>,
 }
 
 /// A stored part, as `nemesis pool list` shows it.
@@ -68,7 +72,7 @@ impl Pool {
         if folder.to_str().is_none() {
             return Err(Error::new("the feature pool's folder has a name that is not UTF-8").at(folder));
         }
-        Ok(Self { folder: folder.to_owned(), budget, opened: SystemTime::now() })
+        Ok(Self { folder: folder.to_owned(), budget, opened: SystemTime::now(), allowance: Mutex::default() })
     }
 
     /// The features of `key`, on the CPU and without gradient: from the pool, or by `compute`, which is then called
@@ -161,11 +165,21 @@ impl Pool {
 
     fn store(&self, path: &Path, key: &PartKey, features: &Tensor) -> Result<()> {
         let bytes = part::to_bytes(key, features)?;
-        let Some(room) = self.budget.checked_sub(bytes.len() as u64) else { return Ok(()) };
+        let size = bytes.len() as u64;
+        let Some(room) = self.budget.checked_sub(size) else { return Ok(()) };
+        if self.allowance().take(size) {
+            return part::write(path, &bytes);
+        }
         // What another run that is going on has used it will use again, in its next epoch or for its next method.
         let in_use = self.holders()?.first().map_or(self.opened, |oldest| oldest.since.min(self.opened));
         let (taken, _) = self.make_room(room, |part| part.used < in_use)?;
-        if taken <= room { part::write(path, &bytes) } else { Ok(()) }
+        let Some(free) = room.checked_sub(taken) else { return Ok(()) };
+        self.allowance().renew(free);
+        part::write(path, &bytes)
+    }
+
+    fn allowance(&self) -> MutexGuard<'_, Allowance> {
+        self.allowance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes parts, the longest unused first, that `may_go` until at most `budget` bytes are left; says how many are

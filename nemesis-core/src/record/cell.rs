@@ -5,6 +5,7 @@
 use super::canonical::canonical;
 use crate::backbone::BackboneKey;
 use crate::dataset::ClassSubset;
+use crate::seeds::Seeds;
 use crate::train::Corruption;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -92,8 +93,12 @@ pub struct TrainingCell {
     /// Training images per class.
     #[serde(with = "crate::shots::one")]
     pub shots: u32,
-    /// The seed of the few-shot sample and of every draw of the training.
+    /// The seed of the few-shot sample, and of every other draw of the training unless `initialisation` is set.
     pub seed: u64,
+    /// The seed of all that is drawn beside the sample, its crops and its flips, if it is not `seed`. Written only then,
+    /// so that a cell with equal seeds is the same whether or not its run split them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initialisation: Option<u64>,
     /// The protocol: its name and every number of it.
     pub protocol: Map<String, Value>,
     /// The precision that is computed in: `fp32`, `fp64`, `fp16`, …
@@ -216,7 +221,24 @@ impl Cell {
 
     /// The cell's name. Equal cells have equal ids, whatever the order of their options.
     pub fn id(&self) -> CellId {
-        CellId(blake3::hash(canonical(self).as_bytes()).into())
+        match self {
+            Self::Training(cell) => cell.id(),
+            Self::Evaluation(cell) => cell.id(),
+        }
+    }
+}
+
+/// A [`Cell`] that is lent: its text is the same.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase", tag = "kind")]
+enum CellRef<'a> {
+    Training(&'a TrainingCell),
+    Evaluation(&'a EvaluationCell),
+}
+
+impl CellRef<'_> {
+    fn id(&self) -> CellId {
+        CellId(blake3::hash(&canonical(self)).into())
     }
 }
 
@@ -233,9 +255,27 @@ impl From<EvaluationCell> for Cell {
 }
 
 impl TrainingCell {
+    /// Both seeds.
+    pub fn seeds(&self) -> Seeds {
+        Seeds { sample: self.seed, initialisation: self.initialisation.unwrap_or(self.seed) }
+    }
+
+    /// The same cell with these seeds.
+    #[must_use]
+    pub fn with_seeds(mut self, seeds: Seeds) -> Self {
+        self.set_seeds(seeds);
+        self
+    }
+
+    /// Gives it these seeds.
+    pub fn set_seeds(&mut self, seeds: Seeds) {
+        self.seed = seeds.sample;
+        self.initialisation = (!seeds.are_equal()).then_some(seeds.initialisation);
+    }
+
     /// The id of this cell as a [`Cell`].
     pub fn id(&self) -> CellId {
-        Cell::Training(self.clone()).id()
+        CellRef::Training(self).id()
     }
 }
 
@@ -247,7 +287,7 @@ impl EvaluationCell {
 
     /// The id of this cell as a [`Cell`].
     pub fn id(&self) -> CellId {
-        Cell::Evaluation(self.clone()).id()
+        CellRef::Evaluation(self).id()
     }
 }
 
@@ -276,6 +316,7 @@ pub(super) mod tests {
             backbone: BackboneKey { weights: "w".into(), assumed: None },
             shots: 16,
             seed: 1,
+            initialisation: None,
             protocol: map(&json!({ "name": "paper", "lr": 0.002 })),
             precision: "fp32".into(),
             engine: "e".into(),
@@ -324,6 +365,16 @@ pub(super) mod tests {
         assert_eq!(other.id(), training().id());
         other.method.options["alpha"] = json!(2.0);
         assert_ne!(other.id(), training().id());
+    }
+
+    #[test]
+    fn split_seeds_are_part_of_the_id_if_they_differ() {
+        let with = |sample, initialisation| training().with_seeds(Seeds { sample, initialisation });
+        assert_eq!(with(1, 1).id(), training().id());
+        let ids = [with(1, 1), with(1, 2), with(2, 1), with(2, 2)].map(|cell| cell.id());
+        assert!(ids.iter().enumerate().all(|(at, id)| !ids[..at].contains(id)), "{ids:?}");
+        assert_eq!(with(2, 1).seeds(), Seeds { sample: 2, initialisation: 1 });
+        assert_eq!(serde_json::to_value(with(2, 1)).unwrap()["initialisation"], 1);
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Records: what a cell leaves, and the statistics over them.
 
 mod adoption;
+mod any;
 mod build;
 mod canonical;
 mod cell;
 mod checkpoint;
 mod outcome;
 mod predictions;
+mod seal;
 mod state;
 pub mod statistics;
 mod store;
@@ -14,6 +16,7 @@ mod store;
 pub use crate::backbone::{BackboneFacts, BackboneKey};
 pub use crate::train::{Corruption, CorruptionKind};
 pub use adoption::Proof;
+pub use any::AnyRecord;
 pub use build::Build;
 pub use cell::{Cell, CellId, EvaluationCell, MethodKey, Subject, TrainingCell};
 pub use checkpoint::{Checkpoint, Machine};

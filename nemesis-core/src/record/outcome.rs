@@ -26,21 +26,31 @@ pub enum RecordKind {
 }
 
 /// A cell that leaves a record.
-pub trait Recorded: Clone + Serialize + DeserializeOwned + Into<Cell> {
+pub trait Recorded: Clone + Serialize + DeserializeOwned {
     /// What comes out of it.
     type Outcome: Serialize + DeserializeOwned;
     /// The word for it in the record.
     const KIND: RecordKind;
+    /// The cell's id.
+    fn id(&self) -> CellId;
 }
 
 impl Recorded for TrainingCell {
     type Outcome = TrainingOutcome;
     const KIND: RecordKind = RecordKind::Training;
+
+    fn id(&self) -> CellId {
+        TrainingCell::id(self)
+    }
 }
 
 impl Recorded for EvaluationCell {
     type Outcome = EvaluationOutcome;
     const KIND: RecordKind = RecordKind::Evaluation;
+
+    fn id(&self) -> CellId {
+        EvaluationCell::id(self)
+    }
 }
 
 /// A completed cell. Its file exists if and only if it is complete.

@@ -5,6 +5,7 @@
 
 use super::outcome::{FAILURE_SCHEMA, SCHEMA, check_finite};
 use super::predictions::{pack, unpack};
+use super::seal::{seal, unseal};
 use super::state::{from_safetensors, metadata, to_safetensors};
 use super::{
     Cell, CellId, Evaluated, EvaluationCell, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record,
@@ -15,7 +16,7 @@ use crate::method::State;
 use crate::{Error, Result, files};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -56,6 +57,15 @@ impl Store {
         self.record_path(id).is_file()
     }
 
+    /// The ids of all records, to look up many. No record is read, and no file looked at one by one.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be listed.
+    pub fn complete(&self) -> Result<HashSet<CellId>> {
+        Ok(self.ids()?.into_iter().collect())
+    }
+
     /// The ids of all records, sorted. No record is read.
     ///
     /// # Errors
@@ -85,12 +95,13 @@ impl Store {
     ///
     /// When the record is damaged, of another format, or of the other kind; the message names the file.
     pub fn get<C: Recorded>(&self, id: &CellId) -> Result<Option<Record<C>>> {
+        self.read_record(id)?.map(|file| file.parse()).transpose()
+    }
+
+    /// The record of a cell as bytes, if it is complete.
+    pub(super) fn read_record(&self, id: &CellId) -> Result<Option<RecordFile>> {
         let path = self.record_path(id);
-        let Some(record) = read_json::<Record<C>>(&path)? else { return Ok(None) };
-        if record.kind != C::KIND || record.id != *id || record.cell.clone().into().id() != *id {
-            return Err(damaged("the record does not hold the cell that its name promises", &path));
-        }
-        Ok(Some(record))
+        Ok(read(&path)?.map(|bytes| RecordFile { id: *id, path, bytes }))
     }
 
     /// Records a training: its learned state by content, then the record.
@@ -233,14 +244,15 @@ impl Store {
         self.folder.join("states").join(format!("{hash}.safetensors"))
     }
 
-    /// Keeps what a list of images holds: path and blake3 of each, under the digest that cells name it by.
+    /// Keeps what a list of images holds: path and blake3 of each, under the digest that cells name it by. A list that is
+    /// there already is not asked for.
     ///
     /// # Errors
     ///
     /// When the file cannot be written.
-    pub fn put_images(&self, digest: &str, images: &[(PathBuf, String)]) -> Result<()> {
+    pub fn put_images(&self, digest: &str, images: impl FnOnce() -> Vec<(PathBuf, String)>) -> Result<()> {
         let path = self.images_path(digest);
-        if path.is_file() { Ok(()) } else { write_json(&path, &images) }
+        if path.is_file() { Ok(()) } else { write_json(&path, &images()) }
     }
 
     /// What [`Self::put_images`] kept under this digest, if it did.
@@ -308,14 +320,19 @@ impl Store {
     }
 
     fn put<C: Recorded>(&self, cell: &C, outcome: C::Outcome, provenance: Provenance) -> Result<Record<C>> {
-        let id = cell.clone().into().id();
+        let id = cell.id();
         let record = Record { schema: SCHEMA, kind: C::KIND, id, cell: cell.clone(), outcome, provenance };
-        write_json(&self.record_path(&id), &record)?;
+        self.write_record(&record)?;
         let failure = self.failure_path(&id);
         match fs::remove_file(&failure) {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io_write("remove the file", &failure, &e)),
             _ => Ok(record),
         }
+    }
+
+    pub(super) fn write_record<C: Recorded>(&self, record: &Record<C>) -> Result<()> {
+        let path = self.record_path(&record.id);
+        files::write_atomic(&path, &seal(&to_json(&path, record)?))
     }
 
     pub(super) fn record_path(&self, id: &CellId) -> PathBuf {
@@ -334,6 +351,41 @@ impl Store {
         self.folder.join("failures").join(format!("{id}.json"))
     }
 }
+
+/// The file of a record, before it is known what it holds.
+pub(super) struct RecordFile {
+    id: CellId,
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl RecordFile {
+    /// Whether it begins like the record of a training, as this version writes it.
+    pub(super) fn looks_like_training(&self) -> bool {
+        const HEAD: usize = 80;
+        let head = &self.bytes[..self.bytes.len().min(HEAD)];
+        head.windows(TRAINING.len()).any(|part| part == TRAINING)
+    }
+
+    /// The record, if it is of this kind.
+    ///
+    /// # Errors
+    ///
+    /// When it is damaged, of another format, or of the other kind; the message names the file.
+    pub(super) fn parse<C: Recorded>(&self) -> Result<Record<C>> {
+        let (text, is_intact) = unseal(&self.bytes);
+        let record: Record<C> = parse_up_to(SCHEMA, &text, &self.path)?;
+        if record.kind != C::KIND || record.id != self.id || record.cell.id() != self.id {
+            return Err(damaged("the record does not hold the cell that its name promises", &self.path));
+        }
+        if !is_intact {
+            return Err(damaged("the record has changed since it was written: its checksum differs", &self.path));
+        }
+        Ok(record)
+    }
+}
+
+const TRAINING: &[u8] = br#""kind": "training""#;
 
 /// What the file system says of the file that notes a failure: it differs after every note.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -368,9 +420,13 @@ fn damaged(what: &str, path: &Path) -> Error {
 }
 
 pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    files::write_atomic(path, &to_json(path, value)?)
+}
+
+fn to_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::new(e.to_string()).at(path))?;
     text.push(b'\n');
-    files::write_atomic(path, &text)
+    Ok(text)
 }
 
 /// The version alone, which every format keeps.
@@ -385,11 +441,18 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
 
 /// Reads what is written in a format up to this one.
 fn read_json_up_to<T: DeserializeOwned>(schema: u32, path: &Path) -> Result<Option<T>> {
-    let bytes = match fs::read(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        bytes => bytes.map_err(|e| Error::io("read the file", path, &e))?,
-    };
-    serde_json::from_slice(&bytes).map(Some).map_err(|e| match serde_json::from_slice(&bytes) {
+    read(path)?.map(|bytes| parse_up_to(schema, &bytes, path)).transpose()
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        bytes => bytes.map(Some).map_err(|e| Error::io("read the file", path, &e)),
+    }
+}
+
+fn parse_up_to<T: DeserializeOwned>(schema: u32, bytes: &[u8], path: &Path) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|e| match serde_json::from_slice(bytes) {
         Ok(Version { schema: found }) if found != schema => {
             Error::new(format!("the record is of format {found}, which another version of nemesis wrote"))
                 .at(path)
@@ -519,6 +582,19 @@ mod tests {
           --> RECORD
           help: delete the file; the next run computes it again
         ");
+    }
+
+    /// Records of earlier versions have no checksum, and are read.
+    #[test]
+    fn a_record_that_has_changed_is_named() {
+        insta::assert_snapshot!(error_after("\"seconds\": 1", "\"seconds\": 2"), @"");
+        let (_folder, store) = store();
+        let record = put_evaluation(&store);
+        let path = store.record_path(&record.id);
+        let sealed = fs::read(&path).unwrap();
+        fs::write(&path, unseal(&sealed).0).unwrap();
+        assert_ne!(fs::read(&path).unwrap(), sealed);
+        assert_eq!(store.get::<EvaluationCell>(&record.id).unwrap().unwrap(), record);
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl Clap {
         }
         let after = logits(&mut *method, &features, &services)?;
         let learned = copied(&state(&*method)?);
-        Ok(Taken { logits: said, steps, learned, after })
+        Ok(Taken { logits: said, in_training: None, steps, learned, after })
     }
 
     fn all(&self, case: &Case, comparison: &mut Comparison<'_>) {

@@ -76,12 +76,10 @@ impl<'a> Comparison<'a> {
         if self.has("logits_eval") || !self.has("logits_train") {
             self.tensor("logits_eval", VALUES, |taken| Ok(&taken.logits));
         }
-        match subject.untrained_logits(self.case) {
-            Some(reason) => self.checks.push(Check::skipped(format!("{}, logits_train", self.name), reason)),
-            None if self.has("logits_train") => self.tensor("logits_train", VALUES, |taken| Ok(&taken.logits)),
-            None => {}
+        if self.has("logits_train") {
+            self.tensor("logits_train", VALUES, |taken| Ok(taken.in_training.as_ref().unwrap_or(&taken.logits)));
         }
-        if self.has("logits_eval_after") {
+        if self.has("logits_eval_after") && subject.compares(self.case, self.golden, "logits_eval_after") {
             self.tensor("logits_eval_after", VALUES, |taken| Ok(&taken.after));
         }
         self.trace("loss", subject.loss(), |step| Ok(step.loss));
@@ -144,13 +142,17 @@ impl<'a> Comparison<'a> {
         subject: &dyn Subject,
         ours: impl FnOnce(&Taken) -> Result<&Named>,
     ) {
-        let prefix = self.case.tensor(prefix);
-        let golden = self.golden;
+        let (kind, prefix) = (prefix, self.case.tensor(prefix));
+        let (case, golden) = (self.case, self.golden);
         self.check(what, STEPS, |taken| {
             let ours = ours(taken)?;
             let pairs: Vec<_> = golden
                 .iter()
-                .filter_map(|(name, tensor)| Some((subject.parameter(name.strip_prefix(&prefix)?)?, tensor)))
+                .filter_map(|(name, tensor)| {
+                    let name = name.strip_prefix(&prefix)?;
+                    let compares = subject.compares(case, golden, &format!("{kind}{name}"));
+                    Some((subject.parameter(name).filter(|_| compares)?, tensor))
+                })
                 .collect();
             if pairs.is_empty() {
                 return Err(Error::new(format!("there are no tensors `{prefix}…`")));

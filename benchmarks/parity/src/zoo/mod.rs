@@ -15,6 +15,7 @@ mod clip_adapter;
 mod clip_lora;
 mod cocoop;
 mod compare;
+mod cross_modal;
 mod features;
 mod file;
 mod kgcoop;
@@ -50,6 +51,7 @@ const SUBJECTS: &[&dyn Subject] = &[
     &clip_adapter::ClipAdapter,
     &clip_lora::ClipLora,
     &cocoop::CoCoOp,
+    &cross_modal::CrossModal,
     &kgcoop::KgCoop,
     &linear_probe::LinearProbe,
     &lp_plus_plus::LpPlusPlus,

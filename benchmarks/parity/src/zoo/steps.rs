@@ -23,6 +23,9 @@ pub(super) type Named = BTreeMap<String, Tensor>;
 pub(super) struct Taken {
     /// Logits of the first batch, before any step.
     pub(super) logits: Tensor,
+    /// The same as the authors' first step has them, if that is not how a method evaluates: with dropout, or with texts
+    /// behind the images.
+    pub(super) in_training: Option<Tensor>,
     /// The steps.
     pub(super) steps: Vec<Step>,
     /// What was learned in the end: an average over epochs, if the protocol asks for one.
@@ -66,13 +69,23 @@ pub(super) fn take(
     // For those whose descriptor asks for them; a model of two checkpoints has none to offer.
     let services = services.with_towers(Needs { towers: Rc::ptr_eq(&towers.text, &towers.image), ..Needs::FEATURES });
     let task = task(subject, class_names, case, towers)?;
-    let mut method = create(subject.method(), &task, &subject.options(case)?, &services)?;
-    if let Some(drawn) = subject.drawn(case, golden)? {
+    let options = subject.options(case)?;
+    let batches = Batches::new(case, golden, towers)?;
+    let mut method = create(subject.method(), &task, &options, &services)?;
+    let mut in_training = None;
+    if let Some(mut drawn) = subject.drawn(case, golden)? {
+        if !drawn.masks.is_empty() {
+            // By a method of its own, since a method may keep features until what it learned changes.
+            let method = create(subject.method(), &task, &options, &services)?;
+            let mut replay = Replay { method, drawn };
+            start(&mut replay, subject, case, golden)?;
+            in_training = Some(no_grad(|| replay.dropped_out(&batches.at(0)?, &services).map_err(Error::from))?);
+            drawn = replay.drawn;
+        }
         method = Box::new(Replay { method, drawn });
     }
     start(&mut *method, subject, case, golden)?;
 
-    let batches = Batches::new(case, golden, towers)?;
     if subject.prepares() {
         let first = batches.at(0)?;
         let features = first.features.as_ref().map(Tensor::shallow_clone).unwrap_or_default();
@@ -108,7 +121,7 @@ pub(super) fn take(
     }
     let learned = copied(method.state()?);
     let after = no_grad(|| method.logits(&batches.at(0)?, &services).map_err(Error::from))?;
-    Ok(Taken { logits, steps, learned, after })
+    Ok(Taken { logits, in_training, steps, learned, after })
 }
 
 /// Tensors that later steps leave alone.

@@ -6,7 +6,7 @@ function view() {
   const found = {};
   for (const part of location.hash.slice(1).split("&")) {
     const [key, value] = part.split("=");
-    if (value !== undefined) found[key] = decodeURIComponent(value);
+    if (value !== undefined) found[key] = decoded(value);
   }
   return found;
 }
@@ -16,10 +16,24 @@ function address(wanted) {
   return "#" + parts.map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join("&");
 }
 
+// An address that was cut off or typed by hand shows what can be read of it.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+// Several values as one: labels of columns may have commas.
+function listed(values) {
+  return values.map((value) => value.replace(/[%,]/g, encodeURIComponent)).join(",");
+}
+
 // What a filter lets through: null is everything.
 function chosen(filter) {
   const value = view()[filter];
-  return value ? value.split(",") : null;
+  return value ? value.split(",").map(decoded) : null;
 }
 
 function passes(filter, key) {

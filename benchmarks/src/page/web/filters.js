@@ -22,7 +22,7 @@ function setFilter(filter, all, form) {
   const boxes = [...form.querySelectorAll(`[data-filter="${filter}"]`)];
   const wanted = boxes.filter((box) => box.checked).map((box) => box.value);
   const everything = wanted.length === all.length || wanted.length === 0;
-  history.replaceState(null, "", address({ ...view(), [filter]: everything ? "" : wanted.join(",") }));
+  history.replaceState(null, "", address({ ...view(), [filter]: everything ? "" : listed(wanted) }));
   applyFilters(document.getElementById("main"));
   if (wanted.length === 0) for (const box of boxes) box.checked = true;
 }

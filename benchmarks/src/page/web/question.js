@@ -3,6 +3,11 @@
 function showQuestion(question) {
   const parts = [element("h2", {}, question.title)];
   parts.push(fragment(question.table));
+  if (question.spread) {
+    const title = "Where the spread comes from";
+    parts.push(element("h3", {}, title));
+    parts.push(element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, fragment(question.spread)));
+  }
   for (const figure of question.figures) {
     parts.push(element("figure", { class: figure.narrow ? "narrow" : "" }, fragment(figure.svg), element("figcaption", {}, figure.caption)));
   }

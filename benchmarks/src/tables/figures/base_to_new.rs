@@ -1,6 +1,6 @@
 //! Base and new classes: bars of the averages, and each data set as a point.
 
-use super::{Figure, number_of, series};
+use super::{Figure, number_of, series, spread};
 use crate::tables::{Row, Table};
 use nemesis_figures::{Bar, BarChart, BarGroup, ScatterChart, ScatterPoint};
 
@@ -33,9 +33,7 @@ fn bars(table: &Table, base: usize) -> Figure {
     let groups = (base..base + 3).map(group).collect();
     let over = row.map_or("", |row| row.heading.label.as_str()).to_lowercase();
     let chart = BarChart { title: table.title.clone(), y_label: "Accuracy (%)".to_owned(), groups, series };
-    let caption = format!(
-        "Accuracy on base and new classes and its harmonic mean, {over}; lines: the sample deviation over seeds."
-    );
+    let caption = format!("Accuracy on base and new classes and its harmonic mean, {over}; lines: {}.", spread(table));
     Figure { kind: "base-to-new", of: named("bars", &shots(table, base)), caption, chart: Box::new(chart) }
 }
 

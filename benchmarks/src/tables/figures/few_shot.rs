@@ -1,6 +1,6 @@
 //! Few-shot curves: accuracy by shots, a panel for the average and for each data set.
 
-use super::{Figure, SPREAD, number_of, series};
+use super::{Figure, number_of, series, spread};
 use crate::tables::{PublishedLine, Table};
 use nemesis_figures::{LineChart, LinePanel, Mark, Series};
 use std::collections::BTreeSet;
@@ -72,6 +72,7 @@ pub(in crate::tables) fn few_shot(table: &Table, published: &[PublishedLine]) ->
     } else {
         format!("; dashed: published ({})", sources.into_iter().collect::<Vec<_>>().join(", "))
     };
-    let caption = format!("Accuracy by training images per class; {SPREAD}{dashed}; at 0: zero-shot CLIP.");
+    let shaded = spread(table);
+    let caption = format!("Accuracy by training images per class; shaded: {shaded}{dashed}; at 0: zero-shot CLIP.");
     Some(Figure { kind: "few-shot", of: String::new(), caption, chart: Box::new(chart) })
 }

@@ -12,7 +12,7 @@ pub(super) use low_norm_effect::low_norm_effect;
 pub(super) use norm_curve::norm_curve;
 pub(super) use ranks::ranks;
 
-use super::Table;
+use super::{Table, Value, is_crossed};
 use nemesis_figures::Chart;
 
 /// A figure of a table.
@@ -65,4 +65,12 @@ fn number_of(series: &[String], label: &str) -> usize {
 }
 
 /// What spreads are, for captions.
-const SPREAD: &str = "shaded: the sample deviation over seeds";
+fn spread(table: &Table) -> &'static str {
+    let values = table.rows.iter().flat_map(|row| &row.values).flatten();
+    let mut seeds = values.filter_map(Value::measure).flat_map(|measure| &measure.runs).map(|run| &run.seed);
+    if seeds.any(|seeds| is_crossed([seeds])) {
+        "the deviation over samples and initialisations"
+    } else {
+        "the sample deviation over seeds"
+    }
+}

@@ -1,6 +1,6 @@
 //! Accuracy and norm by epoch: two panels for each data set.
 
-use super::{Figure, SPREAD, number_of, series};
+use super::{Figure, number_of, series, spread};
 use crate::tables::{Measured, Table};
 use nemesis_figures::{LineChart, LinePanel, Series};
 
@@ -53,6 +53,6 @@ pub(in crate::tables) fn norm_curve(table: &Table) -> Option<Figure> {
     }
     let chart =
         LineChart { title: table.title.clone(), x_label: "Epoch".to_owned(), y_label: String::new(), panels, series };
-    let caption = format!("Accuracy and mean norm of the context vectors by epoch; {SPREAD}.");
+    let caption = format!("Accuracy and mean norm of the context vectors by epoch; shaded: {}.", spread(table));
     Some(Figure { kind: "norm-curve", of: String::new(), caption, chart: Box::new(chart) })
 }

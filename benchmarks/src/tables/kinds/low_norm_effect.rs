@@ -10,6 +10,7 @@ use crate::tables::grid;
 use crate::tables::measure::{Footnotes, Outcome, one_line};
 use crate::tables::table::{Axes, Column, Group, Measured, Row, Table, Value};
 use nemesis_core::record::{Corruption, CorruptionKind, EvaluationRecord, MethodKey};
+use nemesis_core::seeds::Seeds;
 use nemesis_core::{Error, Result, shots};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -92,7 +93,7 @@ impl Kind for LowNormEffect {
 impl LowNormEffect {
     fn remarks(&self, contents: &Contents, entries: &[Entry]) -> Vec<String> {
         let list = |values: &[f64]| values.iter().map(f64::to_string).collect::<Vec<_>>().join(", ");
-        let seeds = contents.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        let seeds = contents.seeds.iter().map(Seeds::to_string).collect::<Vec<_>>().join(", ");
         let rule = format!(
             "each of the pairs of a position and a setting that lower the mean norm of the vector there is tried, and counted \
              if the mean accuracy is higher than without it; means over seeds {seeds}"

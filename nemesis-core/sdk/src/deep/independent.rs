@@ -1,10 +1,11 @@
 //! Prompts in the first layers of both towers that do not depend on each other: IVLP, and `PromptSRC` on top of it.
 
-use super::{Context, context, for_images, for_text, random_prompt};
+use super::{Context, context, for_images, random_prompt, text_features};
+use crate::norm::NormLoss;
 use crate::parameters::Parameters;
 use crate::prompt::unit;
 use crate::towers::{Changes, of};
-use crate::{ClassPosition, Host, Result, Task};
+use crate::{Batch, Host, Result, Task};
 use tch::Tensor;
 
 /// The prompts of both towers, under the authors' names (`VLPromptLearner` and `clip/model.py`).
@@ -64,7 +65,36 @@ impl IndependentPrompts {
     ///
     /// When the host cannot encode them.
     pub fn text_features(&self, host: &dyn Host) -> Result<Tensor> {
-        text_features(&self.parameters, &self.rest, self.depth_text, host)
+        text_features(&text_prompts(&self.parameters, self.depth_text)?, &self.rest, host)
+    }
+
+    /// The prompts of the text tower by layer, each `[vectors, width]`.
+    ///
+    /// # Errors
+    ///
+    /// When one is missing.
+    pub fn text_prompts(&self) -> Result<Vec<Tensor>> {
+        text_prompts(&self.parameters, self.depth_text)
+    }
+
+    /// A method's own loss, plus the norm loss of the text prompts if there is one. `logits` are those of the step, and
+    /// `compare` gives the logits of other text features `[classes, embed_dim]` with the same images.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::text_features`].
+    pub fn with_norm_loss(
+        &self,
+        loss: Tensor,
+        norm: Option<&NormLoss>,
+        batch: &Batch,
+        logits: &Tensor,
+        host: &dyn Host,
+        compare: &dyn Fn(&Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let Some(norm) = norm else { return Ok(loss) };
+        let logits_of = |prompts: &[Tensor]| compare(&text_features(prompts, &self.rest, host)?);
+        Ok(loss + norm.loss_of_layers(&self.text_prompts()?, batch, logits, host, &logits_of)?)
     }
 
     /// The same without gradient, computed once for the same parameters.
@@ -74,7 +104,7 @@ impl IndependentPrompts {
     /// As [`Self::text_features`].
     pub fn remembered_text_features(&mut self, host: &dyn Host) -> Result<Tensor> {
         let (rest, depth) = (&self.rest, self.depth_text);
-        self.parameters.remembered(|parameters| text_features(parameters, rest, depth, host))
+        self.parameters.remembered(|parameters| text_features(&text_prompts(parameters, depth)?, rest, host))
     }
 
     /// Image features `[images, embed_dim]` of length one.
@@ -89,11 +119,6 @@ impl IndependentPrompts {
     }
 }
 
-fn text_features(parameters: &Parameters, rest: &Tensor, depth: usize, host: &dyn Host) -> Result<Tensor> {
-    let context = Tensor::f_cat(&[parameters.get(&in_text(0))?, rest], 0)?;
-    let prompts = (1..depth).map(|layer| Ok(for_text(layer, parameters.get(&in_text(layer))?)));
-    let changes = Changes { prompts: prompts.collect::<Result<_>>()?, ..Changes::default() };
-    let contexts = context.unsqueeze(0).unsqueeze(0);
-    let features = of(host)?.encode_contexts(&contexts, ClassPosition::End, &changes)?;
-    Ok(unit(&features.squeeze_dim(0)))
+fn text_prompts(parameters: &Parameters, depth: usize) -> Result<Vec<Tensor>> {
+    (0..depth).map(|layer| Ok(parameters.get(&in_text(layer))?.shallow_clone())).collect()
 }

@@ -77,17 +77,24 @@ impl Default for NormLossOptions {
 /// assert_eq!(Options::default().norm_loss(), nemesis_sdk::norm::NormLossOptions::default());
 /// ```
 ///
+/// What contexts start from comes behind that macro's name: `prompt_options from n_ctx 4, ctx_init "a photo of a";`.
+///
 /// The struct has a function `norm_loss` that returns them as
 /// [`NormLossOptions`](crate::norm::NormLossOptions).
 #[macro_export]
 macro_rules! with_norm_loss {
+    ($declare:ident; $($options:tt)*) => {
+        $crate::with_norm_loss! { @ $declare [] $($options)* }
+    };
+    ($declare:ident from n_ctx $n_ctx:literal, ctx_init $ctx_init:literal; $($options:tt)*) => {
+        $crate::with_norm_loss! { @ $declare [from n_ctx $n_ctx, ctx_init $ctx_init;] $($options)* }
+    };
     (
-        $declare:ident;
-        $(from n_ctx $n_ctx:literal, ctx_init $ctx_init:literal;)?
+        @ $declare:ident [$($from:tt)*]
         $(#[$attribute:meta])* $visibility:vis struct $Options:ident { $($fields:tt)* }
     ) => {
         $crate::$declare! {
-            $(from n_ctx $n_ctx, ctx_init $ctx_init;)?
+            $($from)*
             $(#[$attribute])*
             $visibility struct $Options {
                 $($fields)*

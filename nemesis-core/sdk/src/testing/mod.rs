@@ -10,10 +10,12 @@
 //! ```
 
 mod gradients;
+mod norm_loss;
 mod tower;
 mod transformer;
 
 pub use gradients::check_gradients;
+pub use norm_loss::check_norm_loss;
 pub use tower::ToyTower;
 
 use crate::random::{below, draws};

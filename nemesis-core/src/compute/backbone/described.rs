@@ -98,7 +98,7 @@ fn open_clip(value: &Value) -> Result<Described> {
     let config = Config {
         activation,
         image_head_width: number(vision, "head_width")?.unwrap_or(64),
-        text_head_width: width / heads.max(1),
+        text_head_width: head_width("text", width, heads)?,
         // open_clip's `LayerNorm` has PyTorch's.
         image_epsilon: 1e-5,
         text_epsilon: 1e-5,
@@ -173,8 +173,8 @@ fn transformers(value: &Value) -> Result<Described> {
     let epsilon = |name: &str| part(name, "layer_norm_eps").as_f64().unwrap_or(1e-5);
     let config = Config {
         activation: activation(text)?,
-        image_head_width: image_width / get(vision, "num_attention_heads", 12)?.max(1),
-        text_head_width: text_width / get(text, "num_attention_heads", 8)?.max(1),
+        image_head_width: head_width("image", image_width, get(vision, "num_attention_heads", 12)?)?,
+        text_head_width: head_width("text", text_width, get(text, "num_attention_heads", 8)?)?,
         image_epsilon: epsilon(vision),
         text_epsilon: epsilon(text),
         context_length: get(text, "max_position_embeddings", 77)?,
@@ -217,15 +217,24 @@ fn preprocessor_config(value: &Value, described: &mut Described) -> Result<()> {
     let sides = [&size["height"], &size["width"]].map(Value::as_i64);
     let side = match (shortest, sides) {
         (Some(side), _) => {
-            let crop = &value["crop_size"];
-            let crop = crop.as_i64().or_else(|| crop["height"].as_i64()).unwrap_or(side);
-            if value["do_center_crop"] == false || crop != side {
-                return Err(not_read(&format!("a crop of {crop} pixels from images resized to {side}")));
+            if value["do_center_crop"] == false {
+                return Err(Error::new(format!(
+                    "`do_center_crop` is false, and `size` makes only the shorter side of an image {side} pixels long"
+                ))
+                .expected(
+                    "square images: `do_center_crop` true, or a `size` with equal `height` and `width`, to which images are \
+                     squashed",
+                )
+                .help(ASK));
             }
+            refuse_other_crop(value, side)?;
             config.resize = ResizeMode::Shortest;
             Some(side)
         }
         (None, [Some(height), Some(width)]) if height == width => {
+            if value["do_center_crop"] != false {
+                refuse_other_crop(value, height)?;
+            }
             config.resize = ResizeMode::Squash;
             Some(height)
         }
@@ -234,6 +243,35 @@ fn preprocessor_config(value: &Value, described: &mut Described) -> Result<()> {
     };
     described.sizes.extend(side.map(|side| ("image size", side)));
     checked(described.clone()).map(|_| ())
+}
+
+/// What to do about preprocessing that makes no sense for a CLIP.
+const ASK: &str = "download the file again, or look up how the model was trained and correct it; nothing is assumed here, because \
+                   other pixels give other features";
+
+/// Refuses a crop that is not all of what images are resized to.
+fn refuse_other_crop(value: &Value, side: i64) -> Result<()> {
+    let crop = &value["crop_size"];
+    let sides = match crop.as_i64() {
+        Some(side) => [Some(side); 2],
+        None => [crop["height"].as_i64(), crop["width"].as_i64()],
+    };
+    if crop.is_null() || sides == [Some(side); 2] {
+        return Ok(());
+    }
+    Err(Error::new(format!("`crop_size` is {crop}, and images are resized to {side} pixels"))
+        .expected(format!("a crop of {side} pixels, as every CLIP has it"))
+        .help(ASK))
+}
+
+/// How wide each of so many heads is.
+fn head_width(tower: &str, width: i64, heads: i64) -> Result<i64> {
+    if heads > 0 && width % heads == 0 {
+        return Ok(width / heads);
+    }
+    Err(Error::new(format!("the {tower} tower is said to be {width} wide and to have {heads} attention heads"))
+        .expected(format!("a number of heads that divides {width}"))
+        .help("download the configuration again, or give the one that belongs to the weights with `--weights-config FILE`"))
 }
 
 /// Refuses numbers that no model can have.

@@ -6,7 +6,7 @@ mod split_file;
 mod test_folders;
 mod variant_lists;
 
-pub(super) use split_file::{Row, Rows};
+pub(super) use split_file::{ADDED, CORRECTIONS, Row, Rows};
 
 use super::listed::Contents;
 use crate::{Error, Result, files};

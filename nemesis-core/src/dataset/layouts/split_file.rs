@@ -26,10 +26,68 @@ pub(in crate::dataset) struct Rows {
 pub(super) fn read(file: &Path, images: &Path) -> Result<Contents> {
     let text = files::read_text(file)?;
     let rows: Rows = json::parse(&text, file)?;
-    rows.contents(images).map_err(|(error, row)| match row {
+    let contents = rows.contents(images).map_err(|(error, row)| match row {
         Some(row) => place(error.at(file).entry(rows.entry(row)), &text, row),
         None => error.at(file),
-    })
+    })?;
+    let names = file.with_file_name(CORRECTIONS);
+    if files::exists(&names)? && json::parse::<Origin>(&text, file)?.is_of_pictures() {
+        refuse_edited(&names, file, &contents.class_names)?;
+    }
+    Ok(contents)
+}
+
+/// What `nemesis data add` writes into the split files of people's own pictures.
+pub(in crate::dataset) const ADDED: &str = "nemesis data add: ";
+
+/// The file in which people correct the names of their classes, beside the split file.
+pub(in crate::dataset) const CORRECTIONS: &str = "classnames.txt";
+
+/// Where a split file comes from, as our own say.
+#[derive(Deserialize)]
+#[serde(expecting = "an object with the lists `train`, `val` and `test`")]
+struct Origin {
+    #[serde(default)]
+    origin: Option<String>,
+}
+
+impl Origin {
+    fn is_of_pictures(&self) -> bool {
+        self.origin.as_ref().is_some_and(|origin| origin.starts_with(ADDED))
+    }
+}
+
+/// Refuses class names that were corrected and are not in the split yet: prompts would go on with the old ones.
+fn refuse_edited(names: &Path, split: &Path, class_names: &[String]) -> Result<()> {
+    let text = files::read_text(names)?;
+    let split = split.file_name().unwrap_or_default().to_string_lossy();
+    let edited = |what: String| {
+        Error::new(what)
+            .at(names)
+            .help("run the `nemesis data add` that made the data set again: it takes over what was edited here")
+    };
+    let lines: Vec<(usize, &str)> = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).collect();
+    // The file is written with a line for each class, in the order of labels. Classes may have spaces in their names.
+    for ((number, line), name) in lines.iter().zip(class_names) {
+        let is_same = match line.split_once('\t') {
+            Some((_, now)) => now.trim() == name,
+            None => line.trim_end().strip_suffix(name.as_str()).is_some_and(|rest| rest.ends_with(char::is_whitespace)),
+        };
+        if !is_same {
+            return Err(edited(
+                "class names were edited after the data set was added, and are not in use yet".to_owned(),
+            )
+            .line(number + 1)
+            .expected(format!("the class that `{split}` calls `{name}`")));
+        }
+    }
+    if lines.len() == class_names.len() {
+        return Ok(());
+    }
+    Err(edited(
+        "classes were added to the list of class names, or removed from it, after the data set was added".to_owned(),
+    )
+    .expected(format!("{} lines, one for each class in `{split}`; it has {}", class_names.len(), lines.len())))
 }
 
 impl Rows {

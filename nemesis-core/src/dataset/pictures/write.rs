@@ -6,7 +6,8 @@
 use super::division::divide;
 use super::{Pictures, entry, names};
 use crate::dataset::check::check_images;
-use crate::dataset::layouts::Rows;
+use crate::dataset::classes::same_prompts;
+use crate::dataset::layouts::{ADDED, CORRECTIONS, Rows};
 use crate::dataset::prepare::render;
 use crate::dataset::registry::FILE_NAME;
 use crate::dataset::{Listed, Registry, SplitSizes, Template};
@@ -47,6 +48,8 @@ pub struct Added {
     pub changes: Option<Vec<String>>,
     /// The file in which class names are corrected.
     pub class_names: PathBuf,
+    /// What is odd about it and may be meant.
+    pub warnings: Vec<Error>,
 }
 
 const DEFAULT_TEMPLATE: &str = "a photo of a {}.";
@@ -65,7 +68,7 @@ pub fn add(root: &Path, request: &Request<'_>, pictures: &Pictures) -> Result<Ad
         Error::new(what).help("put {} where the class name belongs, as in \"a photo of a {}, a bird.\"")
     })?;
     let place = Place::new(root, name, request.images)?;
-    let corrections = place.folder.join("classnames.txt");
+    let corrections = place.folder.join(CORRECTIONS);
     let classes: BTreeSet<&str> = pictures.all.iter().map(|picture| picture.class.as_str()).collect();
     let corrected = match request.class_names {
         Some(file) => names::read(file, &classes)?,
@@ -73,6 +76,8 @@ pub fn add(root: &Path, request: &Request<'_>, pictures: &Pictures) -> Result<Ad
         None => BTreeMap::new(),
     };
     let class_names = names::of(&classes, &corrected).map_err(|e| e.at(request.images))?;
+    let given = request.class_names.unwrap_or(&corrections);
+    let warnings = same_prompts(&class_names).map(|warning| warning.at(given));
     let divided = divide(pictures, &classes, &class_names, seed).map_err(|e| e.at(request.images))?;
     let contents = divided.rows.contents(Path::new("")).map_err(|(error, _)| error.at(request.images))?;
     let samples =
@@ -91,7 +96,7 @@ pub fn add(root: &Path, request: &Request<'_>, pictures: &Pictures) -> Result<Ad
             .expected("two classes or more"));
     }
 
-    let split = render(&divided.rows, &format!("nemesis data add: {}", divided.origin))?;
+    let split = render(&divided.rows, &format!("{ADDED}{}", divided.origin))?;
     let images = place.images.display();
     let quoted = |text: &str| serde_json::Value::String(text.to_owned()).to_string();
     let entry = format!(
@@ -123,6 +128,7 @@ pub fn add(root: &Path, request: &Request<'_>, pictures: &Pictures) -> Result<Ad
         changes,
         class_names: corrections,
         folder: place.folder,
+        warnings: warnings.into_iter().collect(),
     })
 }
 
@@ -205,7 +211,7 @@ impl Place {
             if let Some(target) = &self.link {
                 link(target, &self.folder.join(&self.images))?;
             }
-            files::write_atomic(&self.folder.join("classnames.txt"), class_names.as_bytes())?;
+            files::write_atomic(&self.folder.join(CORRECTIONS), class_names.as_bytes())?;
             files::write_atomic(&self.folder.join(self.split_name()), split.as_bytes())
         };
         written().inspect_err(|_| {

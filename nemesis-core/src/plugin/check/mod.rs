@@ -12,6 +12,7 @@ mod inputs;
 mod learning;
 mod manners;
 mod options;
+mod protocol;
 mod runner;
 mod stage;
 mod state;
@@ -74,6 +75,11 @@ pub const CHECKS: &[Check] = &[
         "descriptor",
         "the descriptor names the method, what it needs, and every option with its default and help",
         options::descriptor,
+    ),
+    check(
+        "protocol",
+        "the protocol that it publishes can be trained with, with any number of shots",
+        protocol::published,
     ),
     check("options-unknown", "an unknown option is refused, and the error names it", options::unknown),
     check("options-ill-typed", "an option of the wrong type is refused, and the error names it", options::ill_typed),

@@ -2,10 +2,12 @@
 //! be told apart.
 
 pub mod bootstrap;
+mod crossed;
 mod paired_tests;
 mod power;
 mod ranks;
 
+pub use crossed::{Component, Crossed};
 pub use paired_tests::{McNemar, SignedRanks, holm};
 pub use power::{MOST_RUNS, POWER, RunsNeeded, power, runs_needed};
 pub use ranks::{friedman, mean_ranks, nemenyi_critical_difference};

@@ -103,6 +103,12 @@ fn spoilt() -> abi::Entry {
         let asking = descriptor.replace(r#""validation":false"#, r#""validation":false,"towers":true"#);
         entry.descriptor = borrowed(asking.leak());
     }
+    if let Some(published) = published() {
+        // SAFETY: as above.
+        let descriptor = unsafe { text(entry.descriptor) }.expect("it is UTF-8");
+        let whole = descriptor.replacen('{', &format!("{{\"protocol\":{published},"), 1);
+        entry.descriptor = borrowed(whole.leak());
+    }
     if fault("entry-functions") {
         table.save = None;
     }
@@ -120,6 +126,19 @@ fn spoilt() -> abi::Entry {
     }
     entry.method = Box::leak(Box::new(table));
     entry
+}
+
+/// A protocol that nothing can be trained with. The SDK's own method publishes none.
+fn published() -> Option<&'static str> {
+    let faults = [
+        ("protocol-name", r#"{"batchsize":4}"#),
+        ("protocol-batch", r#"{"batch_size":0}"#),
+        ("protocol-rate", r#"{"learning_rate":-0.1}"#),
+        ("protocol-idle", r#"{"optimiser":"adam","momentum":0.9}"#),
+        ("protocol-shots", r#"{"epochs":{"4":10}}"#),
+        ("protocol-warmup", r#"{"epochs":5,"warmup_epochs":5}"#),
+    ];
+    faults.into_iter().find(|(name, _)| fault(name)).map(|(_, published)| published)
 }
 
 unsafe extern "C" fn every_extension(_name: *const c_char) -> *const c_void {

@@ -163,10 +163,21 @@ impl Block {
         let layers = weights.count_modules(prefix)?;
         let config = weights.config();
         let head_width = if of_image(prefix) { config.image_head_width } else { config.text_head_width };
-        if layers == 0 || width % head_width != 0 {
-            return Err(Error::new(format!("{layers} transformer layers of width {width} under `{prefix}`"))
-                .expected(format!("at least one layer, and a width that is a multiple of {head_width}"))
+        if layers == 0 {
+            return Err(Error::new(format!("there is no transformer layer under `{prefix}`"))
+                .expected("at least one")
                 .help("give a checkpoint of a CLIP model with OpenAI's weight names"));
+        }
+        if width % head_width != 0 {
+            let tower = if of_image(prefix) { "image" } else { "text" };
+            return Err(Error::new(format!(
+                "the {tower} tower is {width} wide, which is not a multiple of {head_width}, the width of its attention heads"
+            ))
+            .expected(format!("heads whose width divides {width}, or a width that is a multiple of {head_width}"))
+            .help(
+                "give the configuration that belongs to the weights with `--weights-config FILE`, or put it beside them; with \
+                 `--weights-config openai` heads are 64 wide",
+            ));
         }
         (0..layers)
             .map(|layer| Self::from_weights(weights, &format!("{prefix}{layer}"), width, width / head_width))

@@ -1,6 +1,6 @@
 //! Lists of numbers as people write them: `1,2,4-8`.
 
-use super::lists;
+use crate::lists;
 use nemesis_core::dataset::few_shot::ALL_SHOTS;
 use serde::{Deserializer, Serialize, Serializer};
 use std::fmt::Display;
@@ -68,6 +68,9 @@ fn span(item: &str) -> Result<Vec<u64>, String> {
     Ok((first..=last).collect())
 }
 
+/// How numbers are called in an error.
+const EXPECTED: &str = "numbers, as in 1,2,4-8";
+
 /// A list of numbers in a file: a YAML list whose items may be ranges, one text with commas, or a number.
 ///
 /// # Errors
@@ -78,7 +81,16 @@ where
     T: Number,
     D: Deserializer<'de>,
 {
-    lists::numbers(deserializer).map(flat)
+    lists::parsed(deserializer, EXPECTED).map(flat)
+}
+
+/// The same where there may be none.
+pub(crate) fn some<'de, T, D>(deserializer: D) -> Result<Option<Vec<Numbers<T>>>, D::Error>
+where
+    T: Number,
+    D: Deserializer<'de>,
+{
+    lists::some_parsed(deserializer, EXPECTED)
 }
 
 /// The numbers of an option that may be given several times.

@@ -3,6 +3,10 @@
 //! One build serves machines with and without a GPU, because nothing links to `libtorch_cuda`. That library adds its
 //! kernels to those of `libtorch_cpu` when it is opened. This must happen before libtorch is first asked about CUDA.
 
+mod list;
+
+pub use list::named;
+
 use crate::plugin::{Symbols, open_for_good};
 use crate::{Error, Result};
 use std::collections::BTreeSet;

@@ -1,11 +1,11 @@
 //! Options that are lists: in files a list, a text with commas, or a single item; in variables the same.
 
-use super::numbers::{Number, Numbers};
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use std::fmt;
+use std::str::FromStr;
 
 /// Names, or paths, where there may be none.
-pub(super) fn some_names<'de, T, D>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+pub(crate) fn some_names<'de, T, D>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
 where
     T: From<String>,
     D: Deserializer<'de>,
@@ -17,27 +17,26 @@ where
     }))
 }
 
-/// Numbers and ranges of them, where there may be none.
-pub(super) fn some_numbers<'de, T, D>(deserializer: D) -> Result<Option<Vec<Numbers<T>>>, D::Error>
+/// Items that are read of text, where there may be none; `expected` is how they are called in an error.
+pub(crate) fn some_parsed<'de, T, D>(deserializer: D, expected: &'static str) -> Result<Option<Vec<T>>, D::Error>
 where
-    T: Number,
+    T: FromStr<Err = String>,
     D: Deserializer<'de>,
 {
-    deserializer.deserialize_option(Optional(of_numbers()))
+    deserializer.deserialize_option(Optional(Items { text: one, item: one, expected }))
 }
 
-/// Numbers and ranges of them.
-pub(super) fn numbers<'de, T, D>(deserializer: D) -> Result<Vec<Numbers<T>>, D::Error>
+/// Items that are read of text; `expected` is how they are called in an error.
+pub(crate) fn parsed<'de, T, D>(deserializer: D, expected: &'static str) -> Result<Vec<T>, D::Error>
 where
-    T: Number,
+    T: FromStr<Err = String>,
     D: Deserializer<'de>,
 {
-    deserializer.deserialize_any(of_numbers())
+    deserializer.deserialize_any(Items { text: one, item: one, expected })
 }
 
-fn of_numbers<T: Number>() -> Items<Numbers<T>> {
-    let parse = |text: &str| text.parse().map(|numbers| vec![numbers]);
-    Items { text: parse, item: parse, expected: "numbers, as in 1,2,4-8" }
+fn one<T: FromStr<Err = String>>(text: &str) -> Result<Vec<T>, String> {
+    text.parse().map(|item| vec![item])
 }
 
 /// What a text stands for.

@@ -1,0 +1,63 @@
+//! Records that no table shows any more: of another build, of options that were changed, of questions whose plan is gone.
+
+use super::{Kind, Leftover};
+use crate::cells::AnyRecord;
+use crate::progress::duration;
+use crate::report::saved_plans;
+use nemesis_core::Result;
+use nemesis_core::record::{CellId, Store, Subject};
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The records that no table shows, with what was learned for them alone. None if all are shown, or there is no table.
+///
+/// A training without any evaluation is kept: a run that was stopped between the two has left it.
+pub(super) fn unshown(store: &Store) -> Result<Option<Leftover>> {
+    let out = store.folder();
+    if !out.join("plans").is_dir() {
+        return Ok(None);
+    }
+    let plans = saved_plans(out, None)?;
+    let shown: HashSet<CellId> = plans.iter().flat_map(|(_, plan)| &plan.cells).map(|cell| cell.id).collect();
+    // A damaged record is for the commands that need it to name.
+    let records: Vec<AnyRecord> = store.ids()?.iter().filter_map(|id| AnyRecord::read(id, store).ok()).collect();
+    let mut evaluations: HashMap<CellId, bool> = HashMap::new();
+    for record in &records {
+        if let AnyRecord::Evaluation(record) = record
+            && let Some(training) = record.cell.subject.training()
+        {
+            *evaluations.entry(training.id()).or_default() |= shown.contains(&record.id);
+        }
+    }
+    let is_shown = |record: &AnyRecord| match record {
+        AnyRecord::Training(record) => evaluations.get(&record.id).copied().unwrap_or(true),
+        AnyRecord::Evaluation(record) => shown.contains(&record.id),
+    };
+    let (kept, gone): (Vec<&AnyRecord>, Vec<&AnyRecord>) = records.iter().partition(|record| is_shown(record));
+    let needed: HashSet<String> = kept.iter().flat_map(|record| states(record)).collect();
+    let lost: HashSet<String> = gone.iter().flat_map(|record| states(record)).collect();
+    let ids = || gone.iter().map(|record| record.id());
+    let mut paths: Vec<PathBuf> = ids().map(|id| out.join(format!("records/{id}.json"))).collect();
+    paths.extend(ids().map(|id| out.join(format!("predictions/{id}.bin"))));
+    paths.extend(lost.difference(&needed).map(|state| out.join(format!("states/{state}.safetensors"))));
+    paths.retain(|path| path.exists());
+    let seconds = gone.iter().map(|record| record.provenance().seconds).sum::<f64>().max(0.0);
+    let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let cost = format!("about {} of computing; until then `nemesis adopt` may still use them", duration(time));
+    let what = "records that no table shows, with what was learned for them";
+    Ok((!paths.is_empty()).then_some(Leftover { what, cost, kind: Kind::Records, paths }))
+}
+
+/// The hashes of the states that a record refers to.
+fn states(record: &AnyRecord) -> Vec<String> {
+    match record {
+        AnyRecord::Training(record) => {
+            std::iter::once(&record.outcome.state).chain(record.outcome.kept.values()).cloned().collect()
+        }
+        AnyRecord::Evaluation(record) => match &record.cell.subject {
+            Subject::Imported { state, .. } => vec![state.clone()],
+            _ => Vec::new(),
+        },
+    }
+}

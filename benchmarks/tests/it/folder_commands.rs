@@ -1,0 +1,212 @@
+//! `status`, `clean`, `submit` and `cancel` as whole commands, on records and runs made without any computing.
+
+use crate::command::{nemesis, regex_escape, told};
+use crate::synthetic::Synthetic;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+const COOP: (&str, &str) = ("coop", "CoOp");
+
+/// Records of one table, of which one is missing.
+fn records(folder: &Path) {
+    let mut records = Synthetic::new(folder);
+    records.zero_shot("dtd", 42.0);
+    records.few_shot(COOP, "dtd", 16, &[61.5, 58.0, 60.5]);
+    records.save();
+    let mut all = files(&folder.join("out/records"));
+    all.sort();
+    fs::remove_file(&all[0]).unwrap();
+}
+
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// A run of another machine, whose last heartbeat was so many seconds ago.
+fn run(folder: &Path, process: u32, silent: u64, activity: &Value) {
+    let runs = folder.join("out/leases/runs");
+    fs::create_dir_all(&runs).unwrap();
+    let state = json!({
+        "run": format!("run-{process}"), "host": "node7", "boot": "another", "process": process, "locked": false, "every": 10.0, "beat": 12,
+        "seconds": 125, "activity": activity
+    });
+    let file = runs.join(format!("run-{process}.json"));
+    fs::write(&file, state.to_string()).unwrap();
+    let at = SystemTime::now() - Duration::from_secs(silent);
+    fs::File::options().append(true).open(file).unwrap().set_modified(at).unwrap();
+}
+
+fn at_work() -> Value {
+    json!({
+        "question": "few-shot", "started_by": "Slurm 4711_0", "computed": 3, "failed": 1,
+        "work": [{"worker": 0, "cell": "train CoOp on dtd, 16 shots, seed 1", "since": 65, "part": 0.25}]
+    })
+}
+
+/// The program's name is put before those of the machine.
+fn on_path(folder: &Path, arguments: &[&str]) -> std::process::Command {
+    let mut command = nemesis(folder, arguments);
+    let path = std::env::var("PATH").unwrap();
+    command.env("PATH", format!("{}:{path}", folder.join("bin").display()));
+    command
+}
+
+/// Programs of Slurm that say what they were asked for.
+#[cfg(unix)]
+fn slurm(folder: &Path, programs: &[(&str, &str)]) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::create_dir_all(folder.join("bin")).unwrap();
+    for (name, script) in programs {
+        let file = folder.join("bin").join(name);
+        fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+/// A snapshot without what differs from machine to machine.
+macro_rules! assert_told {
+    ($folder:expr, $output:expr) => {{
+        let mut settings = insta::Settings::clone_current();
+        settings.add_filter(&regex_escape($folder), "[DIR]");
+        settings.add_filter(&regex_escape(&crate::command::program()), "[NEMESIS]");
+        settings.add_filter(r"; [\d.]+ \S+ free", "; [SIZE] free");
+        settings.add_filter(r"[\d.]+ \S+ on disk", "[SIZE] on disk");
+        settings.add_filter(r"(?m)(: \d+), [\d.]+ k?B; costs", "$1, [SIZE]; costs");
+        settings.add_filter(r"slurm-[0-9a-f]{8}\.sh", "slurm-[HASH].sh");
+        settings.bind(|| insta::assert_snapshot!(told(&$output)));
+    }};
+}
+
+#[test]
+fn the_status_of_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    assert_told!(folder, nemesis(folder, &["status"]).output().unwrap());
+    records(folder);
+    assert_told!(folder, nemesis(folder, &["status"]).output().unwrap());
+    run(folder, 11, 2, &at_work());
+    run(folder, 12, 3600, &json!({"question": "few-shot", "computed": 1, "failed": 0, "work": []}));
+    assert_told!(folder, nemesis(folder, &["status"]).output().unwrap());
+
+    let output = nemesis(folder, &["status", "--json"]).output().unwrap();
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(status["questions"][0]["done"], 3);
+    assert_eq!((&status["runs"][0]["lost"], &status["runs"][1]["lost"]), (&json!(false), &json!(true)));
+}
+
+/// For a program that follows a run: a line each time, until no run is left.
+#[test]
+fn a_watched_status_as_json_is_a_line_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    records(folder);
+    let output = nemesis(folder, &["status", "--watch", "--json"]).output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(lines.lines().count(), 1, "{lines}");
+    let status: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!(status["runs"], json!([]));
+}
+
+#[test]
+fn what_may_be_cleaned() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    assert_told!(folder, nemesis(folder, &["clean"]).output().unwrap());
+    records(folder);
+    run(folder, 12, 3600, &json!({"question": "few-shot", "computed": 1, "failed": 0, "work": []}));
+    let out = folder.join("out");
+    let id = "ab".repeat(32);
+    fs::write(out.join("records/.tmp-abc"), "half").unwrap();
+    fs::create_dir_all(out.join("checkpoints")).unwrap();
+    fs::write(out.join(format!("checkpoints/{id}.checkpoint")), "twenty-six bytes of epochs").unwrap();
+    fs::write(out.join(format!("predictions/{id}.bin")), "01").unwrap();
+    fs::create_dir_all(out.join("pool")).unwrap();
+    fs::write(out.join("pool/part.safetensors"), vec![0; 2000]).unwrap();
+    assert_told!(folder, nemesis(folder, &["clean"]).output().unwrap());
+    assert!(out.join("records/.tmp-abc").exists(), "nothing goes unless one says so");
+    assert_told!(folder, nemesis(folder, &["clean", "--remove"]).output().unwrap());
+    assert!(out.join(format!("checkpoints/{id}.checkpoint")).exists());
+    assert!(!out.join("records/.tmp-abc").exists() && !out.join("leases/runs/run-12.json").exists());
+    assert_told!(folder, nemesis(folder, &["clean", "--remove", "--checkpoints"]).output().unwrap());
+    assert_told!(folder, nemesis(folder, &["clean", "--checkpoints"]).output().unwrap());
+}
+
+/// A table that is asked for anew shows other cells: the old ones may go, what they share with it stays.
+#[test]
+fn records_that_no_table_shows_go_if_one_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut old = Synthetic::new(folder);
+    old.epochs = 2;
+    old.few_shot(COOP, "dtd", 16, &[61.5, 58.0, 60.5]);
+    old.save();
+    let mut new = Synthetic::new(folder);
+    new.epochs = 2;
+    new.few_shot(COOP, "dtd", 16, &[61.5]);
+    new.save();
+    assert_eq!(files(&folder.join("out/records")).len(), 6);
+    assert_told!(folder, nemesis(folder, &["clean"]).output().unwrap());
+    assert_told!(folder, nemesis(folder, &["clean", "--remove"]).output().unwrap());
+    assert_eq!(files(&folder.join("out/records")).len(), 6);
+    let table = || nemesis(folder, &["report"]).output().unwrap().stdout;
+    let before = table();
+    assert_told!(folder, nemesis(folder, &["clean", "--remove", "--records-without-a-table"]).output().unwrap());
+    assert_eq!((files(&folder.join("out/records")).len(), table() == before), (2, true));
+}
+
+#[test]
+fn what_would_be_submitted() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("cluster.yaml"), "partition: gpu\ngpus: 1\nsetup: [module load cuda]\n").unwrap();
+    let slurm = ["submit", "slurm", "--profile", "cluster.yaml", "--time", "4:00:00", "--dry-run", "--"];
+    let run = ["--suite", "few-shot", "--split-seeds", "--out", "out"];
+    assert_told!(folder, nemesis(folder, &[&slurm[..], &run].concat()).output().unwrap());
+    for engine in ["hq", "parallel", "shell"] {
+        let arguments = ["submit", engine, "--tasks", "2", "--cpus", "2", "--dry-run", "--", "--out", "out dir"];
+        assert_told!(folder, nemesis(folder, &arguments).output().unwrap());
+    }
+    assert!(!folder.join("out").exists() && !folder.join("out dir").exists(), "nothing is written");
+    fs::write(folder.join("cluster.yaml"), "partition: gpu\ngpu: 1\n").unwrap();
+    assert_told!(folder, nemesis(folder, &[&slurm[..], &run].concat()).output().unwrap());
+    for wrong in [&["submit", "slurm", "--", "--suit", "few-shot"][..], &["submit", "slurm", "--", "--seeds", "2-1"]] {
+        assert_told!(folder, nemesis(folder, wrong).output().unwrap());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_job_is_submitted_followed_and_cancelled() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let queue = "echo '4711|4711_0|RUNNING node7'; echo '4711|4711_[1-3]|PENDING (Priority)'; echo '1|1|RUNNING node1'";
+    slurm(folder, &[("sbatch", "test -f \"$2\" && echo '4711;cluster'"), ("squeue", queue), ("scancel", "exit 0")]);
+    let submit = ["submit", "slurm", "--", "--out", "out"];
+    assert_told!(folder, on_path(folder, &submit).output().unwrap());
+    assert_told!(folder, on_path(folder, &["status"]).output().unwrap());
+    assert_told!(folder, on_path(folder, &["cancel", "--job", "4712"]).output().unwrap());
+    assert_told!(folder, on_path(folder, &["cancel"]).output().unwrap());
+    assert_told!(folder, on_path(folder, &["cancel"]).output().unwrap());
+
+    // What the queue refuses is said, and the job is not forgotten.
+    on_path(folder, &submit).output().unwrap();
+    slurm(
+        folder,
+        &[("scancel", "echo 'scancel: error: no server' >&2; exit 1"), ("squeue", "echo nobody >&2; exit 1")],
+    );
+    assert_told!(folder, on_path(folder, &["cancel"]).output().unwrap());
+    assert_told!(folder, on_path(folder, &["status"]).output().unwrap());
+    slurm(folder, &[("sbatch", "echo 'sbatch: error: invalid partition' >&2; exit 1")]);
+    assert_told!(folder, on_path(folder, &submit).output().unwrap());
+}
+
+#[test]
+fn commands_on_a_folder_that_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["status", "clean", "cancel"] {
+        assert_told!(folder.path(), nemesis(folder.path(), &[command, "--out", "nowhere"]).output().unwrap());
+    }
+}

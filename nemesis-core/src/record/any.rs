@@ -1,0 +1,103 @@
+//! A record whose kind is not known before it is read.
+
+use super::{
+    Cell, CellId, EvaluationCell, EvaluationRecord, MethodKey, Provenance, Store, TrainingCell, TrainingRecord,
+};
+use crate::{Error, Result};
+use rayon::prelude::*;
+
+/// A record of either kind.
+#[derive(Clone, Debug)]
+pub enum AnyRecord {
+    /// Of a training.
+    Training(Box<TrainingRecord>),
+    /// Of an evaluation.
+    Evaluation(Box<EvaluationRecord>),
+}
+
+impl AnyRecord {
+    /// Reads a record.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing, damaged or of another format; the message names the file.
+    pub fn read(id: &CellId, store: &Store) -> Result<Self> {
+        let no_cell = || Error::new(format!("there is no cell {id}")).at(store.folder());
+        let file = store.read_record(id)?.ok_or_else(no_cell)?;
+        let training = || file.parse::<TrainingCell>().map(|record| Self::Training(Box::new(record)));
+        // The kind stands at the beginning. If it is not where it should be, this costs a second attempt.
+        if let Some(training) = file.looks_like_training().then(training).and_then(Result::ok) {
+            return Ok(training);
+        }
+        match file.parse::<EvaluationCell>() {
+            Ok(record) => Ok(Self::Evaluation(Box::new(record))),
+            Err(error) => training().map_err(|_| error),
+        }
+    }
+
+    /// The cell's id.
+    pub fn id(&self) -> &CellId {
+        match self {
+            Self::Training(record) => &record.id,
+            Self::Evaluation(record) => &record.id,
+        }
+    }
+
+    /// What was computed.
+    pub fn cell(&self) -> Cell {
+        match self {
+            Self::Training(record) => Cell::Training(record.cell.clone()),
+            Self::Evaluation(record) => Cell::Evaluation(record.cell.clone()),
+        }
+    }
+
+    /// Where and by what.
+    pub fn provenance(&self) -> &Provenance {
+        match self {
+            Self::Training(record) => &record.provenance,
+            Self::Evaluation(record) => &record.provenance,
+        }
+    }
+
+    /// The training: itself, or what is evaluated.
+    pub fn training(&self) -> Option<&TrainingCell> {
+        match self {
+            Self::Training(record) => Some(&record.cell),
+            Self::Evaluation(record) => record.cell.subject.training(),
+        }
+    }
+
+    /// The method, unless it is a zero-shot classifier.
+    pub fn method(&self) -> Option<&MethodKey> {
+        match self {
+            Self::Training(record) => Some(&record.cell.method),
+            Self::Evaluation(record) => record.cell.subject.method(),
+        }
+    }
+}
+
+impl Store {
+    /// Reads all records, several at a time, and keeps what `keep` takes of each, in the order of the ids. What is not
+    /// kept is dropped at once, so that a store may be larger than the memory.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be listed.
+    pub fn read_all<T: Send>(&self, keep: impl Fn(CellId, Result<AnyRecord>) -> Option<T> + Sync) -> Result<Vec<T>> {
+        self.read_some(|_| true, keep)
+    }
+
+    /// The same of those records whose ids are wanted.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be listed.
+    pub fn read_some<T: Send>(
+        &self,
+        wanted: impl Fn(&CellId) -> bool,
+        keep: impl Fn(CellId, Result<AnyRecord>) -> Option<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let ids: Vec<CellId> = self.ids()?.into_iter().filter(wanted).collect();
+        Ok(ids.into_par_iter().filter_map(|id| keep(id, AnyRecord::read(&id, self))).collect())
+    }
+}
