@@ -59,8 +59,9 @@ pub(crate) fn run(options: &PythonOptions) -> Result<u8> {
     }
     let mut failed = Vec::new();
     for (name, arguments) in CHECKS.iter().filter(|_| !options.no_tests) {
-        let mut command = Command::new(&python);
-        command.arg("-m").args(*arguments).current_dir(workspace::root().join("python"));
+        // Not as `python -m`, which would look for modules in the working directory first, and find the sources there.
+        let mut command = Command::new(environment.join("bin").join(arguments[0]));
+        command.args(&arguments[1..]).current_dir(workspace::root().join("python"));
         if options.quick && *name == "pytest" {
             command.args(["-m", "not long"]);
         }
