@@ -587,7 +587,11 @@ mod tests {
     /// Records of earlier versions have no checksum, and are read.
     #[test]
     fn a_record_that_has_changed_is_named() {
-        insta::assert_snapshot!(error_after("\"seconds\": 1", "\"seconds\": 2"), @"");
+        insta::assert_snapshot!(error_after("\"seconds\": 1", "\"seconds\": 2"), @r"
+        the record has changed since it was written: its checksum differs
+          --> RECORD
+          help: delete the file; the next run computes it again
+        ");
         let (_folder, store) = store();
         let record = put_evaluation(&store);
         let path = store.record_path(&record.id);
