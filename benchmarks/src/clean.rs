@@ -99,11 +99,13 @@ pub fn leftovers(out: &Path, pool: &Path, runs: &[Run]) -> Result<Vec<Leftover>>
     let places = Places::of(out);
     let mut stale: Vec<PathBuf> =
         lost.iter().flat_map(|run| [places.run(run), places.alive(run)]).filter(|path| path.exists()).collect();
+    // In this order: a run says who it is before it takes a lease.
+    let leases = leases::leases(out)?;
     let known: HashSet<String> = RunState::all(&places)?.into_iter().map(|state| state.run).collect();
-    for lease in leases::leases(out)? {
+    for lease in leases {
         let is_stale = match &lease.run {
-            Some(run) => lost.contains(run.as_str()) || (!known.contains(run) && is_old(&lease.file)),
-            None => is_old(&lease.file),
+            Some(run) => lost.contains(run.as_str()) || (!known.contains(run) && (quiet || is_old(&lease.file))),
+            None => quiet || is_old(&lease.file),
         };
         if is_stale {
             stale.push(lease.file);

@@ -1,5 +1,7 @@
 //! The benchmark: suites, plans, runs, tables and the command line of `nemesis`.
 
+#![forbid(unsafe_code)]
+
 pub mod adopt;
 pub mod bytes;
 pub mod cells;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -48,10 +49,9 @@ def _say(message: Any) -> None:
 
 def _lead_a_group(child: int) -> None:
     """Both sides do this, so that it is done before either goes on."""
-    try:
+    # It may have ended by now.
+    with contextlib.suppress(OSError):
         os.setpgid(child, child)
-    except OSError:
-        pass  # It has ended by now.
 
 
 def _enter(out: str, err: str) -> None:

@@ -2,10 +2,14 @@
 //!
 //! It links no libtorch, so that it works before there is one.
 
+#![forbid(unsafe_code)]
+
 mod bench;
 mod campaign;
 mod cluster;
+mod dependencies;
 mod failure;
+mod fuzz;
 mod gallery;
 mod install;
 mod new_method;
@@ -59,6 +63,8 @@ enum Command {
     /// Read thousands of damaged images, or kill and cheat runs many times: what the tests do a few times
     #[command(subcommand)]
     Campaign(campaign::Campaign),
+    /// Give every reader of what comes from elsewhere changed inputs, and look for panics, hangs and wasted memory
+    Fuzz(fuzz::FuzzOptions),
     /// Run the mini suites and write the pictures and pages in docs/gallery: setup, a build, then two tests
     Gallery,
     /// Compute a table on a Slurm of two nodes on this machine (as root), and on a `HyperQueue` of two workers, while their
@@ -99,6 +105,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Bench(options) => bench::run(&options),
         Command::Campaign(campaign) => campaign::run(&campaign),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Gallery => gallery::run(),
         Command::Cluster(options) => cluster::run(&options),
         Command::NewMethod { name } => new_method::run(&name),

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that has to pass before a change lands.
 
 use crate::failure::{Failure, Result};
-use crate::{setup, workspace};
+use crate::{dependencies, setup, workspace};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -29,11 +29,17 @@ const STEPS: &[Step] = &[
     Step { name: "tests", cargo: &["test", "--workspace", "--no-fail-fast"], component: None },
 ];
 
+type Look = fn() -> Result<Outcome>;
+
+/// What other people's packages have to pass. Both are skipped where nobody has installed cargo-deny, which our own tests
+/// do not depend on.
+const DEPENDENCIES: [(&str, Look); 2] = [("licences", dependencies::policy), ("advisories", dependencies::advisories)];
+
 /// The folder in which each skipped test leaves a file of its name that says why. The variable's name does not begin
 /// with `NEMESIS_`, because our own programs would take it for a setting.
 const SKIPPED: &str = "XTASK_SKIPPED_TESTS";
 
-enum Outcome {
+pub(crate) enum Outcome {
     Passed,
     Failed,
     Skipped(String),
@@ -53,6 +59,10 @@ pub(crate) fn run() -> Result<u8> {
             // Every later step would fail for the same reason, at greater length.
             break;
         }
+    }
+    for (name, check) in DEPENDENCIES {
+        let start = Instant::now();
+        summary.push((name, check()?, start.elapsed()));
     }
     print(&summary, &skipped(skips.path())?);
     Ok(u8::from(summary.iter().any(|(_, outcome, _)| matches!(outcome, Outcome::Failed))))

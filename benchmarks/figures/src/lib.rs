@@ -3,6 +3,8 @@
 //! It knows nothing of tables or records. A figure holds no time, date or path, and its numbers are rounded, so that
 //! equal data give equal bytes. Text in files for papers is outlined, so a figure looks the same everywhere.
 
+#![forbid(unsafe_code)]
+
 mod bars;
 mod canvas;
 mod colour;

@@ -1,5 +1,7 @@
 //! The mini suite's material: eleven small procedural data sets, and the pre-training of the small CLIP.
 
+#![forbid(unsafe_code)]
+
 mod captions;
 mod data;
 mod description;

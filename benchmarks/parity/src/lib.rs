@@ -5,6 +5,8 @@
 //!
 //! A folder may also hold golden values of published methods, made by running their authors' code: see the module `zoo`.
 
+#![forbid(unsafe_code)]
+
 mod check;
 mod corruption;
 mod fixtures;

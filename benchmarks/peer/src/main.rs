@@ -1,6 +1,8 @@
 //! Our side of `cargo xtask bench --peer`, one line of JSON each: the training steps of the PyTorch reference with the
 //! same weights, inputs and random choices, so that its losses can be compared and its time is a fair measure.
 
+#![forbid(unsafe_code)]
+
 mod choices;
 mod crossing;
 mod images;

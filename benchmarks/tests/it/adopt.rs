@@ -40,6 +40,8 @@ fn rename(out: &Path, id: &CellId, cell: &Cell) {
     content.as_object_mut().unwrap().remove("kind");
     json["id"] = cell.id().to_string().into();
     json["cell"] = content;
+    // As earlier versions wrote it.
+    json.as_object_mut().unwrap().remove("checksum");
     fs::write(out.join(format!("records/{}.json", cell.id())), json.to_string()).unwrap();
     fs::remove_file(record).unwrap();
     let predictions = |id: &CellId| out.join(format!("predictions/{id}.bin"));

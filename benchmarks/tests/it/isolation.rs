@@ -48,6 +48,7 @@ fn results(out: &Path) -> BTreeMap<String, Vec<u8>> {
             if kind == "records" {
                 let mut record: Value = serde_json::from_slice(&content).unwrap();
                 assert!(record["provenance"]["seconds"].take().is_f64());
+                assert!(record["checksum"].take().is_string());
                 content = record.to_string().into_bytes();
             }
             results.insert(path.strip_prefix(out).unwrap().display().to_string(), content);

@@ -6,6 +6,8 @@ mod all_shots;
 mod bad_input;
 mod book;
 mod broken;
+#[cfg(target_os = "linux")]
+mod campaign;
 mod changed_data;
 mod checkpoints;
 mod command;
@@ -18,8 +20,6 @@ mod data_faults;
 mod descriptions;
 mod errors;
 mod exports;
-#[cfg(target_os = "linux")]
-mod faults;
 mod feature_side;
 mod fetch;
 mod files;

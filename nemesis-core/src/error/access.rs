@@ -19,6 +19,9 @@ pub(super) enum Needs {
 pub(super) fn explain(needs: Needs, doing: &str, file: &Path, source: &io::Error) -> Error {
     let error = match source.kind() {
         ErrorKind::PermissionDenied => denied(needs, doing, file),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            Some(Error::new(format!("cannot {doing}: {source}")).help("free some disk space and run the command again"))
+        }
         ErrorKind::IsADirectory => Some(Error::new(format!("cannot {doing}: it is a folder, not a file"))),
         ErrorKind::NotFound => dangling_link(file).map(|(link, target)| {
             let what = format!(

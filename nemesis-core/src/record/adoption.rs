@@ -95,8 +95,7 @@ impl Store {
     {
         let mut record = record.clone();
         record.provenance.adopted = Some(adopted);
-        let path = self.record_path(&record.id);
-        if path.is_file() { Ok(()) } else { write_json(&path, &record) }
+        if self.contains(&record.id) { Ok(()) } else { self.write_record(&record) }
     }
 
     fn adoptions(&self) -> PathBuf {

@@ -8,6 +8,7 @@ mod cell;
 mod checkpoint;
 mod outcome;
 mod predictions;
+mod seal;
 mod state;
 pub mod statistics;
 mod store;

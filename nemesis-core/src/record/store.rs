@@ -5,6 +5,7 @@
 
 use super::outcome::{FAILURE_SCHEMA, SCHEMA, check_finite};
 use super::predictions::{pack, unpack};
+use super::seal::{seal, unseal};
 use super::state::{from_safetensors, metadata, to_safetensors};
 use super::{
     Cell, CellId, Evaluated, EvaluationCell, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record,
@@ -321,12 +322,17 @@ impl Store {
     fn put<C: Recorded>(&self, cell: &C, outcome: C::Outcome, provenance: Provenance) -> Result<Record<C>> {
         let id = cell.id();
         let record = Record { schema: SCHEMA, kind: C::KIND, id, cell: cell.clone(), outcome, provenance };
-        write_json(&self.record_path(&id), &record)?;
+        self.write_record(&record)?;
         let failure = self.failure_path(&id);
         match fs::remove_file(&failure) {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io_write("remove the file", &failure, &e)),
             _ => Ok(record),
         }
+    }
+
+    pub(super) fn write_record<C: Recorded>(&self, record: &Record<C>) -> Result<()> {
+        let path = self.record_path(&record.id);
+        files::write_atomic(&path, &seal(&to_json(&path, record)?))
     }
 
     pub(super) fn record_path(&self, id: &CellId) -> PathBuf {
@@ -367,9 +373,13 @@ impl RecordFile {
     ///
     /// When it is damaged, of another format, or of the other kind; the message names the file.
     pub(super) fn parse<C: Recorded>(&self) -> Result<Record<C>> {
-        let record: Record<C> = parse_up_to(SCHEMA, &self.bytes, &self.path)?;
+        let (text, is_intact) = unseal(&self.bytes);
+        let record: Record<C> = parse_up_to(SCHEMA, &text, &self.path)?;
         if record.kind != C::KIND || record.id != self.id || record.cell.id() != self.id {
             return Err(damaged("the record does not hold the cell that its name promises", &self.path));
+        }
+        if !is_intact {
+            return Err(damaged("the record has changed since it was written: its checksum differs", &self.path));
         }
         Ok(record)
     }
@@ -410,9 +420,13 @@ fn damaged(what: &str, path: &Path) -> Error {
 }
 
 pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    files::write_atomic(path, &to_json(path, value)?)
+}
+
+fn to_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::new(e.to_string()).at(path))?;
     text.push(b'\n');
-    files::write_atomic(path, &text)
+    Ok(text)
 }
 
 /// The version alone, which every format keeps.
@@ -568,6 +582,19 @@ mod tests {
           --> RECORD
           help: delete the file; the next run computes it again
         ");
+    }
+
+    /// Records of earlier versions have no checksum, and are read.
+    #[test]
+    fn a_record_that_has_changed_is_named() {
+        insta::assert_snapshot!(error_after("\"seconds\": 1", "\"seconds\": 2"), @"");
+        let (_folder, store) = store();
+        let record = put_evaluation(&store);
+        let path = store.record_path(&record.id);
+        let sealed = fs::read(&path).unwrap();
+        fs::write(&path, unseal(&sealed).0).unwrap();
+        assert_ne!(fs::read(&path).unwrap(), sealed);
+        assert_eq!(store.get::<EvaluationCell>(&record.id).unwrap().unwrap(), record);
     }
 
     #[test]

@@ -41,8 +41,8 @@ pub(super) fn make(folder: &Path, with: &Path, cuda: bool) -> Result<PathBuf> {
         let made = succeed(Command::new(with).args(["-m", "venv", "--clear"]).arg(folder));
         made.map_err(|failure| failure.help("Debian and Ubuntu: `apt-get install python3-venv`"))?;
     }
-    give_torch(&python, with, cuda)?;
     pip(&python, &TOOLS)?;
+    give_torch(&python, with, cuda)?;
     Ok(python)
 }
 
@@ -106,7 +106,15 @@ pub(super) fn pip(python: &Path, requirements: &[&str]) -> Result<()> {
     command.args(["-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]);
     // Downloads go where there must be room anyway, rather than to a small /tmp.
     let room = python.parent().and_then(Path::parent).unwrap_or(Path::new("."));
-    succeed(command.args(requirements).env("TMPDIR", room))
+    command.args(requirements).env("TMPDIR", room);
+    eprintln!("$ {}", workspace::shown(&command));
+    // It complains of what torch lacks on purpose.
+    let output = command.output().map_err(|error| workspace::cannot_start(&command, &error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    Err(failed(&command))
 }
 
 /// The folder that this Python's packages are in.
@@ -121,5 +129,9 @@ pub(super) fn succeed(command: &mut Command) -> Result<()> {
     if workspace::run(command)?.success() {
         return Ok(());
     }
-    Err(Failure::new(format!("`{}` failed; its messages are above", workspace::shown(command))))
+    Err(failed(command))
+}
+
+fn failed(command: &Command) -> Failure {
+    Failure::new(format!("`{}` failed; its messages are above", workspace::shown(command)))
 }

@@ -16,6 +16,7 @@ use std::time::Instant;
 
 /// What the command line says about the package.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct PythonOptions {
     /// The Python to make the environment with, 3.10 or later. If it has torch 2.11.0, that is used; otherwise pip
     /// downloads it, for the CPU only
@@ -59,8 +60,9 @@ pub(crate) fn run(options: &PythonOptions) -> Result<u8> {
     }
     let mut failed = Vec::new();
     for (name, arguments) in CHECKS.iter().filter(|_| !options.no_tests) {
-        let mut command = Command::new(&python);
-        command.arg("-m").args(*arguments).current_dir(workspace::root().join("python"));
+        // Not as `python -m`, which would look for modules in the working directory first, and find the sources there.
+        let mut command = Command::new(environment.join("bin").join(arguments[0]));
+        command.args(&arguments[1..]).current_dir(workspace::root().join("python"));
         if options.quick && *name == "pytest" {
             command.args(["-m", "not long"]);
         }

@@ -10,6 +10,8 @@
 //!
 //! This crate has no dependencies, so it is built, and a missing libtorch reported, before anything else.
 
+#![forbid(unsafe_code)]
+
 use std::path::{Path, PathBuf};
 
 /// The version of libtorch that the pinned `tch` is written for.

@@ -1,5 +1,7 @@
 //! One macro: a hash over the sources of the crate that calls it, so that a result can name the code that made it.
 
+#![forbid(unsafe_code)]
+
 mod fingerprint;
 mod lock;
 mod tokens;

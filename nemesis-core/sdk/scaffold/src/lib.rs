@@ -4,6 +4,8 @@
 //! as it is. A new method is a copy with its own name in place of `sparse-prompt`. Like `xtask`, this crate has no
 //! dependencies.
 
+#![forbid(unsafe_code)]
+
 mod name;
 
 pub use name::Name;

@@ -1,6 +1,8 @@
 //! A plugin that asks for everything a method may see, and keeps what it saw first in its state, so that a test can
 //! compare it with what should have been shown.
 
+#![forbid(unsafe_code)]
+
 use nemesis_sdk::prompt::{PromptLearner, PromptOptions, cross_entropy};
 use nemesis_sdk::tch::Tensor;
 use nemesis_sdk::{

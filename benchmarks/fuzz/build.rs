@@ -1,0 +1,5 @@
+//! Lets the programs and tests of this package find libtorch.
+
+fn main() {
+    nemesis_build::link_libtorch();
+}

@@ -1,0 +1,22 @@
+//! Fuzzing: readers get changed inputs, and must neither panic, nor hang, nor take memory out of proportion, nor lose any.
+//!
+//! Inputs begin as the seeds of a [`Target`], mostly fixtures of this repository. Those that make a reader say something
+//! that it has not said before become the beginning of others. This needs no instrumented build, and so no nightly
+//! compiler. `cargo xtask fuzz` runs it.
+
+#![forbid(unsafe_code)]
+
+mod chance;
+mod fuzzer;
+mod mutate;
+mod repair;
+mod targets;
+
+pub use fuzzer::{Find, Fuzzer, Limits, Tally, replay};
+pub use targets::{TARGETS, Target};
+
+use peak_alloc::PeakAlloc;
+
+/// Counts what readers allocate.
+#[global_allocator]
+static ALLOCATED: PeakAlloc = PeakAlloc;
