@@ -42,7 +42,7 @@ from hyperqueue.cluster import WorkerConfig
 
 name = sys.argv[1]
 pathlib.Path(name).mkdir()
-with LocalCluster(pathlib.Path(name), WorkerConfig(cores=1)) as cluster:
+with LocalCluster(str(pathlib.Path(name).resolve()), WorkerConfig(cores=1)) as cluster:
     cluster.start_worker(WorkerConfig(cores=1))
     pathlib.Path(name + ".up").touch()
     time.sleep(3600)

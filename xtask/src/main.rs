@@ -67,7 +67,7 @@ enum Command {
     Fuzz(fuzz::FuzzOptions),
     /// Run the mini suites and write the pictures and pages in docs/gallery: setup, a build, then two tests
     Gallery,
-    /// Compute a table on a Slurm of two nodes on this machine (as root), and on a HyperQueue of two workers, while their
+    /// Compute a table on a Slurm of two nodes on this machine (as root), and on a `HyperQueue` of two workers, while their
     /// jobs are requeued, cancelled and lost
     Cluster(cluster::ClusterOptions),
     /// Make a crate with a working method in methods/, which appears in tables with no further edit

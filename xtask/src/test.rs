@@ -29,10 +29,11 @@ const STEPS: &[Step] = &[
     Step { name: "tests", cargo: &["test", "--workspace", "--no-fail-fast"], component: None },
 ];
 
+type Look = fn() -> Result<Outcome>;
+
 /// What other people's packages have to pass. Both are skipped where nobody has installed cargo-deny, which our own tests
 /// do not depend on.
-const DEPENDENCIES: [(&str, fn() -> Result<Outcome>); 2] =
-    [("licences", dependencies::policy), ("advisories", dependencies::advisories)];
+const DEPENDENCIES: [(&str, Look); 2] = [("licences", dependencies::policy), ("advisories", dependencies::advisories)];
 
 /// The folder in which each skipped test leaves a file of its name that says why. The variable's name does not begin
 /// with `NEMESIS_`, because our own programs would take it for a setting.

@@ -168,6 +168,10 @@ impl Fuzzer {
 }
 
 /// Reads an input that was found earlier; says what is wrong, if anything still is.
+///
+/// # Panics
+///
+/// When no temporary folder can be made.
 pub fn replay(target: &Target, input: &[u8]) -> Option<String> {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let _silence = Silence::new();
@@ -234,7 +238,10 @@ impl Silence {
     fn new() -> Self {
         std::panic::set_hook(Box::new(|panic| {
             let place = panic.location().map(ToString::to_string).unwrap_or_default();
-            let message = panic.payload_as_str().unwrap_or("a panic without a message");
+            let payload = panic.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let message = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+            let message = message.unwrap_or("a panic without a message");
             *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{message} at {place}"));
         }));
         Self

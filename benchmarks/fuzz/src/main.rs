@@ -40,7 +40,9 @@ const MEMORY: u64 = 4 << 30;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.list {
-        TARGETS.iter().for_each(|target| println!("{:<12} {}", target.name, target.about));
+        for target in TARGETS {
+            println!("{:<12} {}", target.name, target.about);
+        }
         return ExitCode::SUCCESS;
     }
     let unknown = arguments.targets.iter().find(|name| !TARGETS.iter().any(|target| target.name == **name));

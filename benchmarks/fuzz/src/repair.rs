@@ -1,5 +1,7 @@
 //! Makes checksums and lengths right again after a change, which would otherwise be all that is ever refused.
 
+#![expect(clippy::ptr_arg, reason = "all repairs are functions of one type, and some change the length")]
+
 use flate2::Crc;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
@@ -132,9 +134,9 @@ fn elements(input: &[u8], unpack: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Option<V
         let length = u32::from_le_bytes(rest[4..8].try_into().ok()?) as usize;
         let content = rest.get(8..8 + length)?;
         if kind == 15 {
-            plain.extend(unpack(content)?)
+            plain.extend(unpack(content)?);
         } else {
-            plain.extend(&rest[..8 + length])
+            plain.extend(&rest[..8 + length]);
         }
         rest = &rest[8 + length..];
     }

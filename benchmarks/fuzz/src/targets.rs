@@ -60,7 +60,7 @@ impl Target {
 }
 
 /// All of them.
-pub static TARGETS: [Target; 25] = [
+pub static TARGETS: [Target; 24] = [
     Target::new("datasets", "`datasets.yaml`", data::registries, data::registry),
     Target::new("suites", "suites in YAML", data::suites, data::suite),
     Target::new("protocols", "protocols in YAML", data::protocols, data::protocol),
@@ -81,7 +81,6 @@ pub static TARGETS: [Target; 25] = [
     Target::new("safetensors", "safetensors", weights::safetensors, weights::read_safetensors)
         .packed(weights::pack_safetensors),
     Target::new("coop", "contexts of CoOp's code", weights::contexts, weights::context).packed(weights::pack_zip),
-    Target::new("config", "configurations beside checkpoints", weights::configs, weights::config),
     Target::new("plugins", "the section of a plugin that is read before it is loaded", made::plugins, ours::plugin),
     Target::new("descriptors", "what a plugin says of itself", ours::descriptors, ours::descriptor),
     Target::new("records", "records", ours::records, ours::record),

@@ -1,6 +1,6 @@
 //! `HyperQueue`: an array of tasks, each an equal run.
 //!
-//! Its program `hq` is asked, or for want of it the package `hyperqueue` from PyPI, which has no such program.
+//! Its program `hq` is asked, or for want of it the Python package `hyperqueue`, which has no such program.
 
 use super::Profile;
 use super::engine::{job_number, run};

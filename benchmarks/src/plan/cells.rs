@@ -21,6 +21,7 @@ use nemesis_core::train::{Protocol, ResolvedProtocol};
 use nemesis_core::{Error, Result};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -178,7 +179,8 @@ impl<'a> Cells<'a> {
         for &shots in shots {
             let mut recipes = Recipes::new();
             for &seeds in seeds {
-                let trainings = self.add_trainings(&test_sets, &methods[&shots], table, (shots, seeds), &mut recipes)?;
+                let trainings =
+                    self.add_trainings(&test_sets, &methods[&shots], table, (shots, seeds), &mut recipes)?;
                 for test in 0..test_sets.len() {
                     for (key, drawn) in &trainings {
                         let recipes = recipes.get_mut(key).into_iter().flat_map(|recipe| &mut recipe.evaluations[test]);
@@ -244,9 +246,9 @@ impl<'a> Cells<'a> {
                 resolved.map_err(|error| error.context(format_args!("{}", column.label)))
             };
             let key = (place, count);
-            if !recipes.contains_key(&key) {
-                let recipe = self.recipe(test_sets, (method, column), &resolved(protocol)?, table, (shots, count))?;
-                recipes.insert(key, recipe);
+            if let Entry::Vacant(recipe) = recipes.entry(key) {
+                let common = (method, column);
+                recipe.insert(self.recipe(test_sets, common, &resolved(protocol)?, table, (shots, count))?);
             }
             let validation = self.plugins.get(&method.id)?.descriptor.needs.validation;
             if validation && few_shot_lists::lacks_validation(dataset, &sample) {

@@ -76,6 +76,7 @@ mod skipped;
 mod split_seeds;
 mod stats;
 mod stopped;
+mod submit;
 mod suites;
 mod synthetic;
 mod toy;

@@ -27,7 +27,7 @@ fn a_cell_of_a_plan_takes_little_memory() {
         let what = ["--datasets", "dtd", "--shots", "1", "--methods", "coop,nemesis-pen", "--seeds", seeds];
         memory_of(folder.path(), &[&["plan", "--json"], &what[..]].concat())
     };
-    let (few, many) = (memory("1-10"), memory("1-5010"));
-    let each = many.saturating_sub(few) / (5000 * 4);
+    let (few, many) = (memory("1-10"), memory("1-1000,1001-2000,2001-3000"));
+    let each = many.saturating_sub(few) / (2990 * 4);
     assert!(each < 1000, "{each} bytes for each cell");
 }

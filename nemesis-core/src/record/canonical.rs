@@ -35,7 +35,7 @@ struct Entry {
 type Result<T = ()> = std::result::Result<T, Error>;
 
 impl Writer {
-    /// Writes what serde_json writes: the shortest digits that read back as the same number, and text with escapes.
+    /// Writes what `serde_json` writes: the shortest digits that read back as the same number, and text with escapes.
     fn scalar(&mut self, value: &(impl Serialize + ?Sized)) -> Result {
         serde_json::to_writer(&mut self.text, value)
     }
@@ -344,7 +344,7 @@ mod tests {
     }
 
     /// Every form that serde knows beside those of JSON.
-    #[derive(Debug, serde::Serialize)]
+    #[derive(Clone, Debug, serde::Serialize)]
     enum Form {
         Unit,
         New(f32),

@@ -16,6 +16,7 @@ use std::time::Instant;
 
 /// What the command line says about the package.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct PythonOptions {
     /// The Python to make the environment with, 3.10 or later. If it has torch 2.11.0, that is used; otherwise pip
     /// downloads it, for the CPU only

@@ -1,15 +1,13 @@
 //! Readers of weights and images.
 
+use super::all_of;
 use super::data::put;
-use super::{all_of, source};
 use crate::chance::Chance;
 use crate::repair;
-use nemesis_core::backbone::{Checkpoint, Request, inspect};
+use nemesis_core::backbone::Checkpoint;
 use nemesis_core::interchange::coop::Context;
 use nemesis_core::{Result, image as images};
-use std::fs;
 use std::path::Path;
-use tch::{Device, Kind};
 
 const CHECKPOINTS: &str = "nemesis-core/tests/fixtures/checkpoints";
 
@@ -77,23 +75,4 @@ pub(super) fn context(folder: &Path, input: &[u8]) -> Result<()> {
     let file = folder.join("model.pth.tar-50");
     put(&file, input)?;
     Context::read(&file).map(drop)
-}
-
-pub(super) fn configs() -> Vec<Vec<u8>> {
-    let open_clip = r#"{"model_cfg": {"embed_dim": 8, "vision_cfg": {"image_size": 32, "layers": 2, "width": 16, "patch_size": 8, "head_width": 8}, "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 2}, "quick_gelu": true}, "preprocess_cfg": {"mean": [0.48, 0.45, 0.4], "std": [0.26, 0.26, 0.27], "interpolation": "bicubic", "resize_mode": "shortest"}}"#;
-    let transformers = r#"{"architectures": ["CLIPModel"], "model_type": "clip", "projection_dim": 8, "text_config": {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 2, "hidden_act": "quick_gelu", "eos_token_id": 49407}, "vision_config": {"hidden_size": 16, "image_size": 32, "patch_size": 8, "num_attention_heads": 2, "hidden_act": "gelu"}}"#;
-    vec![open_clip.into(), transformers.into()]
-}
-
-/// Beside weights that are sound, under each of the names that are looked for.
-pub(super) fn config(folder: &Path, input: &[u8]) -> Result<()> {
-    let weights = folder.join("open_clip_model.safetensors");
-    put(&weights, &fs::read(source(CHECKPOINTS).join("expected.safetensors")).unwrap_or_default())?;
-    let mut outcome = Ok(());
-    for name in ["open_clip_config.json", "config.json", "preprocessor_config.json"] {
-        put(&folder.join(name), input)?;
-        outcome = inspect(&Request::new(&weights, None, Device::Cpu, Kind::Float)).map(drop);
-        let _ = fs::remove_file(folder.join(name));
-    }
-    outcome
 }

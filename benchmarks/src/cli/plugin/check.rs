@@ -80,14 +80,12 @@ impl PluginCheck {
         let start = |start: &Start<'_>| {
             let words = ["plugin", "check-here", start.check, &options].map(Path::new);
             let arguments = [&words[..], &[file, start.verdict]].concat();
-            match &forks {
-                Some(forks) => forks.fork(start, &arguments),
-                None => {
-                    let mut command = program.command()?;
-                    command.args(&arguments);
-                    start.spawn(command)
-                }
+            if let Some(forks) = &forks {
+                return forks.fork(start, &arguments);
             }
+            let mut command = program.command()?;
+            command.args(&arguments);
+            start.spawn(command)
         };
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let kit =

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 /// Two runs, each with a clock that jumps by days several times a second.
 #[test]
+#[ignore = "takes half a minute: cargo xtask campaign faults"]
 fn jumping_clocks_leave_no_trace() {
     let undisturbed = Undisturbed::small();
     let folder = tempfile::tempdir().unwrap();

@@ -153,14 +153,15 @@ impl OnDisk {
     }
 }
 
-/// The files below a folder, but for the pictures, which are lent.
+/// The files below a folder, but for the pictures, which are lent, and the hashes of files, of which only those are
+/// remembered that are some seconds old.
 fn files_below(folder: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     let mut open = vec![folder.to_owned()];
     while let Some(next) = open.pop() {
         for entry in fs::read_dir(next).unwrap() {
             let path = entry.unwrap().path();
-            if path.ends_with("mini") {
+            if path.ends_with("mini") || path.ends_with("pool/contents") {
             } else if path.is_dir() {
                 open.push(path);
             } else {

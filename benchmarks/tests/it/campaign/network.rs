@@ -21,6 +21,7 @@ fn computed(output: &Output) -> usize {
 }
 
 #[test]
+#[ignore = "takes half a minute: cargo xtask campaign faults"]
 fn runs_on_two_machines_end_with_the_same_table() {
     let test = "network::runs_on_two_machines_end_with_the_same_table";
     let rounds = faults(2).div_ceil(2).min(10);
@@ -38,7 +39,7 @@ fn runs_on_two_machines_end_with_the_same_table() {
         println!("lag {lag:?}: {parts:?} of {} cells", undisturbed.records);
         twice += parts.iter().sum::<usize>() - undisturbed.records;
         std::thread::sleep(lag);
-        table = undisturbed.assert_in(&machines.at[1], &[]);
+        table = undisturbed.assert_in(&machines.at[1], &["--lease-timeout", "5"]);
     }
     let details = format!("{twice} of {} cells were computed twice", rounds * undisturbed.records);
     report("two machines, file server lags 0.5 to 5 s", rounds, &table, &details);

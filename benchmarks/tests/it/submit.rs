@@ -1,0 +1,309 @@
+//! What `nemesis submit` hands to engines, and what it asks them afterwards. The engines are made up; `cargo xtask cluster`
+//! has real ones.
+
+use crate::command::{nemesis, program, told};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a command says, with the test's folder as `[DIR]` and the program as `[NEMESIS]`.
+fn said(folder: &Path, arguments: &[&str]) -> String {
+    let mut command = nemesis(folder, arguments);
+    let path = format!("{}:{}", folder.join("bin").display(), std::env::var("PATH").unwrap());
+    // The folder of made-up programs comes first.
+    let output = command.env("PATH", path).env_remove("HQ_SERVER_DIR").output().unwrap();
+    let text = told(&output).replace(&program().display().to_string(), "[NEMESIS]");
+    let text = text.replace(&folder.canonicalize().unwrap().display().to_string(), "[DIR]");
+    text.replace(&folder.display().to_string(), "[DIR]")
+}
+
+/// Puts a shell script into the folder of made-up programs.
+fn made_up(folder: &Path, name: &str, script: &str) {
+    let path = folder.join("bin").join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+const PROFILE: &str = "\
+partition: gpu
+account: me
+gpus: 2
+cpus: 8
+memory: 32G
+time: 4:00:00
+setup: [module load cuda]
+engine_option: [--constraint=a100]
+";
+
+#[test]
+fn slurm_gets_an_array_of_what_profile_and_options_say() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("cluster.yaml"), PROFILE).unwrap();
+    let profile = ["--profile", "cluster.yaml", "--tasks", "3", "--partition", "long", "--dry-run"];
+    let arguments = [&["submit", "slurm"][..], &profile, &["--", "--suite", "base-to-new", "--out", "my out"]].concat();
+    insta::assert_snapshot!(said(folder.path(), &arguments), @r#"
+    exit code 0
+    --- stdout
+    #!/bin/bash
+    #SBATCH --job-name=nemesis-base-to-new
+    #SBATCH --array=0-2
+    #SBATCH --output="[DIR]/my out/logs/%A_%a.log"
+    #SBATCH --open-mode=append
+    #SBATCH --requeue
+    #SBATCH --ntasks=1
+    #SBATCH --signal=B:USR1@120
+    #SBATCH --partition=long
+    #SBATCH --account=me
+    #SBATCH --time=4:00:00
+    #SBATCH --cpus-per-task=8
+    #SBATCH --gres=gpu:2
+    #SBATCH --mem=32G
+    #SBATCH --constraint=a100
+
+    set -u
+    cd [DIR] || exit 2
+    module load cuda
+
+    time_is_up=
+    signalled=
+    [NEMESIS] run --stop-within=100 --no-wait --device=cuda:all --suite base-to-new --out 'my out' &
+    run=$!
+    trap 'signalled=yes; time_is_up=yes; kill -TERM "$run"' USR1
+    trap 'signalled=yes; kill -TERM "$run"' TERM INT
+    wait "$run"
+    status=$?
+    while [ -n "$signalled" ]; do
+        signalled=
+        wait "$run"
+        status=$?
+    done
+    if [ -n "$time_is_up" ] && [ "$status" -eq 143 ]; then
+        echo "time is up: the element goes back into the queue" >&2
+        exec scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
+    fi
+    exit "$status"
+    --- stderr
+    "#);
+    assert!(!folder.path().join("my out").exists(), "a dry run leaves nothing");
+}
+
+#[test]
+fn the_other_engines_get_the_same_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = ["--", "--datasets", "eurosat", "--out", "out"];
+    let submit = |engine, options: &[&str]| {
+        said(folder.path(), &[&["submit", engine, "--dry-run", "--tasks", "2"], options, &run].concat())
+    };
+    insta::assert_snapshot!(submit("hq", &["--cpus", "4", "--gpus", "1", "--memory", "2G", "--time", "1:00:00"]), @r"
+    exit code 0
+    --- stdout
+    hq submit --array=1-2 --name=nemesis-few-shot --cwd=[DIR] '--stdout=[DIR]/out/logs/hq-%{JOB_ID}_%{TASK_ID}.out' '--stderr=[DIR]/out/logs/hq-%{JOB_ID}_%{TASK_ID}.log' --cpus=4 --resource=gpus/nvidia=1 --resource=mem=2048 --time-request=1:00:00 --output-mode=quiet -- [NEMESIS] run --no-wait --device=cuda:0 --datasets eurosat --out out
+    --- stderr
+    ");
+    insta::assert_snapshot!(submit("parallel", &["--engine-option=--sshlogin=n1,n2"]), @r"
+    exit code 0
+    --- stdout
+    parallel --jobs 2 --line-buffer --sshlogin=n1,n2 --max-args 0 'cd [DIR] && [NEMESIS] run --no-wait --datasets eurosat --out out' ::: 1 2
+    --- stderr
+    ");
+    insta::assert_snapshot!(submit("shell", &["--setup", "module load cuda"]), @r"
+    exit code 0
+    --- stdout
+    cd [DIR] && module load cuda && [NEMESIS] run --no-wait --datasets eurosat --out out
+    cd [DIR] && module load cuda && [NEMESIS] run --no-wait --datasets eurosat --out out
+    --- stderr
+    ");
+}
+
+#[test]
+fn what_cannot_be_submitted_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("cluster.yaml"), "partition: gpu\npartitoin: gpu\n").unwrap();
+    let refused = |arguments: &[&str]| said(folder.path(), &[&["submit"], arguments].concat());
+    insta::assert_snapshot!(refused(&["slurm", "--profile", "cluster.yaml"]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: unknown key `partitoin`
+      --> cluster.yaml:2
+      expected: one of tasks, partition, account, qos, time, cpus, gpus, memory, grace, engine_option, setup
+      help: did you mean `partition`?
+    ");
+    insta::assert_snapshot!(refused(&["slurm", "--tasks", "0"]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: `tasks` is 0, so nothing would be computed
+      expected: 1 or more
+    ");
+    insta::assert_snapshot!(refused(&["slurm", "--tasks", "2000", "--dry-run"]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: an array of 2000 runs is too large
+      expected: at most 1001, Slurm's default limit
+      help: each run takes one job after the other, so far fewer runs than jobs will do
+    ");
+    insta::assert_snapshot!(refused(&["hq", "--partition", "gpu"]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: HyperQueue has no partition
+      help: its workers have one: give it to `hq alloc add slurm`
+    ");
+    insta::assert_snapshot!(refused(&["hq", "--memory", "much"]), @r#"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: `memory` is "much"
+      expected: a whole number and K, M, G or T, as in 16G
+    "#);
+    insta::assert_snapshot!(refused(&["slurm", "--dry-run", "--", "--shots", "x"]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: invalid value 'x' for '--shots <NUMBERS>': `x` is neither a number nor a range, expected whole numbers from 0 on, as in 1,2,4-8
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn a_submission_is_followed_and_cancelled() {
+    let folder = tempfile::tempdir().unwrap();
+    made_up(folder.path(), "sbatch", "cat \"$2\" > script; echo '4711;cluster'");
+    made_up(
+        folder.path(),
+        "squeue",
+        "printf '47|47_0|RUNNING n0\\n4711|4711_0|RUNNING n1\\n4711|4711_1|PENDING (Priority)\\n'",
+    );
+    made_up(folder.path(), "scancel", "echo \"$@\" > cancelled");
+    made_up(
+        folder.path(),
+        "hq",
+        "case \"$*\" in\n*--version*) ;;\nsubmit*) echo 12 ;;\n'job list --output-mode=quiet') printf '1 RUNNING\\n12 WAITING\\n' ;;\n\
+         'job cancel 12') ;;\n*) echo \"error: $*\" >&2; exit 1 ;;\nesac",
+    );
+    let out = ["--", "--out", "out"];
+    insta::assert_snapshot!(said(folder.path(), &[&["submit", "slurm"][..], &out].concat()), @r"
+    exit code 0
+    --- stdout
+    submitted job 4711 with 4 runs; their logs go to [DIR]/out/logs
+    --- stderr
+    ");
+    insta::assert_snapshot!(said(folder.path(), &[&["submit", "hq"][..], &out].concat()), @r"
+    exit code 0
+    --- stdout
+    submitted job 12 with 4 runs; their logs go to [DIR]/out/logs
+    --- stderr
+    ");
+    let status = said(folder.path(), &["status", "--out", "out"]);
+    let queue: Vec<&str> = status.lines().filter(|line| line.starts_with("job ")).collect();
+    assert_eq!(queue, ["job 12: WAITING", "job 4711_0: RUNNING n1", "job 4711_1: PENDING (Priority)"]);
+    insta::assert_snapshot!(said(folder.path(), &["cancel", "--out", "out"]), @r"
+    exit code 0
+    --- stdout
+    job 12 is cancelled
+    job 4711 is cancelled
+    --- stderr
+    ");
+    assert_eq!(fs::read_to_string(folder.path().join("cancelled")).unwrap(), "4711\n");
+    insta::assert_snapshot!(said(folder.path(), &["cancel", "--out", "out"]), @r"
+    exit code 0
+    --- stdout
+    nothing was submitted for this folder, and no run on this machine is at work on it
+    --- stderr
+    ");
+}
+
+/// `HyperQueue`'s package from PyPI has no program `hq`.
+#[test]
+fn hyperqueue_is_reached_through_python_if_its_program_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = folder.path().join("python/hyperqueue");
+    fs::create_dir_all(package.join("ffi")).unwrap();
+    let classes = "\
+class Job:
+    def __init__(self, **options): self.options, self.tasks = options, []
+    def program(self, command, **options): self.tasks.append((command, options))
+class Client:
+    def __init__(self, server_dir): self.server_dir = server_dir
+    def submit(self, job):
+        import types
+        with open('submitted', 'w') as file:
+            print(self.server_dir, job.options['max_fails'], len(job.tasks), job.tasks[0][0][1:], file=file)
+            for _, options in job.tasks:
+                print(options['stdout'].rsplit('/')[-1], options['stderr'].rsplit('/')[-1], vars(options['resources']), file=file)
+        return types.SimpleNamespace(id=3)
+";
+    let request = "class ResourceRequest:\n    def __init__(self, **options): self.__dict__.update(options)\n";
+    fs::write(package.join("__init__.py"), classes).unwrap();
+    fs::write(package.join("ffi/__init__.py"), "").unwrap();
+    fs::write(package.join("ffi/protocol.py"), request).unwrap();
+    let missing = folder.path().join("missing");
+    fs::create_dir(&missing).unwrap();
+    fs::write(missing.join("hyperqueue.py"), "raise ModuleNotFoundError(\"No module named 'hyperqueue'\")\n").unwrap();
+    let submit = |python: &Path| {
+        let options = ["--tasks", "2", "--cpus", "3", "--memory", "1G", "--time", "0:02:00"];
+        let arguments = [&["submit", "hq"][..], &options, &["--", "--jobs", "1", "--out", "out"]].concat();
+        let mut command = nemesis(folder.path(), &arguments);
+        // Of the machine's programs, only Python's is at hand.
+        let found = std::env::var("PATH").unwrap();
+        made_up(folder.path(), "python3", &format!("PATH='{found}' exec python3 \"$@\""));
+        command.env("PATH", folder.path().join("bin")).env("HQ_SERVER_DIR", "servers/1").env("PYTHONPATH", python);
+        told(&command.output().unwrap()).replace(&folder.path().canonicalize().unwrap().display().to_string(), "[DIR]")
+    };
+    insta::assert_snapshot!(submit(&missing), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: cannot start `hq`: it is not in PATH
+      help: put HyperQueue's program `hq` into PATH, or `pip install hyperqueue` for `python3`
+    ");
+    insta::assert_snapshot!(submit(&folder.path().join("python")), @r"
+    exit code 0
+    --- stdout
+    submitted job 3 with 2 runs; their logs go to [DIR]/out/logs
+    --- stderr
+    ");
+    insta::assert_snapshot!(fs::read_to_string(folder.path().join("submitted")).unwrap(), @r"
+    servers/1 None 2 ['run', '--no-wait', '--jobs', '1', '--out', 'out']
+    hq-%{JOB_ID}_1.out hq-%{JOB_ID}_1.log {'cpus': 3, 'resources': {'mem': 1024}, 'min_time': datetime.timedelta(seconds=120)}
+    hq-%{JOB_ID}_2.out hq-%{JOB_ID}_2.log {'cpus': 3, 'resources': {'mem': 1024}, 'min_time': datetime.timedelta(seconds=120)}
+    ");
+}
+
+/// A job's script that runs with made-up programs, until it has started the run.
+fn started(folder: &Path) -> Child {
+    let dry_run = said(folder, &["submit", "slurm", "--tasks", "1", "--dry-run", "--", "--out", "out"]);
+    let script = dry_run.split_once("--- stdout\n").unwrap().1.split_once("--- stderr").unwrap().0;
+    // The run ends like ours when it is told to: late, and with 143.
+    made_up(folder, "run", "trap 'sleep 0.3; exit 143' TERM\ntouch at-work\nfor i in $(seq 100); do sleep 0.1; done");
+    made_up(folder, "scontrol", "echo \"$@\" > requeued");
+    let script = script.replace("[NEMESIS]", "run").replace("[DIR]", &folder.display().to_string());
+    fs::write(folder.join("script.sh"), script).unwrap();
+    let path = format!("{}:{}", folder.join("bin").display(), std::env::var("PATH").unwrap());
+    let mut command = Command::new("bash");
+    command.arg("script.sh").current_dir(folder).env("PATH", path).stderr(Stdio::null());
+    let child = command.env("SLURM_ARRAY_JOB_ID", "47").env("SLURM_ARRAY_TASK_ID", "0").spawn().unwrap();
+    let since = Instant::now();
+    while !folder.join("at-work").exists() {
+        assert!(since.elapsed() < Duration::from_secs(20), "the run is not started");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child
+}
+
+#[test]
+fn an_element_is_requeued_when_its_time_is_up_and_ends_when_it_is_cancelled() {
+    for (signal, status, requeued) in [("USR1", 0, Some("requeue 47_0\n")), ("TERM", 143, None)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut script = started(folder.path());
+        Command::new("kill").args(["-s", signal, &script.id().to_string()]).status().unwrap();
+        assert_eq!(script.wait().unwrap().code(), Some(status), "{signal}");
+        assert_eq!(fs::read_to_string(folder.path().join("requeued")).ok().as_deref(), requeued, "{signal}");
+    }
+}
