@@ -108,6 +108,7 @@ def wrapper(folder: Path, name: str, lines: str) -> Path:
     return program
 
 
+@pytest.mark.long
 def test_a_python_that_cannot_run_methods_costs_their_cells_and_no_others(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong"
     wrong.mkdir()
@@ -132,6 +133,7 @@ def test_a_python_that_cannot_run_methods_costs_their_cells_and_no_others(tmp_pa
         assert expected in said
 
 
+@pytest.mark.long
 def test_a_method_that_misbehaves_costs_its_cells_and_no_others(tmp_path: Path) -> None:
     misdeeds = ["none", "raise", "exit", "sys-exit", "hang", "print"]
     entries = [
