@@ -114,7 +114,7 @@ fn faults(options: &Faults, libtorch: &Path) -> Result<u8> {
     let report = folder.path().join("report");
     let filter = format!("campaign::{}", options.only.as_deref().unwrap_or_default());
     let mut command = workspace::cargo("test");
-    command.args(["--workspace", "--test", "it", "--", "--nocapture", "--include-ignored", "--test-threads", "1"]);
+    command.args(["--workspace", "--test", "it", "--", "--nocapture", "--test-threads", "1"]);
     command.arg(filter).env("LIBTORCH", libtorch).env("NEMESIS_FAULTS", options.count.to_string());
     command.env("XTASK_FAULTS_REPORT", &report);
     let passed = workspace::run(&mut command)?.success();

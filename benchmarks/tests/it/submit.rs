@@ -219,7 +219,7 @@ fn a_submission_is_followed_and_cancelled() {
     ");
 }
 
-/// `HyperQueue`'s package from PyPI has no program `hq`.
+/// The Python package `hyperqueue` brings no program `hq`.
 #[test]
 fn hyperqueue_is_reached_through_python_if_its_program_is_missing() {
     let folder = tempfile::tempdir().unwrap();

@@ -33,6 +33,15 @@ fn faults(short: usize) -> usize {
     std::env::var(FAULTS).map_or(short, |faults| faults.parse().expect(FAULTS))
 }
 
+/// Whether a test takes too long for an ordinary run of the tests, which then reports it as skipped.
+fn is_left_to_the_campaign(test: &str) -> bool {
+    let is_left = std::env::var_os(FAULTS).is_none();
+    if is_left {
+        skipped(&format!("campaign::{test}"), "takes half a minute or more: `cargo xtask campaign faults`");
+    }
+    is_left
+}
+
 /// Numbers that look random and are the same every time.
 struct Chance(u64);
 

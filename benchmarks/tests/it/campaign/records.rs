@@ -1,12 +1,14 @@
 //! Records that are damaged: they are named, and computed again once they are gone.
 
-use super::{Chance, Undisturbed, faults, files, report, within};
+use super::{Chance, Undisturbed, faults, files, is_left_to_the_campaign, report, within};
 use crate::command::told;
 use std::fs;
 
 #[test]
-#[ignore = "takes half a minute: cargo xtask campaign faults"]
 fn a_damaged_record_is_named_and_computed_again() {
+    if is_left_to_the_campaign("records::a_damaged_record_is_named_and_computed_again") {
+        return;
+    }
     let undisturbed = Undisturbed::small();
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
