@@ -7,7 +7,6 @@
 mod bench;
 mod campaign;
 mod cluster;
-mod dependencies;
 mod failure;
 mod fuzz;
 mod gallery;

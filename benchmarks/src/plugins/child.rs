@@ -1,8 +1,7 @@
 //! The child: runs plugins' code for a command that must outlive it.
 
 use super::message::{Created, Question, READY};
-use crate::process::{Reporter, messages_from_stdin};
-use crate::run::work_on;
+use crate::process::{Messages, Reporter, messages_from_stdin};
 use nemesis_core::Result;
 use nemesis_core::method::testing::ToyHost;
 use nemesis_core::plugin::Plugin;
@@ -13,12 +12,13 @@ use std::path::{Path, PathBuf};
 use tch::Tensor;
 
 /// Answers questions about plugins until standard input ends: loads each when it is first asked about, and creates its
-/// methods for a toy task. It may be told to compute cells then: a Python takes seconds to import PyTorch, which it has done.
+/// methods for a toy task. It may be told to compute cells then, which `work` does: a Python takes seconds to import PyTorch,
+/// which it has done.
 ///
 /// # Errors
 ///
 /// When standard output cannot be taken over, or as a worker has them. A problem with a plugin is an answer, not an error.
-pub fn answer() -> Result<()> {
+pub(crate) fn answer(work: impl FnOnce(&Reporter, &Messages) -> Result<()>) -> Result<()> {
     let reporter = Reporter::take_over_stdout()?;
     let questions = messages_from_stdin();
     reporter.send(&READY);
@@ -31,7 +31,7 @@ pub fn answer() -> Result<()> {
             Question::Create(file, options) => {
                 reporter.send(&loaded(&file, &mut plugins).and_then(|plugin| created(plugin, &options)));
             }
-            Question::Work => return work_on(&reporter, &questions),
+            Question::Work => return work(&reporter, &questions),
         }
     }
     Ok(())

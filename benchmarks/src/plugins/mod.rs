@@ -6,7 +6,7 @@ mod message;
 mod module;
 mod parent;
 
-pub use child::answer;
+pub(crate) use child::answer;
 pub(crate) use module::located;
 
 use crate::process::Program;

@@ -36,7 +36,7 @@ impl PluginCommand {
             Self::Describe(command) => command.run(),
             Self::Check(command) => command.run(),
             Self::CheckHere(command) => command.run(),
-            Self::TryHere => crate::plugins::answer().map(|()| Ending::Done),
+            Self::TryHere => crate::plugins::answer(crate::run::work_on).map(|()| Ending::Done),
         }
     }
 }

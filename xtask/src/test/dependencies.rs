@@ -1,7 +1,7 @@
 //! What other people's packages are held to: licences, sources, duplicates, and known vulnerabilities.
 
+use super::Outcome;
 use crate::failure::Result;
-use crate::test::Outcome;
 use crate::workspace;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const INSTALL: &str = "install cargo-deny, for instance with `cargo install cargo-deny --locked`";
 
 /// Checks licences, duplicates and sources by `deny.toml`.
-pub(crate) fn policy() -> Result<Outcome> {
+pub(super) fn policy() -> Result<Outcome> {
     if !is_installed() {
         return Ok(Outcome::Skipped(INSTALL.to_owned()));
     }
@@ -22,7 +22,7 @@ pub(crate) fn policy() -> Result<Outcome> {
 }
 
 /// Looks for known vulnerabilities. Without the database nothing is known, and nothing is claimed.
-pub(crate) fn advisories() -> Result<Outcome> {
+pub(super) fn advisories() -> Result<Outcome> {
     if !is_installed() {
         return Ok(Outcome::Skipped(INSTALL.to_owned()));
     }

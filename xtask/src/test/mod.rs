@@ -1,7 +1,9 @@
 //! `cargo xtask test`: everything that has to pass before a change lands.
 
+mod dependencies;
+
 use crate::failure::{Failure, Result};
-use crate::{dependencies, setup, workspace};
+use crate::{setup, workspace};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -39,7 +41,7 @@ const DEPENDENCIES: [(&str, Look); 2] = [("licences", dependencies::policy), ("a
 /// with `NEMESIS_`, because our own programs would take it for a setting.
 const SKIPPED: &str = "XTASK_SKIPPED_TESTS";
 
-pub(crate) enum Outcome {
+enum Outcome {
     Passed,
     Failed,
     Skipped(String),
