@@ -4,7 +4,8 @@
 //! records follow from it. Should a kill come between, the next [`Store::open`] writes those that are missing; before
 //! the proof is there, nothing is adopted.
 
-use super::store::{Store, read_json, write_json};
+use super::file::{read_json, write_json};
+use super::store::Store;
 use super::{Adopted, Build, CellId, EvaluationCell, EvaluationRecord, Record, TrainingCell, TrainingRecord};
 use crate::{Error, Result, files};
 use serde::{Deserialize, Serialize};

@@ -6,6 +6,7 @@ mod build;
 mod canonical;
 mod cell;
 mod checkpoint;
+mod file;
 mod outcome;
 mod predictions;
 mod seal;

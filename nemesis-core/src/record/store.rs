@@ -3,19 +3,16 @@
 //! Everything is named by a hash and written whole, so that any number of processes may write to one store, and a
 //! kill at any moment leaves complete files only.
 
+use super::file::{RecordFile, damaged, read_json, read_json_up_to, write_json};
 use super::outcome::{FAILURE_SCHEMA, SCHEMA, check_finite};
 use super::predictions::{pack, unpack};
-use super::seal::{seal, unseal};
 use super::state::{from_safetensors, metadata, to_safetensors};
 use super::{
     Cell, CellId, Evaluated, EvaluationCell, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record,
     Recorded, Trained, TrainingCell, TrainingOutcome, TrainingRecord,
 };
-use crate::error::words_of_serde_json;
 use crate::method::State;
 use crate::{Error, Result, files};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::ErrorKind;
@@ -100,8 +97,7 @@ impl Store {
 
     /// The record of a cell as bytes, if it is complete.
     pub(super) fn read_record(&self, id: &CellId) -> Result<Option<RecordFile>> {
-        let path = self.record_path(id);
-        Ok(read(&path)?.map(|bytes| RecordFile { id: *id, path, bytes }))
+        RecordFile::read(id, self.record_path(id))
     }
 
     /// Records a training: its learned state by content, then the record.
@@ -331,8 +327,7 @@ impl Store {
     }
 
     pub(super) fn write_record<C: Recorded>(&self, record: &Record<C>) -> Result<()> {
-        let path = self.record_path(&record.id);
-        files::write_atomic(&path, &seal(&to_json(&path, record)?))
+        RecordFile::write(record, &self.record_path(&record.id))
     }
 
     pub(super) fn record_path(&self, id: &CellId) -> PathBuf {
@@ -351,41 +346,6 @@ impl Store {
         self.folder.join("failures").join(format!("{id}.json"))
     }
 }
-
-/// The file of a record, before it is known what it holds.
-pub(super) struct RecordFile {
-    id: CellId,
-    path: PathBuf,
-    bytes: Vec<u8>,
-}
-
-impl RecordFile {
-    /// Whether it begins like the record of a training, as this version writes it.
-    pub(super) fn looks_like_training(&self) -> bool {
-        const HEAD: usize = 80;
-        let head = &self.bytes[..self.bytes.len().min(HEAD)];
-        head.windows(TRAINING.len()).any(|part| part == TRAINING)
-    }
-
-    /// The record, if it is of this kind.
-    ///
-    /// # Errors
-    ///
-    /// When it is damaged, of another format, or of the other kind; the message names the file.
-    pub(super) fn parse<C: Recorded>(&self) -> Result<Record<C>> {
-        let (text, is_intact) = unseal(&self.bytes);
-        let record: Record<C> = parse_up_to(SCHEMA, &text, &self.path)?;
-        if record.kind != C::KIND || record.id != self.id || record.cell.id() != self.id {
-            return Err(damaged("the record does not hold the cell that its name promises", &self.path));
-        }
-        if !is_intact {
-            return Err(damaged("the record has changed since it was written: its checksum differs", &self.path));
-        }
-        Ok(record)
-    }
-}
-
-const TRAINING: &[u8] = br#""kind": "training""#;
 
 /// What the file system says of the file that notes a failure: it differs after every note.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -413,54 +373,6 @@ pub fn has_row_for_each(tensor: &Tensor, classes: usize) -> bool {
 
 fn hash(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
-}
-
-fn damaged(what: &str, path: &Path) -> Error {
-    Error::new(what).at(path).help("delete the file; the next run computes it again")
-}
-
-pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    files::write_atomic(path, &to_json(path, value)?)
-}
-
-fn to_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>> {
-    let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::new(e.to_string()).at(path))?;
-    text.push(b'\n');
-    Ok(text)
-}
-
-/// The version alone, which every format keeps.
-#[derive(Deserialize)]
-struct Version {
-    schema: u32,
-}
-
-pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    read_json_up_to(SCHEMA, path)
-}
-
-/// Reads what is written in a format up to this one.
-fn read_json_up_to<T: DeserializeOwned>(schema: u32, path: &Path) -> Result<Option<T>> {
-    read(path)?.map(|bytes| parse_up_to(schema, &bytes, path)).transpose()
-}
-
-fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    match fs::read(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        bytes => bytes.map(Some).map_err(|e| Error::io("read the file", path, &e)),
-    }
-}
-
-fn parse_up_to<T: DeserializeOwned>(schema: u32, bytes: &[u8], path: &Path) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|e| match serde_json::from_slice(bytes) {
-        Ok(Version { schema: found }) if found != schema => {
-            Error::new(format!("the record is of format {found}, which another version of nemesis wrote"))
-                .at(path)
-                .expected(format!("format {schema}"))
-                .help("use that version, or give another folder with `--out`")
-        }
-        _ => damaged(&format!("the record is damaged: {}", words_of_serde_json(&e)), path).line(e.line()),
-    })
 }
 
 #[cfg(test)]
