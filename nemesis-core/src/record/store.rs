@@ -379,6 +379,7 @@ fn hash(bytes: &[u8]) -> String {
 mod tests {
     use super::super::cell::tests::{evaluation, training};
     use super::super::outcome::tests::provenance;
+    use super::super::seal::unseal;
     use super::*;
     use crate::error::Kind;
     use crate::train::EpochRecord;
