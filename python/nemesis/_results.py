@@ -24,7 +24,8 @@ def records(out: str | os.PathLike[str] = "out", *, frame: bool | None = None) -
     """The records of a folder: one row for each training and each evaluation.
 
     Columns of both: `id`, `kind` (`training` or `evaluation`), `dataset`, `method` (`zero-shot` if there is none),
-    `options`, `shots`, `seed`, `initialisation`, `protocol`, `precision`, `backbone`, `seconds`, and `record`, the whole of it.
+    `options`, `shots`, `seed`, `initialisation`, `protocol`, `precision`, `backbone`, `seconds`, and `record`, the whole
+    of it.
 
     Of a training: `loss` and `losses`, the last and the means of all epochs; `reported`, the values that the method
     reported, by name; `state`, the hash of what was learned.
