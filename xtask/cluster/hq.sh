@@ -9,8 +9,7 @@
 set -euo pipefail
 nemesis=$(realpath "${1:?the program nemesis}")
 
-say() { printf '== %s\n' "$*" >&2; }
-fail() { say "FAILED: $*"; exit 1; }
+. "$(dirname "$(realpath "$0")")/table.sh" "${2:-}"
 
 folder=$(mktemp -d)
 started=()
@@ -53,20 +52,7 @@ PYTHON
     fail "HyperQueue does not come up"
 }
 
-what=(--datasets dtd,eurosat --methods coop,nemesis-pen,nemesis-pan --jobs 1)
-if [ "${2:-}" = short ]; then
-    what+=(--shots 1,2 --seeds 1-2)
-    cells=50
-else
-    what+=(--shots 1,2,4 --seeds 1-3)
-    cells=110
-fi
-say "the table, undisturbed"
-"$nemesis" run "${what[@]}" --out alone >alone.txt 2>alone.log || fail "the undisturbed run"
-mkdir -p out && cp -r alone/mini out/mini
-
-records() { find out/records -name '*.json' 2>/dev/null | wc -l; }
-wait_for() { for _ in $(seq 1200); do [ "$(records)" -ge "$1" ] && return; sleep 0.1; done; fail "$1 records do not come"; }
+undisturbed
 # The processes of runs in a state of the leases, the oldest first.
 runs() { "$nemesis" status --json --out out | python3 -c \
     'import json, sys; [print(run["process"]) for run in json.load(sys.stdin)["runs"] if not run["lost"]]'; }
@@ -88,9 +74,4 @@ cluster second
 "$nemesis" submit hq --tasks 2 --cpus 1 -- "${what[@]}" --out out
 wait_for $cells
 say "all $cells records after $(($(date +%s) - start)) s"
-"$nemesis" run "${what[@]}" --out out >out.txt 2>out.log || fail "the last run"
-grep "cells computed" out.log >&2
-cmp alone.txt out.txt || fail "the tables differ"
-for file in alone/*.json; do cmp "$file" "out/$(basename "$file")" || fail "$file differs"; done
-[ "$(records)" = $cells ] || fail "$(records) records"
-say "the same table; $(records) records"
+same_table

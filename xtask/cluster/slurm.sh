@@ -8,8 +8,7 @@
 set -euo pipefail
 nemesis=$(realpath "${1:?the program nemesis}")
 
-say() { printf '== %s\n' "$*" >&2; }
-fail() { say "FAILED: $*"; exit 1; }
+. "$(dirname "$(realpath "$0")")/table.sh" "${2:-}"
 
 if ! command -v slurmctld >/dev/null || ! command -v slurmd >/dev/null || ! command -v munged >/dev/null; then
     apt-get update -qq
@@ -24,7 +23,7 @@ finish() {
     status=$?
     scancel --full --user "$(id -un)" >/dev/null 2>&1 || true
     for process in "${started[@]}"; do kill -9 "$process" 2>/dev/null || true; done
-    if [ $status != 0 ]; then tail -n 15 "$folder"/log/* "$folder"/out/logs/* >&2 2>/dev/null || true; fi
+    if [ $status != 0 ]; then tail -n 15 "$folder"/log/* "$folder"/*.log "$folder"/out/logs/* >&2 2>/dev/null || true; fi
     rm -rf "$folder"
 }
 trap finish EXIT
@@ -87,21 +86,8 @@ for _ in $(seq 100); do [ "$(sinfo --noheader --format %D --states idle 2>/dev/n
 sinfo >&2
 [ "$(sinfo --noheader --format %D --states idle | head -n 1)" = 2 ] || fail "the nodes do not come up"
 
-what=(--datasets dtd,eurosat --methods coop,nemesis-pen,nemesis-pan --jobs 1)
-if [ "${2:-}" = short ]; then
-    what+=(--shots 1,2 --seeds 1-2)
-    cells=50
-else
-    what+=(--shots 1,2,4 --seeds 1-3)
-    cells=110
-fi
 cd "$folder"
-say "the table, undisturbed"
-"$nemesis" run "${what[@]}" --out alone >alone.txt 2>alone.err || { cat alone.err >&2; fail "the undisturbed run"; }
-mkdir -p out && cp -r alone/mini out/mini
-
-records() { find out/records -name '*.json' 2>/dev/null | wc -l; }
-wait_for() { for _ in $(seq 1200); do [ "$(records)" -ge "$1" ] && return; sleep 0.1; done; fail "$1 records do not come"; }
+undisturbed
 
 say "an array of four"
 start=$(date +%s)
@@ -121,10 +107,6 @@ say "all $cells records after $(($(date +%s) - start)) s"
 squeue >&2
 "$nemesis" status --out out >&2
 "$nemesis" cancel --out out >&2
-"$nemesis" run "${what[@]}" --out out >out.txt 2>out.err || { cat out.err >&2; fail "the last run"; }
-grep "cells computed" out.err >&2
-cmp alone.txt out.txt || fail "the tables differ"
-for file in alone/*.json; do cmp "$file" "out/$(basename "$file")" || fail "$file differs"; done
-computed=$(cat out/logs/*.log out.err | sed -n 's/^\([0-9]*\) cells computed.*/\1/p' | paste -sd+ | bc)
-say "the same table; runs that ended by themselves computed $computed cells; $(records) records"
-[ "$(records)" = $cells ] || fail "$(records) records"
+same_table
+computed=$(cat out/logs/*.log out.log | sed -n 's/^\([0-9]*\) cells computed.*/\1/p' | paste -sd+ | bc)
+say "runs that ended by themselves computed $computed cells"

@@ -10,7 +10,7 @@ pub(crate) struct ClusterOptions {
     /// Only this engine
     #[arg(value_enum)]
     engine: Option<Engine>,
-    /// A smaller table, as in continuous integration
+    /// A smaller table
     #[arg(long)]
     short: bool,
 }
