@@ -2,7 +2,7 @@
 
 use super::{Ending, say};
 use crate::cluster::submissions::{Engine, Submission, folder, logs};
-use crate::cluster::{Profile, command_line, hq, slurm};
+use crate::cluster::{Array, Profile, command_line, hq, slurm, utf8};
 use crate::settings::{Layer, Settings};
 use clap::{Args, Parser, Subcommand};
 use nemesis_core::{Error, Result, files};
@@ -148,8 +148,8 @@ impl What {
             command.insert(2, format!("--stop-within={}", grace - (grace / 2).min(20)));
         }
         let logs = logs(&out);
-        let array = slurm::Array { folder: &here, logs: &logs, command: &command, name: &name, profile: &profile };
-        let script = array.script()?;
+        let array = Array { folder: &here, logs: &logs, command: &command, name: &name, profile: &profile };
+        let script = slurm::script(&array)?;
         if self.dry_run {
             super::print(&script)?;
             return Ok(Ending::Done);
@@ -166,14 +166,13 @@ impl What {
     fn hq(&self) -> Result<Ending> {
         let Submitted { profile, command, here, out, name, .. } = self.prepare()?;
         let logs = logs(&out);
-        let (here, log_folder) = (utf8(&here)?, utf8(&logs)?);
-        let array = hq::Array { folder: &here, logs: &log_folder, command: &command, name: &name, profile: &profile };
+        let array = Array { folder: &here, logs: &logs, command: &command, name: &name, profile: &profile };
         if self.dry_run {
-            say!("hq {}", command_line(array.arguments()?.iter().map(String::as_str)))?;
+            say!("hq {}", command_line(hq::arguments(&array)?.iter().map(String::as_str)))?;
             return Ok(Ending::Done);
         }
         std::fs::create_dir_all(&logs).map_err(|e| Error::io_write("create the folder", &logs, &e))?;
-        let job = array.submit()?;
+        let job = hq::submit(&array)?;
         submitted(&Submission { engine: Engine::Hq, job, tasks: profile.tasks() }, &out)
     }
 
@@ -219,9 +218,4 @@ fn in_folder(here: &Path, profile: &Profile, command: &[String]) -> Result<Strin
     parts.extend(profile.setup.iter().cloned());
     parts.push(command_line(command.iter().map(String::as_str)));
     Ok(parts.join(" && "))
-}
-
-fn utf8(path: &Path) -> Result<String> {
-    let text = path.to_str().filter(|path| !path.contains('\n')).map(str::to_owned);
-    text.ok_or_else(|| Error::new("this path is not UTF-8 in one line, so no engine can be given it").at(path))
 }

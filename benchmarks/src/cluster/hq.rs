@@ -2,122 +2,106 @@
 //!
 //! Its program `hq` is asked, or for want of it the Python package `hyperqueue`, which has no such program.
 
-use super::Profile;
 use super::engine::{job_number, run};
+use super::{Array, Profile, utf8};
 use nemesis_core::{Error, Result};
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
 use std::process::{Command, Stdio};
 
-/// What an array of tasks runs.
-#[derive(Clone, Copy, Debug)]
-pub struct Array<'a> {
-    /// The folder that the command runs in.
-    pub folder: &'a str,
-    /// The folder of the tasks' logs.
-    pub logs: &'a str,
-    /// The program with its arguments.
-    pub command: &'a [String],
-    /// The job's name.
-    pub name: &'a str,
-    /// What each task gets.
-    pub profile: &'a Profile,
+/// The arguments of `hq` that submit the runs.
+///
+/// # Errors
+///
+/// When the profile asks for what `HyperQueue` does not have.
+pub fn arguments(array: &Array<'_>) -> Result<Vec<String>> {
+    let Array { folder, logs, command, name, profile } = *array;
+    let (folder, logs) = (utf8(folder)?, utf8(logs)?);
+    let foreign = [("partition", &profile.partition), ("account", &profile.account), ("qos", &profile.qos)];
+    if let Some((name, _)) = foreign.into_iter().find(|(_, value)| value.is_some()) {
+        return Err(Error::new(format!("HyperQueue has no {name}"))
+            .about(format!("--{name}"))
+            .help("its workers have one: give it to `hq alloc add slurm`"));
+    }
+    if !profile.setup.is_empty() {
+        return Err(Error::new("HyperQueue runs no command before a task")
+            .about("--setup")
+            .help("start its workers in the environment that the runs need"));
+    }
+    let mut words = vec!["submit".to_owned(), format!("--array=1-{}", profile.tasks())];
+    words.extend([format!("--name={name}"), format!("--cwd={folder}")]);
+    words.extend([format!("--stdout={logs}/hq-%{{JOB_ID}}_%{{TASK_ID}}.out")]);
+    words.extend([format!("--stderr={logs}/hq-%{{JOB_ID}}_%{{TASK_ID}}.log")]);
+    words.extend(profile.cpus.map(|cpus| format!("--cpus={cpus}")));
+    words.extend(profile.gpus.filter(|gpus| *gpus > 0).map(|gpus| format!("--resource=gpus/nvidia={gpus}")));
+    words.extend(memory(profile)?.map(|megabytes| format!("--resource=mem={megabytes}")));
+    words.extend(profile.time.as_ref().map(|time| format!("--time-request={time}")));
+    words.extend(profile.engine_option.iter().cloned());
+    words.extend(["--output-mode=quiet".to_owned(), "--".to_owned()]);
+    words.extend(command.iter().cloned());
+    Ok(words)
 }
 
-impl Array<'_> {
-    /// The arguments of `hq` that submit the runs.
-    ///
-    /// # Errors
-    ///
-    /// When the profile asks for what `HyperQueue` does not have.
-    pub fn arguments(&self) -> Result<Vec<String>> {
-        let Self { folder, logs, command, name, profile } = *self;
-        let foreign = [("partition", &profile.partition), ("account", &profile.account), ("qos", &profile.qos)];
-        if let Some((name, _)) = foreign.into_iter().find(|(_, value)| value.is_some()) {
-            return Err(Error::new(format!("HyperQueue has no {name}"))
-                .about(format!("--{name}"))
-                .help("its workers have one: give it to `hq alloc add slurm`"));
-        }
-        if !profile.setup.is_empty() {
-            return Err(Error::new("HyperQueue runs no command before a task")
-                .about("--setup")
-                .help("start its workers in the environment that the runs need"));
-        }
-        let mut words = vec!["submit".to_owned(), format!("--array=1-{}", profile.tasks())];
-        words.extend([format!("--name={name}"), format!("--cwd={folder}")]);
-        words.extend([format!("--stdout={logs}/hq-%{{JOB_ID}}_%{{TASK_ID}}.out")]);
-        words.extend([format!("--stderr={logs}/hq-%{{JOB_ID}}_%{{TASK_ID}}.log")]);
-        words.extend(profile.cpus.map(|cpus| format!("--cpus={cpus}")));
-        words.extend(profile.gpus.filter(|gpus| *gpus > 0).map(|gpus| format!("--resource=gpus/nvidia={gpus}")));
-        words.extend(memory(profile)?.map(|megabytes| format!("--resource=mem={megabytes}")));
-        words.extend(profile.time.as_ref().map(|time| format!("--time-request={time}")));
-        words.extend(profile.engine_option.iter().cloned());
-        words.extend(["--output-mode=quiet".to_owned(), "--".to_owned()]);
-        words.extend(command.iter().cloned());
-        Ok(words)
+/// Submits the runs; returns the job's number.
+///
+/// # Errors
+///
+/// When neither `hq` nor the Python package is there, or the server refuses.
+pub fn submit(array: &Array<'_>) -> Result<String> {
+    if is_missing() {
+        return submit_from_python(array);
     }
+    job_number(&run(Command::new(HQ).args(arguments(array)?), HQ)?, HQ)
+}
 
-    /// Submits the runs; returns the job's number.
-    ///
-    /// # Errors
-    ///
-    /// When neither `hq` nor the Python package is there, or the server refuses.
-    pub fn submit(&self) -> Result<String> {
-        if is_missing() {
-            return self.submit_from_python();
-        }
-        job_number(&run(Command::new(HQ).args(self.arguments()?), HQ)?, HQ)
+fn submit_from_python(array: &Array<'_>) -> Result<String> {
+    arguments(array)?;
+    let Array { folder, logs, command, name, profile } = *array;
+    if !profile.engine_option.is_empty() {
+        return Err(no_program().help("--engine-option needs it; HyperQueue's Python package takes none"));
     }
-
-    fn submit_from_python(&self) -> Result<String> {
-        self.arguments()?;
-        let Self { folder, logs, command, name, profile } = *self;
-        if !profile.engine_option.is_empty() {
-            return Err(no_program().help("--engine-option needs it; HyperQueue's Python package takes none"));
-        }
-        let seconds = profile.time.as_deref().map(|time| {
-            seconds(time).ok_or_else(|| {
-                Error::new(format!("`time` is {time:?}")).expected("as in 4:00:00 or 1-12:00:00").about("--time")
-            })
-        });
-        let wanted = Wanted {
-            cwd: folder,
-            logs,
-            name,
-            command,
-            tasks: profile.tasks(),
-            cpus: profile.cpus,
-            gpus: profile.gpus,
-            memory: memory(profile)?,
-            seconds: seconds.transpose()?,
-        };
-        let text = serde_json::to_vec(&wanted).map_err(|e| Error::new(format!("the runs cannot be submitted: {e}")))?;
-        let failed = |e: std::io::Error| no_program().help(format!("nor can `python3` be used: {e}"));
-        let mut python = Command::new("python3");
-        python.args(["-c", include_str!("hq_submit.py")]).stdin(Stdio::piped());
-        let mut child = python.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
-        // Should it end before it has read this, its message says why.
-        child.stdin.take().map(|mut input| input.write_all(&text));
-        let output = child.wait_with_output().map_err(failed)?;
-        if output.status.success() {
-            return job_number(&String::from_utf8_lossy(&output.stdout), "HyperQueue");
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("python3 failed").trim();
-        Err(if last.contains("No module named 'hyperqueue'") {
-            no_program().help("put HyperQueue's program `hq` into PATH, or `pip install hyperqueue` for `python3`")
-        } else {
-            Error::new(format!("HyperQueue's Python package cannot submit the runs: {last}"))
-                .help("HQ_SERVER_DIR names the folder of its server; server and package have to be of one version")
+    let seconds = profile.time.as_deref().map(|time| {
+        seconds(time).ok_or_else(|| {
+            Error::new(format!("`time` is {time:?}")).expected("as in 4:00:00 or 1-12:00:00").about("--time")
         })
+    });
+    let wanted = Wanted {
+        cwd: utf8(folder)?,
+        logs: utf8(logs)?,
+        name,
+        command,
+        tasks: profile.tasks(),
+        cpus: profile.cpus,
+        gpus: profile.gpus,
+        memory: memory(profile)?,
+        seconds: seconds.transpose()?,
+    };
+    let text = serde_json::to_vec(&wanted).map_err(|e| Error::new(format!("the runs cannot be submitted: {e}")))?;
+    let failed = |e: std::io::Error| no_program().help(format!("nor can `python3` be used: {e}"));
+    let mut python = Command::new("python3");
+    python.args(["-c", include_str!("hq_submit.py")]).stdin(Stdio::piped());
+    let mut child = python.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
+    // Should it end before it has read this, its message says why.
+    child.stdin.take().map(|mut input| input.write_all(&text));
+    let output = child.wait_with_output().map_err(failed)?;
+    if output.status.success() {
+        return job_number(&String::from_utf8_lossy(&output.stdout), "HyperQueue");
     }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("python3 failed").trim();
+    Err(if last.contains("No module named 'hyperqueue'") {
+        no_program().help("put HyperQueue's program `hq` into PATH, or `pip install hyperqueue` for `python3`")
+    } else {
+        Error::new(format!("HyperQueue's Python package cannot submit the runs: {last}"))
+            .help("HQ_SERVER_DIR names the folder of its server; server and package have to be of one version")
+    })
 }
 
 /// What the Python script is told.
 #[derive(Serialize)]
 struct Wanted<'a> {
-    cwd: &'a str,
-    logs: &'a str,
+    cwd: String,
+    logs: String,
     name: &'a str,
     command: &'a [String],
     tasks: u32,

@@ -12,3 +12,27 @@ pub mod submissions;
 
 pub use profile::Profile;
 pub use quote::{command_line, quoted};
+
+use nemesis_core::{Error, Result};
+use std::path::Path;
+
+/// An array of equal runs, as engines with a queue get it.
+#[derive(Clone, Copy, Debug)]
+pub struct Array<'a> {
+    /// The folder that the command runs in.
+    pub folder: &'a Path,
+    /// The folder of the runs' logs.
+    pub logs: &'a Path,
+    /// The program with its arguments.
+    pub command: &'a [String],
+    /// The job's name.
+    pub name: &'a str,
+    /// What each run gets.
+    pub profile: &'a Profile,
+}
+
+/// A path as the text that engines take.
+pub(crate) fn utf8(path: &Path) -> Result<String> {
+    let text = path.to_str().filter(|path| !path.contains('\n')).map(str::to_owned);
+    text.ok_or_else(|| Error::new("this path is not UTF-8 in one line, so no engine can be given it").at(path))
+}

@@ -1,7 +1,7 @@
 //! Slurm: one array job, whose elements are equal runs.
 
 use super::engine::{job_number, run};
-use super::{Profile, command_line, quoted};
+use super::{Array, Profile, command_line, quoted};
 use nemesis_core::{Error, Result};
 use std::fmt::Write;
 use std::path::Path;
@@ -10,79 +10,62 @@ use std::process::Command;
 /// Slurm's default `MaxArraySize` allows for indices up to this one.
 const LAST_INDEX: u32 = 1000;
 
-/// What an array job runs.
-#[derive(Clone, Debug)]
-pub struct Array<'a> {
-    /// The folder that the command runs in.
-    pub folder: &'a Path,
-    /// The folder of the elements' logs.
-    pub logs: &'a Path,
-    /// The program with its arguments.
-    pub command: &'a [String],
-    /// The job's name.
-    pub name: &'a str,
-    /// What each element gets.
-    pub profile: &'a Profile,
-}
-
-impl Array<'_> {
-    /// The script for `sbatch`.
-    ///
-    /// The run is stopped by SIGUSR1 before its time is up, and the element then goes back into the queue; SIGTERM, which
-    /// `scancel` sends, ends it for good. Preemption requeues by itself (`--requeue`).
-    ///
-    /// # Errors
-    ///
-    /// When there are more elements than an array may have, or a path is not UTF-8.
-    pub fn script(&self) -> Result<String> {
-        let Profile { partition, account, qos, time, cpus, gpus, memory, engine_option, setup, .. } = self.profile;
-        self.profile.check()?;
-        let last = self.profile.tasks() - 1;
-        if last > LAST_INDEX {
-            return Err(Error::new(format!("an array of {} runs is too large", last + 1))
-                .expected(format!("at most {}, Slurm's default limit", LAST_INDEX + 1))
-                .help("each run takes one job after the other, so far fewer runs than jobs will do")
-                .about("--tasks"));
-        }
-        let utf8 = |path: &Path| {
-            path.to_str().filter(|path| !path.contains(['\n', '%', '\\'])).map(str::to_owned).ok_or_else(|| {
-                Error::new("Slurm cannot be given this path").at(path).expected("UTF-8 without % and \\")
-            })
-        };
-        let mut options = vec![
-            format!("--job-name={}", self.name),
-            format!("--array=0-{last}"),
-            format!("--output={}/%A_%a.log", utf8(self.logs)?),
-            "--open-mode=append".to_owned(),
-            "--requeue".to_owned(),
-            "--ntasks=1".to_owned(),
-            format!("--signal=B:USR1@{}", self.profile.grace()),
-        ];
-        let mut add =
-            |name: &str, value: Option<String>| options.extend(value.map(|value| format!("--{name}={value}")));
-        add("partition", partition.clone());
-        add("account", account.clone());
-        add("qos", qos.clone());
-        add("time", time.clone());
-        add("cpus-per-task", cpus.map(|cpus| cpus.to_string()));
-        add("gres", gpus.filter(|gpus| *gpus > 0).map(|gpus| format!("gpu:{gpus}")));
-        add("mem", memory.clone());
-        options.extend(engine_option.iter().cloned());
-        let mut script = "#!/bin/bash\n".to_owned();
-        for option in options {
-            // A quoted value is one word for sbatch, whatever is in it.
-            let (name, value) = option.split_once('=').unwrap_or((&option, ""));
-            let value = if value.is_empty() { String::new() } else { format!("={}", sbatch_word(value)) };
-            let _ = writeln!(script, "#SBATCH {name}{value}");
-        }
-        let folder = quoted(&utf8(self.folder)?);
-        let _ = writeln!(script, "\nset -u\ncd {folder} || exit 2");
-        for line in setup {
-            let _ = writeln!(script, "{line}");
-        }
-        let _ = write!(script, "{}", TAIL.replace("COMMAND", &command_line(self.command.iter().map(String::as_str))));
-        Ok(script)
+/// The script for `sbatch`.
+///
+/// The run is stopped by SIGUSR1 before its time is up, and the element then goes back into the queue; SIGTERM, which
+/// `scancel` sends, ends it for good. Preemption requeues by itself (`--requeue`).
+///
+/// # Errors
+///
+/// When there are more elements than an array may have, or a path is not UTF-8.
+pub fn script(array: &Array<'_>) -> Result<String> {
+    let Profile { partition, account, qos, time, cpus, gpus, memory, engine_option, setup, .. } = array.profile;
+    array.profile.check()?;
+    let last = array.profile.tasks() - 1;
+    if last > LAST_INDEX {
+        return Err(Error::new(format!("an array of {} runs is too large", last + 1))
+            .expected(format!("at most {}, Slurm's default limit", LAST_INDEX + 1))
+            .help("each run takes one job after the other, so far fewer runs than jobs will do")
+            .about("--tasks"));
     }
+    let utf8 = |path: &Path| {
+        path.to_str()
+            .filter(|path| !path.contains(['\n', '%', '\\']))
+            .map(str::to_owned)
+            .ok_or_else(|| Error::new("Slurm cannot be given this path").at(path).expected("UTF-8 without % and \\"))
+    };
+    let mut options = vec![
+        format!("--job-name={}", array.name),
+        format!("--array=0-{last}"),
+        format!("--output={}/%A_%a.log", utf8(array.logs)?),
+        "--open-mode=append".to_owned(),
+        "--requeue".to_owned(),
+        "--ntasks=1".to_owned(),
+        format!("--signal=B:USR1@{}", array.profile.grace()),
+    ];
+    let mut add = |name: &str, value: Option<String>| options.extend(value.map(|value| format!("--{name}={value}")));
+    add("partition", partition.clone());
+    add("account", account.clone());
+    add("qos", qos.clone());
+    add("time", time.clone());
+    add("cpus-per-task", cpus.map(|cpus| cpus.to_string()));
+    add("gres", gpus.filter(|gpus| *gpus > 0).map(|gpus| format!("gpu:{gpus}")));
+    add("mem", memory.clone());
+    options.extend(engine_option.iter().cloned());
+    let mut script = "#!/bin/bash\n".to_owned();
+    for option in options {
+        // A quoted value is one word for sbatch, whatever is in it.
+        let (name, value) = option.split_once('=').unwrap_or((&option, ""));
+        let value = if value.is_empty() { String::new() } else { format!("={}", sbatch_word(value)) };
+        let _ = writeln!(script, "#SBATCH {name}{value}");
+    }
+    let folder = quoted(&utf8(array.folder)?);
+    let _ = writeln!(script, "\nset -u\ncd {folder} || exit 2");
+    for line in setup {
+        let _ = writeln!(script, "{line}");
+    }
+    let _ = write!(script, "{}", TAIL.replace("COMMAND", &command_line(array.command.iter().map(String::as_str))));
+    Ok(script)
 }
 
 /// Starts the run and passes signals on. A signal ends `wait` early, which is then called again.
