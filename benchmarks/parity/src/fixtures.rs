@@ -38,6 +38,15 @@ impl Fixtures {
         self.folder.join(name)
     }
 
+    /// What `NAME.json` holds, and the tensors of `NAME.safetensors`.
+    ///
+    /// # Errors
+    ///
+    /// When one is missing or malformed.
+    pub fn pair<T: DeserializeOwned>(&self, name: &str) -> Result<(T, Tensors)> {
+        Ok((self.json(&format!("{name}.json"))?, self.tensors(&format!("{name}.safetensors"))?))
+    }
+
     /// What a JSON file holds.
     ///
     /// # Errors

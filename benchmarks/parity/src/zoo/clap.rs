@@ -52,8 +52,7 @@ impl Subject for Clap {
         towers: &mut Towers<'_>,
         create: &mut Create<'_>,
     ) -> Result<Option<Vec<Check>>> {
-        let file: File = fixtures.json(&format!("{name}.json"))?;
-        let golden = fixtures.tensors(&format!("{name}.safetensors"))?;
+        let (file, golden) = fixtures.pair::<File>(name)?;
         let towers = towers.of(&file.weights)?;
         let mut checks = Vec::new();
         for case in &file.cases {

@@ -90,9 +90,8 @@ impl Subject for CrossModal {
         towers: &mut Towers<'_>,
         create: &mut Create<'_>,
     ) -> Result<Option<Vec<Check>>> {
-        let file: File = fixtures.json(&format!("{name}.json"))?;
+        let (file, golden) = fixtures.pair::<File>(name)?;
         let Prompts { templates } = fixtures.json(&format!("{name}.json"))?;
-        let golden = fixtures.tensors(&format!("{name}.safetensors"))?;
         let towers = towers.of(&file.weights)?;
         let prompts = file.class_names.iter().map(|name| {
             let name = class_words(name);

@@ -51,8 +51,7 @@ impl Subject for LinearProbe {
         towers: &mut Towers<'_>,
         create: &mut Create<'_>,
     ) -> Result<Option<Vec<Check>>> {
-        let file: Given<OwnCase> = fixtures.json(&format!("{name}.json"))?;
-        let golden = fixtures.tensors(&format!("{name}.safetensors"))?;
+        let (file, golden) = fixtures.pair::<Given<OwnCase>>(name)?;
         let scene = Scene::new(&towers.of(&file.weights)?, file.class_names, "a photo of a {}.", 1)?;
         let mut checks = Checks::new(name);
         tight(&scene, &golden, create, &mut checks)?;

@@ -58,8 +58,7 @@ impl Subject for LpPlusPlus {
         towers: &mut Towers<'_>,
         create: &mut Create<'_>,
     ) -> Result<Option<Vec<Check>>> {
-        let file: Given<OwnCase> = fixtures.json(&format!("{name}.json"))?;
-        let golden = fixtures.tensors(&format!("{name}.safetensors"))?;
+        let (file, golden) = fixtures.pair::<Given<OwnCase>>(name)?;
         let towers = towers.of(&file.weights)?;
         let mut all = Vec::new();
         for case in &file.cases {

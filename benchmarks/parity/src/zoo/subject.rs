@@ -133,8 +133,7 @@ pub(super) fn stepwise(
     towers: &mut Towers<'_>,
     create: &mut Create<'_>,
 ) -> Result<Vec<Check>> {
-    let file: File = fixtures.json(&format!("{name}.json"))?;
-    let golden = fixtures.tensors(&format!("{name}.safetensors"))?;
+    let (file, golden) = fixtures.pair::<File>(name)?;
     let towers = towers.of(&file.weights)?;
     let mut checks = Vec::new();
     for case in &file.cases {

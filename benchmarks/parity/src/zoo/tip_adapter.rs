@@ -89,8 +89,7 @@ impl Subject for TipAdapter {
         towers: &mut Towers<'_>,
         create: &mut Create<'_>,
     ) -> Result<Option<Vec<Check>>> {
-        let file: Given<OwnCase> = fixtures.json(&format!("{name}.json"))?;
-        let golden = fixtures.tensors(&format!("{name}.safetensors"))?;
+        let (file, golden) = fixtures.pair::<Given<OwnCase>>(name)?;
         let names = nemesis_core::engine::clean_names(&file.class_names);
         let scene = Scene::new(&towers.of(&file.weights)?, names, "a photo of a {}.", 1)?;
         // The fine-tuned form has the other's templates.
