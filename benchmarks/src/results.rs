@@ -2,7 +2,7 @@
 
 use crate::plan::{Asked, SavedPlan};
 use crate::published::Protocol;
-use crate::tables::Outcome;
+use crate::tables::{Outcome, ZERO_SHOT};
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::error::suggest;
 use nemesis_core::record::{EvaluationRecord, Store, Subject, TrainingCell};
@@ -121,6 +121,11 @@ impl Results {
             _ => Err(Error::new(format!("several columns of the suite `{}` are of `{name}`", self.suite))
                 .expected(format!("one of {}", of_method.into_iter().collect::<Vec<_>>().join(", ")))),
         }
+    }
+
+    /// The label of a column by its place; that of the zero-shot one if there is none there.
+    pub(crate) fn label(&self, column: usize) -> &str {
+        self.columns.get(column).map_or(ZERO_SHOT, String::as_str)
     }
 
     /// The published backbone of the weights, if their hash is known: `RN50`, `ViT-B/16`.

@@ -21,7 +21,7 @@ pub(super) fn unshown(store: &Store) -> Result<Option<Leftover>> {
     let plans = saved_plans(out, None)?;
     let shown: HashSet<CellId> = plans.iter().flat_map(|(_, plan)| &plan.cells).map(|cell| cell.id).collect();
     // A damaged record is for the commands that need it to name.
-    let records: Vec<AnyRecord> = store.ids()?.iter().filter_map(|id| AnyRecord::read(id, store).ok()).collect();
+    let records = store.read_all(|_, record| record.ok())?;
     let mut evaluations: HashMap<CellId, bool> = HashMap::new();
     for record in &records {
         if let AnyRecord::Evaluation(record) = record

@@ -10,7 +10,7 @@ use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, Suite, line_of_key};
 use crate::tables::{Kind, Variant};
-use crate::zero_shot::{Prompts, ZeroShot};
+use crate::zero_shot::ZeroShot;
 use nemesis_core::dataset::{ClassSubset, Dataset, Sample};
 use nemesis_core::interchange::few_shot_lists;
 use nemesis_core::method::Descriptor;
@@ -166,9 +166,9 @@ impl<'a> Cells<'a> {
         for prompts in &suite.zero_shot.0 {
             for test in &test_sets {
                 let label = prompts.label().map(Arc::from);
-                let subject = match prompts {
-                    Prompts::Descriptions => self.descriptions.subject(test.dataset, test.classes)?,
-                    templates => templates.subject(test.dataset),
+                let subject = match prompts.subject(test.dataset) {
+                    None => self.descriptions.subject(test.dataset, test.classes)?,
+                    hand_written => hand_written,
                 };
                 if let Some(subject) = subject {
                     let cell = self.evaluation(test, subject, Variant::default());

@@ -106,8 +106,8 @@ pub(crate) fn run(
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome> {
     let complete = store.complete()?;
-    let todo: Vec<PlannedCell> = plan.distinct_cells().filter(|cell| !complete.contains(&cell.id)).cloned().collect();
-    let reused = plan.distinct_cells().count() - todo.len();
+    let (done, todo): (Vec<_>, Vec<_>) = plan.distinct_cells().partition(|cell| complete.contains(&cell.id));
+    let (reused, todo): (_, Vec<PlannedCell>) = (done.len(), todo.into_iter().cloned().collect());
     if todo.is_empty() {
         return Ok(Outcome { reused, ..Outcome::default() });
     }

@@ -14,7 +14,7 @@ pub use pair::Pair;
 pub use variance::variance;
 
 use crate::results::{Evaluation, Results};
-use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, Spread, ZERO_SHOT, average_by_seed};
+use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, Spread, average_by_seed};
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::record::Subject;
 use nemesis_core::record::statistics::{Paired, Summary};
@@ -111,7 +111,7 @@ pub fn statistics(results: &Results) -> Sheet {
         let apart = last
             .replace((condition.shots, condition.dataset.is_empty()))
             .is_some_and(|last| last != (condition.shots, condition.dataset.is_empty()));
-        let label = results.columns.get(*column).map_or(ZERO_SHOT, String::as_str);
+        let label = results.label(*column);
         SheetRow { apart, ..row(condition, label, by_seed, results, &mut footnotes) }
     });
     let rows = rows.collect();

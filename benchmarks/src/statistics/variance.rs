@@ -3,7 +3,7 @@
 use super::methods::{LEVEL, NOTHING_SHOWN};
 use super::{Condition, average_rows, shots_field};
 use crate::results::{Evaluation, Results};
-use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, ZERO_SHOT, crossed};
+use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, crossed};
 use nemesis_core::record::Subject;
 use nemesis_core::record::statistics::{Component, Crossed, holm};
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,7 +142,7 @@ impl Found<'_> {
 
     /// A row for each source, or one that says why there is none.
     fn rows(&self, results: &Results, footnotes: &mut Footnotes) -> Vec<SheetRow> {
-        let label = results.columns.get(self.column).map_or(ZERO_SHOT, String::as_str);
+        let label = results.label(self.column);
         let head = || {
             vec![
                 Field::Text(self.condition.label(results)),
@@ -223,7 +223,7 @@ fn sums(found: &[Found<'_>], results: &Results) -> Vec<String> {
         Some(format!(
             "{}{over}: {sample:.0} % of the variance comes from the sample of images, {initialisation:.0} % from the \
              initialisation and {rest:.0} % from both together; {}.",
-            results.columns.get(column).map_or(ZERO_SHOT, String::as_str),
+            results.label(column),
             match [shown(0), shown(1)] {
                 [0, 0] => format!("{NOTHING_SHOWN} between samples or between initialisations"),
                 _ => format!("{}, {}", verdict(0), verdict(1)),
