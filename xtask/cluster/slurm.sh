@@ -94,6 +94,8 @@ start=$(date +%s)
 "$nemesis" submit slurm --tasks 4 --cpus 1 --time 30 -- "${what[@]}" --out out
 job=$(squeue --noheader --format %F | head -n 1)
 wait_for 8
+running() { squeue --noheader --array --states running --format %K --jobs "$job" | grep --count --line-regexp '[12]'; }
+for _ in $(seq 300); do [ "$(running)" = 2 ] && break; sleep 0.1; done
 "$nemesis" status --out out >&2
 say "element 1 is requeued, element 2 is cancelled, at $(records) of $cells records"
 scontrol requeue "${job}_1"
@@ -108,5 +110,5 @@ squeue >&2
 "$nemesis" status --out out >&2
 "$nemesis" cancel --out out >&2
 same_table
-computed=$(cat out/logs/*.log out.log | sed -n 's/^\([0-9]*\) cells computed.*/\1/p' | paste -sd+ | bc)
+computed=$(cat out/logs/*.log out.log | awk '/^[0-9]+ cells computed/ { sum += $1 } END { print sum + 0 }')
 say "runs that ended by themselves computed $computed cells"

@@ -10,7 +10,7 @@ pub(crate) const fn rgb(hex: u32) -> Rgb {
 
 /// The colour `t` of the way from `a` to `b`.
 pub(crate) fn mix(a: Rgb, b: Rgb, t: f32) -> Rgb {
-    [0, 1, 2].map(|i| a[i] + (b[i] - a[i]) * t)
+    std::array::from_fn(|i| a[i] + (b[i] - a[i]) * t)
 }
 
 /// The colour of a hue in turns, a saturation and a value.

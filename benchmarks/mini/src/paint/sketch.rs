@@ -77,7 +77,7 @@ impl Picture {
                 for (dx, dy) in (-1..=1).flat_map(|dx| (-1..=1).map(move |dy| (dx, dy))) {
                     let (u, v) = ((x + dx).clamp(0, width - 1), (y + dy).clamp(0, height - 1));
                     let colour = sharp[(v * width + u) as usize];
-                    sum = [0, 1, 2].map(|c| sum[c] + colour[c]);
+                    sum = std::array::from_fn(|c| sum[c] + colour[c]);
                 }
                 let at = (y * width + x) as usize;
                 self.pixels[at] = mix(sharp[at], sum.map(|c| c / 9.0), amount);
@@ -220,7 +220,7 @@ impl Sketch<'_> {
             let mut sum = [0.0; 3];
             for (dx, dy) in [(-quarter, -quarter), (quarter, -quarter), (-quarter, quarter), (quarter, quarter)] {
                 let sample = colour(x + dx, y + dy);
-                sum = [0, 1, 2].map(|c| sum[c] + sample[c]);
+                sum = std::array::from_fn(|c| sum[c] + sample[c]);
             }
             *under = sum.map(|c| c / 4.0);
         }

@@ -154,8 +154,9 @@ fn resize_rows<'a>(row: impl Fn(usize) -> &'a [u8], count: usize, across: &Weigh
     let mut turned = vec![[0; LANES]; across.inputs().len()];
     for (tile, out) in out.lanes.as_flattened_mut().chunks_mut(TILE * stride).enumerate() {
         for n in 0..out.len() / stride {
-            for (lanes, pixel) in turned.iter_mut().zip(row(tile * TILE + n).as_chunks::<3>().0) {
-                lanes[3 * n..3 * n + 3].copy_from_slice(pixel);
+            let pixels = &row(tile * TILE + n).as_chunks::<3>().0[..turned.len()];
+            for (x, lanes) in turned.iter_mut().enumerate() {
+                lanes[3 * n..3 * n + 3].copy_from_slice(&pixels[x]);
             }
         }
         for x in 0..across.len() {
@@ -187,10 +188,11 @@ fn resize_columns(lines: &Lines, down: &Weights) -> Lines {
 #[inline(always)]
 fn weigh(inputs: &[Lanes], step: usize, weights: &[i32]) -> Lanes {
     let mut sums = [1 << (PRECISION - 1); LANES];
-    for (input, weight) in inputs.iter().step_by(step).zip(weights) {
-        for (sum, value) in sums.iter_mut().zip(input) {
+    for (n, weight) in weights.iter().enumerate() {
+        let input = &inputs[n * step];
+        for (lane, sum) in sums.iter_mut().enumerate() {
             // The weights sum to one, and their absolute values to less than 1.3, so nothing overflows.
-            *sum += i32::from(*value) * weight;
+            *sum += i32::from(input[lane]) * weight;
         }
     }
     let mut out = [0; LANES];

@@ -74,10 +74,9 @@ pub(super) fn widen_row(row: &[u8], out: &mut [u8]) {
     let at = |x: usize| u16::from(row[x]);
     out[0] = row[0];
     out[1] = ((3 * at(0) + at(1) + 2) >> 2) as u8;
-    for (window, out) in row.windows(3).zip(out[2..].chunks_exact_mut(2)) {
-        let [before, here, after] = [window[0], window[1], window[2]].map(u16::from);
-        out[0] = ((3 * here + before + 1) >> 2) as u8;
-        out[1] = ((3 * here + after + 2) >> 2) as u8;
+    let pairs = &mut out.as_chunks_mut::<2>().0[..row.len()];
+    for x in 1..last {
+        pairs[x] = [((3 * at(x) + at(x - 1) + 1) >> 2) as u8, ((3 * at(x) + at(x + 1) + 2) >> 2) as u8];
     }
     out[2 * last] = ((3 * at(last) + at(last - 1) + 1) >> 2) as u8;
     out[2 * last + 1] = row[last];
@@ -87,8 +86,9 @@ pub(super) fn widen_row(row: &[u8], out: &mut [u8]) {
 #[expect(clippy::inline_always, reason = "inlined, so that it is compiled for the same CPU features as `to_rgb`")]
 #[inline(always)]
 pub(super) fn add_rows(near: &[u8], far: &[u8], sums: &mut [u16]) {
-    for ((sum, near), far) in sums.iter_mut().zip(near).zip(far) {
-        *sum = 3 * u16::from(*near) + u16::from(*far);
+    let (near, far) = (&near[..sums.len()], &far[..sums.len()]);
+    for (x, sum) in sums.iter_mut().enumerate() {
+        *sum = 3 * u16::from(near[x]) + u16::from(far[x]);
     }
 }
 
@@ -99,9 +99,10 @@ pub(super) fn widen_sums(sums: &[u16], out: &mut [u8]) {
     let last = sums.len() - 1;
     out[0] = ((4 * sums[0] + 8) >> 4) as u8;
     out[1] = ((3 * sums[0] + sums[1] + 7) >> 4) as u8;
-    for (window, out) in sums.windows(3).zip(out[2..].chunks_exact_mut(2)) {
-        out[0] = ((3 * window[1] + window[0] + 8) >> 4) as u8;
-        out[1] = ((3 * window[1] + window[2] + 7) >> 4) as u8;
+    let pairs = &mut out.as_chunks_mut::<2>().0[..sums.len()];
+    for x in 1..last {
+        let here = 3 * sums[x];
+        pairs[x] = [((here + sums[x - 1] + 8) >> 4) as u8, ((here + sums[x + 1] + 7) >> 4) as u8];
     }
     out[2 * last] = ((3 * sums[last] + sums[last - 1] + 8) >> 4) as u8;
     out[2 * last + 1] = ((4 * sums[last] + 7) >> 4) as u8;
@@ -112,8 +113,10 @@ pub(super) fn widen_sums(sums: &[u16], out: &mut [u8]) {
 #[inline(always)]
 fn convert(luma: &[u8], blue: &[u8], red: &[u8], out: &mut [u8]) {
     let pixels = out.as_chunks_mut::<3>().0;
-    for (((out, y), cb), cr) in pixels.iter_mut().zip(luma).zip(blue).zip(red) {
-        *out = colour(*y, *cb, *cr);
+    let width = pixels.len();
+    let (luma, blue, red) = (&luma[..width], &blue[..width], &red[..width]);
+    for (x, out) in pixels.iter_mut().enumerate() {
+        *out = colour(luma[x], blue[x], red[x]);
     }
 }
 
@@ -126,5 +129,5 @@ pub(super) fn colour(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     let r = y + ((91_881 * cr + half) >> 16);
     let g = y + ((-22_554 * cb - 46_802 * cr + half) >> 16);
     let b = y + ((116_130 * cb + half) >> 16);
-    [r, g, b].map(|v| v.clamp(0, 255) as u8)
+    [r.clamp(0, 255) as u8, g.clamp(0, 255) as u8, b.clamp(0, 255) as u8]
 }

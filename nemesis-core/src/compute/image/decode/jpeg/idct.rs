@@ -2,7 +2,8 @@
 //!
 //! On coefficients that no encoder writes, libjpeg-turbo's vector code and its C code differ: the former saturates at
 //! 16 bits, the latter wraps around. Pillow's wheels use the vector code (SSE2 and AVX2 give the same bits), so this
-//! follows it (`jidctint-avx2.asm`), in loops that the compiler vectorises.
+//! follows it (`jidctint-avx2.asm`), in loops that the compiler vectorises. Adapters such as `map` and `zip` of the standard
+//! library are not compiled for AVX2 and so are not always inlined into code that is; indices are.
 
 use super::scan::Block;
 use multiversion::multiversion;
@@ -35,12 +36,20 @@ fn transform(block: &Block, quantisation: &Block) -> [[u8; 8]; 8] {
     }
     let columns = if below == 0 {
         // The same except for overflow, which wraps around here.
-        [rows[0].map(|v| i32::from((v << 2) as i16)); 8]
+        let mut row = rows[0];
+        row.iter_mut().for_each(|v| *v = i32::from((*v << 2) as i16));
+        [row; 8]
     } else {
         pass::<11>(&rows)
     };
-    let out = transpose(&pass::<18>(&transpose(&columns)));
-    out.map(|row| row.map(|v| (v.clamp(-128, 127) + 128) as u8))
+    let levels = transpose(&pass::<18>(&transpose(&columns)));
+    let mut out = [[0; 8]; 8];
+    for (y, row) in out.iter_mut().enumerate() {
+        for (x, byte) in row.iter_mut().enumerate() {
+            *byte = (levels[y][x].clamp(-128, 127) + 128) as u8;
+        }
+    }
+    out
 }
 
 #[expect(clippy::inline_always, reason = "inlined, so that it is compiled for the same CPU features as its caller")]
@@ -73,7 +82,8 @@ fn pass<const SHIFT: u32>(rows: &[Lanes; 8]) -> [Lanes; 8] {
     const F_3_072: i32 = 25172;
     let mut out = [[0; 8]; 8];
     for x in 0..8 {
-        let [in0, in1, in2, in3, in4, in5, in6, in7] = [0, 1, 2, 3, 4, 5, 6, 7].map(|y: usize| rows[y][x]);
+        let [in0, in1, in2, in3] = [rows[0][x], rows[1][x], rows[2][x], rows[3][x]];
+        let [in4, in5, in6, in7] = [rows[4][x], rows[5][x], rows[6][x], rows[7][x]];
         // Two products of 16-bit numbers; their sum fits, or wraps around in one case.
         let sum = |a: i32, ka: i32, b: i32, kb: i32| (a * ka).wrapping_add(b * kb);
         let narrow = |v: i32| i32::from(v as i16);
