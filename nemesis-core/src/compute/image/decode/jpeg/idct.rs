@@ -37,7 +37,9 @@ fn transform(block: &Block, quantisation: &Block) -> [[u8; 8]; 8] {
     let columns = if below == 0 {
         // The same except for overflow, which wraps around here.
         let mut row = rows[0];
-        row.iter_mut().for_each(|v| *v = i32::from((*v << 2) as i16));
+        for v in &mut row {
+            *v = i32::from((*v << 2) as i16);
+        }
         [row; 8]
     } else {
         pass::<11>(&rows)
