@@ -42,7 +42,7 @@ pub(super) struct Seen<'a> {
     /// The lists that are whole.
     pub(super) lists: Lists,
     /// The place of each image among those of the lists, by data set and path; none if it is missing. Every file is looked at
-    /// once. Paths are compared as text, which takes a plan of a million cells a tenth less time than part by part.
+    /// once. Paths are keys as text, since hashing them part by part took long in plans of a million cells.
     places: HashMap<String, HashMap<OsString, Option<u32>>>,
     /// The images that are not on disk, by data set.
     pub(super) missing: BTreeMap<String, BTreeSet<PathBuf>>,
