@@ -96,6 +96,7 @@ job=$(squeue --noheader --format %F | head -n 1)
 wait_for 8
 running() { squeue --noheader --array --states running --format %K --jobs "$job" | grep --count --line-regexp '[12]'; }
 for _ in $(seq 300); do [ "$(running)" = 2 ] && break; sleep 0.1; done
+[ "$(running)" = 2 ] || fail "elements 1 and 2 do not run together within 30 seconds"
 "$nemesis" status --out out >&2
 say "element 1 is requeued, element 2 is cancelled, at $(records) of $cells records"
 scontrol requeue "${job}_1"

@@ -139,3 +139,29 @@ pub(crate) fn shown(command: &Command) -> String {
 pub(crate) fn cannot_start(command: &Command, error: &std::io::Error) -> Failure {
     Failure::new(format!("cannot start {}: {error}", command.get_program().display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Every package of the workspace with its features, as it is built along these edges.
+    fn packages(edges: &str) -> BTreeSet<String> {
+        let mut command = cargo("tree");
+        command.args(["--workspace", "--offline", "--no-dedupe", "--prefix", "none", "--format", "{p} {f}"]);
+        let output = command.args(["--edges", edges]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_a_build_made_is_not_compiled_again_for_tests() {
+        let (built, tested) = (packages("normal,build"), packages("normal,build,dev"));
+        let twice: Vec<&String> = built.difference(&tested).collect();
+        assert!(
+            twice.is_empty(),
+            "tests ask for more features of {twice:?}, so that they and all that use them are compiled twice; \
+             ask for the same in benchmarks/fuzz/Cargo.toml"
+        );
+    }
+}

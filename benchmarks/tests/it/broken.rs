@@ -2,7 +2,7 @@
 //!
 //! Archives are in `harmful_archives.rs`; mistakes of the command line are in `bad_input.rs`.
 
-use crate::command::{nemesis, regex_escape, told};
+use crate::command::{nemesis_by_itself, regex_escape, told};
 use crate::files::tree;
 use std::fs;
 
@@ -38,7 +38,7 @@ impl Case {
         }
         let before = tree(folder.path());
         let arguments: Vec<&str> = self.command.split(' ').collect();
-        let output = nemesis(folder.path(), &arguments).env("TMPDIR", temporary.path()).output().unwrap();
+        let output = nemesis_by_itself(folder.path(), &arguments).env("TMPDIR", temporary.path()).output().unwrap();
         assert!(matches!(output.status.code(), Some(1 | 2)), "{}", told(&output));
         assert_eq!(tree(folder.path()), before, "something was written");
         assert!(tree(temporary.path()).is_empty(), "something was written for a while, and left");

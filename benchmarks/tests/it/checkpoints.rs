@@ -1,7 +1,7 @@
 //! Checkpoints as a user gives them: what is refused before anything is computed, what is assumed and said, and what
 //! has to be named.
 
-use crate::command::{assert_command, nemesis, told};
+use crate::command::{assert_command, nemesis, told, wrote_nothing};
 use crate::files::tree;
 use nemesis_core::backbone::Checkpoint;
 use nemesis_core::record::to_safetensors;
@@ -68,7 +68,7 @@ fn users_data_need_a_checkpoint_that_is_named() {
 fn a_checkpoint_that_tells_nothing_needs_an_assumption_that_is_recorded_and_shown() {
     let folder = plain();
     assert_command!(folder.path(), &["plan", "--weights", "my.safetensors"]);
-    assert!(!folder.path().join("out").exists(), "something was written");
+    assert!(wrote_nothing(folder.path()), "something was written");
     assert_command!(folder.path(), &["plan", "--weights", "my.safetensors", "--weights-config", "laion"]);
 
     let assumed = ["--weights", "my.safetensors", "--weights-config", "openai"];
@@ -155,7 +155,7 @@ fn what_is_wrong_with_a_checkpoint_is_told_before_anything_is_computed() {
     let run = ["run", "--weights", "RN50=my.safetensors", "--weights-config", "openai"];
     let lora = with("visual.transformer.resblocks.0.attn.in_proj_lora_A", &[4, 128]);
     assert_command!(lora.path(), &run);
-    assert!(!lora.path().join("out").exists(), "something was written");
+    assert!(wrote_nothing(lora.path()), "something was written");
 
     let broken = folder(|all| {
         let _ = all["visual.proj"].get(0).get(0).fill_(f64::NAN);
@@ -171,5 +171,5 @@ fn what_is_wrong_with_a_checkpoint_is_told_before_anything_is_computed() {
 
     let image = folder(|all| all.retain(|name, _| name.starts_with("visual.") || name == "logit_scale"));
     assert_command!(image.path(), &run);
-    assert!(!image.path().join("out").exists(), "something was written");
+    assert!(wrote_nothing(image.path()), "something was written");
 }

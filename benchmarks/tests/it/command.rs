@@ -1,10 +1,28 @@
 //! Running `nemesis` in a folder of its own, and what snapshots leave out.
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 /// `nemesis` with these arguments, in `folder`, without settings from the environment.
+///
+/// A command that would paint the mini data sets finds a link to those that all tests share. Whoever changes images makes
+/// a root of its own, with `nemesis mini data`.
 pub(crate) fn nemesis(folder: &Path, arguments: &[&str]) -> Command {
+    if let [command, rest @ ..] = arguments
+        && PAINTING.contains(command)
+        && !rest.contains(&"--data")
+    {
+        let out = rest.windows(2).find(|pair| pair[0] == "--out").map_or("out", |pair| pair[1]);
+        share_mini_root(&folder.join(out));
+    }
+    nemesis_by_itself(folder, arguments)
+}
+
+/// The same, without anything that was made before.
+pub(crate) fn nemesis_by_itself(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     command.args(arguments).current_dir(folder);
     for (name, _) in std::env::vars_os() {
@@ -13,6 +31,28 @@ pub(crate) fn nemesis(folder: &Path, arguments: &[&str]) -> Command {
         }
     }
     command
+}
+
+/// Commands that make the mini data sets where no others are named.
+const PAINTING: [&str; 2] = ["run", "plan"];
+
+/// Painting seven thousand pictures takes seconds, which most runs in these tests would spend before anything else.
+fn share_mini_root(out: &Path) {
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    let root = ROOT.get_or_init(|| {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mini");
+        let made = Command::new(program()).args(["mini", "data", "--out"]).arg(&root).output().unwrap();
+        assert!(made.status.success(), "{}", told(&made));
+        root
+    });
+    // What cannot be linked is not this helper's to judge: the test may have put something else there on purpose.
+    let _ = fs::create_dir_all(out).and_then(|()| symlink(root, out.join("mini")));
+}
+
+/// Whether commands have written nothing into the folder of their records.
+pub(crate) fn wrote_nothing(folder: &Path) -> bool {
+    let out = fs::read_dir(folder.join("out"));
+    out.into_iter().flatten().all(|entry| entry.is_ok_and(|entry| entry.path().is_symlink()))
 }
 
 /// The program under test. Its folder also holds the method plugins, which `cargo test --workspace` builds.

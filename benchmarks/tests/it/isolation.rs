@@ -1,7 +1,7 @@
 //! A plugin costs its cell and nothing else, whatever it does. On Linux alone, which tells of processes in files and limits
 //! memory.
 
-use crate::command::{library, nemesis, regex_escape, told};
+use crate::command::{library, nemesis, regex_escape, told, wrote_nothing};
 use crate::processes::{alive, left_behind, mark, processes, read};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -135,7 +135,7 @@ fn a_plugin_that_is_lost_when_it_is_loaded_is_refused() {
         assert_eq!(left_behind(folder.path()), [""; 0], "processes are left behind");
     }
     assert_snapshot_of_files!(told_of.join("\n"));
-    assert!(!folder.path().join("out").exists(), "nothing is written");
+    assert!(wrote_nothing(folder.path()), "nothing is written");
 }
 
 #[test]

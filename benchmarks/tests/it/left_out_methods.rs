@@ -1,6 +1,6 @@
 //! Methods that nothing here can run cost their columns only.
 
-use crate::command::{assert_command, nemesis, records, told};
+use crate::command::{assert_command, nemesis, records, told, wrote_nothing};
 use crate::plugin_c::foreign;
 use crate::toy::{data_root, run, weights};
 use std::fs;
@@ -59,5 +59,5 @@ fn a_run_with_none_left_is_refused() {
     three_that_cannot_run(folder.path());
     let arguments = ["run", "--plugin", "my-idea/my_idea.py", "--python", "./wrong-python", "--methods", "my-idea"];
     assert_command!(folder.path(), &arguments);
-    assert!(!folder.path().join("out").exists(), "nothing is written");
+    assert!(wrote_nothing(folder.path()), "nothing is written");
 }

@@ -101,7 +101,7 @@ fn the_jobs_of_a_run_that_dies_are_taken_over() {
 fn a_run_that_wakes_up_does_no_harm() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let mut first = run(folder, &[]);
+    let mut first = run(folder, &["--lease-timeout", "1"]);
     mark(&mut first, folder);
     let mut sleeper = first.spawn().unwrap();
     wait_for_records(folder, &mut sleeper, 2);

@@ -1,6 +1,6 @@
 //! The mini suite from end to end: the table that the README shows, and what must hold for its numbers.
 
-use crate::command::{nemesis, told};
+use crate::command::{nemesis, nemesis_by_itself, told};
 use crate::gallery;
 use serde_json::Value;
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::Path;
 #[test]
 fn the_whole_table() {
     let folder = tempfile::tempdir().unwrap();
-    let output = nemesis(folder.path(), &["run"]).output().unwrap();
+    let output = nemesis_by_itself(folder.path(), &["run"]).output().unwrap();
     assert!(output.status.success(), "{}", told(&output));
     let markdown = fs::read_to_string(folder.path().join("out/few-shot.md")).unwrap();
     insta::assert_snapshot!("few_shot_table", markdown);

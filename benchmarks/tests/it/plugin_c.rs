@@ -1,6 +1,6 @@
 //! Plugins that no Rust is in: the method in C++ passes the kit and runs, and what was built for others is refused.
 
-use crate::command::{nemesis, told};
+use crate::command::{nemesis, told, wrote_nothing};
 use nemesis_core::method::border::abi::ABI_VERSION;
 use std::collections::BTreeSet;
 use std::fs;
@@ -74,7 +74,7 @@ fn refusal(definitions: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     foreign(folder.path(), definitions);
     let output = nemesis(folder.path(), &["run", "--plugin", ".", "--methods", "foreign"]).output().unwrap();
-    assert!(!folder.path().join("out").exists(), "nothing is written");
+    assert!(wrote_nothing(folder.path()), "nothing is written");
     let list = nemesis(folder.path(), &["plugin", "list", "--plugin", "."]).output().unwrap();
     let list = String::from_utf8(list.stdout).unwrap();
     let listed = list.split("\n\n").find(|part| part.contains("foreign")).unwrap_or_default().trim_end();
