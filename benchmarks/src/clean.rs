@@ -99,6 +99,7 @@ pub fn leftovers(out: &Path, pool: &Path, runs: &[Run]) -> Result<Vec<Leftover>>
     let places = Places::of(out);
     let mut stale: Vec<PathBuf> =
         lost.iter().flat_map(|run| [places.run(run), places.alive(run)]).filter(|path| path.exists()).collect();
+    stale.extend(RunState::without_state(&places)?.into_iter().filter(|path| quiet || is_old(path)));
     // In this order: a run says who it is before it takes a lease.
     let leases = leases::leases(out)?;
     let known: HashSet<String> = RunState::all(&places)?.into_iter().map(|state| state.run).collect();
@@ -124,6 +125,7 @@ pub fn leftovers(out: &Path, pool: &Path, runs: &[Run]) -> Result<Vec<Leftover>>
         ("runs that are lost, and their leases", "nothing", Kind::Waste, stale),
         ("checkpoints of trainings that are done", "nothing", Kind::Waste, spent),
         ("predictions without a record", "nothing", Kind::Waste, orphans.collect()),
+        ("notes of failures of cells that are done", "nothing", Kind::Waste, store.outlived_failures()?),
         ("checkpoints of trainings that were interrupted", "the epochs that they hold", Kind::Checkpoints, open),
     ];
     let leftover = |(what, cost, kind, paths): (_, &str, _, _)| Leftover { what, cost: cost.to_owned(), kind, paths };

@@ -2,6 +2,7 @@
 
 use super::columns::{CLASS, Columns, no_column, refuse_captions};
 use nemesis_core::dataset::{Picture, Pictures, SPLIT_NAMES, Split, split_named};
+use nemesis_core::method::border::{catch, report_panics};
 use nemesis_core::{Error, Result, files};
 use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
 use parquet::errors::ParquetError;
@@ -87,7 +88,7 @@ impl Table {
     /// Opens a table and reads what is in it, but for its rows.
     pub(super) fn open(file: &Path) -> Result<Self> {
         let opened = files::open(file).map_err(|e| Error::io("read the file", file, &e))?;
-        let reader = SerializedFileReader::new(opened).map_err(|e| unreadable(&e).at(file))?;
+        let reader = guarded(|| SerializedFileReader::new(opened)).map_err(|e| e.at(file))?;
         let metadata = reader.metadata().file_metadata().key_value_metadata();
         let said = metadata.into_iter().flatten().find(|entry| entry.key == "huggingface");
         let said = said.and_then(|entry| serde_json::from_str::<Value>(entry.value.as_deref()?).ok());
@@ -181,10 +182,12 @@ impl Table {
         let wanted = self.columns().iter().filter(|column| columns.contains(&column.name())).cloned().collect();
         let schema = self.reader.metadata().file_metadata().schema();
         let projection = Type::group_type_builder(schema.name()).with_fields(wanted).build();
-        let rows = projection.and_then(|projection| self.reader.get_row_iter(Some(projection)));
-        for (at, row) in rows.map_err(|e| place(unreadable(&e)))?.enumerate() {
-            let row = row.map_err(|e| place(unreadable(&e)))?;
-            hand_on(at + 1, row).map_err(|e| place(e).entry(format!("row {}", at + 1)))?;
+        let rows = || projection.and_then(|projection| self.reader.get_row_iter(Some(projection)));
+        let mut rows = guarded(rows).map_err(place)?;
+        let mut number = 0;
+        while let Some(row) = guarded(|| rows.next().transpose()).map_err(place)? {
+            number += 1;
+            hand_on(number, row).map_err(|e| place(e).entry(format!("row {number}")))?;
         }
         Ok(())
     }
@@ -237,6 +240,13 @@ fn text(column: &str, field: &Field) -> Result<String> {
         }
         field => Ok(field.to_string()),
     }
+}
+
+/// Has the library read something. At some damaged pages it panics.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
+    report_panics();
+    let outcome = catch(|| Ok(read())).unwrap_or_else(|_| Err(ParquetError::General("a page is damaged".to_owned())));
+    outcome.map_err(|e| unreadable(&e))
 }
 
 fn unreadable(error: &ParquetError) -> Error {

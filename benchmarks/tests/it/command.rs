@@ -23,8 +23,13 @@ pub(crate) fn nemesis(folder: &Path, arguments: &[&str]) -> Command {
 
 /// The same, without anything that was made before.
 pub(crate) fn nemesis_by_itself(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program());
+    let mut command = without_settings(Command::new(program()));
     command.args(arguments).current_dir(folder);
+    command
+}
+
+/// The same command, which sees no settings in the environment.
+pub(crate) fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("NEMESIS_") {
             command.env_remove(name);
@@ -41,7 +46,8 @@ fn share_mini_root(out: &Path) {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
     let root = ROOT.get_or_init(|| {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mini");
-        let made = Command::new(program()).args(["mini", "data", "--out"]).arg(&root).output().unwrap();
+        let mut mini = without_settings(Command::new(program()));
+        let made = mini.args(["mini", "data", "--out"]).arg(&root).output().unwrap();
         assert!(made.status.success(), "{}", told(&made));
         root
     });

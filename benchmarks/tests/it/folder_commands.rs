@@ -119,17 +119,23 @@ fn what_may_be_cleaned() {
     run(folder, 12, 3600, &json!({"question": "few-shot", "computed": 1, "failed": 0, "work": []}));
     let out = folder.join("out");
     let id = "ab".repeat(32);
+    // Killed before it could say who it is.
+    fs::write(out.join("leases/runs/0123456789abcdef.alive"), "").unwrap();
     fs::write(out.join("records/.tmp-abc"), "half").unwrap();
     fs::create_dir_all(out.join("checkpoints")).unwrap();
     fs::write(out.join(format!("checkpoints/{id}.checkpoint")), "twenty-six bytes of epochs").unwrap();
     fs::write(out.join(format!("predictions/{id}.bin")), "01").unwrap();
+    fs::create_dir_all(out.join("failures")).unwrap();
+    let done = files(&out.join("records")).into_iter().find(|file| file.extension().is_some()).unwrap();
+    fs::write(out.join("failures").join(done.file_name().unwrap()), "the disk was full").unwrap();
     fs::create_dir_all(out.join("pool")).unwrap();
     fs::write(out.join("pool/part.safetensors"), vec![0; 2000]).unwrap();
     assert_told!(folder, nemesis(folder, &["clean"]).output().unwrap());
     assert!(out.join("records/.tmp-abc").exists(), "nothing goes unless one says so");
     assert_told!(folder, nemesis(folder, &["clean", "--remove"]).output().unwrap());
     assert!(out.join(format!("checkpoints/{id}.checkpoint")).exists());
-    assert!(!out.join("records/.tmp-abc").exists() && !out.join("leases/runs/run-12.json").exists());
+    assert!(!out.join("records/.tmp-abc").exists());
+    assert_eq!(fs::read_dir(out.join("leases/runs")).unwrap().count(), 0);
     assert_told!(folder, nemesis(folder, &["clean", "--remove", "--checkpoints"]).output().unwrap());
     assert_told!(folder, nemesis(folder, &["clean", "--checkpoints"]).output().unwrap());
 }

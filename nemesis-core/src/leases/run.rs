@@ -5,7 +5,7 @@ use crate::{Error, Result, machine};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -78,6 +78,20 @@ impl RunState {
             .filter(|path| is_state(path))
             .filter_map(|path| read(path))
             .collect())
+    }
+
+    /// The files of runs that ended before they could leave their state: none of them is locked.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read.
+    pub fn without_state(places: &Places) -> Result<Vec<PathBuf>> {
+        let is_alive = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "alive");
+        let is_free =
+            |path: &PathBuf| File::options().append(true).open(path).is_ok_and(|file| file.try_lock().is_ok());
+        let mut files = crate::files::list(places.runs())?;
+        files.retain(|path| is_alive(path) && is_free(path) && !path.with_extension("json").exists());
+        Ok(files)
     }
 
     /// The time between its heartbeats.
@@ -153,8 +167,13 @@ impl Pulse {
             activity,
         };
         let pulse = Self { started: Instant::now(), run, state: Mutex::new(state), _alive: alive };
-        pulse.beat(places)?;
-        Ok(pulse)
+        match pulse.beat(places) {
+            Ok(()) => Ok(pulse),
+            Err(e) => {
+                pulse.end(places);
+                Err(e)
+            }
+        }
     }
 
     pub(super) fn run(&self) -> &str {

@@ -280,6 +280,17 @@ impl Store {
         read_json_up_to(FAILURE_SCHEMA, &self.failure_path(id))
     }
 
+    /// The notes of failures of cells that are complete. A disk that is full for a moment leaves one: the record is there,
+    /// and only that it is durable could not be had.
+    ///
+    /// # Errors
+    ///
+    /// When a folder cannot be listed.
+    pub fn outlived_failures(&self) -> Result<Vec<PathBuf>> {
+        let failures = self.failures()?;
+        Ok(failures.iter().filter(|id| self.contains(id)).map(|id| self.failure_path(id)).collect())
+    }
+
     /// When the failures that are noted here were noted, told by what the file system says of their files.
     ///
     /// # Errors
@@ -431,8 +442,12 @@ mod tests {
         store.put_failure(&cell, &error).unwrap();
         assert_eq!(store.failure(&cell.id()).unwrap().unwrap().reason, error);
         assert!(!store.contains(&cell.id()));
+        assert_eq!(store.outlived_failures().unwrap().len(), 0);
         put_evaluation(&store);
         assert!(store.failure(&cell.id()).unwrap().is_none());
+
+        store.put_failure(&cell, &error).unwrap();
+        assert_eq!(store.outlived_failures().unwrap(), [store.failure_path(&cell.id())]);
     }
 
     #[test]

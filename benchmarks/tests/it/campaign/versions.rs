@@ -1,7 +1,7 @@
 //! Two versions of `nemesis` at once.
 
 use super::{Undisturbed, is_left_to_the_campaign, report};
-use crate::command::{program, records, told, written};
+use crate::command::{program, records, told, without_settings, written};
 use crate::processes::left_behind;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -47,7 +47,7 @@ fn two_versions_share_a_folder() {
     undisturbed.lend_pictures(folder);
     let run = |program: &Path| {
         let ours = undisturbed.run(folder, &[]);
-        let mut run = Command::new(program);
+        let mut run = without_settings(Command::new(program));
         run.args(ours.get_args()).current_dir(folder);
         crate::processes::mark(&mut run, folder);
         run
