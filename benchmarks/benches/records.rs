@@ -70,7 +70,7 @@ fn commands(criterion: &mut Criterion) {
         .collect();
     let seeds = seeds.join(",");
     let records = fill(folder.path(), &seeds);
-    let run = [&ASKED[..], &["--seeds", &seeds, "--quiet"]].concat();
+    let run = [&ASKED[..], &["--seeds", &seeds]].concat();
     let mut group = criterion.benchmark_group(format!("{records} records"));
     group.sample_size(10);
     // The run comes first: it leaves the plan that the others show.

@@ -66,16 +66,17 @@ fn compile_dependencies_as_here(krate: &Path) {
 
 /// The lines of a manifest that ask for the features that packages have here and do not have there.
 fn asked(section: &str, there: &Packages, here: &Packages) -> String {
-    let mut lines = String::new();
-    for (package, features) in there {
-        let ((name, version), Some(wanted)) = (package, here.get(package)) else { continue };
-        if features != wanted {
-            let (table, wanted) = (format!("{section}.{name}-{}", version.replace('.', "-")), Vec::from_iter(wanted));
-            lines += &format!("\n[{table}]\npackage = {name:?}\nversion = \"={version}\"\n");
-            lines += &format!("default-features = false\nfeatures = {wanted:?}\n");
-        }
-    }
-    lines
+    let ask = |(package, features): (&Package, &BTreeSet<String>)| {
+        let ((name, version), wanted) = (package, here.get(package)?);
+        let (table, list) = (format!("{section}.{name}-{}", version.replace('.', "-")), Vec::from_iter(wanted));
+        (features != wanted).then(|| {
+            format!(
+                "\n[{table}]\npackage = {name:?}\nversion = \"={version}\"\n\
+                 default-features = false\nfeatures = {list:?}\n"
+            )
+        })
+    };
+    there.iter().filter_map(ask).collect()
 }
 
 /// Name and version.
