@@ -94,9 +94,10 @@ impl RunState {
         Ok(files)
     }
 
-    /// The time between its heartbeats.
+    /// The time between its heartbeats. A damaged file may give any number, of which no more than a day is believed.
     pub fn heartbeat(&self) -> Duration {
-        Duration::try_from_secs_f64(self.every).unwrap_or_default()
+        const MOST: Duration = Duration::from_secs(24 * 3600);
+        Duration::try_from_secs_f64(self.every).unwrap_or_default().min(MOST)
     }
 
     /// Whether it ran on this machine and its process has ended, which the lock shows for certain. `false` if that cannot
