@@ -16,6 +16,10 @@ pub use fuzzer::{Find, Fuzzer, Limits, Tally, replay};
 pub use targets::{TARGETS, Target};
 
 use peak_alloc::PeakAlloc;
+// Cargo builds a package with the features that everything built at that time asks of it, and what criterion and proptest
+// ask of these two is more than the rest does. As this crate, which only tests need, asks for it too, `cargo build
+// --workspace` and `cargo test --workspace` compile the same packages, nemesis-core among them, once.
+use {either as _, getrandom as _};
 
 /// Counts what readers allocate.
 #[global_allocator]
