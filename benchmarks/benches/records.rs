@@ -5,10 +5,13 @@
 #[path = "../../nemesis-core/benches/common/mod.rs"]
 #[allow(dead_code, reason = "the other bench needs the rest")]
 mod common;
+#[path = "../../nemesis-core/benches/common/provenance.rs"]
+mod provenance;
 
 use common::is_trial;
 use criterion::{Criterion, criterion_group, criterion_main};
-use nemesis_core::record::{Cell, Evaluated, Provenance, Store, Trained};
+use nemesis_core::record::{Cell, Evaluated, Store, Trained};
+use provenance::provenance;
 use rayon::prelude::*;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -36,17 +39,7 @@ fn fill(folder: &Path, seeds: &str) -> usize {
     let output = { plan }.stderr(Stdio::inherit()).output().expect("the program starts");
     let planned: Vec<Planned> = serde_json::from_slice(&output.stdout).expect("a plan is a list of cells");
     let store = Store::open(folder.join("out")).expect("the folder is new");
-    let provenance = Provenance {
-        nemesis: "0".to_owned(),
-        libtorch: "0".to_owned(),
-        processor: "processor".to_owned(),
-        device: "cpu".to_owned(),
-        threads: 1,
-        files: BTreeMap::new(),
-        backbone: None,
-        seconds: 1.0,
-        adopted: None,
-    };
+    let provenance = provenance();
     let labels: Vec<u32> = (0..300).map(|image| image % 10).collect();
     let written = planned.par_iter().map(|Planned { cell }| match cell {
         Cell::Training(cell) => {

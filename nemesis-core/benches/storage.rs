@@ -1,9 +1,13 @@
 //! What lies on the disk: a part of the feature pool, and a store of ten thousand records.
 
+#[path = "common/provenance.rs"]
+mod provenance;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::pool::{PartKey, Pool, View};
-use nemesis_core::record::{BackboneKey, MethodKey, Provenance, Store, Trained, TrainingCell};
+use nemesis_core::record::{BackboneKey, MethodKey, Store, Trained, TrainingCell};
+use provenance::provenance;
 use serde_json::Map;
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -50,17 +54,7 @@ fn cell(seed: u64) -> TrainingCell {
 fn store(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let store = Store::open(folder.path()).expect("the folder is new");
-    let provenance = Provenance {
-        nemesis: "0".to_owned(),
-        libtorch: "0".to_owned(),
-        processor: "processor".to_owned(),
-        device: "cpu".to_owned(),
-        threads: 1,
-        files: BTreeMap::new(),
-        backbone: None,
-        seconds: 1.0,
-        adopted: None,
-    };
+    let provenance = provenance();
     let state = vec![("ctx".to_owned(), Tensor::zeros([16, 8], (Kind::Float, Device::Cpu)))];
     // `cargo bench -- --test` and `cargo test --benches` only try the benches out.
     let is_given = |flag: &str| std::env::args().any(|argument| argument == flag);

@@ -42,7 +42,7 @@ pub(crate) fn without_settings(mut command: Command) -> Command {
 const PAINTING: [&str; 2] = ["run", "plan"];
 
 /// Painting seven thousand pictures takes seconds, which most runs in these tests would spend before anything else.
-fn share_mini_root(out: &Path) {
+pub(crate) fn share_mini_root(out: &Path) {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
     let root = ROOT.get_or_init(|| {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mini");
@@ -55,10 +55,12 @@ fn share_mini_root(out: &Path) {
     let _ = fs::create_dir_all(out).and_then(|()| symlink(root, out.join("mini")));
 }
 
-/// Whether commands have written nothing into the folder of their records.
+/// Whether commands have written nothing into the folder of their records, where the link to the shared pictures may be.
 pub(crate) fn wrote_nothing(folder: &Path) -> bool {
     let out = fs::read_dir(folder.join("out"));
-    out.into_iter().flatten().all(|entry| entry.is_ok_and(|entry| entry.path().is_symlink()))
+    out.into_iter()
+        .flatten()
+        .all(|entry| entry.is_ok_and(|entry| entry.file_name() == "mini" && entry.path().is_symlink()))
 }
 
 /// The program under test. Its folder also holds the method plugins, which `cargo test --workspace` builds.

@@ -35,6 +35,7 @@ fn counts_of_nothing_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     assert_command!(folder.path(), &["run", "--jobs", "0"]);
     assert_command!(folder.path(), &["plan", "--limit", "0"]);
+    assert!(std::fs::read_dir(folder.path()).unwrap().all(|entry| entry.unwrap().file_name() == "out"));
     assert!(wrote_nothing(folder.path()));
 }
 

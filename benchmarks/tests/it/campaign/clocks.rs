@@ -1,6 +1,6 @@
 //! Clocks that jump.
 
-use super::{Undisturbed, is_left_to_the_campaign, report};
+use super::{Undisturbed, is_left_to_the_campaign, lend_pictures, report};
 use crate::command::told;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -19,7 +19,7 @@ fn jumping_clocks_leave_no_trace() {
     compile.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
     let compiled = compile.output().unwrap();
     assert!(compiled.status.success(), "{}", told(&compiled));
-    undisturbed.lend_pictures(folder.path());
+    lend_pictures(folder.path());
     let runs = ["86400", "-31536000"].map(|seconds| {
         let mut run = undisturbed.run(folder.path(), &["--lease-timeout", "3"]);
         run.env("LD_PRELOAD", &library).env("CLOCK_JUMPS_BY", seconds);

@@ -1,15 +1,15 @@
 //! A disk that fills up or becomes read-only.
 
-use super::{OnDisk, Undisturbed, faults, is_left_to_the_campaign, report, within};
+use super::{OnDisk, Undisturbed, faults, is_left_to_the_campaign, lend_pictures, report, within};
 use crate::command::{nemesis, told};
 use nemesis_disk::Refusal;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A folder on a disk of its own, without faults yet.
-fn on_disk(undisturbed: &Undisturbed, test: &str) -> Option<OnDisk> {
+fn on_disk(test: &str) -> Option<OnDisk> {
     let disk = OnDisk::mount(1, Duration::ZERO, test)?;
-    undisturbed.lend_pictures(&disk.at[0]);
+    lend_pictures(&disk.at[0]);
     Some(disk)
 }
 
@@ -17,7 +17,7 @@ fn on_disk(undisturbed: &Undisturbed, test: &str) -> Option<OnDisk> {
 fn a_full_disk_costs_a_run_and_no_result() {
     let test = "disk::a_full_disk_costs_a_run_and_no_result";
     let undisturbed = Undisturbed::small();
-    let Some(disk) = on_disk(&undisturbed, test) else { return };
+    let Some(disk) = on_disk(test) else { return };
     let before = disk.faults().writes();
     let table = undisturbed.assert_in(&disk.at[0], &[]);
     let writes = (disk.faults().writes() - before) as usize;
@@ -28,7 +28,7 @@ fn a_full_disk_costs_a_run_and_no_result() {
     let mut codes = BTreeMap::<Option<i32>, usize>::new();
     for point in 0..points {
         let after = (writes * (2 * point + 1)) / (2 * points);
-        let Some(disk) = on_disk(&undisturbed, test) else { return };
+        let Some(disk) = on_disk(test) else { return };
         let at = &disk.at[0];
         // Half of the disks are full for good, the others for a moment.
         let count = if point % 2 == 0 { u64::MAX } else { 1 };
@@ -59,7 +59,7 @@ fn a_read_only_disk_is_told_and_can_be_read() {
     }
     let undisturbed = Undisturbed::small();
     let test = "disk::a_read_only_disk_is_told_and_can_be_read";
-    let Some(disk) = on_disk(&undisturbed, test) else { return };
+    let Some(disk) = on_disk(test) else { return };
     let at = &disk.at[0];
     let table = undisturbed.assert_in(at, &[]);
     disk.faults().refuse(Refusal::ReadOnly, 0, u64::MAX);

@@ -1,6 +1,6 @@
 //! Runs that do not get the memory that they need.
 
-use super::{Undisturbed, faults, is_left_to_the_campaign, report, within};
+use super::{Undisturbed, faults, is_left_to_the_campaign, lend_pictures, report, within};
 use crate::command::told;
 use crate::skipped::skipped;
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ fn too_little_memory_costs_a_run_and_no_result() {
     for point in 0..points {
         let megabytes = 30 + 600 * point / points;
         let folder = tempfile::tempdir().unwrap();
-        undisturbed.lend_pictures(folder.path());
+        lend_pictures(folder.path());
         let group = match Group::new(megabytes) {
             Ok(group) => group,
             Err(error) => {
@@ -68,7 +68,7 @@ fn too_little_memory_costs_a_run_and_no_result() {
 
         // Memory that is refused, rather than a process that is killed.
         let folder = tempfile::tempdir().unwrap();
-        undisturbed.lend_pictures(folder.path());
+        lend_pictures(folder.path());
         let limit = format!("ulimit -d {}", 1024 * megabytes);
         let limited = after(&limit, &undisturbed.run(folder.path(), &["--lease-timeout", "3"]));
         let output = within(120, &mut { limited });

@@ -10,14 +10,13 @@ mod network;
 mod records;
 mod versions;
 
-use crate::command::{nemesis, records, told, written};
+use crate::command::{nemesis, records, share_mini_root, told, written};
 use crate::processes::{left_behind, mark};
 use crate::skipped::skipped;
 use nemesis_disk::{Disk, Faults};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -99,12 +98,6 @@ impl Undisturbed {
         run
     }
 
-    /// Lets runs in `folder` use the pictures that were made for this one.
-    fn lend_pictures(&self, folder: &Path) {
-        fs::create_dir_all(folder.join("out")).unwrap();
-        symlink(self.folder.path().join("out/mini"), folder.join("out/mini")).unwrap();
-    }
-
     /// Asserts that one more run in `folder` ends with the same table, and that nothing else is left once it is cleaned.
     fn assert_in(&self, folder: &Path, more: &[&str]) -> Vec<u8> {
         let last = within(300, &mut self.run(folder, more));
@@ -121,6 +114,12 @@ impl Undisturbed {
         assert!(more.is_empty() && less.is_empty(), "left over: {more:?}\nmissing: {less:?}\n{}", told(&cleaned));
         table
     }
+}
+
+/// Lets runs in `folder` use the pictures that all tests share, before anything disturbs them.
+fn lend_pictures(folder: &Path) {
+    share_mini_root(&folder.join("out"));
+    assert!(folder.join("out/mini").is_dir(), "the pictures are not lent");
 }
 
 /// A folder on a disk that can fail, or one that two machines share.

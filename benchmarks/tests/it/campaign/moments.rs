@@ -1,6 +1,6 @@
 //! Runs on one folder, killed, stopped and cheated at random moments.
 
-use super::{Chance, OnDisk, Undisturbed, faults, files, is_left_to_the_campaign, report, signal};
+use super::{Chance, OnDisk, Undisturbed, faults, files, is_left_to_the_campaign, lend_pictures, report, signal};
 use crate::command::records;
 use crate::processes::processes;
 use std::fs;
@@ -113,7 +113,7 @@ fn faults_leave_no_trace_in_a_table() {
     let faults = faults(6);
     let undisturbed = question(faults);
     let folder = tempfile::tempdir().unwrap();
-    undisturbed.lend_pictures(folder.path());
+    lend_pictures(folder.path());
     let hits = disturb(&undisturbed, folder.path(), &[folder.path().to_owned()], faults);
     assert!(hits > faults / 3, "only {hits} faults hit a run at work");
     let table = undisturbed.assert_in(folder.path(), &OPTIONS);
@@ -130,7 +130,7 @@ fn faults_leave_no_trace_on_two_machines() {
     let undisturbed = question(faults);
     let lag = Duration::from_secs(1);
     let Some(machines) = OnDisk::mount(2, lag, "moments::faults_leave_no_trace_on_two_machines") else { return };
-    undisturbed.lend_pictures(&machines.behind);
+    lend_pictures(&machines.behind);
     let hits = disturb(&undisturbed, &machines.behind, &machines.at, faults);
     std::thread::sleep(2 * lag);
     let table = undisturbed.assert_in(&machines.at[0], &OPTIONS);

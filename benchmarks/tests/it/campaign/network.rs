@@ -1,6 +1,6 @@
 //! Two machines that share a file server and see what the other does late.
 
-use super::{OnDisk, Undisturbed, faults, is_left_to_the_campaign, report};
+use super::{OnDisk, Undisturbed, faults, is_left_to_the_campaign, lend_pictures, report};
 use crate::command::told;
 use std::fs::{self, File};
 use std::path::Path;
@@ -35,7 +35,7 @@ fn runs_on_two_machines_end_with_the_same_table() {
     for round in 0..rounds {
         let lag = Duration::from_millis(500 + 500 * round as u64);
         let Some(machines) = OnDisk::mount(2, lag, test) else { return };
-        undisturbed.lend_pictures(&machines.behind);
+        lend_pictures(&machines.behind);
         let runs: Vec<Child> = machines.at.iter().map(|place| spawn(&undisturbed, place)).collect();
         let parts: Vec<usize> = runs.into_iter().map(|run| computed(&run.wait_with_output().unwrap())).collect();
         println!("lag {lag:?}: {parts:?} of {} cells", undisturbed.records);

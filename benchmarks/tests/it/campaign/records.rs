@@ -1,6 +1,6 @@
 //! Records that are damaged: they are named, and computed again once they are gone.
 
-use super::{Chance, Undisturbed, faults, files, is_left_to_the_campaign, report, within};
+use super::{Chance, Undisturbed, faults, files, is_left_to_the_campaign, lend_pictures, report, within};
 use crate::command::told;
 use std::fs;
 
@@ -12,7 +12,7 @@ fn a_damaged_record_is_named_and_computed_again() {
     let undisturbed = Undisturbed::small();
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    undisturbed.lend_pictures(folder);
+    lend_pictures(folder);
     let mut table = undisturbed.assert_in(folder, &[]);
     let mut all = files(&folder.join("out/records"), "json");
     all.sort();

@@ -1,6 +1,6 @@
 //! Two versions of `nemesis` at once.
 
-use super::{Undisturbed, is_left_to_the_campaign, report};
+use super::{Undisturbed, is_left_to_the_campaign, lend_pictures, report};
 use crate::command::{program, records, told, without_settings, written};
 use crate::processes::left_behind;
 use std::fs;
@@ -44,7 +44,7 @@ fn two_versions_share_a_folder() {
     let other = another_version(versions.path());
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    undisturbed.lend_pictures(folder);
+    lend_pictures(folder);
     let run = |program: &Path| {
         let ours = undisturbed.run(folder, &[]);
         let mut run = without_settings(Command::new(program));
