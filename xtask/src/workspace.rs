@@ -95,7 +95,7 @@ pub(crate) fn build_peer(libtorch: &Path) -> Result<()> {
     if run(&mut command)?.success() { Ok(()) } else { Err(failed_build()) }
 }
 
-fn failed_build() -> Failure {
+pub(crate) fn failed_build() -> Failure {
     Failure::new("the build failed; its messages are above")
 }
 

@@ -1,18 +1,23 @@
 //! Fuzzing: readers get changed inputs, and must neither panic, nor hang, nor take memory out of proportion, nor lose any.
 //!
-//! Inputs begin as the seeds of a [`Target`], mostly fixtures of this repository. Those that make a reader say something
-//! that it has not said before become the beginning of others. This needs no instrumented build, and so no nightly
-//! compiler. `cargo xtask fuzz` runs it.
+//! Inputs begin as the seeds of a [`Target`], mostly fixtures of this repository, and as what earlier runs kept. There are
+//! two forms. [`fuzz`] is part of every test run: it tries a few changes and needs no special build. [`Guided`] runs for as
+//! long as one likes, in a build that tells libFuzzer which code an input reaches. `cargo xtask fuzz` makes that build, with
+//! the compiler that builds everything else.
 
 #![forbid(unsafe_code)]
 
+mod blind;
 mod chance;
-mod fuzzer;
+mod guided;
+mod judge;
+mod kept;
 mod mutate;
 mod repair;
 mod targets;
 
-pub use fuzzer::{Find, Fuzzer, Limits, Tally, replay};
+pub use blind::{Find, Tally, fuzz, replay};
+pub use guided::Guided;
 pub use targets::{TARGETS, Target};
 
 use peak_alloc::PeakAlloc;

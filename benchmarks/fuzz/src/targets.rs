@@ -3,6 +3,7 @@
 mod data;
 mod made;
 mod ours;
+mod raw;
 mod weights;
 
 use crate::chance::Chance;
@@ -60,14 +61,15 @@ impl Target {
 }
 
 /// All of them.
-pub static TARGETS: [Target; 24] = [
+pub static TARGETS: [Target; 25] = [
     Target::new("datasets", "`datasets.yaml`", data::registries, data::registry),
     Target::new("suites", "suites in YAML", data::suites, data::suite),
     Target::new("protocols", "protocols in YAML", data::protocols, data::protocol),
     Target::new("settings", "a user's settings in YAML", data::settings, data::setting),
     Target::new("splits", "split files in JSON", data::splits, data::split),
-    Target::new("few-shot", "pickled few-shot lists", data::lists, data::list),
-    Target::new("matlab", "MATLAB files", data::matlab, data::read_matlab).packed(data::pack_matlab).megabytes(600),
+    Target::new("few-shot", "few-shot lists: pickled, JSON and JSON Lines", data::lists, data::list),
+    Target::new("lists", "lists of official archives that are text", raw::texts, raw::read_texts),
+    Target::new("matlab", "MATLAB files", raw::matlab, raw::read_matlab).packed(raw::pack_matlab).megabytes(600),
     Target::new("csv", "lists of pictures in CSV", data::csv, data::read_csv),
     Target::new("parquet", "lists and shards of pictures in Parquet", made::parquet, data::read_parquet).megabytes(64),
     Target::new("shards", "webdataset's tars", made::shards, data::read_shard).packed(data::pack_tar),

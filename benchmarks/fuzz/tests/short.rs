@@ -1,9 +1,9 @@
 //! A little of every target, the same every time; and what was found earlier.
 
-use nemesis_fuzz::{Fuzzer, Limits, TARGETS, replay};
+use nemesis_fuzz::{TARGETS, fuzz, replay};
 
-/// How many inputs each target gets. An hour of each is `cargo xtask fuzz --seconds 3600`.
-const INPUTS: u64 = 300;
+/// How many changed inputs each target gets. An hour of each is `cargo xtask fuzz --seconds 3600`.
+const CHANGES: u64 = 300;
 
 /// One test, since memory is counted for the whole process.
 #[test]
@@ -14,7 +14,7 @@ fn no_reader_is_harmed() {
             assert_eq!(replay(target, &input), None, "{}/{name}", target.name);
         }
         let start = std::time::Instant::now();
-        let tally = Fuzzer::new(target, 1).run(Limits::Inputs(INPUTS), None);
+        let tally = fuzz(target, 1, CHANGES);
         println!(
             "{:<12} {} inputs, {} accepted, {} outcomes, {:?}",
             target.name,

@@ -7,7 +7,7 @@ use nemesis_bench::fetch::{Origin, fetch_part};
 use nemesis_bench::pictures::{Shards, Unpacked, read_list};
 use nemesis_bench::settings::{Layer, Settings};
 use nemesis_bench::suite::{load_protocol, load_suite};
-use nemesis_core::dataset::{Entry, Registry, prepare};
+use nemesis_core::dataset::{Contents, Entry, Listed, Registry, Sample};
 use nemesis_core::interchange::few_shot_lists;
 use nemesis_core::{Error, Result, files};
 use std::fs;
@@ -32,13 +32,6 @@ static TOY: LazyLock<Registry> = LazyLock::new(|| {
 fn toy() -> &'static Entry {
     &TOY.entries()[0]
 }
-
-/// The built-in data sets, of any number of classes.
-static ANY_SIZE: LazyLock<Registry> = LazyLock::new(|| {
-    let text = fs::read_to_string(source("datasets.yaml")).expect("the registry is there");
-    let lines = text.lines().filter(|line| !line.starts_with("  classes:") && !line.starts_with("  samples:"));
-    Registry::parse(&lines.collect::<Vec<_>>().join("\n"), Path::new("datasets.yaml")).expect("it is a registry")
-});
 
 pub(super) fn registries() -> Vec<Vec<u8>> {
     let text = fs::read_to_string(source("datasets.yaml")).unwrap_or_default();
@@ -97,50 +90,50 @@ pub(super) fn split(folder: &Path, input: &[u8]) -> Result<()> {
     few_shot_lists::sample(&*dataset, None, 2, 1).map(drop)
 }
 
+/// As CoOp pickles them, as `nemesis data sample --json` prints them, and as 2SFS has them.
 pub(super) fn lists() -> Vec<Vec<u8>> {
     let mut seeds = all_of("nemesis-core/tests/fixtures/coop", &["pkl"]);
     seeds.extend(all_of("nemesis-core/tests/fixtures/coop/labels", &["pkl"]));
+    seeds.push(
+        br#"{"train": ["2750/River/River_1.jpg", {"path": "2750/Forest/Forest_2.jpg", "label": 1}], "val": []}"#
+            .to_vec(),
+    );
+    seeds.push(
+        b"{\"path\": \"2750/River/River_1.jpg\", \"label\": 0, \"class\": \"River\"}\n[\"2750/Forest/Forest_2.jpg\", 1, \"Forest\"]\n"
+            .to_vec(),
+    );
     seeds
 }
 
-pub(super) fn list(folder: &Path, input: &[u8]) -> Result<()> {
-    put(&folder.join("toy/split.json"), &splits()[0])?;
-    put(&folder.join("lists/toy/split_fewshot/shot_1-seed_1.pkl"), input)?;
-    let dataset = toy().open(folder)?;
-    few_shot_lists::sample(&*dataset, Some(&folder.join("lists")), 1, 1).map(drop)
-}
-
-/// Unpacked, as packed ones can hardly be changed: [`pack_matlab`] packs them again.
-pub(super) fn matlab() -> Vec<Vec<u8>> {
-    let all = all_of("nemesis-core/tests/fixtures/matlab", &["mat"]);
-    all.iter().cloned().chain(all.iter().filter_map(|file| repair::unpack_matlab(file))).collect()
-}
-
-pub(super) fn pack_matlab(input: Vec<u8>, chance: &mut Chance) -> Vec<u8> {
-    if chance.one_in(2) { repair::pack_matlab(&input) } else { input }
-}
-
-/// In turn as each of the files that are in this format.
-pub(super) fn read_matlab(folder: &Path, input: &[u8]) -> Result<()> {
-    let fixture = |name: &str| fs::read(source("nemesis-core/tests/fixtures/matlab").join(name)).unwrap_or_default();
-    let cars = folder.join("stanford_cars");
-    let names = ["devkit/cars_meta.mat", "devkit/cars_train_annos.mat", "cars_test_annos_withlabels.mat"];
-    let mut first = Ok(());
-    for replaced in names {
-        for name in names {
-            let file = Path::new(name).file_name().unwrap_or_default().to_string_lossy();
-            put(&cars.join(name), &if name == replaced { input.to_vec() } else { fixture(&file) })?;
-        }
-        let outcome = prepare(ANY_SIZE.get("stanford_cars")?, folder, 1).map(drop);
-        first = first.and(outcome);
-        let _ = fs::remove_file(cars.join("split_prepared.json"));
+/// The data set of the pickled fixtures.
+fn eurosat(folder: &Path) -> Listed {
+    let sample = |path: &str, label| Sample { path: format!("2750/{path}.jpg").into(), label };
+    Listed {
+        name: "eurosat".into(),
+        folder: folder.join("eurosat"),
+        template: "a photo of a {}.".into(),
+        own_templates: Vec::new(),
+        contents: Contents {
+            class_names: ["River", "Forest"].map(String::from).into(),
+            train: vec![sample("River/River_1", 0), sample("Forest/Forest_2", 1)],
+            val: Some(vec![sample("Forest/Forest_9", 1)]),
+            test: vec![sample("River/River_7", 0)],
+            ..Contents::default()
+        },
     }
-    put(&folder.join("oxford_flowers/imagelabels.mat"), input)?;
-    put(&folder.join("oxford_flowers/jpg/image_00001.jpg"), b"")?;
-    let outcome = prepare(ANY_SIZE.get("oxford_flowers")?, folder, 1).map(drop);
-    let _ = fs::remove_dir_all(folder.join("oxford_flowers"));
-    let _ = fs::remove_dir_all(cars);
-    first.and(outcome)
+}
+
+pub(super) fn list(folder: &Path, input: &[u8]) -> Result<()> {
+    let name = match input {
+        [b'{', b'"', b't', ..] => ".json",
+        [b'{' | b'[', ..] => "_train.jsonl",
+        _ => ".pkl",
+    };
+    let lists = folder.join("lists");
+    put(&lists.join(format!("eurosat/split_fewshot/shot_1-seed_1{name}")), input)?;
+    let outcome = few_shot_lists::sample(&eurosat(folder), Some(&lists), 1, 1).map(drop);
+    let _ = fs::remove_dir_all(lists);
+    outcome
 }
 
 pub(super) fn csv() -> Vec<Vec<u8>> {
@@ -155,7 +148,7 @@ pub(super) fn read_csv(folder: &Path, input: &[u8]) -> Result<()> {
     put(&comma, input)?;
     put(&tab, input)?;
     let first = read_list(&comma, folder, None).map(drop);
-    first.and(read_list(&tab, folder, Some("class")).map(drop))
+    first.or(read_list(&tab, folder, Some("class")).map(drop))
 }
 
 /// As a list of pictures, and as a shard that holds them.
@@ -169,6 +162,7 @@ pub(super) fn read_parquet(folder: &Path, input: &[u8]) -> Result<()> {
 
 pub(super) fn read_shard(folder: &Path, input: &[u8]) -> Result<()> {
     put(&folder.join("shards/train-0.tar"), input)?;
+    put(&folder.join("shards/classnames.txt"), b"ant\nbee\n")?;
     Shards::find(&folder.join("shards")).and_then(|shards| unpacked(folder, shards))
 }
 

@@ -71,7 +71,11 @@ pub(super) fn tar() -> Vec<Vec<u8>> {
 
 /// Pictures with their classes, as webdataset has them.
 pub(super) fn shards() -> Vec<Vec<u8>> {
-    vec![tar_of(&[("0.jpg", b"one"), ("0.cls", b"ant"), ("1.png", b"two"), ("1.cls", b"1")])]
+    // How JPEG and PNG files begin is enough: nothing decodes them here.
+    let (jpeg, png): (&[u8], &[u8]) = (b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n");
+    let named: [(&str, &[u8]); 4] = [("0.jpg", jpeg), ("0.cls", b"ant"), ("1.png", png), ("1.cls", b"bee")];
+    let numbered: [(&str, &[u8]); 4] = [("a/0.jpg", jpeg), ("a/0.cls", b"0"), ("a/1.png", png), ("a/1.cls", b"1\n")];
+    vec![tar_of(&named), tar_of(&numbered)]
 }
 
 fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {

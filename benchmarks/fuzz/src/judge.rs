@@ -1,0 +1,135 @@
+//! Has a target read inputs, and says what must not be: panics, too much memory or time, and memory that is not given back.
+
+use crate::{ALLOCATED, Target};
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Reads the inputs of one target.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    target: Target,
+    /// Where readers find their inputs.
+    folder: PathBuf,
+    /// What the reader has said, and what was wrong.
+    seen: HashSet<String>,
+    inputs: u64,
+    /// What stays allocated after inputs were read, summed up.
+    kept: i64,
+}
+
+/// What came of an input.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    /// What is wrong, if nothing like it was wrong before: one find of a kind is enough.
+    pub(crate) fault: Option<String>,
+    /// Whether the reader took the input.
+    pub(crate) is_accepted: bool,
+    /// Whether the reader said what it had not said before.
+    pub(crate) is_new: bool,
+}
+
+impl Judge {
+    /// Inputs are read in this folder, which is empty.
+    pub(crate) fn new(target: &Target, folder: &Path) -> Self {
+        watch_panics();
+        Self { target: *target, folder: folder.to_owned(), seen: HashSet::new(), inputs: 0, kept: 0 }
+    }
+
+    pub(crate) fn judge(&mut self, input: &[u8]) -> Judged {
+        let before = ALLOCATED.current_usage();
+        let reading = read(&self.target, &self.folder, input);
+        self.inputs += 1;
+        if let Some(what) = reading.fault(&self.target, input.len()) {
+            return self.fault(what);
+        }
+        let is_accepted = reading.said == Ok(None);
+        let said = reading.said.ok().flatten();
+        let kept = ALLOCATED.current_usage() as i64 - before as i64;
+        self.kept += kept - said.as_ref().map_or(0, |said| said.capacity() as i64);
+        // Caches may keep something, but not something of every input.
+        if self.kept > (16 << 20) + 64 * self.inputs as i64 {
+            return self.fault("memory is not given back".to_owned());
+        }
+        let size = reading.peak.checked_ilog2().unwrap_or(0);
+        let is_new = self.seen.insert(format!("{} {size}", said.as_deref().unwrap_or_default()));
+        Judged { fault: None, is_accepted, is_new }
+    }
+
+    fn fault(&mut self, what: String) -> Judged {
+        let is_new = self.seen.insert(what.clone());
+        Judged { fault: is_new.then_some(what), is_accepted: false, is_new: false }
+    }
+
+    /// How many different things the reader has said, or done wrong.
+    pub(crate) fn outcomes(&self) -> usize {
+        self.seen.len()
+    }
+}
+
+/// What a target made of an input.
+struct Reading {
+    /// What the reader said, in general; nothing if it accepted the input. Or how it panicked.
+    said: Result<Option<String>, String>,
+    peak: usize,
+    time: Duration,
+}
+
+fn read(target: &Target, folder: &Path, input: &[u8]) -> Reading {
+    let start = Instant::now();
+    ALLOCATED.reset_peak_usage();
+    let before = ALLOCATED.current_usage();
+    let read = catch_unwind(AssertUnwindSafe(|| (target.read)(folder, input)));
+    let peak = ALLOCATED.peak_usage().saturating_sub(before);
+    let said = match read {
+        Ok(Ok(())) => Ok(None),
+        Ok(Err(error)) => Ok(Some(general(&error.to_string()))),
+        Err(_) => Err(PANIC.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()),
+    };
+    Reading { said, peak, time: start.elapsed() }
+}
+
+impl Reading {
+    fn fault(&self, target: &Target, size: usize) -> Option<String> {
+        let allowed = target.allowed(size);
+        match &self.said {
+            Err(panic) => Some(format!("it panics: {panic}")),
+            Ok(_) if self.peak > allowed => Some(format!("it takes more than {} MB", allowed >> 20)),
+            Ok(_) if self.time > Duration::from_secs(target.seconds) => {
+                Some(format!("it takes more than {} s", target.seconds))
+            }
+            Ok(_) => None,
+        }
+    }
+}
+
+/// What a message says whatever the names and numbers in it.
+fn general(message: &str) -> String {
+    let mut general = String::new();
+    let mut is_quoted = false;
+    for c in message.chars().take(400) {
+        match c {
+            '`' | '"' => is_quoted = !is_quoted,
+            _ if is_quoted || c.is_ascii_digit() => {}
+            c => general.push(c),
+        }
+    }
+    general
+}
+
+/// Where the last panic was.
+static PANIC: Mutex<Option<String>> = Mutex::new(None);
+
+/// Remembers panics rather than printing them, which would be all that is seen.
+fn watch_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let message = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let message = message.unwrap_or("a panic without a message");
+        *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{message} at {place}"));
+    }));
+}
