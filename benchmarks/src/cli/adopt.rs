@@ -78,8 +78,10 @@ impl Adopt {
             return Ok(Ending::WithFailures);
         }
         let proof = proof(&part, &all, comparison.tolerance)?;
+        let mut lists = plan.images.keeper(&store)?;
+        all.iter().try_for_each(|candidate| lists.keep(&candidate.planned))?;
         store.adopt(&proof)?;
-        plan.save(&out, &store)?;
+        plan.save(&out)?;
         print(&adopted(&all, &proof.statement))?;
         Ok(Ending::Done)
     }

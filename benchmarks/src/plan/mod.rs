@@ -3,6 +3,7 @@
 mod cells;
 mod choose;
 mod datasets;
+mod image_lists;
 mod left_out;
 mod own;
 mod planned;
@@ -14,13 +15,14 @@ mod test_set;
 
 pub(crate) use choose::backbone;
 pub use choose::mini_root;
+pub use image_lists::ImageLists;
+pub(crate) use image_lists::Keeper;
 use left_out::Columns;
 pub use left_out::{LeftOut, LeftOutMethod};
 pub use planned::PlannedCell;
 use question::numbers_of;
 pub use question::{Asked, Checkpoint, Split};
 pub use saved::{SavedCell, SavedColumn, SavedMethod, SavedPlan};
-pub use seen::Lists;
 
 use crate::descriptions::Descriptions;
 use crate::plugins::Plugins;
@@ -80,7 +82,7 @@ pub struct Plan {
     /// The cells that the table shows, each behind what it needs.
     pub cells: Vec<PlannedCell>,
     /// What the images hold that the cells see.
-    pub images: Lists,
+    pub images: ImageLists,
     /// The images that are not on disk, by data set.
     pub missing: Vec<(String, Vec<PathBuf>)>,
     /// The data sets that cannot be run on, and why.

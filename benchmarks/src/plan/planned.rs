@@ -161,6 +161,12 @@ impl PlannedCell {
         }
     }
 
+    /// The digests of the lists of images that it sees, and those of the training that it evaluates.
+    pub(super) fn image_lists(&self) -> impl Iterator<Item = &str> {
+        let tested = self.evaluation().map(|cell| cell.images.as_str());
+        tested.into_iter().chain(self.drawn.as_deref().map(|drawn| &*drawn.images))
+    }
+
     /// The method, unless the classifier is a zero-shot one.
     pub fn method(&self) -> Option<&MethodKey> {
         match &self.recipe {

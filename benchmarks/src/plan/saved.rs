@@ -5,7 +5,7 @@ use crate::tables::{TableKind, ZERO_SHOT};
 use crate::zero_shot::ZeroShot;
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::note::{Note, Shown};
-use nemesis_core::record::{CellId, Corruption, Store};
+use nemesis_core::record::{CellId, Corruption};
 use nemesis_core::seeds::Seeds;
 use nemesis_core::{Error, Result, files};
 use serde::{Deserialize, Serialize};
@@ -243,13 +243,12 @@ impl Plan {
         ))
     }
 
-    /// Writes [`Plan::saved`] to `plans/NAME.json` in the folder of the records, and what its images hold.
+    /// Writes [`Plan::saved`] to `plans/NAME.json` in the folder of the records.
     ///
     /// # Errors
     ///
-    /// When a file cannot be written.
-    pub fn save(&self, out: &Path, store: &Store) -> Result<()> {
-        self.images.keep(store)?;
+    /// When the file cannot be written.
+    pub fn save(&self, out: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(&self.saved())
             .map_err(|e| Error::new(format!("the plan cannot be written as JSON: {e}")))?;
         files::write_atomic(&out.join("plans").join(format!("{}.json", self.name)), text.as_bytes())

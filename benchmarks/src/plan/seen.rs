@@ -1,9 +1,8 @@
 //! What a plan's cells see: the content of each list of images, and which images are missing.
 
-use blake3::Hash;
+use super::image_lists::ImageLists;
 use nemesis_core::contents::{Contents, digest};
 use nemesis_core::dataset::{Dataset, Sample, near_match};
-use nemesis_core::record::Store;
 use nemesis_core::{Error, Result, files};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
@@ -13,34 +12,12 @@ use std::sync::Arc;
 /// So many images are read without a word.
 const QUIET: usize = 5000;
 
-/// What lists of images hold, by the digests that cells name them by. Lists overlap, so that each image is kept once.
-#[derive(Clone, Debug, Default)]
-pub struct Lists {
-    /// Path and blake3 of each image.
-    images: Vec<(PathBuf, Hash)>,
-    /// The places of a list's images among these.
-    lists: BTreeMap<Arc<str>, Box<[u32]>>,
-}
-
-impl Lists {
-    /// Keeps the lists in a store, where `nemesis data check` finds what records saw.
-    pub(super) fn keep(&self, store: &Store) -> Result<()> {
-        self.lists.iter().try_for_each(|(digest, places)| {
-            let image = |place: &u32| {
-                let (path, hash) = &self.images[*place as usize];
-                (path.clone(), hash.to_hex().to_string())
-            };
-            store.put_images(digest, || places.iter().map(image).collect())
-        })
-    }
-}
-
 /// Collects what cells see.
 pub(super) struct Seen<'a> {
     contents: Contents,
     tell: &'a dyn Fn(&str),
     /// The lists that are whole.
-    pub(super) lists: Lists,
+    pub(super) lists: ImageLists,
     /// The place of each image among those of the lists, by data set and path; none if it is missing. Every file is looked at
     /// once. Paths are keys as text, since hashing them part by part took long in plans of a million cells.
     places: HashMap<String, HashMap<OsString, Option<u32>>>,
@@ -50,7 +27,7 @@ pub(super) struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     pub(super) fn new(contents: Contents, tell: &'a dyn Fn(&str)) -> Self {
-        Self { contents, tell, lists: Lists::default(), places: HashMap::new(), missing: BTreeMap::new() }
+        Self { contents, tell, lists: ImageLists::default(), places: HashMap::new(), missing: BTreeMap::new() }
     }
 
     /// The digest of what some images of a data set hold. A list with missing images gets one, too, so that the plan can
@@ -62,10 +39,10 @@ impl<'a> Seen<'a> {
             samples.iter().map(|sample| known.get(sample.path.as_os_str()).copied().flatten()).collect();
         self.places.insert(dataset.name().to_owned(), known);
         looked?;
-        let hash = |place: &Option<u32>| place.map(|place| self.lists.images[place as usize].1);
+        let hash = |place: &Option<u32>| place.map(|place| self.lists.hash(place));
         let digest: Arc<str> = digest(places.iter().map(hash)).into();
         if let Some(whole) = places.into_iter().collect::<Option<Box<[u32]>>>() {
-            self.lists.lists.entry(Arc::clone(&digest)).or_insert(whole);
+            self.lists.add_list(Arc::clone(&digest), whole);
         }
         Ok(digest)
     }
@@ -90,10 +67,7 @@ impl<'a> Seen<'a> {
             }
         }
         for (sample, hash) in new.into_iter().zip(self.contents.hashes(&paths)?) {
-            let place = hash.map(|hash| {
-                self.lists.images.push((sample.path.clone(), hash));
-                (self.lists.images.len() - 1) as u32
-            });
+            let place = hash.map(|hash| self.lists.add_image(sample.path.clone(), hash));
             if place.is_none() {
                 self.missing.entry(dataset.name().to_owned()).or_default().insert(sample.path.clone());
             }

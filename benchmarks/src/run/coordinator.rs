@@ -6,7 +6,7 @@ use super::memory;
 use super::message::{Assignment, FromWorker, ToWorker};
 use super::queue::Queue;
 use crate::bytes::ByteSize;
-use crate::plan::{Plan, PlannedCell};
+use crate::plan::{Keeper, Plan, PlannedCell};
 use crate::plugins::Standby;
 use crate::process::{Program, Subprocess, listen, pass_on};
 use nemesis_core::engine::Setup;
@@ -107,6 +107,9 @@ pub(crate) fn run(
 ) -> Result<Outcome> {
     let complete = store.complete()?;
     let (done, todo): (Vec<_>, Vec<_>) = plan.distinct_cells().partition(|cell| complete.contains(&cell.id));
+    let mut lists = plan.images.keeper(store)?;
+    // They are there, unless the records were copied without them.
+    done.iter().try_for_each(|cell| lists.keep(cell))?;
     let (reused, todo): (_, Vec<PlannedCell>) = (done.len(), todo.into_iter().cloned().collect());
     if todo.is_empty() {
         return Ok(Outcome { reused, ..Outcome::default() });
@@ -115,6 +118,7 @@ pub(crate) fn run(
         setup: setup(plan, store, options)?,
         division: Division::new(store, &plan.name, options.lease_timeout)?,
         store,
+        lists,
         options,
         outcome: Outcome { reused, ..Outcome::default() },
         failed: HashSet::new(),
@@ -186,6 +190,7 @@ struct Coordinator<'a> {
     setup: Setup,
     division: Division<'a>,
     store: &'a Store,
+    lists: Keeper<'a>,
     options: &'a RunOptions,
     outcome: Outcome,
     /// Failed trainings, whose evaluations need not be tried.
@@ -317,6 +322,8 @@ impl Coordinator<'_> {
     /// Gives a worker a job.
     fn assign(&mut self, number: usize, job: Job) -> Result<()> {
         let Some(worker) = self.workers.get_mut(&number) else { return Ok(()) };
+        // Before there is a record that names them.
+        job.cells.iter().try_for_each(|cell| self.lists.keep(cell))?;
         worker.dataset = Some(job.cells[0].home().to_owned());
         let cells = job.cells.iter().map(|c| Assignment { id: c.id, cell: c.cell() }).collect();
         worker.process.send(&ToWorker::Job(cells))?;

@@ -2,6 +2,7 @@
 
 use crate::command::{assert_command, nemesis, told};
 use crate::toy::{data_root, paint, run, weights};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -54,4 +55,23 @@ fn a_check_tells_what_differs_from_what_records_saw() {
     let split = fs::read_to_string(root.join("toy/split.json")).unwrap();
     fs::write(root.join("toy/split.json"), split.replace("\"green\"", "\"lime\"")).unwrap();
     assert_command!(folder.path(), &check);
+}
+
+#[test]
+fn records_without_their_lists_of_images_get_them_again() {
+    let folder = tempfile::tempdir().unwrap();
+    data_root(folder.path(), &["toy"]);
+    let weights = weights();
+    let run = run(&weights, &["--datasets", "toy", "--seeds", "1"]);
+    computed(folder.path(), &run);
+    let lists = folder.path().join("out/images");
+    let kept = || fs::read_dir(&lists).unwrap().map(|list| list.unwrap().file_name()).collect::<BTreeSet<_>>();
+    // One for the few-shot sample and one for the test images.
+    let first = kept();
+    assert_eq!(first.len(), 2);
+    fs::remove_dir_all(&lists).unwrap();
+    let check = nemesis(folder.path(), &["data", "check", "--data", "data"]).output().unwrap();
+    assert!(told(&check).contains("which images some records saw is no longer known"), "{}", told(&check));
+    assert_eq!(computed(folder.path(), &run), "0 cells computed, 3 reused");
+    assert_eq!(kept(), first);
 }

@@ -260,6 +260,16 @@ impl Store {
         read_json(&self.images_path(digest))
     }
 
+    /// The digests under which [`Self::put_images`] has kept lists.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be listed.
+    pub fn image_lists(&self) -> Result<HashSet<String>> {
+        let digest = |path: &PathBuf| path.file_name()?.to_str()?.strip_suffix(".json").map(str::to_owned);
+        Ok(files::list(&self.folder.join("images"))?.iter().filter_map(digest).collect())
+    }
+
     /// Notes that a cell failed, and why. The note goes when the cell succeeds.
     ///
     /// # Errors
