@@ -1,6 +1,16 @@
 //! The benchmark: suites, plans, runs, tables and the command line of `nemesis`.
 
 #![forbid(unsafe_code)]
+// The macros of the standard library panic where they cannot write, as on a full disk.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
+/// Prints a line to standard error. That it cannot be written there ends nothing: a run is worth more than its log.
+macro_rules! log {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
 
 pub mod adopt;
 pub mod bytes;

@@ -94,7 +94,7 @@ impl Progress {
             bar.set_position(self.cells_done);
             bar.set_prefix(self.estimate(part));
         } else if part >= self.next_line || self.cells_done == self.cells {
-            eprintln!("{:3.0} %  {} of {} cells  {}", 100.0 * part, self.cells_done, self.cells, self.estimate(part));
+            log!("{:3.0} %  {} of {} cells  {}", 100.0 * part, self.cells_done, self.cells, self.estimate(part));
             self.next_line = (10.0 * part).floor() / 10.0 + 0.1;
         }
     }
@@ -114,8 +114,8 @@ impl Progress {
 
     fn say(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| log!("{text}")),
+            None => log!("{text}"),
         }
     }
 }

@@ -151,10 +151,12 @@ pub fn saved_plans(out: &Path, suite: Option<&str>) -> Result<Vec<(String, Saved
             .at(out)
             .help("`nemesis run --out DIR` computes one and leaves its plan in DIR")
     };
-    let mut names: Vec<String> = std::fs::read_dir(&folder)
-        .map_err(|_| nothing())?
-        .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".json")?.to_owned()))
-        .collect();
+    let entries = std::fs::read_dir(&folder).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => nothing(),
+        _ => Error::io("list the folder", &folder, &error),
+    })?;
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".json")?.to_owned())).collect();
     names.sort();
     if names.is_empty() {
         return Err(nothing());
@@ -162,8 +164,12 @@ pub fn saved_plans(out: &Path, suite: Option<&str>) -> Result<Vec<(String, Saved
     let known = names.clone();
     let read = |name: String| {
         let path = folder.join(format!("{name}.json"));
-        let plan = serde_json::from_str(&files::read_text(&path)?)
-            .map_err(|e| Error::new(format!("the saved plan is damaged: {e}")).at(&path).line(e.line()))?;
+        let plan = serde_json::from_str(&files::read_text(&path)?).map_err(|e| {
+            Error::new(format!("the saved plan is damaged: {e}"))
+                .at(&path)
+                .line(e.line())
+                .help("delete it: records stay, and the command that made the plan writes it again")
+        })?;
         Ok((name, plan))
     };
     let mut plans: Vec<(String, SavedPlan)> = names.into_iter().map(read).collect::<Result<_>>()?;

@@ -55,6 +55,11 @@ impl Weights {
         Self { name: Some(name), file }
     }
 
+    /// Replaces `~/` at the beginning of the path.
+    pub(crate) fn find_home(&mut self) {
+        self.file = from_home(std::mem::take(&mut self.file));
+    }
+
     /// The backbone's name: the one given, else that of the published model whose file it is, else the file's stem.
     pub fn name(&self) -> String {
         let stem = || self.file.file_stem().unwrap_or(OsStr::new("clip")).to_string_lossy().into_owned();
@@ -74,6 +79,15 @@ impl Weights {
     /// When there is no such file.
     pub fn locate(&self, folder: &Path) -> Result<PathBuf> {
         locate(self.name.as_deref().unwrap_or(MINI), &self.file, folder)
+    }
+}
+
+/// A path in the user's home folder, if it begins with `~/`. Shells replace that; files of settings and quotes keep it.
+pub(crate) fn from_home(path: PathBuf) -> PathBuf {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+    match (path.strip_prefix("~"), home) {
+        (Ok(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => path,
     }
 }
 
@@ -109,7 +123,8 @@ impl FromStr for Weights {
                 Err(format!("`{text}` lacks a part: expected NAME=FILE, as in RN50=weights/RN50.pt"))
             }
             Some((name, file)) if !name.contains(['/', '\\']) && !Path::new(text).exists() => {
-                Ok(Self { name: Some(name.to_owned()), file: PathBuf::from(file) })
+                // Not every shell replaces `~` behind an equals sign.
+                Ok(Self { name: Some(name.to_owned()), file: from_home(PathBuf::from(file)) })
             }
             None if text == MINI => Ok(Self { name: Some(MINI.to_owned()), file: PathBuf::from(MINI) }),
             _ => Ok(bare()),

@@ -23,9 +23,13 @@ pub fn read<T: DeserializeOwned>(file: &Path) -> Result<T> {
 ///
 /// # Errors
 ///
-/// When the text is not YAML, or not a `T`: an unknown or missing key, a wrong type, a rejected value.
+/// When the text is not YAML, or not a `T`: an unknown or missing key, one that comes twice, a wrong type, a rejected value.
 pub fn parse<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T> {
-    serde_yaml::from_str(text).map_err(|error| of_serde_yaml(&error, text, file))
+    let told = |error: serde_yaml::Error| of_serde_yaml(&error, text, file);
+    let value = serde_yaml::from_str(text).map_err(told)?;
+    // A map of any keys, such as a method's options, takes the last of two that are the same; only this type does not.
+    serde_yaml::from_str::<serde_yaml::Value>(text).map_err(told)?;
+    Ok(value)
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub(super) fn unshown(store: &Store) -> Result<Option<Leftover>> {
     paths.retain(|path| path.exists());
     let seconds = gone.iter().map(|record| record.provenance().seconds).sum::<f64>().max(0.0);
     let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    let cost = format!("about {} of computing; until then `nemesis adopt` may still use them", duration(time));
+    let cost = format!("about {} of computing", duration(time));
     let what = "records that no table shows, with what was learned for them";
     Ok((!paths.is_empty()).then_some(Leftover { what, cost, kind: Kind::Records, paths }))
 }

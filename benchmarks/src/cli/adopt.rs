@@ -48,7 +48,7 @@ impl Adopt {
         let settings = Settings::gather(&self.options)?;
         let out = settings.out();
         require_records(&out)?;
-        let plan = Plan::new(&settings, &mut settings.plugins()?, &|text| eprintln!("{text}"))?;
+        let plan = Plan::new(&settings, &mut settings.plugins()?, &|text| log!("{text}"))?;
         plan.warnings.iter().for_each(warn);
         let _lock = super::run::lock(&out, super::run::Use::Changes)?;
         let store = Store::open(&out)?;
@@ -63,7 +63,7 @@ impl Adopt {
         let scratch = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&out);
         let scratch = scratch.map_err(|e| Error::io_write("create a folder", &out, &e))?;
         let again = Store::open(scratch.path())?;
-        eprintln!("recomputing {} of {} cells", part.cells.len(), all.len());
+        log!("recomputing {} of {} cells", part.cells.len(), all.len());
         let mut progress = Progress::new(&part, &again)?;
         let options = worker_options(&settings, &plan, device::named(settings.device())?);
         let told = &mut |event: crate::run::Event<'_>| progress.on(&event);

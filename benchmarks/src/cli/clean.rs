@@ -52,12 +52,16 @@ impl Clean {
                 leftover.remove()?;
             }
             let (done, cost) = (if goes { "removed: " } else { "" }, &leftover.cost);
-            say!("{done}{}: {files}, {bytes}; costs {cost}", leftover.what)?;
+            let adoptable = leftover.kind == Kind::Records && !goes;
+            let hint = if adoptable { "; as long as they are there, `nemesis adopt` may use them" } else { "" };
+            say!("{done}{}: {files}, {bytes}; costs {cost}{hint}", leftover.what)?;
         }
         if leftovers.is_empty() {
             say!("there is nothing to clean")?;
         } else if !self.remove {
-            say!("`nemesis clean --remove` removes what costs nothing")?;
+            if leftovers.iter().any(|leftover| leftover.kind == Kind::Waste) {
+                say!("`nemesis clean --remove` removes what costs nothing")?;
+            }
             for (kind, option) in [(Kind::Checkpoints, "--checkpoints"), (Kind::Records, "--records-without-a-table")] {
                 if let Some(leftover) = leftovers.iter().find(|leftover| leftover.kind == kind) {
                     say!("with `{option}` it removes the {}, too", leftover.what)?;
@@ -66,7 +70,10 @@ impl Clean {
         }
         let features = size(&pool);
         if features > 0 {
-            say!("features of images: {}; cost encoding them again, see `nemesis pool prune`", ByteSize(features))?;
+            say!(
+                "features of images: {}; to remove them costs encoding them again, see `nemesis pool prune`",
+                ByteSize(features)
+            )?;
         }
         Ok(Ending::Done)
     }

@@ -55,8 +55,10 @@ impl Encode {
         let backbone = backbone::open(&request)?;
         let spec = backbone.spec();
         if spec.origin.assumed().is_some() {
-            eprintln!("{}: {}; {}", weights.display(), spec.shape, spec.origin);
+            log!("{}: {}; {}", weights.display(), spec.shape, spec.origin);
         }
+        let inputs = self.images.iter().chain(&self.texts).chain([&weights]);
+        self.refuse_to_overwrite(inputs)?;
         let (names, features) = if let Some(file) = &self.texts {
             let texts: Vec<String> = files::read_text(file)?.lines().map(str::to_owned).collect();
             if texts.is_empty() {
@@ -66,6 +68,7 @@ impl Encode {
             (texts, features)
         } else {
             let paths = images::collect(&self.images)?;
+            self.refuse_to_overwrite(&paths)?;
             let features = encode_images(&*backbone, &paths)?;
             (paths.iter().map(|path| path.display().to_string()).collect(), features)
         };
@@ -75,5 +78,17 @@ impl Encode {
         files::write_atomic(&self.output, &bytes)?;
         say!("{} rows of {} numbers in {}", shape[0], shape[1], self.output.display())?;
         Ok(Ending::Done)
+    }
+
+    /// Refuses to write the features over something that is read.
+    fn refuse_to_overwrite<'a>(&self, inputs: impl IntoIterator<Item = &'a PathBuf>) -> Result<()> {
+        let Ok(output) = self.output.canonicalize() else { return Ok(()) };
+        let is_output = |input: &&PathBuf| input.canonicalize().is_ok_and(|input| input == output);
+        match inputs.into_iter().find(is_output) {
+            Some(_) => Err(Error::new("the features would be written over one of the inputs")
+                .at(&self.output)
+                .expected("another file with `--output`")),
+            None => Ok(()),
+        }
     }
 }

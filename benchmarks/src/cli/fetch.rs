@@ -128,11 +128,11 @@ impl Meter {
             News::Bytes(bytes) => self.show(bytes),
             News::Unpacking => {
                 self.end();
-                eprintln!("    unpacking");
+                log!("    unpacking");
             }
             News::Trouble(text) => {
                 self.end();
-                eprintln!("    {text}");
+                log!("    {text}");
             }
         }
     }
@@ -149,7 +149,7 @@ impl Meter {
         self.end();
         let length = total.map_or("of unknown size".to_owned(), size);
         let rest = if had > 0 { format!(", resuming after {}", size(had)) } else { String::new() };
-        eprintln!("    {url} ({length}{rest})");
+        log!("    {url} ({length}{rest})");
         (self.total, self.next_line) = (total, 10);
         if self.bar.is_some() {
             let style = "    {bar:30.cyan/dim} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}";
@@ -168,7 +168,7 @@ impl Meter {
         } else if let Some(total) = self.total.filter(|total| *total >= LONG) {
             let percent = 100 * bytes / total;
             if percent >= self.next_line {
-                eprintln!("    {percent:3} %  {}", size(bytes));
+                log!("    {percent:3} %  {}", size(bytes));
                 self.next_line = percent / 10 * 10 + 10;
             }
         }

@@ -52,7 +52,7 @@ fn pretrain(out: &Path, recipe: Option<&Path>) -> Result<()> {
     };
     let started = Instant::now();
     let weights = nemesis_mini::pretrain(&recipe, |step, steps, loss| {
-        eprintln!("step {step} of {steps}, loss {loss:.3}, {:.0} s", started.elapsed().as_secs_f64());
+        log!("step {step} of {steps}, loss {loss:.3}, {:.0} s", started.elapsed().as_secs_f64());
     })?;
     // It computes as OpenAI's CLIPs do, which no other program knows.
     let said = (METADATA_KEY, Assumption::OpenAi.to_string());

@@ -219,7 +219,7 @@ fn print_json(value: &impl Serialize) -> Result<()> {
 fn tell_files(files: &[PathBuf]) {
     let here = std::env::current_dir().unwrap_or_default();
     for file in files {
-        eprintln!("wrote {}", file.strip_prefix(&here).unwrap_or(file).display());
+        log!("wrote {}", file.strip_prefix(&here).unwrap_or(file).display());
     }
 }
 
@@ -242,8 +242,8 @@ fn note(note: &Error) {
 fn tell(prefix: &str, colour: AnsiColor, error: &Error) {
     if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
         let style = colour.on_default().bold();
-        eprintln!("{style}{prefix}{style:#}: {error}");
+        log!("{style}{prefix}{style:#}: {error}");
     } else {
-        eprintln!("{prefix}: {error}");
+        log!("{prefix}: {error}");
     }
 }

@@ -30,7 +30,7 @@ Examples:
 impl Plan {
     pub(super) fn run(&self) -> Result<Ending> {
         let settings = Settings::gather(&self.options)?;
-        let plan = crate::plan::Plan::new(&settings, &mut settings.plugins()?, &|text| eprintln!("{text}"))?;
+        let plan = crate::plan::Plan::new(&settings, &mut settings.plugins()?, &|text| log!("{text}"))?;
         plan.warnings.iter().for_each(warn);
         plan.left_out_warnings().iter().for_each(warn);
         if self.json {

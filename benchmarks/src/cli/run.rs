@@ -49,7 +49,7 @@ impl Run {
         let devices = device::named(settings.device())?;
         let mut plugins = settings.plugins()?;
         plugins.begin();
-        let mut plan = Plan::new(&settings, &mut plugins, &|text| eprintln!("{text}"))?;
+        let mut plan = Plan::new(&settings, &mut plugins, &|text| log!("{text}"))?;
         plan.warnings.iter().for_each(warn);
         plan.leave_out_missing()?;
         plan.left_out_warnings().iter().for_each(warn);
@@ -63,7 +63,7 @@ impl Run {
         }
         if outcome.left > 0 {
             let jobs = if outcome.left == 1 { "1 job is".to_owned() } else { format!("{} jobs are", outcome.left) };
-            eprintln!("{jobs} with other runs, of which the last one prints the table");
+            log!("{jobs} with other runs, of which the last one prints the table");
             return Ok(if outcome.failed == 0 { Ending::Done } else { Ending::WithFailures });
         }
         let (table, files) = write_and_render(&plan.name, &plan.saved(), &store, &out)?;
@@ -89,13 +89,13 @@ fn compute(plan: &Plan, store: &Store, options: &RunOptions, standby: Option<Sta
         let (done, all) = plan
             .distinct_cells()
             .fold((0, 0), |(done, all), cell| (done + usize::from(complete.contains(&cell.id)), all + 1));
-        eprintln!("{done} of {all} cells done; the same command resumes");
+        log!("{done} of {all} cells done; the same command resumes");
         return Ok(outcome);
     }
     let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
     let elsewhere = if elsewhere > 0 { format!(", {elsewhere} computed by other runs") } else { String::new() };
-    eprintln!("{computed} cells computed, {reused} reused{elsewhere}{failed}, in {}", duration(started.elapsed()));
-    eprintln!();
+    log!("{computed} cells computed, {reused} reused{elsewhere}{failed}, in {}", duration(started.elapsed()));
+    log!();
     Ok(outcome)
 }
 

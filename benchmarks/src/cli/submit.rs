@@ -72,12 +72,14 @@ const SHELL_EXAMPLES: &str = "\
 Examples:
   nemesis submit shell --tasks 4 -- --out out > commands.txt";
 
-/// The command line of `nemesis run`, to see whether arguments fit it.
+/// The command line of `nemesis run`, to see whether arguments fit it. Its help is that of `nemesis run --help`.
 #[derive(Parser)]
-#[command(name = "nemesis run", no_binary_name = true)]
+#[command(name = "nemesis run", no_binary_name = true, about = "The arguments of `nemesis run`, of which each run gets these", long_about = None)]
 struct RunArguments {
     #[command(flatten)]
     layer: Layer,
+    /// End when every job that is left is with another run on the same folder, instead of waiting for it and printing the
+    /// table
     #[arg(long)]
     no_wait: bool,
 }
@@ -178,6 +180,7 @@ impl What {
 
     fn parallel(&self) -> Result<Ending> {
         let Submitted { profile, command, here, .. } = self.prepare()?;
+        profile.refuse_what_needs_a_queue()?;
         let line = in_folder(&here, &profile, &command)?;
         let numbers: Vec<String> = (1..=profile.tasks()).map(|number| number.to_string()).collect();
         let mut words = vec!["--jobs".to_owned(), profile.tasks().to_string(), "--line-buffer".to_owned()];
@@ -198,6 +201,7 @@ impl What {
 
     fn shell(&self) -> Result<Ending> {
         let Submitted { profile, command, here, .. } = self.prepare()?;
+        profile.refuse_what_needs_a_queue()?;
         let line = in_folder(&here, &profile, &command)?;
         (0..profile.tasks()).try_for_each(|_| say!("{line}"))?;
         Ok(Ending::Done)

@@ -79,7 +79,7 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// When a value holds a line break, or there are no runs.
+    /// When a value holds a line break or a quote, or there are no runs.
     pub fn check(&self) -> Result<()> {
         let named = [
             ("partition", &self.partition),
@@ -89,16 +89,48 @@ impl Profile {
             ("memory", &self.memory),
         ];
         let values = named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        if let Some((name, value)) = values.clone().find(|(_, value)| value.contains('"')) {
+            return Err(Error::new(format!("`{name}` is {value:?}")).expected("a text without quotes").about(name));
+        }
         let options = self.engine_option.iter().map(|option| ("engine_option", option));
-        for (name, value) in values.chain(options) {
+        let setup = self.setup.iter().map(|line| ("setup", line));
+        for (name, value) in values.chain(options).chain(setup) {
             if value.is_empty() || value.chars().any(char::is_control) {
                 return Err(Error::new(format!("`{name}` is {value:?}")).expected("one line of text").about(name));
             }
         }
-        if self.tasks == Some(0) {
-            return Err(Error::new("`tasks` is 0, so nothing would be computed").expected("1 or more").about("tasks"));
+        for (name, number) in [("tasks", self.tasks), ("cpus", self.cpus)] {
+            if number == Some(0) {
+                let what = format!("`{name}` is 0, so nothing would be computed");
+                return Err(Error::new(what).expected("1 or more").about(name));
+            }
         }
         Ok(())
+    }
+
+    /// Refuses what only a queue can give, where there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the profile asks for it.
+    pub fn refuse_what_needs_a_queue(&self) -> Result<()> {
+        let asked = [
+            ("partition", self.partition.is_some()),
+            ("account", self.account.is_some()),
+            ("qos", self.qos.is_some()),
+            ("time", self.time.is_some()),
+            ("cpus", self.cpus.is_some()),
+            ("memory", self.memory.is_some()),
+            ("grace", self.grace.is_some()),
+        ];
+        match asked.into_iter().find(|(_, is_asked)| *is_asked) {
+            Some((name, _)) => Err(Error::new(format!("`{name}` is asked for, and no queue is there to give it"))
+                .about(format!("--{name}"))
+                .help(
+                    "`nemesis submit slurm` asks a queue; of `nemesis run`, `--jobs` and `--memory` divide a machine",
+                )),
+            None => Ok(()),
+        }
     }
 
     /// The number of runs.

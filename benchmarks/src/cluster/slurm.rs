@@ -28,11 +28,24 @@ pub fn script(array: &Array<'_>) -> Result<String> {
             .help("each run takes one job after the other, so far fewer runs than jobs will do")
             .about("--tasks"));
     }
+    if let Some(time) = time {
+        let limit = seconds(time).ok_or_else(|| {
+            let expected = "minutes, or as in 4:00:00 or 1-12:00:00";
+            Error::new(format!("`time` is {time:?}")).expected(expected).about("--time")
+        })?;
+        let grace = array.profile.grace();
+        if limit <= u64::from(grace) {
+            return Err(Error::new(format!(
+                "a run is told to stop {grace} s before its {limit} s are up, which is at once"
+            ))
+            .about("--time")
+            .help("ask for more time, or for less `--grace`"));
+        }
+    }
     let utf8 = |path: &Path| {
-        path.to_str()
-            .filter(|path| !path.contains(['\n', '%', '\\']))
-            .map(str::to_owned)
-            .ok_or_else(|| Error::new("Slurm cannot be given this path").at(path).expected("UTF-8 without % and \\"))
+        path.to_str().filter(|path| !path.contains(['\n', '%', '\\', '"'])).map(str::to_owned).ok_or_else(|| {
+            Error::new("Slurm cannot be given this path").at(path).expected("UTF-8 without \", % and \\")
+        })
     };
     let mut options = vec![
         format!("--job-name={}", array.name),
@@ -60,9 +73,10 @@ pub fn script(array: &Array<'_>) -> Result<String> {
         let _ = writeln!(script, "#SBATCH {name}{value}");
     }
     let folder = quoted(&utf8(array.folder)?);
-    let _ = writeln!(script, "\nset -u\ncd {folder} || exit 2");
+    let _ = writeln!(script, "\ncd {folder} || exit 2");
     for line in setup {
-        let _ = writeln!(script, "{line}");
+        let said = quoted(&format!("the command of --setup failed: {line}"));
+        let _ = writeln!(script, "{line}\n[ $? -eq 0 ] || {{ echo {said} >&2; exit 2; }}");
     }
     let _ = write!(script, "{}", TAIL.replace("COMMAND", &command_line(array.command.iter().map(String::as_str))));
     Ok(script)
@@ -70,6 +84,7 @@ pub fn script(array: &Array<'_>) -> Result<String> {
 
 /// Starts the run and passes signals on. A signal ends `wait` early, which is then called again.
 const TAIL: &str = r#"
+set -u
 time_is_up=
 signalled=
 COMMAND &
@@ -90,9 +105,31 @@ fi
 exit "$status"
 "#;
 
-/// A value after `=` in a line of `#SBATCH`, where double quotes hold words together.
+/// A value after `=` in a line of `#SBATCH`, where double quotes hold words together. Without them `#` begins a comment, and
+/// a single quote asks for another.
 fn sbatch_word(value: &str) -> String {
-    if value.contains(' ') { format!("\"{value}\"") } else { value.to_owned() }
+    let is_quoted = value.contains('"') || !value.contains([' ', '#', '\'']);
+    if is_quoted { value.to_owned() } else { format!("\"{value}\"") }
+}
+
+/// The seconds of a time in Slurm's words: `30` and `30:00` are minutes, `4:00:00` hours, and `1-12`, `1-12:00` and
+/// `1-12:00:00` days.
+fn seconds(time: &str) -> Option<u64> {
+    if ["infinite", "unlimited"].iter().any(|word| time.eq_ignore_ascii_case(word)) {
+        return Some(u64::MAX);
+    }
+    let (days, rest) = time.split_once('-').map_or((None, time), |(days, rest)| (Some(days), rest));
+    let parts: Vec<u64> = rest.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let [hours, minutes, seconds] = match (days, &parts[..]) {
+        (_, [hours, minutes, seconds]) => [*hours, *minutes, *seconds],
+        (Some(_), [hours, minutes]) => [*hours, *minutes, 0],
+        (Some(_), [hours]) => [*hours, 0, 0],
+        (None, [minutes, seconds]) => [0, *minutes, *seconds],
+        (None, [minutes]) => [0, *minutes, 0],
+        _ => return None,
+    };
+    let hours = days.map_or(Some(0), |days| days.parse::<u64>().ok())?.checked_mul(24)?.checked_add(hours)?;
+    hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?.checked_add(seconds)
 }
 
 /// Submits a script; returns the job's number.
@@ -130,4 +167,41 @@ pub fn queued(job: &str) -> Result<Vec<(String, String)>> {
         rest.split_once('|').map(|(id, state)| (id.to_owned(), state.to_owned()))
     };
     Ok(output.lines().filter_map(line).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_slurm_reads_them() {
+        let read = [
+            ("30", 1800),
+            ("1:00", 60),
+            ("4:00:00", 14_400),
+            ("1-12", 129_600),
+            ("1-12:30", 131_400),
+            ("1-12:00:05", 129_605),
+            ("UNLIMITED", u64::MAX),
+        ];
+        for (text, expected) in read {
+            assert_eq!(seconds(text), Some(expected), "{text}");
+        }
+        for wrong in ["", "4h", "1-", "a-1:00:00", "1:2:3:4", "99999999999999999999:00:00"] {
+            assert_eq!(seconds(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn values_are_one_word_each_for_sbatch() {
+        for (value, word) in [
+            ("/a/b", "/a/b"),
+            ("/a b", "\"/a b\""),
+            ("/a#b", "\"/a#b\""),
+            ("/it's", "\"/it's\""),
+            ("\"own quotes\"", "\"own quotes\""),
+        ] {
+            assert_eq!(sbatch_word(value), word);
+        }
+    }
 }

@@ -1,5 +1,8 @@
 //! Tables in Parquet: lists of pictures, and the hub's shards, whose rows hold pictures themselves.
 
+mod pages;
+mod thrift;
+
 use super::columns::{CLASS, Columns, no_column, refuse_captions};
 use nemesis_core::dataset::{Picture, Pictures, SPLIT_NAMES, Split, split_named};
 use nemesis_core::method::border::{catch, report_panics};
@@ -87,7 +90,8 @@ pub(super) fn read(file: &Path, images: &Path, label: Option<&str>) -> Result<Pi
 impl Table {
     /// Opens a table and reads what is in it, but for its rows.
     pub(super) fn open(file: &Path) -> Result<Self> {
-        let opened = files::open(file).map_err(|e| Error::io("read the file", file, &e))?;
+        let mut opened = files::open(file).map_err(|e| Error::io("read the file", file, &e))?;
+        pages::check_footer(&mut opened).map_err(|e| e.at(file))?;
         let reader = guarded(|| SerializedFileReader::new(opened)).map_err(|e| e.at(file))?;
         let metadata = reader.metadata().file_metadata().key_value_metadata();
         let said = metadata.into_iter().flatten().find(|entry| entry.key == "huggingface");
@@ -179,6 +183,8 @@ impl Table {
     /// Hands on each row, as far as these columns go, with its number from one on.
     fn each(&self, columns: &[&str], hand_on: &mut dyn FnMut(usize, Row) -> Result<()>) -> Result<()> {
         let place = |error: Error| error.at(&self.file);
+        let mut opened = files::open(&self.file).map_err(|e| Error::io("read the file", &self.file, &e))?;
+        pages::check_pages(&mut opened, self.reader.metadata(), columns).map_err(place)?;
         let wanted = self.columns().iter().filter(|column| columns.contains(&column.name())).cloned().collect();
         let schema = self.reader.metadata().file_metadata().schema();
         let projection = Type::group_type_builder(schema.name()).with_fields(wanted).build();

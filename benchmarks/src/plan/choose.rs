@@ -9,7 +9,7 @@ use crate::weights::{MINI, locate, unnamed};
 use nemesis_core::backbone::{self, BackboneSpec, Request};
 use nemesis_core::dataset::Registry;
 use nemesis_core::error::suggest;
-use nemesis_core::train::Precision;
+use nemesis_core::train::{Precision, Protocol};
 use nemesis_core::{Error, Result};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -86,7 +86,19 @@ fn refuse_unknown_datasets(settings: &Settings, registry: &Registry) -> Result<(
         let mut names = entry.options_by_dataset.keys().chain(published);
         names.try_for_each(|name| known(&format!("the settings of `{}`", entry.method), name))?;
     }
+    if settings.layer.datasets.is_none() {
+        suite.value.datasets.iter().try_for_each(|name| known("the suite", name))?;
+    }
     suite.value.descriptions.keys().try_for_each(|name| known("the descriptions", name))
+}
+
+/// Refuses what a protocol says of data sets that there are not.
+pub(super) fn refuse_unknown_in_protocol(protocol: &Protocol, registry: &Registry) -> Result<()> {
+    let known = |name: &String| {
+        let place = format!("`epochs_by_dataset` of the protocol `{}`", protocol.name);
+        registry.get(name).map(drop).map_err(|error| error.context(place))
+    };
+    protocol.epochs_by_dataset.keys().try_for_each(known)
 }
 
 /// The test sets apart from the data sets that are trained on.

@@ -190,6 +190,7 @@ impl Plan {
         cells.positions = usize::try_from(checkpoint.context_length).unwrap_or_default();
         let data = choose::data_root(settings)?;
         let registry = Registry::load(&data)?;
+        choose::refuse_unknown_in_protocol(&protocol, &registry)?;
         let rows: Vec<&String> = names.iter().chain(&targets).collect();
         let (mut left_out, mut refusals) = (Vec::new(), Vec::new());
         let mut open = |name: &String| -> Result<Option<Box<dyn Dataset>>> {

@@ -1,6 +1,7 @@
-//! Data roots that hold none of the suite's data sets, but some of their owner's.
+//! Data roots that hold none of the data sets of a suite of the project, but some of their owner's.
 
 use crate::settings::Settings;
+use crate::suite::embedded_suite;
 use nemesis_core::dataset::Registry;
 use nemesis_core::{Error, Result};
 use std::path::Path;
@@ -13,7 +14,9 @@ use std::path::Path;
 pub(super) fn datasets(settings: &Settings, root: &Path, registry: &Registry) -> Result<Option<Vec<String>>> {
     let suite = &settings.suite.value;
     let is_there = |name: &str| registry.get(name).is_ok_and(|entry| entry.path(root).exists());
-    if suite.datasets.iter().any(|name| is_there(name)) {
+    // Who has written a suite means the data sets that it names.
+    let is_own_suite = embedded_suite(&suite.name).is_none_or(|text| text != settings.suite.text);
+    if is_own_suite || suite.datasets.iter().any(|name| is_there(name)) {
         return Ok(None);
     }
     let built_in = Registry::built_in()?;

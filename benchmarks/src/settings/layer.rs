@@ -5,7 +5,7 @@ use super::split_seeds::SplitSeeds;
 use crate::bytes::ByteSize;
 use crate::lists;
 use crate::numbers::{self, Numbers};
-use crate::weights::Weights;
+use crate::weights::{Weights, from_home};
 use clap::Args;
 use nemesis_core::backbone::Assumption;
 use nemesis_core::train::Precision;
@@ -127,6 +127,21 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// Replaces `~/` at the beginning of paths, as a shell does.
+    pub(super) fn find_home(&mut self) {
+        let paths = [&mut self.data, &mut self.python, &mut self.few_shot_lists, &mut self.out, &mut self.pool];
+        let plugins = self.plugin.iter_mut().flatten();
+        for path in paths.into_iter().flatten().chain(plugins) {
+            *path = from_home(std::mem::take(path));
+        }
+        for file in [&mut self.suite, &mut self.protocol].into_iter().flatten() {
+            if file.starts_with("~/") {
+                *file = from_home(PathBuf::from(std::mem::take(file))).to_string_lossy().into_owned();
+            }
+        }
+        self.weights.iter_mut().for_each(Weights::find_home);
+    }
+
     /// What this source says, by key, and nothing of what it leaves open.
     pub(super) fn said(&self) -> serde_json::Result<Map<String, Value>> {
         let Value::Object(mut keys) = serde_json::to_value(self)? else { return Ok(Map::new()) };

@@ -82,7 +82,8 @@ impl Settings {
         }
         let figment =
             figment.merge(Env::prefixed("NEMESIS_").ignore(&OF_THE_BUILD).ignore(&OF_THE_PROGRAM)).merge(said(cli)?);
-        let layer: Layer = figment.extract().map_err(|error| translate(&error))?;
+        let mut layer: Layer = figment.extract().map_err(|error| translate(&error))?;
+        layer.find_home();
         let suite = load_suite(layer.suite.as_deref().unwrap_or("few-shot"))?;
         let mut settings = Self {
             weights: maps::checkpoints(&layer.weights)?,

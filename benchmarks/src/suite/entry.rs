@@ -163,6 +163,10 @@ impl MethodEntry {
                 ))
                 .expected(format!("a list, as in `sweep: {{{option}: [0.1, 1.0]}}`")));
             };
+            if values.is_empty() {
+                let what = format!("the swept option `{option}` of `{}` has no values", self.method);
+                return Err(Error::new(what).expected("one value or more"));
+            }
             let with = |entry: &Self, value: &Value| {
                 let mut entry = entry.clone();
                 entry.sweep.insert(option.clone(), value.clone());

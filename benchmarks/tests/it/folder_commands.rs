@@ -171,8 +171,8 @@ fn what_would_be_submitted() {
     let slurm = ["submit", "slurm", "--profile", "cluster.yaml", "--time", "4:00:00", "--dry-run", "--"];
     let run = ["--suite", "few-shot", "--split-seeds", "--out", "out"];
     assert_told!(folder, nemesis(folder, &[&slurm[..], &run].concat()).output().unwrap());
-    for engine in ["hq", "parallel", "shell"] {
-        let arguments = ["submit", engine, "--tasks", "2", "--cpus", "2", "--dry-run", "--", "--out", "out dir"];
+    for (engine, asked) in [("hq", &["--cpus", "2"][..]), ("parallel", &[]), ("shell", &[])] {
+        let arguments = [&["submit", engine, "--tasks", "2", "--dry-run"], asked, &["--", "--out", "out dir"]].concat();
         assert_told!(folder, nemesis(folder, &arguments).output().unwrap());
     }
     assert!(!folder.join("out").exists() && !folder.join("out dir").exists(), "nothing is written");

@@ -44,6 +44,7 @@ mod manners;
 mod many_runs;
 mod mini_suite;
 mod misleading_lists;
+mod mistyped;
 mod needs;
 mod own_classes;
 mod own_data;

@@ -63,10 +63,11 @@ fn slurm_gets_an_array_of_what_profile_and_options_say() {
     #SBATCH --mem=32G
     #SBATCH --constraint=a100
 
-    set -u
     cd [DIR] || exit 2
     module load cuda
+    [ $? -eq 0 ] || { echo 'the command of --setup failed: module load cuda' >&2; exit 2; }
 
+    set -u
     time_is_up=
     signalled=
     [NEMESIS] run --stop-within=100 --no-wait --device=cuda:all --suite base-to-new --out 'my out' &
@@ -306,4 +307,73 @@ fn an_element_is_requeued_when_its_time_is_up_and_ends_when_it_is_cancelled() {
         assert_eq!(script.wait().unwrap().code(), Some(status), "{signal}");
         assert_eq!(fs::read_to_string(folder.path().join("requeued")).ok().as_deref(), requeued, "{signal}");
     }
+}
+
+#[test]
+fn what_slurm_would_misread_is_quoted_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let dry = |options: &[&str], out: &str| {
+        said(folder.path(), &[&["submit", "slurm", "--dry-run"], options, &["--", "--out", out]].concat())
+    };
+    let output = |out: &str| {
+        let script = dry(&[], out);
+        script.lines().find(|line| line.starts_with("#SBATCH --output")).map(str::to_owned).unwrap_or(script)
+    };
+    assert_eq!(output("it's"), "#SBATCH --output=\"[DIR]/it's/logs/%A_%a.log\"");
+    assert_eq!(output("a#b"), "#SBATCH --output=\"[DIR]/a#b/logs/%A_%a.log\"");
+    insta::assert_snapshot!(output("a \"b\""), @r#"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: Slurm cannot be given this path
+      --> [DIR]/a "b"/logs
+      expected: UTF-8 without ", % and \
+    "#);
+    insta::assert_snapshot!(dry(&["--time", "1:00"], "out"), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: a run is told to stop 120 s before its 60 s are up, which is at once
+      help: ask for more time, or for less `--grace`
+    ");
+    insta::assert_snapshot!(dry(&["--time", "4h"], "out"), @r#"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: `time` is "4h"
+      expected: minutes, or as in 4:00:00 or 1-12:00:00
+    "#);
+    insta::assert_snapshot!(dry(&["--cpus", "0"], "out"), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: `cpus` is 0, so nothing would be computed
+      expected: 1 or more
+    ");
+}
+
+#[test]
+fn an_element_whose_setup_fails_computes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let submit = ["submit", "slurm", "--dry-run", "--setup", "no-such-command", "--", "--datasets", "eurosat"];
+    let script = nemesis(folder.path(), &submit).output().unwrap();
+    assert!(script.status.success(), "{}", told(&script));
+    fs::write(folder.path().join("job.sh"), script.stdout).unwrap();
+    let ended = Command::new("bash").arg("job.sh").current_dir(folder.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.ends_with("the command of --setup failed: no-such-command\n"), "{said}");
+    assert!(!folder.path().join("out/records").exists());
+}
+
+#[test]
+fn without_a_queue_nothing_is_asked_of_one() {
+    let folder = tempfile::tempdir().unwrap();
+    insta::assert_snapshot!(said(folder.path(), &["submit", "shell", "--partition", "gpu", "--", "--out", "out"]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: `partition` is asked for, and no queue is there to give it
+      help: `nemesis submit slurm` asks a queue; of `nemesis run`, `--jobs` and `--memory` divide a machine
+    ");
 }

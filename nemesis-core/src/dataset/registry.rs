@@ -268,7 +268,8 @@ impl Entry {
     /// Where a person finds out more.
     pub fn see_home(&self) -> String {
         match self.home_page() {
-            Some(home) => format!("see {home}"),
+            Some(home) if home.contains("://") => format!("see {home}"),
+            Some(words) => words.to_owned(),
             None => format!("`{FILE_NAME}` does not say where it can be had"),
         }
     }

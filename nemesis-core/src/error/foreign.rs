@@ -21,6 +21,9 @@ pub(crate) fn of_serde_yaml(error: &serde_yaml::Error, text: &str, file: &Path) 
     // The place is told by `-->`; serde_yaml's own ` at line 3 column 5` would repeat it.
     let place = Regex::new(" at line [0-9]+ column [0-9]+").expect("the pattern is valid");
     let message = place.replace_all(&message, "");
+    // A map of any keys says this in other words than one of known keys.
+    let entry = Regex::new("duplicate entry with key \"([^\"]*)\"").expect("the pattern is valid");
+    let message = entry.replace(&message, "duplicate field `$1`");
     let broken = [", while scanning ", ", while parsing "].iter().any(|words| message.contains(words));
     let told = if broken {
         Error::new(format!("the file is not YAML: {message}"))

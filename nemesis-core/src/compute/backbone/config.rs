@@ -40,6 +40,42 @@ pub struct Config {
     pub interpolation: Interpolation,
     /// The longest prompt in tokens.
     pub context_length: i64,
+    /// What a file with all this said of sizes, too.
+    #[serde(default, skip_serializing_if = "Sizes::is_empty")]
+    pub sizes: Sizes,
+}
+
+/// Sizes that a configuration tells, and that tensors tell, too: by them it is known whether it is about a checkpoint. They
+/// are no part of what is assumed, so configurations are the same whatever these are.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Sizes([Option<i64>; 7]);
+
+/// What they are called.
+const SIZES: [&str; 7] =
+    ["dimensions", "image size", "image width", "image layers", "patch size", "text width", "text layers"];
+
+impl PartialEq for Sizes {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Sizes {
+    const NONE: Self = Self([None; 7]);
+
+    /// Sizes by their names; others are left out.
+    pub(super) fn of(named: &[(&str, i64)]) -> Self {
+        Self(SIZES.map(|name| named.iter().rev().find(|(other, _)| *other == name).map(|(_, size)| *size)))
+    }
+
+    /// With their names.
+    pub(super) fn named(self) -> Vec<(&'static str, i64)> {
+        SIZES.into_iter().zip(self.0).filter_map(|(name, size)| Some((name, size?))).collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
 }
 
 impl Config {
@@ -55,12 +91,18 @@ impl Config {
         resize: ResizeMode::Shortest,
         interpolation: Interpolation::Bicubic,
         context_length: 77,
+        sizes: Sizes::NONE,
     };
 
     /// What is done to images, at a side of `size` pixels.
     pub fn preprocess(&self, size: usize) -> Preprocess {
         let Self { mean, std, resize, interpolation, .. } = *self;
         Preprocess { size, mean, std, resize, interpolation, crop: RandomCrop::COOP }
+    }
+
+    /// Without sizes.
+    pub(super) fn alone(self) -> Self {
+        Self { sizes: Sizes::NONE, ..self }
     }
 
     /// As JSON, from which the same is read again.

@@ -1,10 +1,10 @@
 //! Configurations in JSON files, as `open_clip` and transformers write them beside weights.
 
-use super::config::{Activation, Config};
+use super::config::{Activation, Config, Sizes};
 use super::keys::{self, refuse_other, refuse_unknown};
 use crate::image::{Interpolation, ResizeMode};
-use crate::{Error, Result, files};
-use serde_json::{Value, json};
+use crate::{Error, Result, files, json};
+use serde_json::{Value, json as value_of};
 use std::path::Path;
 
 /// The name of `open_clip`'s file.
@@ -21,10 +21,18 @@ pub(super) struct Described {
     pub(super) sizes: Vec<(&'static str, i64)>,
 }
 
+impl Described {
+    /// The configuration, which keeps the sizes.
+    pub(super) fn whole(self) -> Config {
+        Config { sizes: Sizes::of(&self.sizes), ..self.config }
+    }
+}
+
 /// The configuration in a file of `open_clip`, of transformers, or of our own form.
 pub(super) fn file(path: &Path) -> Result<Described> {
     let text = files::read_text(path)?;
     let value: Value = serde_json::from_str(&text).map_err(|e| no_json(&e).at(path).line(e.line().max(1)))?;
+    json::refuse_repeated_keys(&text, path)?;
     if value.get("text_config").is_some() || value.get("vision_config").is_some() || value.get("model_type").is_some() {
         let folder = path.parent().unwrap_or(Path::new(""));
         let preprocessor = folder.join(PREPROCESSOR);
@@ -57,7 +65,7 @@ fn in_value(value: Value) -> Result<Described> {
             Config::OPENAI.to_json()
         ))
     })?;
-    checked(Described { config, sizes: Vec::new() })
+    checked(Described { config: config.alone(), sizes: config.sizes.named() })
 }
 
 fn open_clip(value: &Value) -> Result<Described> {
@@ -115,6 +123,7 @@ fn open_clip(value: &Value) -> Result<Described> {
             Some(other) => return Err(not_read(&format!("`interpolation` `{other}`"))),
         },
         context_length: number(text, "context_length")?.unwrap_or(77),
+        ..Config::OPENAI
     };
     let mut sizes = vec![("text width", width)];
     for (name, cfg, key) in [
@@ -165,7 +174,7 @@ fn transformers(value: &Value) -> Result<Described> {
     // Features are those of the first end token. Old configurations say 2, which stands for the token of the largest number:
     // the end token, too.
     let end = part(text, "eos_token_id");
-    refuse_other(&json!({ "eos_token_id": end }), "eos_token_id", &[2, 49407])?;
+    refuse_other(&value_of!({ "eos_token_id": end }), "eos_token_id", &[2, 49407])?;
     if activation(vision)? != activation(text)? {
         return Err(not_read("another activation in each tower"));
     }

@@ -13,7 +13,7 @@ mod towers;
 mod words;
 
 pub use checkpoint::Checkpoint;
-pub use config::{Activation, Config};
+pub use config::{Activation, Config, Sizes};
 pub use key::{BackboneFacts, BackboneKey};
 pub use open::{Request, inspect, open};
 pub use origin::{Assumption, METADATA_KEY, Origin};

@@ -37,9 +37,14 @@ impl Assumption {
         }
     }
 
-    /// The assumption of a configuration, which has a name if it is OpenAI's.
+    /// The assumption of a configuration, which has a name if it is OpenAI's and says nothing of sizes.
     pub fn of(config: Config) -> Self {
-        if config == Config::OPENAI { Self::OpenAi } else { Self::Config(config) }
+        if config == Config::OPENAI && config.sizes.is_empty() { Self::OpenAi } else { Self::Config(config) }
+    }
+
+    /// What is assumed alone, without sizes that were said, too.
+    pub(super) fn alone(self) -> Self {
+        Self::of(self.config().alone())
     }
 
     /// What a text says: the name of a configuration, or all of one as JSON, as [`Self`] is displayed.
@@ -52,7 +57,7 @@ impl Assumption {
             return Ok(Self::OpenAi);
         }
         if text.trim_start().starts_with('{') {
-            return described::in_json(text).map(|found| Self::of(found.config));
+            return described::in_json(text).map(|found| Self::of(found.whole()));
         }
         Err(Error::new(format!("`{text}` is not a configuration of weights")).help(suggest(text, [OPENAI])))
     }
@@ -85,7 +90,7 @@ impl FromStr for Assumption {
     fn from_str(text: &str) -> Result<Self> {
         let path = Path::new(text);
         if text != OPENAI && !text.trim_start().starts_with('{') && path.is_file() {
-            return described::file(path).map(|found| Self::of(found.config));
+            return described::file(path).map(|found| Self::of(found.whole()));
         }
         Self::said(text).map_err(|e| {
             if path.extension().is_some_and(|extension| extension == "json") {

@@ -106,7 +106,11 @@ impl Read {
         let logit_scale = weights.get("logit_scale", &[])?;
         check_sizes(&image, text.as_ref(), &config, origin.is_ok())?;
         if let (Ok(Origin::Beside(file, _)), Some(described)) = (&origin, &described) {
-            check_described(file, described, &image, text.as_ref())?;
+            let who = format!("`{file}` beside the weights");
+            check_described(&who, &described.sizes, &image, text.as_ref())?;
+        }
+        if let (Ok(Origin::Assumed(_)), Some(assumed)) = (&origin, assume) {
+            check_described("--weights-config", &assumed.config().sizes.named(), &image, text.as_ref())?;
         }
         let shape = shape(&image, text.as_ref());
         if let Ok(Origin::Metadata(Assumption::OpenAi) | Origin::Assumed(Assumption::OpenAi)) = origin
@@ -183,12 +187,12 @@ fn described_beside(checkpoint: &Checkpoint, layout: Layout) -> Result<Option<De
 }
 
 /// Refuses a configuration that is about a model of other sizes.
-fn check_described(file: &str, described: &Described, image: &ImageTower, text: Option<&TextTower>) -> Result<()> {
+fn check_described(who: &str, sizes: &[(&str, i64)], image: &ImageTower, text: Option<&TextTower>) -> Result<()> {
     let vision = match image {
         ImageTower::VisionTransformer(tower) => Some(tower),
         ImageTower::ModifiedResNet(_) => None,
     };
-    for (name, said) in &described.sizes {
+    for (name, said) in sizes {
         let found = match *name {
             "dimensions" => Some(image.embed_dim()),
             "image size" => Some(image.image_size()),
@@ -200,10 +204,8 @@ fn check_described(file: &str, described: &Described, image: &ImageTower, text: 
             _ => None,
         };
         if let Some(found) = found.filter(|found| found != said) {
-            return Err(Error::new(format!(
-                "`{file}` beside the weights says {name} {said}, and the weights have {found}"
-            ))
-            .help("it is about another model, or the weights are not those that it came with"));
+            return Err(Error::new(format!("{who} says {name} {said}, and the weights have {found}"))
+                .help("it is about another model, or the weights are not those that it came with"));
         }
     }
     Ok(())
@@ -245,7 +247,7 @@ fn origin(
         }
         return Ok(Origin::Beside(file, described.config));
     }
-    assume.map(Origin::Assumed).ok_or_else(|| {
+    assume.map(Assumption::alone).map(Origin::Assumed).ok_or_else(|| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         Error::new(format!(
             "`{name}` does not tell its model's activation, nor the width of its attention heads, nor how its images are \

@@ -1,0 +1,120 @@
+//! Slips that would change what is computed, in silence: names that nothing has, keys that come twice, and configurations of
+//! another model.
+
+use crate::command::{assert_command, library, nemesis, told};
+use crate::toy;
+use std::fs;
+use std::path::Path;
+
+/// A suite with this list of data sets and these options of CoOp.
+fn suite(dir: &Path, datasets: &str, options: &str) {
+    let text = format!(
+        "name: own\ntitle: Own\ntable: few-shot\ndatasets: {datasets}\nshots: [1]\nseeds: [1]\nmethods:\n  - method: \
+         coop\n    options: {options}\n"
+    );
+    fs::write(dir.join("own.yaml"), text).unwrap();
+}
+
+/// Plans the suite on a data root with the data set `birds`.
+fn plan<'a>(weights: &'a str, coop: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let plan = ["plan", "--suite", "own.yaml", "--data", "data", "--weights", weights, "--plugin", coop];
+    plan.iter().chain(more).copied().collect()
+}
+
+#[test]
+fn a_suite_of_ones_own_runs_on_the_data_sets_that_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    toy::data_root(dir, &["birds"]);
+    let (weights, coop) = (toy::weights(), library("nemesis_method_coop"));
+    suite(dir, "[brids]", "{n_ctx: 4}");
+    assert_command!(dir, &plan(&weights, &coop, &[]));
+    // It names one that is known, and that is not in the root: those that are in it are no substitute.
+    suite(dir, "[dtd]", "{n_ctx: 4}");
+    let told = told(&nemesis(dir, &plan(&weights, &coop, &[])).output().unwrap());
+    assert!(!told.contains("birds"), "{told}");
+}
+
+#[test]
+fn a_key_that_comes_twice_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    toy::data_root(dir, &["birds"]);
+    let (weights, coop) = (toy::weights(), library("nemesis_method_coop"));
+    suite(dir, "[birds]", "{n_ctx: 4, n_ctx: 8}");
+    assert_command!(dir, &plan(&weights, &coop, &[]));
+    suite(dir, "[birds]", "{n_ctx: 4}");
+    fs::write(dir.join("nemesis.yaml"), "jobs: 1\nset:\n  coop.n_ctx: 4\n  coop.n_ctx: 8\n").unwrap();
+    assert_command!(dir, &plan(&weights, &coop, &[]));
+}
+
+#[test]
+fn a_protocol_names_data_sets_that_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    toy::data_root(dir, &["birds"]);
+    let (weights, coop) = (toy::weights(), library("nemesis_method_coop"));
+    suite(dir, "[birds]", "{n_ctx: 4}");
+    let mini = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("protocols/mini.yaml")).unwrap();
+    let own = mini.replacen("name: mini", "name: own\nepochs_by_dataset: {brids: 3}", 1);
+    assert_ne!(own, mini);
+    fs::write(dir.join("protocol.yaml"), own).unwrap();
+    assert_command!(dir, &plan(&weights, &coop, &["--protocol", "protocol.yaml"]));
+}
+
+#[test]
+fn the_configuration_of_another_model_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    // The mini suite's CLIP without its metadata, which tell its configuration.
+    let mini = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("mini/mini-clip.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&mini).unwrap().tensors();
+    fs::write(dir.join("bare.safetensors"), safetensors::serialize(tensors, None).unwrap()).unwrap();
+    let config = |layers: u32| format!(r#"{{"model_cfg": {{"vision_cfg": {{"layers": {layers}}}}}}}"#);
+    fs::write(dir.join("other.json"), config(99)).unwrap();
+    assert_command!(dir, &["backbone", "check", "bare.safetensors", "--weights-config", "other.json"]);
+    fs::write(dir.join("twice.json"), config(99).replace("{\"layers", "{\"layers\": 4, \"layers")).unwrap();
+    assert_command!(dir, &["backbone", "check", "bare.safetensors", "--weights-config", "twice.json"]);
+}
+
+#[test]
+fn a_tilde_in_settings_is_the_home_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    toy::data_root(dir, &["birds"]);
+    let coop = library("nemesis_method_coop");
+    suite(dir, "[birds]", "{n_ctx: 4}");
+    let weights = toy::weights();
+    fs::copy(weights.split_once('=').unwrap().1, dir.join("clip.safetensors")).unwrap();
+    fs::write(dir.join("nemesis.yaml"), "data: ~/data\nout: ~/records\nweights: mini=~/clip.safetensors\n").unwrap();
+    let mut run =
+        nemesis(dir, &["run", "--suite", "own.yaml", "--plugin", &coop, "--protocol", "mini", "--data", "~/data"]);
+    let output = run.env("HOME", dir).output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    assert!(dir.join("records/records").is_dir() && !dir.join("~").exists());
+}
+
+#[test]
+fn features_are_not_written_over_what_they_come_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    toy::paint(&dir.join("photos/a.png"), [1, 2, 3]);
+    let before = fs::read(dir.join("photos/a.png")).unwrap();
+    let weights = toy::weights();
+    assert_command!(dir, &["encode", "photos", "--weights", &weights, "--output", "photos/a.png"]);
+    assert_eq!(fs::read(dir.join("photos/a.png")).unwrap(), before);
+}
+
+/// A log on a full disk, as clusters' quotas have it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_outlives_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    toy::data_root(dir, &["birds"]);
+    let weights = toy::weights();
+    let mut run = nemesis(dir, &toy::run(&weights, &["--datasets", "birds", "--seeds", "1"]));
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = run.stderr(full).stdout(std::process::Stdio::null()).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+}
