@@ -143,15 +143,29 @@ fn refuse_repeated(headings: &[&str], at: usize) -> Result<()> {
     Err(Error::new(format!("{count} columns are called `{heading}`")).help("leave one of them, or rename the others"))
 }
 
-/// Refuses a column that holds nothing but splits under a heading that does not say so: it would be ignored.
+/// Refuses a column that holds splits under a heading that does not say so, or that says of one split whether a row is of it,
+/// as `is_train` does: it would be ignored.
 pub(super) fn refuse_ignored_split(headings: &[&str], rows: &[Vec<String>]) -> Result<()> {
-    let holds_splits =
-        |at: &usize| rows.iter().all(|row| row.get(*at).is_some_and(|field| split_named(field).is_some()));
-    match (0..headings.len()).find(|at| !rows.is_empty() && holds_splits(at)) {
+    let fields = |at: usize| rows.iter().map(move |row| row.get(at).map_or("", |field| field.trim()));
+    let is_nothing = |field: &str| ["", "na", "n/a", "nan", "none", "null", "-"].contains(&&*field.to_lowercase());
+    let holds_splits = |at: &usize| {
+        let splits = fields(*at).filter(|field| split_named(field).is_some()).count();
+        splits > 0 && fields(*at).all(|field| is_nothing(field) || split_named(field).is_some())
+    };
+    let is_flag = |field: &str| {
+        is_nothing(field)
+            || ["0", "1", "true", "false", "yes", "no", "t", "f", "y", "n"].contains(&&*field.to_lowercase())
+    };
+    let says_of_one = |at: &usize| {
+        let heading = headings[*at].trim().to_lowercase();
+        let of = ["is_", "in_"].iter().find_map(|before| heading.strip_prefix(before)).unwrap_or(&heading);
+        split_named(of).is_some() && fields(*at).all(is_flag)
+    };
+    match (0..headings.len()).find(|at| !rows.is_empty() && (holds_splits(at) || says_of_one(at))) {
         None => Ok(()),
         Some(at) => Err(Error::new(format!("the column `{}` holds splits", headings[at].trim()))
             .expected(format!("the heading `split`, or one of {}", SPLIT[1..].join(", ")))
-            .help("rename the column; or remove it, to have the pictures divided")),
+            .help("give the split of each row under one of these; or remove the column, to have the pictures divided")),
     }
 }
 

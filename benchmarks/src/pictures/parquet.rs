@@ -3,7 +3,7 @@
 mod pages;
 mod thrift;
 
-use super::columns::{CLASS, Columns, no_column, refuse_captions};
+use super::columns::{CLASS, Columns, no_column, refuse_captions, refuse_ignored_split};
 use nemesis_core::dataset::{Picture, Pictures, SPLIT_NAMES, Split, split_named};
 use nemesis_core::method::border::{catch, report_panics};
 use nemesis_core::{Error, Result, files};
@@ -58,8 +58,13 @@ pub(super) fn read(file: &Path, images: &Path, label: Option<&str>) -> Result<Pi
     let table = Table::open(file)?;
     let names: Vec<&str> = table.columns().iter().map(|column| column.name()).collect();
     let mut columns = Columns::find(&names, label).map_err(|e| e.at(file))?;
-    let class_names = table.class_names(names[columns.class]);
-    let wanted: Vec<&str> = columns.places().into_iter().map(|place| names[place]).collect();
+    let class_names = table.class_names(names[columns.class])?;
+    let mut wanted: Vec<&str> = columns.places().into_iter().map(|place| names[place]).collect();
+    if !columns.has_split() {
+        let others = table.columns().iter().filter(|column| column.is_primitive() && !holds_bytes(column));
+        wanted.extend(others.map(|column| column.name()));
+    }
+    let mut rows_without_split: Vec<Vec<String>> = Vec::new();
     let mut rows: HashMap<String, usize> = HashMap::new();
     let mut all: Vec<Picture> = Vec::new();
     table.each(&wanted, &mut |number, row| {
@@ -79,11 +84,15 @@ pub(super) fn read(file: &Path, images: &Path, label: Option<&str>) -> Result<Pi
                 .expected("each picture once: it has one class and one split"));
         }
         all.push(picture);
+        if !columns.has_split() {
+            rows_without_split.push(fields);
+        }
         Ok(())
     })?;
     if all.is_empty() {
         return Err(Error::new("the list names no picture").at(file));
     }
+    refuse_ignored_split(&names, &rows_without_split).map_err(|e| e.at(file))?;
     Ok(Pictures { all, remarks: Vec::new() })
 }
 
@@ -104,10 +113,23 @@ impl Table {
         self.reader.metadata().file_metadata().schema().get_fields()
     }
 
-    /// The names of a column's classes, in the order of their numbers.
-    pub(super) fn class_names(&self, column: &str) -> Option<Vec<String>> {
-        let names = self.features[column]["names"].as_array()?;
-        names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+    /// The names of a column's classes, in the order of their numbers, if the metadata tell them.
+    ///
+    /// # Errors
+    ///
+    /// When two classes have one name: their pictures would become one class.
+    pub(super) fn class_names(&self, column: &str) -> Result<Option<Vec<String>>> {
+        let names = self.features[column]["names"].as_array();
+        let names = names.and_then(|names| names.iter().map(|name| name.as_str().map(str::to_owned)).collect());
+        let Some(names): Option<Vec<String>> = names else { return Ok(None) };
+        let mut numbers: HashMap<&str, usize> = HashMap::new();
+        for (number, name) in names.iter().enumerate() {
+            if let Some(first) = numbers.insert(name, number) {
+                let what = format!("the file's metadata call the classes {first} and {number} both `{name}`");
+                return Err(Error::new(what).at(&self.file).expected("a name of its own for each class"));
+            }
+        }
+        Ok(Some(names))
     }
 
     /// The columns of pictures, classes and splits.

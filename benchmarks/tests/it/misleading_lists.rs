@@ -47,6 +47,25 @@ fn a_split_under_another_heading_is_not_passed_over() {
     assert!(said.starts_with("exit code 2") && said.contains("the column `fold` holds splits"), "{said}");
     let said = add("path,label,split", fold, &[]);
     assert!(said.contains("4 train, 2 val, 2 test"), "{said}");
+    // Some rows are of none, and whether a row is of one may be all that is said.
+    let phase = |class: &str, at| format!(",{class},{}", ["train", "", "NA", "test"][at]);
+    let flag = |class: &str, at| format!(",{class},{}", ["0", "0", "1", "1"][at]);
+    for (heading, said) in [
+        ("phase", add("path,label,phase", phase, &[])),
+        ("is_train", add("path,label,is_train", flag, &[])),
+        ("test", add("path,label,test", flag, &[])),
+    ] {
+        assert!(said.starts_with("exit code 2"), "{said}");
+        assert!(said.contains(&format!("the column `{heading}` holds splits")), "{said}");
+    }
+    let said = add("path,label,blurred", flag, &[]);
+    assert!(said.starts_with("exit code 0"), "{said}");
+}
+
+#[test]
+fn a_class_name_is_one_line() {
+    let said = add("path,label", |class, _| format!(",\"{class}\nof the house\""), &[]);
+    assert!(said.starts_with("exit code 2") && said.contains("holds a line break"), "{said}");
 }
 
 #[test]

@@ -162,6 +162,15 @@ fn a_list_in_parquet_is_read_as_one_in_text_is() {
     let numbers = [text(&paths), Column::Numbers(vec![1, 1, 1, 1, 0, 0, 0, 0])];
     write(&dir.join("numbers.parquet"), schema, &numbers, NAMES, Compression::SNAPPY);
     assert_command!(dir, &["data", "add", "foxes", "numbers.parquet", "--images", "photos", "--data", "data"]);
+    // Two classes of one name would become one.
+    let twice = NAMES.replace("badger", "red_fox");
+    write(&dir.join("numbers.parquet"), schema, &numbers, &twice, Compression::SNAPPY);
+    assert_command!(dir, &["data", "add", "twice", "numbers.parquet", "--images", "photos", "--data", "data"]);
+    // A column that says what is for testing is not passed over.
+    let schema = "message m { optional binary path (UTF8); optional binary label (UTF8); optional int64 is_test; }";
+    let flags = [text(&paths), text(&labels), Column::Numbers(vec![0, 0, 0, 1, 0, 0, 0, 1])];
+    write(&dir.join("flags.parquet"), schema, &flags, "{}", Compression::SNAPPY);
+    assert_command!(dir, &["data", "add", "flags", "flags.parquet", "--images", "photos", "--data", "data"]);
 }
 
 /// Each fault is one message, and leaves everything as it was.

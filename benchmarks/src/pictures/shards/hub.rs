@@ -15,7 +15,14 @@ pub(super) fn unpack(
 ) -> Result<()> {
     let table = Table::open(shard)?;
     let columns = table.picture_columns(label)?;
-    let own = table.class_names(&columns.label);
+    let own = table.class_names(&columns.label)?;
+    if let (Some(own), Some(names)) = (&own, names)
+        && own != names
+    {
+        return Err(Error::new("`classnames.txt` names other classes than the file's metadata, or in another order")
+            .at(shard)
+            .help("remove `classnames.txt`, or make it say what the metadata say"));
+    }
     let (names, of) = match &own {
         Some(own) => (Some(own.as_slice()), "the file's metadata"),
         None => (names, "`classnames.txt`"),

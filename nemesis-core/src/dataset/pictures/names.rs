@@ -36,6 +36,11 @@ fn says_something(name: &str) -> bool {
 ///
 /// When nothing can be made of a class, or two classes come out the same.
 pub(super) fn of(classes: &BTreeSet<&str>, corrections: &BTreeMap<String, String>) -> Result<Vec<String>> {
+    // Their names stand in a file of lines and tabs.
+    if let Some(class) = classes.iter().find(|class| class.chars().any(char::is_control)) {
+        return Err(Error::new(format!("the class {class:?} holds a line break or another control character"))
+            .expected("names of one line"));
+    }
     let names: Vec<String> =
         classes.iter().map(|class| corrections.get(*class).cloned().unwrap_or_else(|| words(class))).collect();
     let uncorrected = || classes.iter().zip(&names).filter(|(class, _)| !corrections.contains_key(**class));
