@@ -113,9 +113,10 @@ impl Progress {
     }
 
     fn say(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| log!("{text}")),
-            None => log!("{text}"),
+        if let Some(bar) = &self.bar {
+            bar.suspend(|| log!("{text}"));
+        } else {
+            log!("{text}");
         }
     }
 }

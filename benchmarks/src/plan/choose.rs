@@ -4,7 +4,7 @@ use super::cells::overrides;
 use super::{Column, Swept, own};
 use crate::plugins::Plugins;
 use crate::settings::Settings;
-use crate::suite::{MethodEntry, line_of_key};
+use crate::suite::{MethodEntry, is_embedded_protocol, line_of_key};
 use crate::weights::{MINI, locate, unnamed};
 use nemesis_core::backbone::{self, BackboneSpec, Request};
 use nemesis_core::dataset::Registry;
@@ -99,6 +99,23 @@ pub(super) fn refuse_unknown_in_protocol(protocol: &Protocol, registry: &Registr
         registry.get(name).map(drop).map_err(|error| error.context(place))
     };
     protocol.epochs_by_dataset.keys().try_for_each(known)
+}
+
+/// What a user's protocol says of methods that nothing here has, as warnings: a colleague may have them.
+pub(super) fn unknown_in_protocol(protocol: &Protocol, plugins: &Plugins) -> Vec<Error> {
+    if is_embedded_protocol(&protocol.name) {
+        return Vec::new();
+    }
+    let known: Vec<&str> = plugins
+        .candidates()
+        .filter_map(|plugin| plugin.inspected.as_ref().ok().map(|file| file.metadata().id.as_str()))
+        .collect();
+    let unknown = protocol.methods.keys().filter(|method| !known.contains(&method.as_str()));
+    let told = |method: &String| {
+        let what = format!("the protocol `{}` says something of `{method}`, which is no method here", protocol.name);
+        Error::new(what).help(suggest(method, known.iter().copied()))
+    };
+    unknown.map(told).collect()
 }
 
 /// The test sets apart from the data sets that are trained on.

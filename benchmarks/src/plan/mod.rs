@@ -163,6 +163,7 @@ impl Plan {
         let mut protocol = load_protocol(layer.protocol.as_deref().unwrap_or(default_protocol))?;
         protocol.precision = layer.precision.unwrap_or(protocol.precision);
         let mut warnings = settings.warnings.clone();
+        warnings.extend(choose::unknown_in_protocol(&protocol, plugins));
         let all_entries = choose::methods(settings, plugins, &mut warnings)?;
         let all_columns = choose::columns(settings, &all_entries, plugins)?;
         let Columns { entries, usable: mut columns, empty, left_out: left_out_methods } =

@@ -105,8 +105,7 @@ pub fn embedded_suite(name: &str) -> Option<&'static str> {
 /// the project's: `paper`, `bf16` and `mini` mean one thing each.
 pub fn load_protocol(name: &str) -> Result<Protocol> {
     let source: Source<Protocol> = load("protocol", "benchmarks/protocols", PROTOCOLS, name)?;
-    let own = PROTOCOLS.iter().any(|(known, _)| *known == source.value.name);
-    if own && source.value.name != name {
+    if is_embedded_protocol(&source.value.name) && source.value.name != name {
         return Err(Error::new(format!(
             "the protocol calls itself `{}`, which is one of the project's",
             source.value.name
@@ -122,6 +121,11 @@ pub fn load_protocol(name: &str) -> Result<Protocol> {
         }
     })?;
     Ok(source.value)
+}
+
+/// Whether a protocol of this name is the project's.
+pub(crate) fn is_embedded_protocol(name: &str) -> bool {
+    PROTOCOLS.iter().any(|(known, _)| *known == name)
 }
 
 fn load<T: serde::de::DeserializeOwned>(

@@ -60,6 +60,12 @@ fn a_protocol_names_data_sets_that_there_are() {
     assert_ne!(own, mini);
     fs::write(dir.join("protocol.yaml"), own).unwrap();
     assert_command!(dir, &plan(&weights, &coop, &["--protocol", "protocol.yaml"]));
+    let own = mini.replacen("name: mini", "name: own\nmethods: {copo: {protocol: {epochs: 3}}}", 1);
+    fs::write(dir.join("protocol.yaml"), own).unwrap();
+    let said = told(&nemesis(dir, &plan(&weights, &coop, &["--protocol", "protocol.yaml"])).output().unwrap());
+    let warning =
+        "warning: the protocol `own` says something of `copo`, which is no method here\n  help: did you mean `coop`?\n";
+    assert!(said.contains(warning), "{said}");
 }
 
 #[test]

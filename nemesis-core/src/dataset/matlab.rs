@@ -80,7 +80,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<(String, Array)>> {
 pub(crate) fn variable(variables: Vec<(String, Array)>, name: &str) -> Result<Array> {
     let names: Vec<String> = variables.iter().map(|(name, _)| format!("`{name}`")).collect();
     variables.into_iter().find(|(n, _)| n == name).map(|(_, array)| array).ok_or_else(|| {
-        Error::new(format!("the MATLAB file has no variable `{name}`")).expected(format!("one of {}", names.join(", ")))
+        let has = if names.is_empty() { "none at all".to_owned() } else { names.join(", ") };
+        Error::new(format!("the MATLAB file has no variable `{name}`, but {has}"))
+            .expected(format!("the data set's own file, which has `{name}`"))
     })
 }
 

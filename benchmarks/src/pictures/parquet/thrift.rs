@@ -34,22 +34,25 @@ impl Walk<'_> {
                 0 => i16::try_from(self.number()?).ok()?,
                 more => field.checked_add(i16::from(more))?,
             };
-            let number = match head & 0xf {
+            match head & 0xf {
                 // The head of a field says whether it is true.
-                1 | 2 => None,
+                1 | 2 => {}
+                4..=6 => {
+                    let number = self.number()?;
+                    if depth < 2 {
+                        self.numbers.insert((of, field), number);
+                    }
+                }
                 kind => self.value(kind, field, depth)?,
-            };
-            if let Some(number) = number.filter(|_| depth < 2) {
-                self.numbers.insert((of, field), number);
             }
         }
     }
 
-    /// Passes over a value of this kind; returns it if it is a whole number.
-    fn value(&mut self, kind: u8, field: i16, depth: u32) -> Option<Option<i64>> {
+    /// Passes over a value of this kind.
+    fn value(&mut self, kind: u8, field: i16, depth: u32) -> Option<()> {
         match kind {
             1..=3 => self.skip(1)?,
-            4..=6 => return Some(Some(self.number()?)),
+            4..=6 => drop(self.varint()?),
             7 => self.skip(8)?,
             8 => {
                 let length = self.varint()?;
@@ -73,7 +76,7 @@ impl Walk<'_> {
             12 if depth < DEEPEST => self.structure(field, depth + 1)?,
             _ => return None,
         }
-        Some(None)
+        Some(())
     }
 
     /// So many elements, of which each takes a byte or more.

@@ -46,9 +46,9 @@ pub struct Config {
 }
 
 /// Sizes that a configuration tells, and that tensors tell, too: by them it is known whether it is about a checkpoint. They
-/// are no part of what is assumed, so configurations are the same whatever these are.
+/// are no part of what is assumed, so configurations are the same whatever these are. 0 is what is not told.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Sizes([Option<i64>; 7]);
+pub struct Sizes([u32; 7]);
 
 /// What they are called.
 const SIZES: [&str; 7] =
@@ -61,20 +61,23 @@ impl PartialEq for Sizes {
 }
 
 impl Sizes {
-    const NONE: Self = Self([None; 7]);
+    const NONE: Self = Self([0; 7]);
 
     /// Sizes by their names; others are left out.
     pub(super) fn of(named: &[(&str, i64)]) -> Self {
-        Self(SIZES.map(|name| named.iter().rev().find(|(other, _)| *other == name).map(|(_, size)| *size)))
+        // No model has a size that no `u32` has, nor none at all.
+        let number = |size: i64| u32::try_from(size).ok().filter(|size| *size > 0).unwrap_or(u32::MAX);
+        let told = |name| named.iter().rev().find(|(other, _)| *other == name).map_or(0, |(_, size)| number(*size));
+        Self(SIZES.map(told))
     }
 
     /// With their names.
     pub(super) fn named(self) -> Vec<(&'static str, i64)> {
-        SIZES.into_iter().zip(self.0).filter_map(|(name, size)| Some((name, size?))).collect()
+        SIZES.into_iter().zip(self.0.map(i64::from)).filter(|(_, size)| *size > 0).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.iter().all(Option::is_none)
+        self.0.iter().all(|size| *size == 0)
     }
 }
 

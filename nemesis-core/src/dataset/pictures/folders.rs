@@ -15,7 +15,9 @@ impl Pictures {
     /// When it is neither, or a class folder holds no picture.
     pub fn of_folder(folder: &Path) -> Result<Self> {
         if !files::exists(folder)? || !folder.is_dir() {
-            return Err(Error::new("there is no folder of pictures").at(folder).expected(WANTED));
+            let what =
+                if folder.extension().is_some() { "there is no such list" } else { "there is no folder of pictures" };
+            return Err(Error::new(what).at(folder).expected(WANTED));
         }
         let Listing { names, others } = listing::folders(folder).map_err(|error| error.expected(WANTED))?;
         let splits: Vec<(Split, &String)> = names.iter().filter_map(|name| Some((split_named(name)?, name))).collect();
