@@ -313,14 +313,14 @@ fn damaged_matlab_files_are_refused() {
       help: download it again: a server may have sent a message instead
     ");
     insta::assert_snapshot!(refused(0, CAR_FILES[1].1), @r"
-    cannot prepare a split of `stanford_cars`: the MATLAB file has no variable `class_names`
+    cannot prepare a split of `stanford_cars`: the MATLAB file has no variable `class_names`, but `annotations`
       --> ROOT/stanford_cars/devkit/cars_meta.mat
-      expected: one of `annotations`
+      expected: the data set's own file, which has `class_names`
     ");
     insta::assert_snapshot!(refused(1, CAR_FILES[0].1), @r"
-    cannot prepare a split of `stanford_cars`: the MATLAB file has no variable `annotations`
+    cannot prepare a split of `stanford_cars`: the MATLAB file has no variable `annotations`, but `class_names`
       --> ROOT/stanford_cars/devkit/cars_train_annos.mat
-      expected: one of `class_names`
+      expected: the data set's own file, which has `annotations`
     ");
     let newer = [b"MATLAB 7.3 MAT-file", &[b' '; 500][..]].concat();
     insta::assert_snapshot!(refused(1, &newer), @r"

@@ -6,10 +6,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// The most that a target's corpus may take in the repository, in bytes.
-const LARGEST: usize = 48 << 10;
+const LARGEST: usize = 16 << 10;
 
 /// No input of a corpus is longer.
-const LONGEST: u64 = 8 << 10;
+const LONGEST: u64 = 4 << 10;
 
 impl Target {
     /// The inputs that were found earlier, with their file names. They are as the reader gets them.

@@ -60,7 +60,8 @@ fn a_protocol_names_data_sets_that_there_are() {
     assert_ne!(own, mini);
     fs::write(dir.join("protocol.yaml"), own).unwrap();
     assert_command!(dir, &plan(&weights, &coop, &["--protocol", "protocol.yaml"]));
-    let own = mini.replacen("name: mini", "name: own\nmethods: {copo: {protocol: {epochs: 3}}}", 1);
+    let own = mini.replacen("name: mini", "name: own", 1);
+    let own = own.replacen("\nmethods:\n", "\nmethods:\n  copo: {protocol: {epochs: 3}}\n", 1);
     fs::write(dir.join("protocol.yaml"), own).unwrap();
     let said = told(&nemesis(dir, &plan(&weights, &coop, &["--protocol", "protocol.yaml"])).output().unwrap());
     let warning =
