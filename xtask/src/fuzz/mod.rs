@@ -43,8 +43,8 @@ Examples:
   cargo xtask fuzz pickle png --seed 7
       A minute each for two of them, with other inputs
 
-Inputs that led further are in target/fuzz/TARGET/corpus, with which the next run goes on; what libFuzzer said is in
-target/fuzz/TARGET/log, and finds are in target/fuzz/TARGET/finds. One that was mended goes into
+Inputs that led further are in target/fuzzing/TARGET/corpus, with which the next run goes on; what libFuzzer said is in
+target/fuzzing/TARGET/log, and finds are in target/fuzzing/TARGET/finds. One that was mended goes into
 benchmarks/fuzz/finds/TARGET, where every test run reads it.";
 
 /// Builds the fuzzer, so that libFuzzer sees which code an input reaches, and runs it; returns 1 if it finds anything.
@@ -57,7 +57,7 @@ pub(crate) fn run(options: &FuzzOptions) -> Result<u8> {
         return Ok(0);
     }
     let chosen = chosen(options, names)?;
-    let folder = workspace::target_folder()?.join("fuzz");
+    let folder = workspace::target_folder()?.join("fuzzing");
     println!("{}", Fuzzed::HEAD);
     let finds = fuzz_all(options, chosen.clone(), &program, &folder)?;
     if options.keep {
