@@ -1,5 +1,6 @@
 //! `nemesis-fuzz`: a program around libFuzzer, whose `main` it has. See `guided`.
 
+#![forbid(unsafe_code)]
 #![no_main]
 
 use nemesis_fuzz::Guided;
