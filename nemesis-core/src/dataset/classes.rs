@@ -46,13 +46,6 @@ pub(super) fn check_name(label: usize, name: &str) -> Result<()> {
             format!("class {label} is called `{}`, of which a prompt keeps nothing but spaces and dots", visible(name));
         return Err(Error::new(what).expected(WANTED).help(NAME_IT));
     }
-    if name.chars().any(char::is_control) {
-        return Err(Error::new(format!(
-            "the name of class {label} holds a line break or another control character: {name:?}"
-        ))
-        .expected(WANTED)
-        .help(NAME_IT));
-    }
     match ["<|startoftext|>", "<|endoftext|>"].into_iter().find(|special| words.contains(special)) {
         Some(special) => Err(Error::new(format!(
             "the name of {} contains `{special}`, which CLIP takes for the border of a prompt",

@@ -268,8 +268,8 @@ impl Entry {
     /// Where a person finds out more.
     pub fn see_home(&self) -> String {
         match self.home_page() {
-            Some(home) if home.contains("://") => format!("see {home}"),
-            Some(words) => words.to_owned(),
+            Some(sentence) if sentence.contains(' ') => sentence.to_owned(),
+            Some(home) => format!("see {home}"),
             None => format!("`{FILE_NAME}` does not say where it can be had"),
         }
     }
