@@ -52,12 +52,7 @@ pub struct Weights {
 impl Weights {
     /// A checkpoint with a name for its backbone.
     pub fn named(name: String, file: PathBuf) -> Self {
-        Self { name: Some(name), file }
-    }
-
-    /// Replaces `~/` at the beginning of the path.
-    pub(crate) fn find_home(&mut self) {
-        self.file = from_home(std::mem::take(&mut self.file));
+        Self { name: Some(name), file: from_home(file) }
     }
 
     /// The backbone's name: the one given, else that of the published model whose file it is, else the file's stem.
@@ -82,7 +77,8 @@ impl Weights {
     }
 }
 
-/// A path in the user's home folder, if it begins with `~/`. Shells replace that; files of settings and quotes keep it.
+/// A path in the user's home folder, if it begins with `~/`. Shells replace that, but not all of them behind an
+/// equals sign, and none in files of settings or quotes.
 pub(crate) fn from_home(path: PathBuf) -> PathBuf {
     let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
     match (path.strip_prefix("~"), home) {
@@ -116,15 +112,14 @@ impl FromStr for Weights {
 
     /// `NAME=FILE` or `FILE`. What stands before `=` is no name if it is part of a path.
     fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let bare = || Self { name: None, file: PathBuf::from(text) };
+        let bare = || Self { name: None, file: from_home(PathBuf::from(text)) };
         match text.split_once('=') {
             _ if text.is_empty() => Err("expected NAME=FILE or FILE, as in RN50=weights/RN50.pt".to_owned()),
             Some((name, file)) if name.is_empty() || file.is_empty() => {
                 Err(format!("`{text}` lacks a part: expected NAME=FILE, as in RN50=weights/RN50.pt"))
             }
             Some((name, file)) if !name.contains(['/', '\\']) && !Path::new(text).exists() => {
-                // Not every shell replaces `~` behind an equals sign.
-                Ok(Self { name: Some(name.to_owned()), file: from_home(PathBuf::from(file)) })
+                Ok(Self::named(name.to_owned(), PathBuf::from(file)))
             }
             None if text == MINI => Ok(Self { name: Some(MINI.to_owned()), file: PathBuf::from(MINI) }),
             _ => Ok(bare()),

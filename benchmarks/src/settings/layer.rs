@@ -127,7 +127,7 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// Replaces `~/` at the beginning of paths, as a shell does.
+    /// Replaces `~/` at the beginning of paths, as a shell does; checkpoints have theirs replaced when they are named.
     pub(super) fn find_home(&mut self) {
         let paths = [&mut self.data, &mut self.python, &mut self.few_shot_lists, &mut self.out, &mut self.pool];
         let plugins = self.plugin.iter_mut().flatten();
@@ -139,7 +139,6 @@ impl Layer {
                 *file = from_home(PathBuf::from(std::mem::take(file))).to_string_lossy().into_owned();
             }
         }
-        self.weights.iter_mut().for_each(Weights::find_home);
     }
 
     /// What this source says, by key, and nothing of what it leaves open.

@@ -6,64 +6,78 @@ use crate::toy;
 use std::fs;
 use std::path::Path;
 
-/// A suite with this list of data sets and these options of CoOp.
-fn suite(dir: &Path, datasets: &str, options: &str) {
-    let text = format!(
-        "name: own\ntitle: Own\ntable: few-shot\ndatasets: {datasets}\nshots: [1]\nseeds: [1]\nmethods:\n  - method: \
-         coop\n    options: {options}\n"
-    );
-    fs::write(dir.join("own.yaml"), text).unwrap();
+/// A data root with the data set `birds`, and what a suite of one's own is planned with there.
+struct Birds {
+    folder: tempfile::TempDir,
+    weights: String,
+    coop: String,
 }
 
-/// Plans the suite on a data root with the data set `birds`.
-fn plan<'a>(weights: &'a str, coop: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let plan = ["plan", "--suite", "own.yaml", "--data", "data", "--weights", weights, "--plugin", coop];
-    plan.iter().chain(more).copied().collect()
+impl Birds {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        toy::data_root(folder.path(), &["birds"]);
+        Self { folder, weights: toy::weights(), coop: library("nemesis_method_coop") }
+    }
+
+    fn dir(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes a suite with this list of data sets and these options of CoOp.
+    fn suite(&self, datasets: &str, options: &str) {
+        let text = format!(
+            "name: own\ntitle: Own\ntable: few-shot\ndatasets: {datasets}\nshots: [1]\nseeds: [1]\nmethods:\n  - method: \
+             coop\n    options: {options}\n"
+        );
+        fs::write(self.dir().join("own.yaml"), text).unwrap();
+    }
+
+    /// Plans the suite.
+    fn plan<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+        let plan =
+            ["plan", "--suite", "own.yaml", "--data", "data", "--weights", &self.weights, "--plugin", &self.coop];
+        plan.iter().chain(more).copied().collect()
+    }
 }
 
 #[test]
 fn a_suite_of_ones_own_runs_on_the_data_sets_that_it_names() {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path();
-    toy::data_root(dir, &["birds"]);
-    let (weights, coop) = (toy::weights(), library("nemesis_method_coop"));
-    suite(dir, "[brids]", "{n_ctx: 4}");
-    assert_command!(dir, &plan(&weights, &coop, &[]));
+    let birds = Birds::new();
+    let dir = birds.dir();
+    birds.suite("[brids]", "{n_ctx: 4}");
+    assert_command!(dir, &birds.plan(&[]));
     // It names one that is known, and that is not in the root: those that are in it are no substitute.
-    suite(dir, "[dtd]", "{n_ctx: 4}");
-    let told = told(&nemesis(dir, &plan(&weights, &coop, &[])).output().unwrap());
+    birds.suite("[dtd]", "{n_ctx: 4}");
+    let told = told(&nemesis(dir, &birds.plan(&[])).output().unwrap());
     assert!(!told.contains("birds"), "{told}");
 }
 
 #[test]
 fn a_key_that_comes_twice_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path();
-    toy::data_root(dir, &["birds"]);
-    let (weights, coop) = (toy::weights(), library("nemesis_method_coop"));
-    suite(dir, "[birds]", "{n_ctx: 4, n_ctx: 8}");
-    assert_command!(dir, &plan(&weights, &coop, &[]));
-    suite(dir, "[birds]", "{n_ctx: 4}");
+    let birds = Birds::new();
+    let dir = birds.dir();
+    birds.suite("[birds]", "{n_ctx: 4, n_ctx: 8}");
+    assert_command!(dir, &birds.plan(&[]));
+    birds.suite("[birds]", "{n_ctx: 4}");
     fs::write(dir.join("nemesis.yaml"), "jobs: 1\nset:\n  coop.n_ctx: 4\n  coop.n_ctx: 8\n").unwrap();
-    assert_command!(dir, &plan(&weights, &coop, &[]));
+    assert_command!(dir, &birds.plan(&[]));
 }
 
 #[test]
 fn a_protocol_names_data_sets_that_there_are() {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path();
-    toy::data_root(dir, &["birds"]);
-    let (weights, coop) = (toy::weights(), library("nemesis_method_coop"));
-    suite(dir, "[birds]", "{n_ctx: 4}");
+    let birds = Birds::new();
+    let dir = birds.dir();
+    birds.suite("[birds]", "{n_ctx: 4}");
     let mini = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("protocols/mini.yaml")).unwrap();
     let own = mini.replacen("name: mini", "name: own\nepochs_by_dataset: {brids: 3}", 1);
     assert_ne!(own, mini);
     fs::write(dir.join("protocol.yaml"), own).unwrap();
-    assert_command!(dir, &plan(&weights, &coop, &["--protocol", "protocol.yaml"]));
+    assert_command!(dir, &birds.plan(&["--protocol", "protocol.yaml"]));
     let own = mini.replacen("name: mini", "name: own", 1);
     let own = own.replacen("\nmethods:\n", "\nmethods:\n  copo: {protocol: {epochs: 3}}\n", 1);
     fs::write(dir.join("protocol.yaml"), own).unwrap();
-    let said = told(&nemesis(dir, &plan(&weights, &coop, &["--protocol", "protocol.yaml"])).output().unwrap());
+    let said = told(&nemesis(dir, &birds.plan(&["--protocol", "protocol.yaml"])).output().unwrap());
     let warning =
         "warning: the protocol `own` says something of `copo`, which is no method here\n  help: did you mean `coop`?\n";
     assert!(said.contains(warning), "{said}");
@@ -86,16 +100,15 @@ fn the_configuration_of_another_model_is_refused() {
 
 #[test]
 fn a_tilde_in_settings_is_the_home_folder() {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path();
-    toy::data_root(dir, &["birds"]);
-    let coop = library("nemesis_method_coop");
-    suite(dir, "[birds]", "{n_ctx: 4}");
-    let weights = toy::weights();
-    fs::copy(weights.split_once('=').unwrap().1, dir.join("clip.safetensors")).unwrap();
+    let birds = Birds::new();
+    let dir = birds.dir();
+    birds.suite("[birds]", "{n_ctx: 4}");
+    fs::copy(birds.weights.split_once('=').unwrap().1, dir.join("clip.safetensors")).unwrap();
     fs::write(dir.join("nemesis.yaml"), "data: ~/data\nout: ~/records\nweights: mini=~/clip.safetensors\n").unwrap();
-    let mut run =
-        nemesis(dir, &["run", "--suite", "own.yaml", "--plugin", &coop, "--protocol", "mini", "--data", "~/data"]);
+    let mut run = nemesis(
+        dir,
+        &["run", "--suite", "own.yaml", "--plugin", &birds.coop, "--protocol", "mini", "--data", "~/data"],
+    );
     let output = run.env("HOME", dir).output().unwrap();
     assert!(output.status.success(), "{}", told(&output));
     assert!(dir.join("records/records").is_dir() && !dir.join("~").exists());
