@@ -9,6 +9,7 @@ pub use shards::{Shards, Unpacked};
 
 use nemesis_core::dataset::Pictures;
 use nemesis_core::{Error, Result};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Reads a list of pictures, whose paths are relative to `images` or lie under it. `label`
@@ -27,4 +28,16 @@ pub fn read_list(file: &Path, images: &Path, label: Option<&str>) -> Result<Pict
             .at(file)
             .expected("a folder, or a list that ends in .csv, .tsv or .parquet")),
     }
+}
+
+/// The first name that comes a second time, with the numbers of both. The pictures of two classes of one name would become one
+/// class, as those of ImageNet's two classes `missile`.
+fn repeated<'a>(names: impl Iterator<Item = (usize, &'a String)>) -> Option<(usize, usize, &'a str)> {
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    for (number, name) in names {
+        if let Some(first) = numbers.insert(name, number) {
+            return Some((first, number, name));
+        }
+    }
+    None
 }

@@ -4,6 +4,7 @@ mod pages;
 mod thrift;
 
 use super::columns::{CLASS, Columns, no_column, refuse_captions, refuse_ignored_split};
+use super::repeated;
 use nemesis_core::dataset::{Picture, Pictures, SPLIT_NAMES, Split, split_named};
 use nemesis_core::method::border::{catch, report_panics};
 use nemesis_core::{Error, Result, files};
@@ -122,12 +123,9 @@ impl Table {
         let names = self.features[column]["names"].as_array();
         let names = names.and_then(|names| names.iter().map(|name| name.as_str().map(str::to_owned)).collect());
         let Some(names): Option<Vec<String>> = names else { return Ok(None) };
-        let mut numbers: HashMap<&str, usize> = HashMap::new();
-        for (number, name) in names.iter().enumerate() {
-            if let Some(first) = numbers.insert(name, number) {
-                let what = format!("the file's metadata call the classes {first} and {number} both `{name}`");
-                return Err(Error::new(what).at(&self.file).expected("a name of its own for each class"));
-            }
+        if let Some((first, second, name)) = repeated(names.iter().enumerate()) {
+            let what = format!("the file's metadata call the classes {first} and {second} both `{name}`");
+            return Err(Error::new(what).at(&self.file).expected("a name of its own for each class"));
         }
         Ok(Some(names))
     }

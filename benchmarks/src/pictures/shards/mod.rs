@@ -8,7 +8,7 @@ mod unpacked;
 
 pub use unpacked::Unpacked;
 
-use super::parquet;
+use super::{parquet, repeated};
 use complete::refuse_incomplete;
 use nemesis_core::dataset::{Split, split_named};
 use nemesis_core::{Error, Result, files};
@@ -97,16 +97,13 @@ impl Shards {
     fn class_names(&self) -> Result<Option<Vec<String>>> {
         let Some(file) = &self.names else { return Ok(None) };
         let names: Vec<String> = files::read_text(file)?.lines().map(|name| name.trim().to_owned()).collect();
-        let mut lines: BTreeMap<&str, usize> = BTreeMap::new();
-        for (at, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
-            if let Some(first) = lines.insert(name, at + 1) {
-                // Their pictures would become one class, as those of ImageNet's two classes `missile`.
-                return Err(Error::new(format!("lines {first} and {} both name a class `{name}`", at + 1))
-                    .at(file)
-                    .line(at + 1)
-                    .expected("a name of its own for each class")
-                    .help("change one of the two, for instance to `projectile, missile`"));
-            }
+        let lines = (1..).zip(&names).filter(|(_, name)| !name.is_empty());
+        if let Some((first, second, name)) = repeated(lines) {
+            return Err(Error::new(format!("lines {first} and {second} both name a class `{name}`"))
+                .at(file)
+                .line(second)
+                .expected("a name of its own for each class")
+                .help("change one of the two, for instance to `projectile, missile`"));
         }
         Ok(Some(names))
     }
