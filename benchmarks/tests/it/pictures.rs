@@ -210,4 +210,9 @@ fn webdataset_tars_are_unpacked() {
     tar(&dir.join("captions/0.tar"), &captions);
     assert_command!(dir, &["data", "add", "foxes", "captions", "--data", "data"]);
     assert!(!dir.join("data/foxes").exists());
+
+    // Their numbers tell that one is missing, and numbers that are part of a name tell nothing.
+    fs::copy(dir.join("photos/train/0.tar"), dir.join("photos/train/2.tar")).unwrap();
+    assert_command!(dir, &["data", "add", "gap", "photos", "--data", "data"]);
+    assert!(!dir.join("data/gap").exists());
 }
