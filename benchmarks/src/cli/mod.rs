@@ -34,6 +34,7 @@ mod tensorboard;
 mod trainings;
 mod worker;
 
+use crate::process::serve;
 use anstyle::AnsiColor;
 use clap::{Parser, Subcommand};
 use nemesis_core::{Error, Result};
@@ -133,6 +134,9 @@ enum Command {
     /// Compute cells for a coordinator.
     #[command(hide = true)]
     Worker(worker::Worker),
+    /// Become, in a forked process, each command that a check of plugins asks for.
+    #[command(hide = true)]
+    Fork,
 }
 
 /// Runs the command line and ends the process with the exit code: 0 done, 1 finished with failures, 2 could not run, and
@@ -183,6 +187,10 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Env(command) => command.run(),
         Command::Mini(command) => command.run(),
         Command::Worker(command) => command.run(),
+        Command::Fork => match serve() {
+            Ok(Some(forked)) => return main_with(std::iter::once("nemesis".into()).chain(forked)),
+            served => served.map(|_| Ending::Done),
+        },
     };
     match result {
         Ok(Ending::Done) => 0,

@@ -7,7 +7,7 @@ mod parent;
 mod program;
 
 pub(crate) use child::{Messages, Reporter, messages_from_stdin};
-pub(crate) use forks::Forks;
+pub(crate) use forks::{Forks, serve};
 pub(crate) use parent::{Subprocess, listen, pass_on};
 pub(crate) use program::Program;
 pub use program::choose_python;

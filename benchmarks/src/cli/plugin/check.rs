@@ -75,7 +75,7 @@ impl PluginCheck {
     /// Whether the plugin in `file` fails nothing.
     fn check(&self, file: &Path, checks: &[&'static Check]) -> Result<bool> {
         let program = Program::of_plugin(file);
-        let forks = (program == Program::Python).then(Forks::start).transpose()?;
+        let forks = Forks::start(program)?;
         let options = Value::Object(self.set.iter().cloned().collect()).to_string();
         let start = |start: &Start<'_>| {
             let words = ["plugin", "check-here", start.check, &options].map(Path::new);

@@ -7,6 +7,7 @@
 mod backbone;
 mod evaluation;
 mod file;
+mod fork;
 mod gradients;
 mod inputs;
 mod learning;
@@ -19,6 +20,7 @@ mod state;
 mod subject;
 mod towers;
 
+pub use fork::{Forked, fork};
 pub use runner::{ENVIRONMENT, Kit, Process, Report, Start, kill_group};
 pub use subject::Outcome;
 

@@ -1,5 +1,9 @@
-//! A Python that has imported what plugins need, and forks a process for each command that it is given: to import PyTorch
-//! takes seconds, to fork takes milliseconds. The other side is `nemesis/_forks.py`.
+//! A process that has loaded libtorch, or imported PyTorch, and forks one for each command that it is given: to load takes
+//! up to seconds, to fork takes milliseconds. The other side is [`serve`], or `nemesis/_forks.py`.
+
+mod serve;
+
+pub(crate) use serve::serve;
 
 use super::{Program, Subprocess, listen};
 use nemesis_core::plugin::check::{ENVIRONMENT, Process, Start, kill_group};
@@ -8,13 +12,13 @@ use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::rc::Rc;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::time::Duration;
 
-/// The Python that forks.
+/// The process that forks.
 pub(crate) struct Forks(Rc<RefCell<Server>>);
 
 struct Server {
@@ -25,14 +29,14 @@ struct Server {
 }
 
 /// A command to run in a forked process.
-#[derive(Serialize)]
-struct Ask<'a> {
-    arguments: &'a [&'a Path],
-    out: &'a Path,
-    err: &'a Path,
+#[derive(Serialize, Deserialize)]
+struct Ask {
+    arguments: Vec<PathBuf>,
+    out: PathBuf,
+    err: PathBuf,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Said {
     Ready,
@@ -41,22 +45,21 @@ enum Said {
 }
 
 impl Forks {
-    /// Starts it, and waits until it has imported everything.
+    /// Starts it, and waits until it has loaded everything; none where this program cannot be forked.
     ///
     /// # Errors
     ///
     /// When this Python cannot run plugins.
-    pub(crate) fn start() -> Result<Self> {
-        let what = "the Python that runs checks";
-        let mut command = Program::Python.command()?;
+    pub(crate) fn start(program: Program) -> Result<Option<Self>> {
+        let mut command = program.command()?;
         // What it cannot do is asked for in another process, and those that it forks have files of their own.
         command.arg("fork").envs(ENVIRONMENT).stderr(Stdio::null());
-        let (process, output) = Subprocess::spawn(what, Program::Python, command)?;
+        let (process, output) = Subprocess::spawn("the process that runs checks", program, command)?;
         let (sender, said) = mpsc::channel();
         listen(output, move |message| message.is_some_and(|message| sender.send(message).is_ok()));
         match said.recv() {
-            Ok(Said::Ready) => Ok(Self(Rc::new(RefCell::new(Server { process, said, ended: BTreeMap::new() })))),
-            _ => Err(Program::Python.refusal().unwrap_or_else(|| Error::new(format!("{what} ended at once")))),
+            Ok(Said::Ready) => Ok(Some(Self(Rc::new(RefCell::new(Server { process, said, ended: BTreeMap::new() }))))),
+            _ => program.refusal().map_or(Ok(None), Err),
         }
     }
 
@@ -64,10 +67,11 @@ impl Forks {
     ///
     /// # Errors
     ///
-    /// When the Python has ended, or a path is not UTF-8.
+    /// When the process that forks has ended, or a path is not UTF-8.
     pub(crate) fn fork(&self, start: &Start<'_>, arguments: &[&Path]) -> Result<Box<dyn Process>> {
         let mut server = self.0.borrow_mut();
-        server.process.send(&Ask { arguments, out: start.out, err: start.err })?;
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        server.process.send(&Ask { arguments, out: start.out.to_owned(), err: start.err.to_owned() })?;
         loop {
             match server.said.recv().map_err(|_| lost())? {
                 Said::Started(id) => return Ok(Box::new(Forked { id, server: Rc::clone(&self.0) })),
@@ -86,7 +90,7 @@ impl Server {
 }
 
 fn lost() -> Error {
-    Error::new("the Python that runs checks has ended")
+    Error::new("the process that runs checks has ended")
 }
 
 /// A process that was forked.
