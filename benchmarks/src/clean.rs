@@ -2,6 +2,8 @@
 
 mod unshown;
 
+use crate::cells::AnyRecord;
+use crate::cluster::submissions;
 use crate::status::{Run, size};
 use nemesis_core::leases::{self, LEASES, Places, RunState};
 use nemesis_core::record::{CellId, Store};
@@ -120,18 +122,31 @@ pub fn leftovers(out: &Path, pool: &Path, runs: &[Run]) -> Result<Vec<Leftover>>
     let orphans = entries(&out.join("predictions"))
         .into_iter()
         .filter(|path| quiet && of_cell(path).is_some_and(|id| !store.contains(&id)));
+    // A run at work may be about to evaluate what it has trained.
+    let records = if quiet { store.read_all(|_, record| Some(record.ok()))? } else { Vec::new() };
+    let count = records.len();
+    // A damaged record is for the commands that need it to name. What it refers to, nobody knows.
+    let records: Vec<AnyRecord> = records.into_iter().flatten().collect();
+    let learned =
+        if quiet && records.len() == count { unshown::states_without_record(&store, &records) } else { Vec::new() };
     let all = [
         ("temporary files of processes that were killed", "nothing", Kind::Waste, temporary),
         ("runs that are lost, and their leases", "nothing", Kind::Waste, stale),
         ("checkpoints of trainings that are done", "nothing", Kind::Waste, spent),
         ("predictions without a record", "nothing", Kind::Waste, orphans.collect()),
+        ("what was learned for no record", "nothing", Kind::Waste, learned),
+        (
+            "scripts that were not submitted, or are cancelled",
+            "nothing",
+            Kind::Waste,
+            submissions::outlived_scripts(out),
+        ),
         ("notes of failures of cells that are done", "nothing", Kind::Waste, store.outlived_failures()?),
         ("checkpoints of trainings that were interrupted", "the epochs that they hold", Kind::Checkpoints, open),
     ];
     let leftover = |(what, cost, kind, paths): (_, &str, _, _)| Leftover { what, cost: cost.to_owned(), kind, paths };
     let mut all: Vec<Leftover> = all.into_iter().map(leftover).filter(|leftover| !leftover.paths.is_empty()).collect();
-    // A run at work may be about to evaluate what it has trained.
-    all.extend(if quiet { unshown::unshown(&store)? } else { None });
+    all.extend(if quiet { unshown::unshown(&store, &records)? } else { None });
     Ok(all)
 }
 

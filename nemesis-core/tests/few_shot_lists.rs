@@ -266,6 +266,27 @@ fn lists_of_2sfs_are_read() {
     insta::assert_snapshot!(message(""), @"the few-shot list names no training images");
 }
 
+/// Which of two lists is meant, their names do not say.
+#[test]
+fn lists_that_contradict_each_other_are_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("eurosat/split_fewshot");
+    fs::create_dir_all(&folder).unwrap();
+    let rows = |of_river: &str| {
+        format!(
+            r#"{{"train": [["Forest/Forest_2.jpg", 1, "Forest"], ["River/{of_river}.jpg", 0, "River"]], "val": []}}"#
+        )
+    };
+    let train = datum("Forest/Forest_2.jpg", 1, "Forest") + &datum("River/River_3.jpg", 0, "River");
+    fs::write(folder.join("shot_1-seed_1_train.jsonl"), train).unwrap();
+    fs::write(folder.join("shot_1-seed_1.json"), rows("River_3")).unwrap();
+    let read = || sample(&dataset(), Some(root.path()), 1, 1);
+    assert_eq!(read().unwrap().train.len(), 2);
+    fs::write(folder.join("shot_1-seed_1.json"), rows("River_1")).unwrap();
+    let what = read().unwrap_err().what().to_owned();
+    insta::assert_snapshot!(what, @"`shot_1-seed_1_train.jsonl` beside this few-shot list names other images, or in another order");
+}
+
 #[test]
 fn all_shots_are_all_images_in_their_order() {
     let all = few_shot::draw(&dataset(), few_shot::ALL_SHOTS as usize, 1);

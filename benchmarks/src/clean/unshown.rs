@@ -13,17 +13,15 @@ use std::time::Duration;
 /// The records that no table shows, with what was learned for them alone. None if all are shown, or there is no table.
 ///
 /// A training without any evaluation is kept: a run that was stopped between the two has left it.
-pub(super) fn unshown(store: &Store) -> Result<Option<Leftover>> {
+pub(super) fn unshown(store: &Store, records: &[AnyRecord]) -> Result<Option<Leftover>> {
     let out = store.folder();
     if !out.join("plans").is_dir() {
         return Ok(None);
     }
     let plans = saved_plans(out, None)?;
     let shown: HashSet<CellId> = plans.iter().flat_map(|(_, plan)| &plan.cells).map(|cell| cell.id).collect();
-    // A damaged record is for the commands that need it to name.
-    let records = store.read_all(|_, record| record.ok())?;
     let mut evaluations: HashMap<CellId, bool> = HashMap::new();
-    for record in &records {
+    for record in records {
         if let AnyRecord::Evaluation(record) = record
             && let Some(training) = record.cell.subject.training()
         {
@@ -47,6 +45,16 @@ pub(super) fn unshown(store: &Store) -> Result<Option<Leftover>> {
     let cost = format!("about {} of computing", duration(time));
     let what = "records that no table shows, with what was learned for them";
     Ok((!paths.is_empty()).then_some(Leftover { what, cost, kind: Kind::Records, paths }))
+}
+
+/// What was learned for no record: its process was killed before it wrote that. A state may be that of several records.
+pub(super) fn states_without_record(store: &Store, records: &[AnyRecord]) -> Vec<PathBuf> {
+    let needed: HashSet<String> = records.iter().flat_map(states).collect();
+    let is_state = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "safetensors");
+    let name = |path: &PathBuf| path.file_stem().map(|name| name.to_string_lossy().into_owned());
+    let mut found = super::entries(&store.folder().join("states"));
+    found.retain(|path| is_state(path) && name(path).is_some_and(|name| !needed.contains(&name)));
+    found
 }
 
 /// The hashes of the states that a record refers to.

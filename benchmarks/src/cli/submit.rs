@@ -149,7 +149,7 @@ impl What {
             let grace = profile.grace();
             command.insert(2, format!("--stop-within={}", grace - (grace / 2).min(20)));
         }
-        let logs = logs(&out);
+        let (logs, command) = (logs(&out), with_variables(command)?);
         let array = Array { folder: &here, logs: &logs, command: &command, name: &name, profile: &profile };
         let script = slurm::script(&array)?;
         if self.dry_run {
@@ -167,7 +167,7 @@ impl What {
 
     fn hq(&self) -> Result<Ending> {
         let Submitted { profile, command, here, out, name, .. } = self.prepare()?;
-        let logs = logs(&out);
+        let (logs, command) = (logs(&out), with_variables(command)?);
         let array = Array { folder: &here, logs: &logs, command: &command, name: &name, profile: &profile };
         if self.dry_run {
             say!("hq {}", command_line(hq::arguments(&array)?.iter().map(String::as_str)))?;
@@ -181,7 +181,7 @@ impl What {
     fn parallel(&self) -> Result<Ending> {
         let Submitted { profile, command, here, .. } = self.prepare()?;
         profile.refuse_what_needs_a_queue()?;
-        let line = in_folder(&here, &profile, &command)?;
+        let line = in_folder(&here, &profile, &with_variables(command)?)?;
         let numbers: Vec<String> = (1..=profile.tasks()).map(|number| number.to_string()).collect();
         let mut words = vec!["--jobs".to_owned(), profile.tasks().to_string(), "--line-buffer".to_owned()];
         words.extend(profile.engine_option.iter().cloned());
@@ -202,7 +202,7 @@ impl What {
     fn shell(&self) -> Result<Ending> {
         let Submitted { profile, command, here, .. } = self.prepare()?;
         profile.refuse_what_needs_a_queue()?;
-        let line = in_folder(&here, &profile, &command)?;
+        let line = in_folder(&here, &profile, &with_variables(command)?)?;
         (0..profile.tasks()).try_for_each(|_| say!("{line}"))?;
         Ok(Ending::Done)
     }
@@ -214,6 +214,22 @@ fn submitted(submission: &Submission, out: &Path) -> Result<Ending> {
     let Submission { job, tasks, .. } = submission;
     say!("submitted job {job} with {tasks} runs; their logs go to {}", logs(out).display())?;
     Ok(Ending::Done)
+}
+
+/// A command that sees the settings which are variables here: not every engine passes them on, and none to a script that
+/// is submitted later.
+fn with_variables(command: Vec<String>) -> Result<Vec<String>> {
+    let mut words = Vec::new();
+    for (name, value) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"NEMESIS_")) {
+        words.push(format!("{}={}", utf8(Path::new(&name))?, utf8(Path::new(&value))?));
+    }
+    if words.is_empty() {
+        return Ok(command);
+    }
+    words.sort();
+    words.insert(0, "env".to_owned());
+    words.extend(command);
+    Ok(words)
 }
 
 /// A run as one line for a shell.

@@ -3,7 +3,7 @@
 //! Its program `hq` is asked, or for want of it the Python package `hyperqueue`, which has no such program.
 
 use super::engine::{job_number, run};
-use super::{Array, Profile, utf8};
+use super::{Array, utf8};
 use nemesis_core::{Error, Result};
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
@@ -34,7 +34,7 @@ pub fn arguments(array: &Array<'_>) -> Result<Vec<String>> {
     words.extend([format!("--stderr={logs}/hq-%{{JOB_ID}}_%{{TASK_ID}}.log")]);
     words.extend(profile.cpus.map(|cpus| format!("--cpus={cpus}")));
     words.extend(profile.gpus.filter(|gpus| *gpus > 0).map(|gpus| format!("--resource=gpus/nvidia={gpus}")));
-    words.extend(memory(profile)?.map(|megabytes| format!("--resource=mem={megabytes}")));
+    words.extend(profile.megabytes()?.map(|megabytes| format!("--resource=mem={megabytes}")));
     words.extend(profile.time.as_ref().map(|time| format!("--time-request={time}")));
     words.extend(profile.engine_option.iter().cloned());
     words.extend(["--output-mode=quiet".to_owned(), "--".to_owned()]);
@@ -73,7 +73,7 @@ fn submit_from_python(array: &Array<'_>) -> Result<String> {
         tasks: profile.tasks(),
         cpus: profile.cpus,
         gpus: profile.gpus,
-        memory: memory(profile)?,
+        memory: profile.megabytes()?,
         seconds: seconds.transpose()?,
     };
     let text = serde_json::to_vec(&wanted).map_err(|e| Error::new(format!("the runs cannot be submitted: {e}")))?;
@@ -151,29 +151,6 @@ fn is_missing() -> bool {
     started.is_err_and(|e| e.kind() == ErrorKind::NotFound)
 }
 
-/// The megabytes that a task asks for, which `HyperQueue`'s workers count.
-fn memory(profile: &Profile) -> Result<Option<u64>> {
-    let wrong = |text: &String| {
-        Error::new(format!("`memory` is {text:?}"))
-            .expected("a whole number and K, M, G or T, as in 16G")
-            .about("--memory")
-    };
-    profile.memory.as_ref().map(|text| megabytes(text).ok_or_else(|| wrong(text))).transpose()
-}
-
-/// The megabytes of an amount in Slurm's words: `16G`, `500M`, `500`.
-fn megabytes(memory: &str) -> Option<u64> {
-    let (number, unit) = memory.split_at(memory.find(|c: char| !c.is_ascii_digit()).unwrap_or(memory.len()));
-    let number: u64 = number.parse().ok()?;
-    match unit.to_ascii_uppercase().trim_end_matches('B') {
-        "K" => Some(number.div_ceil(1024)),
-        "M" | "" => Some(number),
-        "G" => number.checked_mul(1024),
-        "T" => number.checked_mul(1024 * 1024),
-        _ => None,
-    }
-}
-
 /// The seconds of a time in Slurm's words: `4:00:00`, `1-12:00:00`.
 fn seconds(time: &str) -> Option<u64> {
     let (days, rest) = time.split_once('-').unwrap_or(("0", time));
@@ -186,18 +163,6 @@ fn seconds(time: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn amounts_of_memory_are_read() {
-        for (text, expected) in
-            [("16G", 16_384), ("500M", 500), ("500", 500), ("1t", 1_048_576), ("1K", 1), ("2GB", 2048)]
-        {
-            assert_eq!(megabytes(text), Some(expected), "{text}");
-        }
-        for wrong in ["", "G", "1.5G", "1X", "-1G"] {
-            assert_eq!(megabytes(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn times_are_read() {

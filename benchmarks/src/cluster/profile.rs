@@ -79,7 +79,7 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// When a value holds a line break or a quote, or there are no runs.
+    /// When a value holds a line break or a quote, there are no runs, or the memory is no amount.
     pub fn check(&self) -> Result<()> {
         let named = [
             ("partition", &self.partition),
@@ -105,7 +105,22 @@ impl Profile {
                 return Err(Error::new(what).expected("1 or more").about(name));
             }
         }
-        Ok(())
+        self.megabytes().map(|_| ())
+    }
+
+    /// The megabytes of memory that each run asks for.
+    ///
+    /// # Errors
+    ///
+    /// When it is no amount.
+    pub fn megabytes(&self) -> Result<Option<u64>> {
+        let Some(text) = &self.memory else { return Ok(None) };
+        let wrong = || {
+            Error::new(format!("`memory` is {text:?}"))
+                .expected("a whole number and K, M, G or T, as in 16G")
+                .about("memory")
+        };
+        megabytes(text).map(Some).ok_or_else(wrong)
     }
 
     /// Refuses what only a queue can give, where there is none.
@@ -120,6 +135,7 @@ impl Profile {
             ("qos", self.qos.is_some()),
             ("time", self.time.is_some()),
             ("cpus", self.cpus.is_some()),
+            ("gpus", self.gpus.is_some_and(|gpus| gpus > 0)),
             ("memory", self.memory.is_some()),
             ("grace", self.grace.is_some()),
         ];
@@ -127,7 +143,8 @@ impl Profile {
             Some((name, _)) => Err(Error::new(format!("`{name}` is asked for, and no queue is there to give it"))
                 .about(format!("--{name}"))
                 .help(
-                    "`nemesis submit slurm` asks a queue; of `nemesis run`, `--jobs` and `--memory` divide a machine",
+                    "`nemesis submit slurm` asks a queue; of `nemesis run`, `--device`, `--jobs` and `--memory` divide a \
+                     machine",
                 )),
             None => Ok(()),
         }
@@ -141,5 +158,35 @@ impl Profile {
     /// How many seconds before its end a run is told to stop.
     pub fn grace(&self) -> u32 {
         self.grace.unwrap_or(120)
+    }
+}
+
+/// The megabytes of an amount in Slurm's words: `16G`, `500M`, `500`.
+fn megabytes(memory: &str) -> Option<u64> {
+    let (number, unit) = memory.split_at(memory.find(|c: char| !c.is_ascii_digit()).unwrap_or(memory.len()));
+    let number: u64 = number.parse().ok()?;
+    match unit.to_ascii_uppercase().trim_end_matches('B') {
+        "K" => Some(number.div_ceil(1024)),
+        "M" | "" => Some(number),
+        "G" => number.checked_mul(1024),
+        "T" => number.checked_mul(1024 * 1024),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_of_memory_are_read() {
+        for (text, expected) in
+            [("16G", 16_384), ("500M", 500), ("500", 500), ("1t", 1_048_576), ("1K", 1), ("2GB", 2048)]
+        {
+            assert_eq!(megabytes(text), Some(expected), "{text}");
+        }
+        for wrong in ["", "G", "1.5G", "1X", "-1G"] {
+            assert_eq!(megabytes(wrong), None, "{wrong}");
+        }
     }
 }

@@ -78,10 +78,7 @@ impl Submission {
     ///
     /// When one is damaged.
     pub fn all(out: &Path) -> Result<Vec<Self>> {
-        let entries = fs::read_dir(folder(out)).into_iter().flatten().flatten();
-        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-        paths.sort();
+        let paths = with_ending(out, "json");
         let read = |path: &PathBuf| {
             serde_json::from_slice(&files::read(path)?).map_err(|e| {
                 Error::new(format!("the note of a submission is damaged: {e}"))
@@ -115,4 +112,19 @@ impl Submission {
             Engine::Hq => hq::cancel(&self.job),
         }
     }
+}
+
+/// The scripts in `out` once nothing that was submitted is left: those that the queue refused, and those of jobs that were
+/// cancelled.
+pub fn outlived_scripts(out: &Path) -> Vec<PathBuf> {
+    if with_ending(out, "json").is_empty() { with_ending(out, "sh") } else { Vec::new() }
+}
+
+/// The files of submissions that end so, sorted by name.
+fn with_ending(out: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder(out)).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == ending));
+    paths.sort();
+    paths
 }

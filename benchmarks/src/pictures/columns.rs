@@ -21,6 +21,8 @@ pub(super) struct Columns {
     path: usize,
     pub(super) class: usize,
     split: Option<usize>,
+    /// Columns by whose headings one would take them for the splits as well, and these headings.
+    other_splits: Vec<(usize, String)>,
     /// Columns by whose headings one would take them for the classes as well.
     rivals: Vec<Rival>,
 }
@@ -50,8 +52,9 @@ impl Columns {
             for at in [Some(path), Some(class), split].into_iter().flatten() {
                 refuse_repeated(headings, at)?;
             }
-            let usual = |heading: &str| CLASS.iter().any(|name| heading.trim().eq_ignore_ascii_case(name));
-            let is_rival = |(at, heading): &(usize, &&str)| label.is_none() && *at != class && usual(heading);
+            let usual =
+                |names: &[&str], heading: &str| names.iter().any(|name| heading.trim().eq_ignore_ascii_case(name));
+            let is_rival = |(at, heading): &(usize, &&str)| label.is_none() && *at != class && usual(&CLASS, heading);
             let rival = |(place, heading): (usize, &&str)| Rival {
                 place,
                 heading: heading.trim().to_owned(),
@@ -59,7 +62,11 @@ impl Columns {
                 class_of: HashMap::new(),
             };
             let rivals = headings.iter().enumerate().filter(is_rival).map(rival).collect();
-            return Ok(Self { path, class, split, rivals });
+            let says_split =
+                |(at, heading): &(usize, &&str)| split.is_some_and(|split| split != *at) && usual(&SPLIT, heading);
+            let named = |(at, heading): (usize, &&str)| (at, heading.trim().to_owned());
+            let other_splits = headings.iter().enumerate().filter(says_split).map(named).collect();
+            return Ok(Self { path, class, split, other_splits, rivals });
         }
         let lacking: Vec<&str> = [("`path`", path), ("`label`", class)]
             .iter()
@@ -92,7 +99,8 @@ impl Columns {
     /// The places of all of them.
     pub(super) fn places(&self) -> Vec<usize> {
         let rivals = self.rivals.iter().map(|rival| rival.place);
-        [Some(self.path), Some(self.class), self.split].into_iter().flatten().chain(rivals).collect()
+        let others = self.other_splits.iter().map(|(place, _)| *place).chain(rivals);
+        [Some(self.path), Some(self.class), self.split].into_iter().flatten().chain(others).collect()
     }
 
     /// Whether a column says the splits.
@@ -129,6 +137,13 @@ impl Columns {
                 Error::new(what).expected(SPLIT_NAMES)
             })?),
         };
+        // Under these headings there may be something else, which is no split's name.
+        let differs = |place: usize| split_named(field(place)).is_some_and(|other| Some(other) != split);
+        if let Some((place, heading)) = self.other_splits.iter().find(|(place, _)| differs(*place)) {
+            let found = field(*place);
+            return Err(Error::new(format!("the row is of another split under `{heading}`: `{found}`"))
+                .help("leave one column of splits, or rename the others"));
+        }
         Ok(Picture { path: relative(path, images)?, class: class.to_owned(), split })
     }
 }

@@ -15,7 +15,7 @@ use nemesis_core::pool::Pool;
 use nemesis_core::record::{CellId, Store};
 use nemesis_core::{Error, Result};
 use rustix::process::Signal;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::collections::{BTreeMap, HashSet};
@@ -95,9 +95,8 @@ pub struct Outcome {
 ///
 /// When no worker can be started. A cell that fails is counted, and the others continue.
 ///
-/// SIGINT and SIGTERM end it: trainings are saved after their epoch if that does not take too long, and workers are killed.
-/// What they have recorded stays. A second signal, or one that
-/// arrives after the run, has its default effect.
+/// SIGINT, SIGTERM and SIGHUP end it: trainings are saved after their epoch if that does not take too long, and workers are
+/// killed. What they have recorded stays. A second signal, or one that arrives after the run, has its default effect.
 pub(crate) fn run(
     plan: &Plan,
     store: &Store,
@@ -145,7 +144,9 @@ pub(crate) fn run(
 /// Passes on the first signal. Whoever sends a second one does not want to wait: this process then ends at once, and
 /// its workers with it.
 fn listen_for_signals(sender: Sender<(usize, Line)>) -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])
+    // `nohup` is there for runs that outlive their terminal.
+    let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))
         .map_err(|e| Error::new(format!("cannot listen for the signals that end a run: {e}")))?;
     std::thread::spawn(move || {
         let mut passed_on = false;
@@ -593,4 +594,12 @@ impl Worker {
         self.current = None;
         (!self.pending.is_empty()).then(|| self.pending.remove(0))
     }
+}
+
+/// Whether this process was started so that it does not notice a signal; true where the system does not tell in a file.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+    ignored.is_none_or(|set| set & (1 << (signal - 1)) != 0)
 }

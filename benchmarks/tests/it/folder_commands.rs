@@ -125,6 +125,10 @@ fn what_may_be_cleaned() {
     fs::create_dir_all(out.join("checkpoints")).unwrap();
     fs::write(out.join(format!("checkpoints/{id}.checkpoint")), "twenty-six bytes of epochs").unwrap();
     fs::write(out.join(format!("predictions/{id}.bin")), "01").unwrap();
+    fs::create_dir_all(out.join("states")).unwrap();
+    fs::write(out.join(format!("states/{id}.safetensors")), "learned").unwrap();
+    fs::create_dir_all(out.join("submissions")).unwrap();
+    fs::write(out.join("submissions/slurm-0a1b2c3d.sh"), "#!/bin/sh").unwrap();
     fs::create_dir_all(out.join("failures")).unwrap();
     let done = files(&out.join("records")).into_iter().find(|file| file.extension().is_some()).unwrap();
     fs::write(out.join("failures").join(done.file_name().unwrap()), "the disk was full").unwrap();

@@ -58,6 +58,12 @@ fn a_split_under_another_heading_is_not_passed_over() {
         assert!(said.starts_with("exit code 2"), "{said}");
         assert!(said.contains(&format!("the column `{heading}` holds splits")), "{said}");
     }
+    // Of two columns with splits, none is passed over.
+    let both = |class: &str, at| {
+        format!(",{class},{},{}", ["train", "train", "val", "test"][at], ["a", "train", "", "val"][at])
+    };
+    let said = add("path,label,split,subset", both, &[]);
+    assert!(said.starts_with("exit code 2") && said.contains("of another split under `subset`: `val`"), "{said}");
     let said = add("path,label,blurred", flag, &[]);
     assert!(said.starts_with("exit code 0"), "{said}");
 }

@@ -1,6 +1,6 @@
 //! Runs that a signal ends.
 
-use crate::command::{nemesis, records};
+use crate::command::{nemesis, records, told, without_settings};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
@@ -35,7 +35,7 @@ fn children(process: &Child) -> Vec<String> {
 
 #[test]
 fn a_signal_ends_a_run_with_what_is_done() {
-    for (name, code) in [("INT", 130), ("TERM", 143)] {
+    for (name, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         let folder = tempfile::tempdir().unwrap();
         let mut run = begun(folder.path());
         let workers = children(&run);
@@ -65,4 +65,23 @@ fn a_second_signal_ends_it_at_once() {
     assert!(status.code() == Some(130) || status.signal() == Some(2), "{status:?}");
     let line = BufReader::new(run.stdout.take().unwrap()).lines().next();
     assert!(line.is_none(), "nothing goes to standard output");
+}
+
+#[test]
+fn a_run_that_was_started_so_outlives_its_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let few = ["run", "--datasets", "dtd", "--shots", "1", "--seeds", "1", "--methods", "coop"];
+    let run = nemesis(folder.path(), &few);
+    let mut shell = without_settings(Command::new("sh"));
+    // What `nohup` does.
+    shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(run.get_program()).args(run.get_args());
+    let run = shell.current_dir(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let start = Instant::now();
+    while children(&run).is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(60), "no worker");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    signal(&run, "HUP");
+    let output = run.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
 }

@@ -374,6 +374,9 @@ fn without_a_queue_nothing_is_asked_of_one() {
     --- stdout
     --- stderr
     error: `partition` is asked for, and no queue is there to give it
-      help: `nemesis submit slurm` asks a queue; of `nemesis run`, `--jobs` and `--memory` divide a machine
+      help: `nemesis submit slurm` asks a queue; of `nemesis run`, `--device`, `--jobs` and `--memory` divide a machine
     ");
+    // Both runs would be on the first GPU.
+    let two = ["submit", "parallel", "--tasks", "2", "--gpus", "1", "--", "--out", "out"];
+    assert!(said(folder.path(), &two).contains("error: `gpus` is asked for, and no queue is there to give it"));
 }

@@ -3,6 +3,7 @@
 use super::Entry;
 use super::division::{Labelled, split_trainval, split_whole};
 use super::layouts::{Layout, PREPARED, Row, Rows};
+use super::listed::Contents;
 use super::python_random::PythonRandom;
 use super::raw::Pool;
 use crate::{Error, Result, files};
@@ -52,6 +53,7 @@ pub fn prepare(entry: &Entry, root: &Path, seed: u64) -> Result<Prepared> {
         // What could not be read again is not written.
         let contents = rows.contents(images.as_ref()).map_err(|(error, _)| error)?;
         entry.check_classes(&contents)?;
+        refuse_missing(&contents, &folder)?;
         Ok(rows)
     };
     let rows = divided().map_err(|e: Error| e.at(&folder).context(&context))?;
@@ -64,6 +66,17 @@ pub fn prepare(entry: &Entry, root: &Path, seed: u64) -> Result<Prepared> {
     }
     files::write_atomic(&prepared, text.as_bytes())?;
     Ok(Prepared { file: prepared, train: rows.train.len(), val: rows.val.len(), test: rows.test.len(), others })
+}
+
+/// A split that names pictures which never came would be told as one of a damaged data set.
+fn refuse_missing(contents: &Contents, folder: &Path) -> Result<()> {
+    let all = || contents.train.iter().chain(contents.val.iter().flatten()).chain(&contents.test);
+    let mut missing = all().filter(|sample| !folder.join(&sample.path).exists());
+    let Some(first) = missing.next() else { return Ok(()) };
+    let (count, of) = (1 + missing.count(), all().count());
+    Err(Error::new(format!("{count} of {of} pictures are not there, such as `{}`", first.path.display()))
+        .expected("every picture that the data set's own files name")
+        .help("unpack the whole archive"))
 }
 
 impl Labelled for Row {

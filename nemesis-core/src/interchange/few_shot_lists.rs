@@ -34,42 +34,66 @@ pub fn sample(dataset: &dyn Dataset, lists: Option<&Path>, shots: usize, seed: u
     let folder = root.join(dataset.folder().file_name().unwrap_or_default()).join("split_fewshot");
     let count = written(shots as u32);
     let stem = folder.join(format!("shot_{count}-seed_{seed}"));
-    let [train_lines, val_lines] =
-        ["train", "val"].map(|split| folder.join(format!("shot_{count}-seed_{seed}_{split}.jsonl")));
+    let lines = ["train", "val"].map(|split| folder.join(format!("shot_{count}-seed_{seed}_{split}.jsonl")));
     let [pickle, json] = ["pkl", "json"].map(|extension| stem.with_extension(extension));
-    let (file, train, val) = if files::exists(&json)? {
-        let text = files::read_text(&json)?;
-        if text.trim_start().starts_with('[') {
-            return Err(Error::new("the few-shot list is a plain list, not split into `train` and `val`")
-                .at(&json)
-                .expected(WANTED));
-        }
-        let Lists { train, val } = json::parse(&text, &json)?;
-        let (train, val) = (rows(train, Split::Train), rows(val, Split::Val));
-        (json.clone(), train.map_err(|e| e.at(&json))?, val.map_err(|e| e.at(&json))?)
-    } else if files::exists(&train_lines)? {
-        let train = matched(&listed_lines(&train_lines)?, dataset, Split::Train).map_err(|e| e.at(&train_lines))?;
-        let val = if files::exists(&val_lines)? {
-            matched(&listed_lines(&val_lines)?, dataset, Split::Val).map_err(|e| e.at(&val_lines))?
-        } else {
-            Vec::new()
-        };
-        return checked(FewShot { train, val }, dataset, shots, [&train_lines, &val_lines]);
-    } else if files::exists(&pickle)? {
-        let (train, val) = pickled_list::read(&files::read(&pickle)?).map_err(|e| e.at(&pickle))?;
-        let listed = |data: Vec<pickled_list::Datum>| -> Vec<Listed> {
-            data.into_iter().map(|(path, label, name)| (path, Some(label), name)).collect()
-        };
-        (pickle, listed(train), listed(val.unwrap_or_default()))
-    } else {
+    let mut found: Vec<([&Path; 2], FewShot)> = Vec::new();
+    if files::exists(&json)? {
+        found.push(([&json, &json], of_json(&json, dataset)?));
+    }
+    if files::exists(&lines[0])? {
+        found.push(([&lines[0], &lines[1]], of_lines(&lines, dataset)?));
+    }
+    if files::exists(&pickle)? {
+        found.push(([&pickle, &pickle], of_pickle(&pickle, dataset)?));
+    }
+    let mut found = found.into_iter();
+    let Some((names, sample)) = found.next() else {
         return Err(Error::new(format!("there is no few-shot list for {} and seed {seed}", in_words(shots as u32)))
             .at(&pickle)
             .expected("a list that CoOp wrote there, the same name with `.json`, or 2SFS's with `_train.jsonl`")
             .help(elsewhere(root, &folder).unwrap_or_else(|| DRAW.to_owned())));
     };
-    let of = |listed: &[Listed], split| matched(listed, dataset, split).map_err(|e| e.at(&file));
-    let sample = FewShot { train: of(&train, Split::Train)?, val: of(&val, Split::Val)? };
-    checked(sample, dataset, shots, [&file, &file])
+    if let Some(([other, _], _)) = found.find(|(_, other)| *other != sample) {
+        let other = other.file_name().unwrap_or_default().display();
+        return Err(Error::new(format!("`{other}` beside this few-shot list names other images, or in another order"))
+            .at(names[0])
+            .expected("one list for each number of shots and seed")
+            .help("move the one that you do not want away"));
+    }
+    checked(sample, dataset, shots, names)
+}
+
+fn of_json(file: &Path, dataset: &dyn Dataset) -> Result<FewShot> {
+    let text = files::read_text(file)?;
+    if text.trim_start().starts_with('[') {
+        return Err(Error::new("the few-shot list is a plain list, not split into `train` and `val`")
+            .at(file)
+            .expected(WANTED));
+    }
+    let Lists { train, val } = json::parse(&text, file)?;
+    let sample = || Ok((rows(train, Split::Train)?, rows(val, Split::Val)?));
+    let (train, val) = sample().map_err(|e: Error| e.at(file))?;
+    in_dataset(&train, &val, dataset, file)
+}
+
+fn of_lines([train, val]: &[PathBuf; 2], dataset: &dyn Dataset) -> Result<FewShot> {
+    let of = |file: &Path, split| matched(&listed_lines(file)?, dataset, split).map_err(|e| e.at(file));
+    let train = of(train, Split::Train)?;
+    let val = if files::exists(val)? { of(val, Split::Val)? } else { Vec::new() };
+    Ok(FewShot { train, val })
+}
+
+fn of_pickle(file: &Path, dataset: &dyn Dataset) -> Result<FewShot> {
+    let (train, val) = pickled_list::read(&files::read(file)?).map_err(|e| e.at(file))?;
+    let listed = |data: Vec<pickled_list::Datum>| -> Vec<Listed> {
+        data.into_iter().map(|(path, label, name)| (path, Some(label), name)).collect()
+    };
+    in_dataset(&listed(train), &listed(val.unwrap_or_default()), dataset, file)
+}
+
+fn in_dataset(train: &[Listed], val: &[Listed], dataset: &dyn Dataset, file: &Path) -> Result<FewShot> {
+    let of = |listed: &[Listed], split| matched(listed, dataset, split).map_err(|e| e.at(file));
+    Ok(FewShot { train: of(train, Split::Train)?, val: of(val, Split::Val)? })
 }
 
 const DRAW: &str = "leave out `--few-shot-lists` to draw the sample instead";

@@ -64,13 +64,12 @@ fn refuse_gaps(folder: &Path, name: &str, there: &BTreeMap<usize, &str>) -> Resu
     let (Some((&first, digits)), Some((&last, _))) = (there.first_key_value(), there.last_key_value()) else {
         return Ok(());
     };
-    let missing = last - first + 1 - there.len();
-    if missing == 0 {
+    if last - first == there.len() - 1 {
         return Ok(());
     }
     let width = if digits.starts_with('0') { digits.len() } else { 1 };
     let which = listed((first..last).filter(|at| !there.contains_key(at)).map(|at| format!("`{name}{at:0width$}`")));
-    Err(Error::new(format!("shards are numbered from {first} to {last}, and {missing} of them are not there: {which}"))
+    Err(Error::new(format!("of the shards numbered from {first} to {last}, these are missing: {which}"))
         .at(folder)
         .help("download them, too; or rename the shards, if these are all of them"))
 }
@@ -79,7 +78,7 @@ fn refuse_gaps(folder: &Path, name: &str, there: &BTreeMap<usize, &str>) -> Resu
 fn listed(numbers: impl Iterator<Item = String>) -> String {
     let mut named: Vec<String> = numbers.take(MOST_NAMED + 1).collect();
     if named.len() > MOST_NAMED {
-        named[MOST_NAMED] = "…".to_owned();
+        named[MOST_NAMED] = "…".into();
     }
     named.join(", ")
 }
