@@ -4,12 +4,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::str::FromStr;
 
-/// A number of bytes, written with its unit: `3GB`, `1.5 GB`, `500MB`.
+/// A number of bytes, written with its unit: `3GB`, `1.5 GB`, `500MB`, `4GiB`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(pub u64);
 
 /// Units, each a thousand times the one before.
 const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+
+/// Units, each 1024 times the one before. They are read and never shown.
+const BINARY_UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 impl FromStr for ByteSize {
     type Err = String;
@@ -19,11 +22,13 @@ impl FromStr for ByteSize {
         let unit = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(wrong)?;
         let (number, unit) = text.split_at(unit);
         let number: f64 = number.trim().parse().map_err(|_| wrong())?;
-        let power = UNITS.iter().position(|known| known.eq_ignore_ascii_case(unit)).ok_or_else(wrong)?;
+        let power = |units: &[&str]| units.iter().position(|known| known.eq_ignore_ascii_case(unit));
+        let decimal = power(&UNITS).map(|power| 1000_f64.powi(power as i32));
+        let one = decimal.or_else(|| Some(1024_f64.powi(power(&BINARY_UNITS)? as i32))).ok_or_else(wrong)?;
         if !number.is_finite() || number < 0.0 {
             return Err(wrong());
         }
-        Ok(Self((number * 1000_f64.powi(power as i32)) as u64))
+        Ok(Self((number * one) as u64))
     }
 }
 
@@ -61,7 +66,8 @@ mod tests {
         assert_eq!(read("3GB"), Ok(3_000_000_000));
         assert_eq!(read("1.5 gb"), Ok(1_500_000_000));
         assert_eq!(read("17B"), Ok(17));
-        for wrong in ["3", "GB", "-1GB", "3GiB", "inf MB", ""] {
+        assert_eq!(read("3GiB"), Ok(3 << 30));
+        for wrong in ["3", "GB", "-1GB", "3Gi", "inf MB", ""] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
         let shown = [0, 999, 1000, 45_670_000, 123_400_000_000, 5_000_000_000_000_000];
