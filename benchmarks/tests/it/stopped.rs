@@ -15,9 +15,12 @@ fn signal(process: &Child, name: &str) {
     assert!(Command::new("kill").args(["-s", name, &process.id().to_string()]).status().unwrap().success());
 }
 
-/// A run that has left a few records.
+/// A run that has left a few records. Tests may have been started so that they notice no hangup, as with `nohup`.
 fn begun(folder: &Path) -> Child {
-    let run = nemesis(folder, &MANY).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let run = nemesis(folder, &MANY);
+    let mut noticing = without_settings(Command::new("env"));
+    noticing.args(["--default-signal=HUP", "--"]).arg(run.get_program()).args(run.get_args()).current_dir(folder);
+    let run = noticing.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
     while records(folder) < 3 {
         assert!(start.elapsed() < Duration::from_secs(120), "no records");
