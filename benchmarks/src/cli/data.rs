@@ -170,7 +170,7 @@ impl Data {
             }
             DataCommand::Prepare { name, seed } => {
                 let prepared = prepare(registry()?.get(name)?, &root, *seed)?;
-                prepared.others.iter().for_each(warn);
+                prepared.others.iter().chain(&prepared.missing).for_each(warn);
                 let (train, val, test) = (prepared.train, prepared.val, prepared.test);
                 print(&format!(
                     "{}: {train} train, {val} val, {test} test\n\

@@ -23,6 +23,8 @@ pub struct Prepared {
     pub test: usize,
     /// What lies among the images and was left out.
     pub others: Option<Error>,
+    /// That images of the split are not there.
+    pub missing: Option<Error>,
 }
 
 /// Divides a data set as CoOp does when its split file is absent, and writes the split beside the images.
@@ -53,10 +55,9 @@ pub fn prepare(entry: &Entry, root: &Path, seed: u64) -> Result<Prepared> {
         // What could not be read again is not written.
         let contents = rows.contents(images.as_ref()).map_err(|(error, _)| error)?;
         entry.check_classes(&contents)?;
-        refuse_missing(&contents, &folder)?;
-        Ok(rows)
+        Ok((rows, missing(&contents, &folder)))
     };
-    let rows = divided().map_err(|e: Error| e.at(&folder).context(&context))?;
+    let (rows, missing) = divided().map_err(|e: Error| e.at(&folder).context(&context))?;
     let text = render(&rows, &format!("CoOp's rules with seed {seed}; not the published split"))?;
     let prepared = folder.join(PREPARED);
     if files::exists(&prepared)? && files::read(&prepared)? != text.as_bytes() {
@@ -65,18 +66,24 @@ pub fn prepare(entry: &Entry, root: &Path, seed: u64) -> Result<Prepared> {
             .help("remove it first: records that were made with it stay as they are, and count as another data set"));
     }
     files::write_atomic(&prepared, text.as_bytes())?;
-    Ok(Prepared { file: prepared, train: rows.train.len(), val: rows.val.len(), test: rows.test.len(), others })
+    Ok(Prepared {
+        file: prepared,
+        train: rows.train.len(),
+        val: rows.val.len(),
+        test: rows.test.len(),
+        others,
+        missing,
+    })
 }
 
-/// A split that names pictures which never came would be told as one of a damaged data set.
-fn refuse_missing(contents: &Contents, folder: &Path) -> Result<()> {
+/// Says how many of the pictures are not there. The split is the same without them: it is made of what the lists name.
+fn missing(contents: &Contents, folder: &Path) -> Option<Error> {
     let all = || contents.train.iter().chain(contents.val.iter().flatten()).chain(&contents.test);
     let mut missing = all().filter(|sample| !folder.join(&sample.path).exists());
-    let Some(first) = missing.next() else { return Ok(()) };
+    let first = missing.next()?;
     let (count, of) = (1 + missing.count(), all().count());
-    Err(Error::new(format!("{count} of {of} pictures are not there, such as `{}`", first.path.display()))
-        .expected("every picture that the data set's own files name")
-        .help("unpack the whole archive"))
+    let what = format!("{count} of {of} pictures of the split are not there, such as `{}`", first.path.display());
+    Some(Error::new(what).at(folder).help("unpack the whole archive; the split stays as it is"))
 }
 
 impl Labelled for Row {
