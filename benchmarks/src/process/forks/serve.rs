@@ -1,13 +1,13 @@
 //! The other side: forks this process for each command that standard input asks for, as `nemesis/_forks.py` does.
 
 use super::{Ask, Said};
-use nemesis_core::plugin::check::{Forked, fork, kill_group};
+use nemesis_core::plugin::check::{Forked, fork, kill_group, may_fork};
 use nemesis_core::{Error, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, WaitOptions, setpgid, waitpid};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::Write;
 use std::path::Path;
 
 /// How often to see whether a process has ended.
@@ -21,6 +21,8 @@ const OFTEN: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 pub(crate) fn serve() -> Result<Option<Vec<OsString>>> {
     let mut children: Vec<u32> = Vec::new();
     let mut requests = Requests::default();
+    // If it may not, the other side starts each process by itself, and must know before it asks.
+    may_fork()?;
     say(&Said::Ready)?;
     loop {
         if !requests.wait(!children.is_empty())? {
@@ -98,18 +100,11 @@ fn ended(child: u32) -> Result<Option<i32>> {
     Ok(found.map(|(_, status)| status.as_raw()))
 }
 
+/// A whole line is written at once, so that no forked process has a part of it in its buffer.
 fn say(said: &Said) -> Result<()> {
-    let mut line = serde_json::to_vec(said).map_err(|e| failed(&e))?;
-    line.push(b'\n');
-    let mut rest = line.as_slice();
-    while !rest.is_empty() {
-        match rustix::io::write(std::io::stdout(), rest).map_err(std::io::Error::from) {
-            Ok(count) => rest = &rest[count..],
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed(&error)),
-        }
-    }
-    Ok(())
+    let line = serde_json::to_string(said).map_err(|e| failed(&e))?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|e| failed(&e))
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Error {

@@ -11,18 +11,24 @@ pub enum Forked {
     Child,
 }
 
-/// Forks this process, which must have one thread.
+/// Says whether this process may be forked: it has one thread.
 ///
 /// # Errors
 ///
-/// When this process has other threads, which the new one would lack, or when the system refuses. Systems that do not tell
-/// of threads in files refuse always: libraries of theirs start some by themselves.
-pub fn fork() -> Result<Forked> {
-    let refused = |why: &dyn std::fmt::Display| Error::new(format!("cannot fork this process: {why}"));
+/// When it has other threads, which the new process would lack. On systems that do not tell of threads in files, always:
+/// libraries of theirs start some by themselves.
+pub fn may_fork() -> Result<()> {
     let threads = std::fs::read_dir("/proc/self/task").map_err(|e| refused(&e))?.count();
-    if threads != 1 {
-        return Err(refused(&format!("it has {threads} threads")));
-    }
+    if threads == 1 { Ok(()) } else { Err(refused(&format!("it has {threads} threads"))) }
+}
+
+/// Forks this process.
+///
+/// # Errors
+///
+/// As [`may_fork`], or when the system refuses.
+pub fn fork() -> Result<Forked> {
+    may_fork()?;
     // SAFETY: this is the only thread, as was just seen, so nobody else can start one now. No lock is held by a thread that
     // the new process lacks, and it may go on as this one could.
     let child = unsafe { libc::fork() };
@@ -30,5 +36,21 @@ pub fn fork() -> Result<Forked> {
         Ok(0) => Ok(Forked::Child),
         Ok(child) => Ok(Forked::Parent(child)),
         Err(_) => Err(refused(&std::io::Error::last_os_error())),
+    }
+}
+
+fn refused(why: &dyn std::fmt::Display) -> Error {
+    Error::new(format!("cannot fork this process: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A test runs in a thread beside that of the program.
+    #[test]
+    fn a_process_with_threads_is_not_forked() {
+        assert!(may_fork().unwrap_err().what().starts_with("cannot fork this process: "));
+        assert!(fork().is_err());
     }
 }

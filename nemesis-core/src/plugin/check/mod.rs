@@ -20,7 +20,7 @@ mod state;
 mod subject;
 mod towers;
 
-pub use fork::{Forked, fork};
+pub use fork::{Forked, fork, may_fork};
 pub use runner::{ENVIRONMENT, Kit, Process, Report, Start, kill_group};
 pub use subject::Outcome;
 
