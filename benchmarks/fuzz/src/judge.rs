@@ -81,8 +81,7 @@ struct Reading {
 
 /// How much processor time this process has had. A machine that is busy with something else is no fault of a reader.
 fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
+    clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
 }
 
 fn read(target: &Target, folder: &Path, input: &[u8]) -> Reading {

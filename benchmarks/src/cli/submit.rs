@@ -6,6 +6,7 @@ use crate::cluster::{Array, Profile, command_line, hq, slurm, utf8};
 use crate::settings::{Layer, Settings};
 use clap::{Args, Parser, Subcommand};
 use nemesis_core::{Error, Result, files};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
@@ -106,13 +107,12 @@ struct Submitted {
     out: PathBuf,
     /// The name of the job.
     name: String,
-    /// How long trainings may take to be saved, if the arguments say so.
-    stop_within: Option<u64>,
 }
 
 impl What {
-    /// Checks everything that can be checked before a queue has it.
-    fn prepare(&self) -> Result<Submitted> {
+    /// Checks everything that can be checked before a queue has it. `stops_early` says whether a run is told to stop before its
+    /// time is up.
+    fn prepare(&self, stops_early: bool) -> Result<Submitted> {
         let base = self.profile.as_deref().map_or(Ok(Profile::default()), Profile::read)?;
         let profile = self.gets.clone().over(base);
         profile.check()?;
@@ -123,7 +123,13 @@ impl What {
         let out = std::path::absolute(settings.out()).map_err(|e| Error::io("find", settings.out(), &e))?;
         let program = std::env::current_exe().map_err(|e| Error::new(format!("cannot find this program: {e}")))?;
         let program = utf8(&program)?;
-        let mut command = vec![program, "run".to_owned()];
+        let mut command = variables()?;
+        command.extend([program, "run".to_owned()]);
+        if stops_early && settings.layer.stop_within.is_none() {
+            // Before the time is up there is more of it than the default, and with it longer epochs reach their end.
+            let grace = profile.grace();
+            command.push(format!("--stop-within={}", grace - (grace / 2).min(20)));
+        }
         if !parsed.no_wait {
             command.push("--no-wait".to_owned());
         }
@@ -138,18 +144,12 @@ impl What {
         let suite = Path::new(settings.layer.suite.as_deref().unwrap_or("few-shot"));
         let suite = suite.file_stem().unwrap_or_default().to_string_lossy();
         let plain: String = suite.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-        let stop_within = settings.layer.stop_within;
-        Ok(Submitted { profile, command, here, out, name: format!("nemesis-{plain}"), stop_within })
+        Ok(Submitted { profile, command, here, out, name: format!("nemesis-{plain}") })
     }
 
     fn slurm(&self) -> Result<Ending> {
-        let Submitted { profile, mut command, here, out, name, stop_within } = self.prepare()?;
-        if stop_within.is_none() {
-            // Before the time is up there is more of it than the default, and with it longer epochs reach their end.
-            let grace = profile.grace();
-            command.insert(2, format!("--stop-within={}", grace - (grace / 2).min(20)));
-        }
-        let (logs, command) = (logs(&out), with_variables(command)?);
+        let Submitted { profile, command, here, out, name } = self.prepare(true)?;
+        let logs = logs(&out);
         let array = Array { folder: &here, logs: &logs, command: &command, name: &name, profile: &profile };
         let script = slurm::script(&array)?;
         if self.dry_run {
@@ -166,8 +166,8 @@ impl What {
     }
 
     fn hq(&self) -> Result<Ending> {
-        let Submitted { profile, command, here, out, name, .. } = self.prepare()?;
-        let (logs, command) = (logs(&out), with_variables(command)?);
+        let Submitted { profile, command, here, out, name } = self.prepare(false)?;
+        let logs = logs(&out);
         let array = Array { folder: &here, logs: &logs, command: &command, name: &name, profile: &profile };
         if self.dry_run {
             say!("hq {}", command_line(hq::arguments(&array)?.iter().map(String::as_str)))?;
@@ -179,9 +179,9 @@ impl What {
     }
 
     fn parallel(&self) -> Result<Ending> {
-        let Submitted { profile, command, here, .. } = self.prepare()?;
+        let Submitted { profile, command, here, .. } = self.prepare(false)?;
         profile.refuse_what_needs_a_queue()?;
-        let line = in_folder(&here, &profile, &with_variables(command)?)?;
+        let line = in_folder(&here, &profile, &command)?;
         let numbers: Vec<String> = (1..=profile.tasks()).map(|number| number.to_string()).collect();
         let mut words = vec!["--jobs".to_owned(), profile.tasks().to_string(), "--line-buffer".to_owned()];
         words.extend(profile.engine_option.iter().cloned());
@@ -200,9 +200,9 @@ impl What {
     }
 
     fn shell(&self) -> Result<Ending> {
-        let Submitted { profile, command, here, .. } = self.prepare()?;
+        let Submitted { profile, command, here, .. } = self.prepare(false)?;
         profile.refuse_what_needs_a_queue()?;
-        let line = in_folder(&here, &profile, &with_variables(command)?)?;
+        let line = in_folder(&here, &profile, &command)?;
         (0..profile.tasks()).try_for_each(|_| say!("{line}"))?;
         Ok(Ending::Done)
     }
@@ -216,19 +216,18 @@ fn submitted(submission: &Submission, out: &Path) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
-/// A command that sees the settings which are variables here: not every engine passes them on, and none to a script that
-/// is submitted later.
-fn with_variables(command: Vec<String>) -> Result<Vec<String>> {
+/// The words before a command that let it see the settings which are variables here: not every engine passes them on, and
+/// none to a script that is submitted later.
+fn variables() -> Result<Vec<String>> {
+    let is_setting = |(name, _): &(OsString, OsString)| name.as_encoded_bytes().starts_with(b"NEMESIS_");
     let mut words = Vec::new();
-    for (name, value) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"NEMESIS_")) {
+    for (name, value) in std::env::vars_os().filter(is_setting) {
         words.push(format!("{}={}", utf8(Path::new(&name))?, utf8(Path::new(&value))?));
     }
-    if words.is_empty() {
-        return Ok(command);
-    }
     words.sort();
-    words.insert(0, "env".to_owned());
-    words.extend(command);
+    if !words.is_empty() {
+        words.insert(0, "env".to_owned());
+    }
     Ok(words)
 }
 

@@ -5,6 +5,7 @@ use super::division::{Division, Elsewhere, Job};
 use super::memory;
 use super::message::{Assignment, FromWorker, ToWorker};
 use super::queue::Queue;
+use super::signals;
 use crate::bytes::ByteSize;
 use crate::plan::{Keeper, Plan, PlannedCell};
 use crate::plugins::Standby;
@@ -15,9 +16,6 @@ use nemesis_core::pool::Pool;
 use nemesis_core::record::{CellId, Store};
 use nemesis_core::{Error, Result};
 use rustix::process::Signal;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
 use std::collections::{BTreeMap, HashSet};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -134,30 +132,12 @@ pub(crate) fn run(
     let lease = run.setup.pool.as_ref().map(|(folder, budget)| Pool::open(folder, *budget)?.lease(store.folder()));
     let _lease = lease.transpose()?;
     let (sender, receiver) = mpsc::channel();
-    listen_for_signals(sender.clone())?;
+    let to_end = sender.clone();
+    signals::listen(move |signal| to_end.send((0, Line::Signal(signal))).is_ok())?;
     run.fill(&sender)?;
     run.attend(&sender, &receiver, on_event)?;
     run.outcome.left = run.jobs_left();
     Ok(run.outcome)
-}
-
-/// Passes on the first signal. Whoever sends a second one does not want to wait: this process then ends at once, and
-/// its workers with it.
-fn listen_for_signals(sender: Sender<(usize, Line)>) -> Result<()> {
-    // `nohup` is there for runs that outlive their terminal.
-    let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
-    let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))
-        .map_err(|e| Error::new(format!("cannot listen for the signals that end a run: {e}")))?;
-    std::thread::spawn(move || {
-        let mut passed_on = false;
-        for signal in signals.forever() {
-            if passed_on || sender.send((0, Line::Signal(signal))).is_err() {
-                let _ = emulate_default_handler(signal);
-            }
-            passed_on = true;
-        }
-    });
-    Ok(())
 }
 
 fn setup(plan: &Plan, store: &Store, options: &RunOptions) -> Result<Setup> {
@@ -594,12 +574,4 @@ impl Worker {
         self.current = None;
         (!self.pending.is_empty()).then(|| self.pending.remove(0))
     }
-}
-
-/// Whether this process was started so that it does not notice a signal; true where the system does not tell in a file.
-fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
-    ignored.is_none_or(|set| set & (1 << (signal - 1)) != 0)
 }

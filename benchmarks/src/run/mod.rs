@@ -6,6 +6,7 @@ mod division;
 mod memory;
 mod message;
 mod queue;
+mod signals;
 mod worker;
 
 pub(crate) use coordinator::run;

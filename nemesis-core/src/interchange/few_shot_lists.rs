@@ -28,7 +28,8 @@ type Listed = (String, Option<i64>, Option<String>);
 /// # Errors
 ///
 /// When there is no such list, it cannot be read, it names an image that the data set's split lacks or labels
-/// differently, or it holds more or fewer images of a class than it should.
+/// differently, or it holds more or fewer images of a class than it should; and when there are lists in two forms that
+/// differ.
 pub fn sample(dataset: &dyn Dataset, lists: Option<&Path>, shots: usize, seed: u64) -> Result<FewShot> {
     let Some(root) = lists else { return Ok(draw(dataset, shots, seed)) };
     let folder = root.join(dataset.folder().file_name().unwrap_or_default()).join("split_fewshot");

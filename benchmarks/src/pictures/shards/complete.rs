@@ -14,11 +14,12 @@ pub(super) fn refuse_incomplete(shards: &[&Path]) -> Result<()> {
     let mut folders: BTreeMap<&Path, usize> = BTreeMap::new();
     let mut counted: BTreeMap<(&Path, &str), BTreeMap<usize, &str>> = BTreeMap::new();
     for shard in shards {
-        *folders.entry(shard.parent().unwrap_or(Path::new("."))).or_default() += 1;
+        let folder = shard.parent().unwrap_or(Path::new("."));
+        *folders.entry(folder).or_default() += 1;
         if let Some((name, at, count)) = numbered(shard) {
             sets.entry(format!("{name}-of-{count:05}")).or_insert((count, BTreeSet::new())).1.insert(at);
         } else if let Some((name, digits, at)) = number_at_the_end(shard) {
-            counted.entry((shard.parent().unwrap_or(Path::new(".")), name)).or_default().insert(at, digits);
+            counted.entry((folder, name)).or_default().insert(at, digits);
         }
     }
     let of = |name: &str| name.rsplit_once("-of-").map(|(name, _)| name.to_owned());
