@@ -9,7 +9,7 @@
 //! | `keep` | keeps what is in `small` in that folder as the target's corpus in the repository |
 
 use crate::chance::Chance;
-use crate::judge::Judge;
+use crate::judge::{Judge, processor_time};
 use crate::mutate::words_of;
 use crate::{TARGETS, Target};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -18,9 +18,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::exit;
+use std::time::Duration;
 
 /// The memory of a process, above what any input may take. libtorch's tensors count here as well.
 const MEMORY: u64 = 4 << 30;
+
+/// How often `cargo xtask fuzz` hears how much processor time was spent, in seconds of it.
+const TOLD_EVERY: u64 = 5;
 
 /// Reads what libFuzzer makes.
 #[derive(Debug)]
@@ -29,6 +33,8 @@ pub struct Guided {
     judge: Judge,
     finds: PathBuf,
     is_every_input_kept: bool,
+    /// The processor time that was told.
+    told: Duration,
 }
 
 impl Guided {
@@ -64,6 +70,7 @@ impl Guided {
             judge: Judge::new(target, Path::new(&variable("NEMESIS_FUZZ_SCRATCH"))),
             finds: folder.join("finds"),
             is_every_input_kept: doing == "packed",
+            told: Duration::ZERO,
         }
     }
 
@@ -77,6 +84,16 @@ impl Guided {
         }
         if let Some(what) = self.judge.judge(&input).fault {
             self.find(&what, &input);
+        }
+        self.tell_time();
+    }
+
+    /// Says how much processor time has gone since this was said last, in the form of libFuzzer's own figures.
+    fn tell_time(&mut self) {
+        let used = processor_time().saturating_sub(self.told);
+        if used >= Duration::from_secs(TOLD_EVERY) {
+            eprintln!("stat::processor_time_ms: {}", used.as_millis());
+            self.told += used;
         }
     }
 

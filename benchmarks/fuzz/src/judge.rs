@@ -80,7 +80,7 @@ struct Reading {
 }
 
 /// How much processor time this process has had. A machine that is busy with something else is no fault of a reader.
-fn processor_time() -> Duration {
+pub(crate) fn processor_time() -> Duration {
     clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
 }
 

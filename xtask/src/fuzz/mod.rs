@@ -1,16 +1,21 @@
 //! `cargo xtask fuzz`: readers of what comes from elsewhere get changed inputs.
 
+mod history;
 mod program;
 mod target;
 
 use crate::failure::{Failure, Result};
 use crate::{setup, workspace};
+use history::History;
 use program::Program;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 use target::Fuzzed;
+
+/// With `--in-all`, how long a target is fuzzed before another has its turn, at least and at most.
+const TURN: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(300)];
 
 /// What is fuzzed, and for how long.
 #[derive(Debug, clap::Args)]
@@ -22,6 +27,10 @@ pub(crate) struct FuzzOptions {
     /// Seconds for each target
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
+    /// Seconds of processor time for each target in all, with those of earlier runs. Targets take turns, so that this can
+    /// be stopped, and started again, at any time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "seconds")]
+    in_all: Option<u64>,
     /// How many targets at once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: u8,
@@ -40,6 +49,8 @@ const EXAMPLES: &str = "\
 Examples:
   cargo xtask fuzz --seconds 3600 --jobs 2
       An hour for each target, two at once
+  cargo xtask fuzz --in-all 3600
+      The same in pieces: go on until each target has had an hour
   cargo xtask fuzz pickle png --seed 7
       A minute each for two of them, with other inputs
 
@@ -80,17 +91,20 @@ fn chosen(options: &FuzzOptions, names: Vec<String>) -> Result<Vec<String>> {
 
 /// Several targets at once, each in turn when one ends; says how many finds there were.
 fn fuzz_all(options: &FuzzOptions, chosen: Vec<String>, program: &Program, folder: &Path) -> Result<usize> {
-    let waiting = Mutex::new(chosen.into_iter());
-    let next = || waiting.lock().ok().and_then(|mut waiting| waiting.next());
+    let waiting = Mutex::new(chosen);
+    let waiting = || waiting.lock().unwrap_or_else(PoisonError::into_inner);
     let work = || -> Result<usize> {
         let mut finds = 0;
-        while let Some(name) = next() {
-            let time = Duration::from_secs(options.seconds);
-            let fuzzed = target::fuzz(program, &name, &folder.join(&name), time, options.seed)?;
+        loop {
+            let Some(turn) = next(options, &mut waiting(), folder)? else { return Ok(finds) };
+            let fuzzed = target::fuzz(program, &turn.name, &folder.join(&turn.name), turn.time, turn.seed)?;
             println!("{fuzzed}");
             finds += fuzzed.finds.len();
+            // A reader with faults had better be mended before it goes on.
+            if options.in_all.is_some() && fuzzed.finds.is_empty() {
+                waiting().push(turn.name);
+            }
         }
-        Ok(finds)
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..options.jobs).map(|_| scope.spawn(work)).collect();
@@ -98,4 +112,31 @@ fn fuzz_all(options: &FuzzOptions, chosen: Vec<String>, program: &Program, folde
             workers.into_iter().map(|worker| worker.join().unwrap_or_else(|_| Err(Failure::new("a thread panicked"))));
         finds.sum()
     })
+}
+
+/// What a target is fuzzed with next.
+struct Turn {
+    name: String,
+    time: Duration,
+    seed: u32,
+}
+
+/// Takes the target out of those that wait that has had least so far, unless all have had what they should.
+fn next(options: &FuzzOptions, waiting: &mut Vec<String>, folder: &Path) -> Result<Option<Turn>> {
+    let mut least: Option<(History, usize)> = None;
+    for (at, name) in waiting.iter().enumerate() {
+        let had = History::read(&folder.join(name))?;
+        // Without `--in-all` they come in their order, whatever they have had.
+        if least.is_none_or(|(least, _)| options.in_all.is_some() && had.time < least.time) {
+            least = Some((had, at));
+        }
+    }
+    let Some((had, at)) = least else { return Ok(None) };
+    let time = match options.in_all.map(Duration::from_secs) {
+        Some(all) if had.time >= all => return Ok(None),
+        Some(all) => all.saturating_sub(had.time).clamp(TURN[0], TURN[1]),
+        None => Duration::from_secs(options.seconds),
+    };
+    // Another run makes other changes.
+    Ok(Some(Turn { name: waiting.remove(at), time, seed: options.seed.wrapping_add(had.runs) }))
 }

@@ -1,5 +1,6 @@
 //! One target: libFuzzer fuzzes it, begins again if an input ends the process, and says how it went.
 
+use super::history::History;
 use super::program::Program;
 use crate::failure::{Failure, Result};
 use crate::workspace;
@@ -20,8 +21,11 @@ const HUNG: u32 = 400;
 #[derive(Debug, Default)]
 pub(crate) struct Fuzzed {
     name: String,
-    time: Duration,
-    inputs: u64,
+    /// Of the processor: a machine that is busy with something else fuzzes less.
+    pub(crate) time: Duration,
+    pub(crate) inputs: u64,
+    /// With all earlier runs.
+    pub(crate) in_all: History,
     /// How many edges between pieces of code the inputs reach.
     edges: u64,
     /// How many inputs it takes to reach them.
@@ -35,7 +39,8 @@ pub(crate) struct Fuzzed {
 }
 
 impl Fuzzed {
-    pub(crate) const HEAD: &str = "target       seconds      inputs   per s   edges  corpus  peak MB  slowest  finds";
+    pub(crate) const HEAD: &str =
+        "target       seconds      inputs   per s   edges  corpus  peak MB  slowest  s in all  finds";
 
     /// Takes a line of libFuzzer's, or of `nemesis-fuzz`'s.
     fn take(&mut self, line: &str) {
@@ -45,6 +50,7 @@ impl Fuzzed {
         } else if let Some((name, value)) = line.strip_prefix("stat::").and_then(|line| line.split_once(':')) {
             let value = number(Some(value)).unwrap_or(0);
             match name {
+                "processor_time_ms" => self.time += Duration::from_millis(value),
                 "number_of_executed_units" => self.inputs += value,
                 "peak_rss_mb" => self.peak = self.peak.max(value),
                 "slowest_unit_time_sec" => self.slowest = self.slowest.max(value),
@@ -60,12 +66,12 @@ impl Fuzzed {
 
 impl fmt::Display for Fuzzed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, time, inputs, edges, corpus, peak, slowest, finds } = self;
-        let (time, finds_of) = (time.as_secs(), finds.len());
+        let Self { name, time, inputs, in_all, edges, corpus, peak, slowest, finds } = self;
+        let (time, finds_of, in_all) = (time.as_secs(), finds.len(), in_all.time.as_secs());
         let rate = inputs / time.max(1);
         write!(
             f,
-            "{name:<12} {time:>7} {inputs:>11} {rate:>7} {edges:>7} {corpus:>7} {peak:>8} {slowest:>6} s  {finds_of}"
+            "{name:<12} {time:>7} {inputs:>11} {rate:>7} {edges:>7} {corpus:>7} {peak:>8} {slowest:>6} s  {in_all:>8}  {finds_of}"
         )?;
         finds.iter().try_for_each(|find| write!(f, "\n  {find}"))
     }
@@ -110,7 +116,7 @@ pub(crate) fn fuzz(program: &Program, name: &str, folder: &Path, time: Duration,
             fs::remove_file(&input).map_err(|e| Failure::io("remove", &input, &e))?;
         }
     }
-    fuzzed.time = start.elapsed();
+    fuzzed.in_all = History::read(folder)?.add(folder, &fuzzed)?;
     Ok(fuzzed)
 }
 
@@ -158,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_libfuzzer_says_is_understood() {
-        let mut fuzzed = Fuzzed { name: "png".into(), time: Duration::from_secs(2), ..Fuzzed::default() };
+        let mut fuzzed = Fuzzed { name: "png".into(), ..Fuzzed::default() };
         for line in [
             "INFO: Seed: 1",
             "#2\tINITED cov: 120 ft: 121 corp: 1/1b exec/s: 0 rss: 40Mb",
@@ -166,13 +172,15 @@ mod tests {
             "stat::number_of_executed_units: 4096",
             "stat::slowest_unit_time_sec:    3",
             "stat::peak_rss_mb:              51",
+            "stat::processor_time_ms: 5001",
+            "stat::processor_time_ms: 5002",
             "find: it panics: no at here (7 bytes): finds/0123",
         ] {
             fuzzed.take(line);
         }
         insta::assert_snapshot!(format!("{}\n{fuzzed}", Fuzzed::HEAD), @r"
-        target       seconds      inputs   per s   edges  corpus  peak MB  slowest  finds
-        png                2        4096    2048    2345      67       51      3 s  1
+        target       seconds      inputs   per s   edges  corpus  peak MB  slowest  s in all  finds
+        png               10        4096     409    2345      67       51      3 s         0  1
           it panics: no at here (7 bytes): finds/0123
         ");
     }
