@@ -7,7 +7,9 @@
 
 use crate::error::of_serde_yaml;
 use crate::{Result, files};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, EnumAccess, IgnoredAny, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::fmt;
 use std::path::Path;
 
 /// Reads a YAML file into a `T`, whose structs should be `deny_unknown_fields`.
@@ -23,13 +25,78 @@ pub fn read<T: DeserializeOwned>(file: &Path) -> Result<T> {
 ///
 /// # Errors
 ///
-/// When the text is not YAML, or not a `T`: an unknown or missing key, one that comes twice, a wrong type, a rejected value.
+/// When the text is not YAML, or not a `T`: an unknown or missing key, one that comes twice, a wrong type, a rejected value;
+/// or when there is a number in it that is not finite.
 pub fn parse<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T> {
     let told = |error: serde_yaml::Error| of_serde_yaml(&error, text, file);
     let value = serde_yaml::from_str(text).map_err(told)?;
     // A map of any keys, such as a method's options, takes the last of two that are the same; only this type does not.
     serde_yaml::from_str::<serde_yaml::Value>(text).map_err(told)?;
+    serde_yaml::from_str::<Finite>(text).map_err(told)?;
     Ok(value)
+}
+
+/// Whether text that is YAML has no number that is not finite. JSON, in which values are kept and passed to plugins, has
+/// neither `.nan` nor `.inf`: they would become no value at all.
+pub fn is_finite(text: &str) -> bool {
+    serde_yaml::from_str::<Finite>(text).is_ok()
+}
+
+/// Any YAML without numbers that are not finite.
+struct Finite;
+
+impl<'de> Deserialize<'de> for Finite {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Finite {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> std::result::Result<Self, E> {
+        if value.is_finite() { Ok(self) } else { Err(E::invalid_value(Unexpected::Float(value), &"a finite number")) }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Self, A::Error> {
+        while list.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self, A::Error> {
+        while map.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    /// A value with a tag.
+    fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> std::result::Result<Self, A::Error> {
+        let (_, value) = tagged.variant::<IgnoredAny>()?;
+        value.newtype_variant()
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
 }
 
 #[cfg(test)]
@@ -122,8 +189,27 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_is_not_finite_is_placed() {
+        let message =
+            |text: &str| parse::<serde_json::Value>(text, Path::new("protocol.yaml")).unwrap_err().to_string();
+        insta::assert_snapshot!(message("name: mine\nlearning_rate: .nan\n"), @r"
+        learning_rate: invalid value: floating point `NaN`
+          --> protocol.yaml:2
+          expected: a finite number
+        ");
+        insta::assert_snapshot!(message("name: mine\nmethod_options:\n  coop: {betas: [0.9, -.inf]}\n"), @r"
+        method_options.coop.betas, entry 2: invalid value: floating point `-inf`
+          --> protocol.yaml:3
+          expected: a finite number
+        ");
+    }
+
+    #[test]
     fn what_fits_is_read() {
         let suite: Suite = parse("shots: [1, 2]\ninner: {protocol: mini, seeds: 3}", Path::new("s.yaml")).unwrap();
         assert!(matches!(suite.inner.protocol, Protocol::Mini));
+        let all = "[1, -1, 1.5, 1e300, true, ~, nan, '.nan', {a: !tag b, 2: {}}]";
+        assert!(parse::<serde_yaml::Value>(all, Path::new("s.yaml")).is_ok());
+        assert!(is_finite(all) && !is_finite("!tag .inf"));
     }
 }

@@ -1,7 +1,7 @@
 //! Options that the command line takes one pair at a time, and that are maps in files.
 
 use crate::weights::Weights;
-use nemesis_core::{Error, Result};
+use nemesis_core::{Error, Result, yaml};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,8 +16,11 @@ pub fn parse_set(text: &str) -> std::result::Result<(String, Value), String> {
     if !key.contains('.') {
         return Err(format!("`{key}` names no method: expected METHOD.OPTION=VALUE, as in nemesis-pan.tau=0.5"));
     }
-    let value = serde_yaml::from_str(value).map_err(|e| format!("the value of `{key}` is not YAML: {e}"))?;
-    Ok((key.to_owned(), value))
+    let read = serde_yaml::from_str(value).map_err(|e| format!("the value of `{key}` is not YAML: {e}"))?;
+    if !yaml::is_finite(value) {
+        return Err(format!("`{key}` is {value}: expected numbers that are finite"));
+    }
+    Ok((key.to_owned(), read))
 }
 
 /// The options of methods by their names.
