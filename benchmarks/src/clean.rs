@@ -36,6 +36,8 @@ pub enum Kind {
     Checkpoints,
     /// Records that somebody may want to look at.
     Records,
+    /// What submitted runs have said.
+    Logs,
 }
 
 /// No write takes that long: an older temporary file belongs to a process that was killed.
@@ -129,6 +131,7 @@ pub fn leftovers(out: &Path, pool: &Path, runs: &[Run]) -> Result<Vec<Leftover>>
     let records: Vec<AnyRecord> = records.into_iter().flatten().collect();
     let learned =
         if quiet && records.len() == count { unshown::states_without_record(&store, &records) } else { Vec::new() };
+    let logs = if quiet { entries(&submissions::logs(out)) } else { Vec::new() };
     let all = [
         ("temporary files of processes that were killed", "nothing", Kind::Waste, temporary),
         ("runs that are lost, and their leases", "nothing", Kind::Waste, stale),
@@ -143,6 +146,7 @@ pub fn leftovers(out: &Path, pool: &Path, runs: &[Run]) -> Result<Vec<Leftover>>
         ),
         ("notes of failures of cells that are done", "nothing", Kind::Waste, store.outlived_failures()?),
         ("checkpoints of trainings that were interrupted", "the epochs that they hold", Kind::Checkpoints, open),
+        ("logs of submitted runs that have ended", "what they say", Kind::Logs, logs),
     ];
     let leftover = |(what, cost, kind, paths): (_, &str, _, _)| Leftover { what, cost: cost.to_owned(), kind, paths };
     let mut all: Vec<Leftover> = all.into_iter().map(leftover).filter(|leftover| !leftover.paths.is_empty()).collect();

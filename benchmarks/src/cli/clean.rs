@@ -12,6 +12,7 @@ use nemesis_core::Result;
 /// Shows what may go from a folder of records, and what it costs to get it back. Nothing is removed unless you say so.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Clean {
     #[command(flatten)]
     records: Only<Records>,
@@ -24,6 +25,9 @@ pub(super) struct Clean {
     /// Remove the records that no table shows, too: those of an earlier build, or of options that were changed since
     #[arg(long, requires = "remove")]
     records_without_a_table: bool,
+    /// Remove the logs of submitted runs that have ended, too
+    #[arg(long, requires = "remove")]
+    logs: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -46,6 +50,7 @@ impl Clean {
                 Kind::Waste => true,
                 Kind::Checkpoints => self.checkpoints,
                 Kind::Records => self.records_without_a_table,
+                Kind::Logs => self.logs,
             };
             let goes = self.remove && is_meant;
             if goes {
@@ -62,7 +67,11 @@ impl Clean {
             if leftovers.iter().any(|leftover| leftover.kind == Kind::Waste) {
                 say!("`nemesis clean --remove` removes what costs nothing")?;
             }
-            for (kind, option) in [(Kind::Checkpoints, "--checkpoints"), (Kind::Records, "--records-without-a-table")] {
+            for (kind, option) in [
+                (Kind::Checkpoints, "--checkpoints"),
+                (Kind::Records, "--records-without-a-table"),
+                (Kind::Logs, "--logs"),
+            ] {
                 if let Some(leftover) = leftovers.iter().find(|leftover| leftover.kind == kind) {
                     say!("with `{option}` it removes the {}, too", leftover.what)?;
                 }

@@ -94,7 +94,8 @@ fn compute(plan: &Plan, store: &Store, options: &RunOptions, standby: Option<Sta
     }
     let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
     let elsewhere = if elsewhere > 0 { format!(", {elsewhere} computed by other runs") } else { String::new() };
-    log!("{computed} cells computed, {reused} reused{elsewhere}{failed}, in {}", duration(started.elapsed()));
+    let cells = if computed == 1 { "cell" } else { "cells" };
+    log!("{computed} {cells} computed, {reused} reused{elsewhere}{failed}, in {}", duration(started.elapsed()));
     log!();
     Ok(outcome)
 }

@@ -129,6 +129,8 @@ fn what_may_be_cleaned() {
     fs::write(out.join(format!("states/{id}.safetensors")), "learned").unwrap();
     fs::create_dir_all(out.join("submissions")).unwrap();
     fs::write(out.join("submissions/slurm-0a1b2c3d.sh"), "#!/bin/sh").unwrap();
+    fs::create_dir_all(out.join("logs")).unwrap();
+    fs::write(out.join("logs/4711_0.log"), "3 cells computed").unwrap();
     fs::create_dir_all(out.join("failures")).unwrap();
     let done = files(&out.join("records")).into_iter().find(|file| file.extension().is_some()).unwrap();
     fs::write(out.join("failures").join(done.file_name().unwrap()), "the disk was full").unwrap();
@@ -141,6 +143,8 @@ fn what_may_be_cleaned() {
     assert!(!out.join("records/.tmp-abc").exists());
     assert_eq!(fs::read_dir(out.join("leases/runs")).unwrap().count(), 0);
     assert_told!(folder, nemesis(folder, &["clean", "--remove", "--checkpoints"]).output().unwrap());
+    assert!(out.join("logs/4711_0.log").exists());
+    assert_told!(folder, nemesis(folder, &["clean", "--remove", "--logs"]).output().unwrap());
     assert_told!(folder, nemesis(folder, &["clean", "--checkpoints"]).output().unwrap());
 }
 
