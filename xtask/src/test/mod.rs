@@ -82,6 +82,8 @@ impl Step {
         }
         let mut command = workspace::cargo(name);
         command.args(arguments).env("LIBTORCH", libtorch).env("RUSTDOCFLAGS", "--deny warnings").env(SKIPPED, skips);
+        // Tests share the cores: a thread of libtorch that has nothing to do had better not spin.
+        command.env("OMP_WAIT_POLICY", "passive");
         Ok(if workspace::run(&mut command)?.success() { Outcome::Passed } else { Outcome::Failed })
     }
 }
