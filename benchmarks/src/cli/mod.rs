@@ -34,7 +34,7 @@ mod tensorboard;
 mod trainings;
 mod worker;
 
-use crate::process::serve;
+use crate::process::{self, serve};
 use anstyle::AnsiColor;
 use clap::{Parser, Subcommand};
 use nemesis_core::{Error, Result};
@@ -142,10 +142,8 @@ enum Command {
 /// Runs the command line and ends the process with the exit code: 0 done, 1 finished with failures, 2 could not run, and
 /// 128 plus the signal's number if one ended it, as in shells.
 pub fn main() -> ! {
-    let code = main_with(std::env::args_os());
-    // Without libtorch's destructors, which take a quarter of a short command's time.
-    let _ = std::io::stdout().flush();
-    signal_hook::low_level::exit(i32::from(code))
+    process::this_is_nemesis(main_with);
+    process::exit(main_with(std::env::args_os()))
 }
 
 /// Runs the command line `arguments`, which begin with the name of the program, as [`main`] does, and returns the exit code

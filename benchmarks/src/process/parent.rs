@@ -1,36 +1,50 @@
 //! The parent: starts a process, talks to it, and reaps it.
 
-use super::Program;
+use super::{Program, copy};
 use nemesis_core::{Error, Result};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, kill_process_group, waitid, waitpid,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 /// A child process of this program. It leads a process group, so that whatever a plugin has started ends with it.
 #[derive(Debug)]
 pub(crate) struct Subprocess {
-    child: Child,
-    input: ChildStdin,
+    /// Nobody else waits for it, so until that is done here its id, which is also that of the group, is not reused.
+    pid: Pid,
+    /// How it ended, once that is known.
+    ended: Option<ExitStatus>,
+    input: File,
 }
 
 impl Subprocess {
-    /// Starts a process, and returns it with its standard output. Errors call it `what`.
+    /// Starts `nemesis` with these arguments as a process of this program, as a copy of this process if it can be, and returns
+    /// it with its standard output. Errors call it `what`.
     ///
     /// # Errors
     ///
     /// When it cannot be started.
-    pub(crate) fn start<A: AsRef<OsStr>>(
+    pub(crate) fn start<A: Into<OsString>>(
         what: &str,
         program: Program,
         arguments: impl IntoIterator<Item = A>,
-    ) -> Result<(Self, ChildStdout)> {
+    ) -> Result<(Self, File)> {
+        let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        if program.is_this_process()
+            && let Some((pid, input, output)) = copy::copy(&arguments)?
+        {
+            return Ok((Self::new(pid, input), File::from(output)));
+        }
         let mut command = program.command()?;
         command.args(arguments);
         Self::spawn(what, program, command)
@@ -41,13 +55,18 @@ impl Subprocess {
     /// # Errors
     ///
     /// When it cannot be started.
-    pub(crate) fn spawn(what: &str, program: Program, mut command: Command) -> Result<(Self, ChildStdout)> {
+    pub(crate) fn spawn(what: &str, program: Program, mut command: Command) -> Result<(Self, File)> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(|e| program.spawn_failed(what, &e))?;
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            unreachable!("both were asked for as pipes");
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let (Some(pid), Some(input), Some(output)) = (pid, child.stdin.take(), child.stdout.take()) else {
+            unreachable!("both were asked for as pipes, and a process has an id");
         };
-        Ok((Self { child, input }, output))
+        Ok((Self::new(pid, input.into()), OwnedFd::from(output).into()))
+    }
+
+    fn new(pid: Pid, input: OwnedFd) -> Self {
+        Self { pid, ended: None, input: input.into() }
     }
 
     /// Sends one message. If the process is gone, the end of its output shows that.
@@ -65,25 +84,23 @@ impl Subprocess {
 
     /// Asks the process to end soon, as far as it listens to SIGTERM. What plugins have started in it is not asked.
     pub(crate) fn ask_to_end(&self) {
-        if let Some(pid) = self.pid() {
-            let _ = kill_process(pid, Signal::TERM);
+        if self.ended.is_none() {
+            let _ = kill_process(self.pid, Signal::TERM);
         }
     }
 
     /// Kills the process with everything that plugins have started in it.
     pub(crate) fn kill(&self) {
-        if let Some(group) = self.pid() {
+        if self.ended.is_none() {
             // It may have ended by itself in the meantime.
-            let _ = kill_process_group(group, Signal::KILL);
+            let _ = kill_process_group(self.pid, Signal::KILL);
         }
     }
 
     /// Whether the process has ended.
-    ///
-    /// Until its status is taken, its id, which is also that of the group, is not reused.
     pub(crate) fn has_ended(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-        self.pid().is_none_or(|pid| !matches!(waitid(WaitId::Pid(pid), options), Ok(None)))
+        self.ended.is_some() || !matches!(waitid(WaitId::Pid(self.pid), options), Ok(None))
     }
 
     /// Waits until the process has ended, kills it if that takes too long, and kills what it left behind.
@@ -97,12 +114,16 @@ impl Subprocess {
             std::thread::sleep(Duration::from_millis(5));
         }
         self.kill();
-        self.child.wait()
-    }
-
-    /// None if the system's id is not a valid one.
-    fn pid(&self) -> Option<Pid> {
-        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
+        loop {
+            if let Some(status) = self.ended {
+                return Ok(status);
+            }
+            match waitpid(Some(self.pid), WaitOptions::empty()) {
+                Ok(found) => self.ended = found.map(|(_, status)| ExitStatus::from_raw(status.as_raw())),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
 

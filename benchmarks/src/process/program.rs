@@ -44,14 +44,18 @@ impl Program {
         if python::is_python(file) { Self::Python } else { Self::This }
     }
 
+    /// Whether the program is what this process is. One that Python started is a Python, and so are its workers.
+    pub(super) fn is_this_process(self) -> bool {
+        self == Self::This && python::interpreter().is_none()
+    }
+
     /// A command of the program, to which its arguments are to be added.
     ///
     /// # Errors
     ///
     /// When the system does not say what this program is.
     pub(crate) fn command(self) -> Result<Command> {
-        // A process that Python started is the same program as its workers.
-        if self == Self::This && python::interpreter().is_none() {
+        if self.is_this_process() {
             let program = std::env::current_exe();
             return Ok(Command::new(program.map_err(|e| Error::new(format!("cannot find this program: {e}")))?));
         }
@@ -66,7 +70,7 @@ impl Program {
         let shown = python.display();
         let help = "install the package with `cargo xtask python`, or choose a Python that has it with `--python` or \
                     NEMESIS_PYTHON";
-        if self == Self::This && python::interpreter().is_none() {
+        if self.is_this_process() {
             return None;
         }
         let cannot = |why: String| {

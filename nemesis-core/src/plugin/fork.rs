@@ -1,4 +1,4 @@
-//! A copy of a process that has loaded libtorch, which takes longer than most checks do.
+//! A copy of a process that has loaded libtorch, which takes longer than most of what plugins are asked.
 
 use crate::{Error, Result};
 

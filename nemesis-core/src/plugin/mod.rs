@@ -8,6 +8,7 @@
 pub mod check;
 mod file;
 mod find;
+mod fork;
 mod library;
 mod load;
 mod method;
@@ -17,5 +18,6 @@ mod towers;
 
 pub use file::{Metadata, PluginFile};
 pub use find::{Candidate, Registry};
+pub use fork::{Forked, fork, may_fork};
 pub(crate) use library::{Symbols, open_for_good};
 pub use load::{Plugin, check_options};

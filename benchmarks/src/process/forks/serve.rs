@@ -1,10 +1,12 @@
 //! The other side: forks this process for each command that standard input asks for, as `nemesis/_forks.py` does.
 
 use super::{Ask, Said};
-use nemesis_core::plugin::check::{Forked, fork, kill_group, may_fork};
+use crate::process::copy::lead_a_group;
+use nemesis_core::plugin::check::kill_group;
+use nemesis_core::plugin::{Forked, fork, may_fork};
 use nemesis_core::{Error, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, WaitOptions, setpgid, waitpid};
+use rustix::process::{Pid, WaitOptions, waitpid};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
@@ -84,13 +86,6 @@ fn enter(request: &Ask) -> Result<Vec<OsString>> {
     rustix::stdio::dup2_stdout(create(&request.out)?).map_err(|e| failed(&e))?;
     rustix::stdio::dup2_stderr(create(&request.err)?).map_err(|e| failed(&e))?;
     Ok(request.arguments.iter().map(|argument| argument.clone().into_os_string()).collect())
-}
-
-/// Makes a process, this one if it is 0, the leader of a group. Both sides do this, so that it is done before either goes on.
-fn lead_a_group(process: u32) {
-    let process = i32::try_from(process).ok().and_then(Pid::from_raw);
-    // It may have ended by now.
-    let _ = setpgid(process, process);
 }
 
 /// How a child ended, in the system's words, if it has.

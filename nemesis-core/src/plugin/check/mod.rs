@@ -7,7 +7,6 @@
 mod backbone;
 mod evaluation;
 mod file;
-mod fork;
 mod gradients;
 mod inputs;
 mod learning;
@@ -20,7 +19,6 @@ mod state;
 mod subject;
 mod towers;
 
-pub use fork::{Forked, fork, may_fork};
 pub use runner::{ENVIRONMENT, Kit, Process, Report, Start, kill_group};
 pub use subject::Outcome;
 
