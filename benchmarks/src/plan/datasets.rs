@@ -96,23 +96,23 @@ fn without_images(kind: &str, dataset: &dyn Dataset, classes: ClassSubset) -> Er
 /// tower has `positions`, start and end included.
 pub(super) fn check_lengths(dataset: &dyn Dataset, vectors: u64, zero_shot: &ZeroShot, positions: usize) -> Result<()> {
     let templates = zero_shot.templates(dataset);
-    let length = |name: &str| {
+    // Of each class the longest prompt, and its template if that is not a learned one.
+    let longest = |name: &str| {
         let words = class_words(name);
-        let learned = prompt_tokens(&format!("{words}.")) + vectors as usize;
-        let fixed = templates.iter().map(|template| prompt_tokens(&template.replace("{}", &words))).max();
-        learned.max(fixed.unwrap_or(0))
+        let learned = (prompt_tokens(&format!("{words}.")) + vectors as usize, None);
+        let fixed = templates.iter().map(|template| (prompt_tokens(&template.replace("{}", &words)), Some(template)));
+        fixed.chain([learned]).max_by_key(|(length, _)| *length).unwrap_or(learned)
     };
-    let lengths = dataset.class_names().iter().map(|name| length(name)).enumerate();
-    let Some((label, longest)) = lengths.max_by_key(|(_, length)| *length).filter(|(_, length)| *length > positions)
-    else {
-        return Ok(());
-    };
+    let lengths = dataset.class_names().iter().map(|name| longest(name)).enumerate();
+    let longest = lengths.max_by_key(|(_, (length, _))| *length).filter(|(_, (length, _))| *length > positions);
+    let Some((label, (length, template))) = longest else { return Ok(()) };
     let class = class_title(label, &dataset.class_names()[label]);
     let name = dataset.name();
-    Err(Error::new(format!(
-        "the prompt of {class} of `{name}` takes {longest} tokens, start, end and context included"
-    ))
-    .at(dataset.folder())
-    .expected(format!("at most {positions} tokens"))
-    .help("shorten the class name, or use fewer context vectors"))
+    let (with, help) = match template {
+        Some(template) => (format!(" with `{template}`"), "shorten that template, or the class name"),
+        None => (String::new(), "shorten the class name, or use fewer context vectors"),
+    };
+    let what =
+        format!("the prompt of {class} of `{name}`{with} takes {length} tokens, start, end and context included");
+    Err(Error::new(what).at(dataset.folder()).expected(format!("at most {positions} tokens")).help(help))
 }

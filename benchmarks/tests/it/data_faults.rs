@@ -82,6 +82,15 @@ fn class_names_that_prompts_cannot_hold_are_told_before_training() {
 }
 
 #[test]
+fn a_template_that_is_too_long_is_told_before_training() {
+    let folder = tempfile::tempdir().unwrap();
+    data_set(folder.path(), "toy", &["red", "green"]);
+    let template = format!("a {}photo of a {{}}.", "very, ".repeat(40));
+    fs::write(folder.path().join("data/datasets.yaml"), format!("{}  template: {template:?}\n", entry("toy"))).unwrap();
+    insta::assert_snapshot!(planned(folder.path(), &[]));
+}
+
+#[test]
 fn a_data_set_without_test_images_is_told_before_training() {
     let folder = tempfile::tempdir().unwrap();
     data_set(folder.path(), "toy", &["red", "green"]);
