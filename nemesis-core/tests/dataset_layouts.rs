@@ -288,9 +288,9 @@ fn what_is_odd_and_does_no_harm_is_told() {
     insta::assert_snapshot!(remarks(&root), @r"
     no class folder is there for `n03` (cat)
       --> ROOT/toy/classnames.txt:4
-    left out, as neither class folders nor images in them: `n01/meta.csv`, `n01/more/`
+    left out: `n01/meta.csv`, `n01/more/`; class folders are read, and images in them
       --> ROOT/toy/images/train
-    left out, as neither class folders nor images in them: `c.JPEG`
+    left out: `c.JPEG`; class folders are read, and images in them
       --> ROOT/toy/images/val
     no test image is listed of class 1 (bear)
       --> ROOT/toy

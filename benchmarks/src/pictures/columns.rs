@@ -1,9 +1,9 @@
 //! Which columns of a list hold a picture's path, class and split.
 
-use nemesis_core::dataset::{Picture, SPLIT_NAMES, split_named};
-use nemesis_core::error::suggest;
+use nemesis_core::dataset::{Picture, SPLIT_NAMES, seems_split, split_named};
+use nemesis_core::error::{abridged, suggest};
 use nemesis_core::{Error, Result};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// What people call the columns, the plainest first: a list with both takes the class's name before its number. Columns
@@ -158,31 +158,41 @@ fn refuse_repeated(headings: &[&str], at: usize) -> Result<()> {
     Err(Error::new(format!("{count} columns are called `{heading}`")).help("leave one of them, or rename the others"))
 }
 
-/// Refuses a column that holds splits under a heading that does not say so, or that says of one split whether a row is of it,
-/// as `is_train` does: it would be ignored.
-pub(super) fn refuse_ignored_split(headings: &[&str], rows: &[Vec<String>]) -> Result<()> {
+/// Refuses a column that seems to hold splits under a heading that is not read, or that says of a split whether a row is of it,
+/// as `is_train` does: it would be ignored. Of the other columns that are not read it returns a remark.
+pub(super) fn refuse_ignored_split(
+    headings: &[&str],
+    columns: &Columns,
+    rows: &[Vec<String>],
+) -> Result<Option<Error>> {
     let fields = |at: usize| rows.iter().map(move |row| row.get(at).map_or("", |field| field.trim()));
     let is_nothing = |field: &str| ["", "na", "n/a", "nan", "none", "null", "-"].contains(&&*field.to_lowercase());
-    let holds_splits = |at: &usize| {
-        let splits = fields(*at).filter(|field| split_named(field).is_some()).count();
-        splits > 0 && fields(*at).all(|field| is_nothing(field) || split_named(field).is_some())
-    };
     let is_flag = |field: &str| {
         is_nothing(field)
             || ["0", "1", "true", "false", "yes", "no", "t", "f", "y", "n"].contains(&&*field.to_lowercase())
     };
-    let says_of_one = |at: &usize| {
-        let heading = headings[*at].trim().to_lowercase();
-        let of = ["is_", "in_"].iter().find_map(|before| heading.strip_prefix(before)).unwrap_or(&heading);
-        split_named(of).is_some() && fields(*at).all(is_flag)
+    let holds_splits = |at: usize| {
+        let values: HashSet<&str> = fields(at).filter(|field| !is_nothing(field)).collect();
+        !values.is_empty() && values.len() <= MOST_SPLITS && values.into_iter().all(seems_split)
     };
-    match (0..headings.len()).find(|at| !rows.is_empty() && (holds_splits(at) || says_of_one(at))) {
-        None => Ok(()),
-        Some(at) => Err(Error::new(format!("the column `{}` holds splits", headings[at].trim()))
-            .expected(format!("the heading `split`, or one of {}", SPLIT[1..].join(", ")))
-            .help("give the split of each row under one of these; or remove the column, to have the pictures divided")),
+    let says_of_one = |at: usize| seems_split(headings[at]) && fields(at).all(is_flag);
+    let read = columns.places();
+    let unread: Vec<usize> = (0..headings.len()).filter(|at| !rows.is_empty() && !read.contains(at)).collect();
+    if let Some(at) = unread.iter().copied().find(|at| holds_splits(*at) || says_of_one(*at)) {
+        return Err(Error::new(format!("the column `{}` seems to hold splits", headings[at].trim()))
+            .expected(format!("the heading `split`, {}; and under it {SPLIT_NAMES}", SPLIT[1..].join(", ")))
+            .help(
+                "put the split of each row under such a heading; or remove the column, to have the pictures divided",
+            ));
     }
+    let named = unread.iter().map(|at| format!("`{}`", headings[*at].trim()));
+    let are = if unread.len() == 1 { "column is" } else { "columns are" };
+    let remark = format!("no column holds splits, so pictures are divided; the other {are} not read: ");
+    Ok((!unread.is_empty()).then(|| Error::new(remark + &abridged(named, 5))))
 }
+
+/// More different values are not those of splits.
+const MOST_SPLITS: usize = 8;
 
 /// A path relative to the folder of pictures, which it may begin with.
 fn relative(path: &str, images: &Path) -> Result<String> {

@@ -93,8 +93,8 @@ pub(super) fn read(file: &Path, images: &Path, label: Option<&str>) -> Result<Pi
     if all.is_empty() {
         return Err(Error::new("the list names no picture").at(file));
     }
-    refuse_ignored_split(&names, &rows_without_split).map_err(|e| e.at(file))?;
-    Ok(Pictures { all, remarks: Vec::new() })
+    let remark = refuse_ignored_split(&names, &columns, &rows_without_split).map_err(|e| e.at(file))?;
+    Ok(Pictures { all, remarks: remark.map(|remark| remark.at(file)).into_iter().collect() })
 }
 
 impl Table {
@@ -264,6 +264,9 @@ fn text(column: &str, field: &Field) -> Result<String> {
         Field::Group(_) | Field::ListInternal(_) | Field::MapInternal(_) => {
             Err(Error::new(format!("what stands under `{column}` is not one value, but several")))
         }
+        // The crate writes zero as `0E0`, and whole numbers with a point.
+        Field::Float(number) => Ok(number.to_string()),
+        Field::Double(number) => Ok(number.to_string()),
         field => Ok(field.to_string()),
     }
 }

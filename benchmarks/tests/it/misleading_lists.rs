@@ -44,19 +44,24 @@ fn columns_that_divide_pictures_differently_ask_which_one_counts() {
 fn a_split_under_another_heading_is_not_passed_over() {
     let fold = |class: &str, at| format!(",{class},{}", ["train", "train", "val", "test"][at]);
     let said = add("path,label,fold", fold, &[]);
-    assert!(said.starts_with("exit code 2") && said.contains("the column `fold` holds splits"), "{said}");
+    assert!(said.starts_with("exit code 2") && said.contains("the column `fold` seems to hold splits"), "{said}");
     let said = add("path,label,split", fold, &[]);
     assert!(said.contains("4 train, 2 val, 2 test"), "{said}");
     // Some rows are of none, and whether a row is of one may be all that is said.
     let phase = |class: &str, at| format!(",{class},{}", ["train", "", "NA", "test"][at]);
     let flag = |class: &str, at| format!(",{class},{}", ["0", "0", "1", "1"][at]);
+    let usage = |class: &str, at| format!(",{class},{}", ["Training", "Training", "PublicTest", "PrivateTest"][at]);
     for (heading, said) in [
         ("phase", add("path,label,phase", phase, &[])),
         ("is_train", add("path,label,is_train", flag, &[])),
         ("test", add("path,label,test", flag, &[])),
+        ("isTrain", add("path,label,isTrain", flag, &[])),
+        ("is_training_image", add("path,label,is_training_image", flag, &[])),
+        ("Usage", add("path,label,Usage", usage, &[])),
+        ("kind", add("path,label,kind", |class, at| format!(",{class},{}", ["trainval", "test"][at / 2]), &[])),
     ] {
         assert!(said.starts_with("exit code 2"), "{said}");
-        assert!(said.contains(&format!("the column `{heading}` holds splits")), "{said}");
+        assert!(said.contains(&format!("the column `{heading}` seems to hold splits")), "{said}");
     }
     // Of two columns with splits, none is passed over.
     let both = |class: &str, at| {
@@ -65,13 +70,23 @@ fn a_split_under_another_heading_is_not_passed_over() {
     let said = add("path,label,split,subset", both, &[]);
     assert!(said.starts_with("exit code 2") && said.contains("of another split under `subset`: `val`"), "{said}");
     let said = add("path,label,blurred", flag, &[]);
-    assert!(said.starts_with("exit code 0"), "{said}");
+    assert!(said.starts_with("exit code 0") && said.contains("the other column is not read: `blurred`"), "{said}");
 }
 
 #[test]
 fn a_class_name_is_one_line() {
     let said = add("path,label", |class, _| format!(",\"{class}\nof the house\""), &[]);
-    assert!(said.starts_with("exit code 2") && said.contains("holds a line break"), "{said}");
+    assert!(said.starts_with("exit code 2") && said.contains("goes on behind the end of its line"), "{said}");
+    let said = add("path,label", |class, at| format!(",{class}{}", ["", "\u{200b}"][at % 2]), &[]);
+    assert!(said.starts_with("exit code 2") && said.contains("has an invisible character"), "{said}");
+}
+
+/// A quote that is not meant as one takes the rows behind it for a part of its field.
+#[test]
+fn quotes_take_no_rows_away() {
+    let inches = |class: &str, at| format!(",{class},{}", ["", "\"5 inches", "", "12\""][at]);
+    let said = add("path,label,note", inches, &[]);
+    assert!(said.starts_with("exit code 2") && said.contains("list.csv:3"), "{said}");
 }
 
 #[test]

@@ -149,6 +149,12 @@ fn malformed_folders_and_lists_are_refused() {
     refused("training pictures alone", &[("t/train/cat/a.png", PNG)], &["x", "t"]);
     let apart: [(&str, &[u8]); 3] = [("t/train/cat/a.png", PNG), ("t/test/cat/b.png", PNG), ("t/test/dog/c.png", PNG)];
     refused("a class for testing alone", &apart, &["x", "t"]);
+    let flat: [(&str, &[u8]); 2] = [("t/train2017/a.png", PNG), ("t/val2017/b.png", PNG)];
+    refused("splits without classes", &flat, &["x", "t"]);
+    let third: [(&str, &[u8]); 3] =
+        [("t/train/cat/a.png", PNG), ("t/test/cat/b.png", PNG), ("t/evaluation/cat/c.png", PNG)];
+    refused("a folder that seems to be a split", &third, &["x", "t"]);
+    refused("a backslash in a name", &[("photos/ca\\t/a.png", PNG)], &["x", "photos"]);
     let loose: [(&str, &[u8]); 2] = [("t/train/cat/a.png", PNG), ("t/test/b.png", PNG)];
     refused("a split that is not sorted", &loose, &["x", "t"]);
     let twice: [(&str, &[u8]); 3] = [("t/val/cat/a.png", PNG), ("t/valid/cat/b.png", PNG), ("t/train/cat/c.png", PNG)];

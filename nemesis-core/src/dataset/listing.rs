@@ -86,9 +86,9 @@ fn list(folder: &Path, wanted: impl Fn(&DirEntry, &str) -> bool) -> Result<Listi
 /// How many entries a message names.
 const MOST_NAMED: usize = 3;
 
-/// Says what lies among class folders and images and is neither.
+/// Says what lies where it is no class folder, and no image of one.
 pub(super) fn remark(folder: &Path, others: &[String]) -> Option<Error> {
     let named = abridged(others.iter().map(|other| format!("`{other}`")), MOST_NAMED);
     (!others.is_empty())
-        .then(|| Error::new(format!("left out, as neither class folders nor images in them: {named}")).at(folder))
+        .then(|| Error::new(format!("left out: {named}; class folders are read, and images in them")).at(folder))
 }

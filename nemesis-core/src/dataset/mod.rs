@@ -28,7 +28,7 @@ pub use layouts::{Layout, RelativePath};
 pub use listed::{Contents, Listed};
 pub use manifest::{manifest_hash, missing_images, split_fingerprint};
 pub use near::near_match;
-pub use pictures::{Added, Picture, Pictures, Request, SPLIT_NAMES, add, check_name, split_named};
+pub use pictures::{Added, Picture, Pictures, Request, SPLIT_NAMES, add, check_name, seems_split, split_named};
 pub use prepare::{Prepared, prepare};
 pub use raw::Raw;
 pub use registry::{Entry, Registry, SplitSizes, Template};

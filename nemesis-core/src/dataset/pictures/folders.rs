@@ -1,6 +1,6 @@
 //! Pictures in folders: one for each class, alone or under `train`, `val` and `test`.
 
-use super::{Picture, Pictures, split_named};
+use super::{Picture, Pictures, SPLIT_NAMES, seems_split, split_named};
 use crate::dataset::Split;
 use crate::dataset::listing::{self, Listing};
 use crate::{Error, Result, files};
@@ -31,6 +31,15 @@ impl Pictures {
         }
         let mut all = Self::default();
         if parts.is_empty() {
+            if names.iter().all(|name| seems_split(name)) {
+                let named = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+                return Err(Error::new(format!(
+                    "the folders have the names of splits, and hold no class folders: {named}"
+                ))
+                .at(folder)
+                .expected(WANTED)
+                .help("sort the pictures of each split into folders by class"));
+            }
             all.add_classes(folder, "", &names, None)?;
             all.note(folder, &others);
             return Ok(all);
@@ -51,6 +60,14 @@ impl Pictures {
             all.add_classes(folder, &format!("{name}/"), &classes.names, Some(*split))?;
             all.note(&folder.join(name), &classes.others);
         }
+        for name in names.iter().filter(|name| seems_split(name) && !parts.iter().any(|(_, part)| part == name)) {
+            if listing::folders(&folder.join(name)).is_ok() {
+                return Err(Error::new(format!("`{name}` holds folders as `{}` does, and is no split", parts[0].1))
+                    .at(folder)
+                    .expected(SPLIT_NAMES)
+                    .help("rename it to the split that it is, or move it away"));
+            }
+        }
         let beside = names.iter().filter(|name| !parts.iter().any(|(_, part)| part == name));
         all.note(folder, &beside.map(|name| format!("{name}/")).chain(others).collect::<Vec<_>>());
         Ok(all)
@@ -60,6 +77,12 @@ impl Pictures {
         for class in classes {
             let place = folder.join(before).join(class);
             let Listing { names, others } = listing::images(&place)?;
+            // Paths in split files have `/` between their parts, and those that were written on Windows `\\`.
+            if let Some(name) = names.iter().chain([class]).find(|name| name.contains('\\')) {
+                return Err(Error::new(format!("the name `{name}` has a backslash in it"))
+                    .at(&place)
+                    .help("rename it: in a split file it would stand between folders"));
+            }
             // A class without validation pictures does no harm; one without test pictures is told of.
             if names.is_empty() && matches!(split, None | Some(Split::Train)) {
                 let error = Error::new(format!("the class folder `{class}` holds no picture")).at(&place);

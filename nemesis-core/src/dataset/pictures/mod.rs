@@ -43,3 +43,63 @@ pub fn split_named(name: &str) -> Option<Split> {
         _ => None,
     }
 }
+
+/// Words by which people say splits, besides those of [`split_named`].
+const SPLIT_WORDS: [&str; 16] = [
+    "trainval",
+    "trainset",
+    "tr",
+    "fit",
+    "valset",
+    "va",
+    "testset",
+    "te",
+    "eval",
+    "evaluation",
+    "holdout",
+    "query",
+    "gallery",
+    "probe",
+    "heldout",
+    "unlabeled",
+];
+
+/// Whether a short name seems to say a split, by one of its words: `train2017`, `PrivateTest`, `is_training_image`.
+pub fn seems_split(name: &str) -> bool {
+    let words = words_of(name);
+    words.len() <= 4 && words.iter().any(|word| split_named(word).is_some() || SPLIT_WORDS.contains(&word.as_str()))
+}
+
+/// The words of a name in small letters. They end at marks, at digits, and before the capitals of `isTrain`.
+fn words_of(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut before = ' ';
+    for c in name.chars() {
+        if !c.is_alphabetic() || !before.is_alphabetic() || (c.is_uppercase() && before.is_lowercase()) {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphabetic()) {
+            word.extend(c.to_lowercase());
+        }
+        before = c;
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_seem_to_say_a_split() {
+        for name in
+            ["train2017", "PrivateTest", "is_training_image", "isTrain", "IsTest", "train_or_test", "TRAIN", "te"]
+        {
+            assert!(seems_split(name), "{name}");
+        }
+        for name in ["", "contest", "latest", "trainer", "value", "a photo of a train on a bridge", "bus"] {
+            assert!(!seems_split(name), "{name}");
+        }
+    }
+}

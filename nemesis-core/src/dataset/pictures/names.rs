@@ -5,6 +5,9 @@ use crate::{Error, Result, files};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+/// Characters that nobody sees, which come with copied text. Not the joiners (U+200C, U+200D) that some scripts need.
+const INVISIBLE: [char; 6] = ['\u{ad}', '\u{200b}', '\u{200e}', '\u{200f}', '\u{2060}', '\u{feff}'];
+
 /// How many classes a message names.
 const MOST_NAMED: usize = 5;
 
@@ -40,6 +43,10 @@ pub(super) fn of(classes: &BTreeSet<&str>, corrections: &BTreeMap<String, String
     if let Some(class) = classes.iter().find(|class| class.chars().any(char::is_control)) {
         return Err(Error::new(format!("the class {class:?} holds a line break or another control character"))
             .expected("names of one line"));
+    }
+    if let Some(class) = classes.iter().find(|class| class.contains(INVISIBLE)) {
+        return Err(Error::new(format!("the class {class:?} has an invisible character in its name"))
+            .help("take it out: what looks the same would be two classes"));
     }
     let names: Vec<String> =
         classes.iter().map(|class| corrections.get(*class).cloned().unwrap_or_else(|| words(class))).collect();
@@ -128,6 +135,8 @@ mod tests {
             assert!(of(&[mute].into(), &BTreeMap::new()).is_err(), "{mute}");
         }
         assert!(of(&["1_cat", "2_Cat"].into(), &BTreeMap::new()).is_err());
+        let unseen = of(&["apple", "apple\u{200b}"].into(), &BTreeMap::new()).unwrap_err();
+        assert_eq!(unseen.what(), r#"the class "apple\u{200b}" has an invisible character in its name"#);
         let given = [("1_cat".to_owned(), "lynx".to_owned())].into();
         assert_eq!(of(&["1_cat", "2_Cat"].into(), &given).unwrap(), ["lynx", "Cat"]);
     }
