@@ -132,7 +132,7 @@ struct Compared {
     both: Vec<Both>,
     /// Cells that only the first, and only the second has.
     lonely: [usize; 2],
-    /// Places at which a folder has several cells, none of which the other has.
+    /// Cells where a folder has several that the other lacks, and the other has some as well.
     ambiguous: usize,
 }
 
@@ -140,20 +140,21 @@ impl Compared {
     fn of(places: &BTreeMap<Option<Seeds>, Found>, first: &Store, second: &Store) -> Result<Self> {
         let mut compared = Self { both: Vec::new(), lonely: [0, 0], ambiguous: 0 };
         for (seed, found) in places {
-            let Some((one, two)) = matched(found) else {
-                compared.ambiguous += usize::from(!found.first.is_empty() && !found.second.is_empty());
-                compared.lonely[0] += usize::from(found.second.is_empty());
-                compared.lonely[1] += usize::from(found.first.is_empty());
-                continue;
-            };
-            match (first.get::<EvaluationCell>(&one)?, second.get::<EvaluationCell>(&two)?) {
-                (Some(one), Some(two)) => {
-                    let changed = changed(&one, &two, first, second)?;
-                    compared.both.push(Both { seed: *seed, first: one, second: two, changed });
+            let (pairs, lonely) = matched(found);
+            for (one, two) in pairs {
+                match (first.get::<EvaluationCell>(&one)?, second.get::<EvaluationCell>(&two)?) {
+                    (Some(one), Some(two)) => {
+                        let changed = changed(&one, &two, first, second)?;
+                        compared.both.push(Both { seed: *seed, first: one, second: two, changed });
+                    }
+                    (Some(_), None) => compared.lonely[0] += 1,
+                    (None, Some(_)) => compared.lonely[1] += 1,
+                    (None, None) => {}
                 }
-                (Some(_), None) => compared.lonely[0] += 1,
-                (None, Some(_)) => compared.lonely[1] += 1,
-                (None, None) => {}
+            }
+            match lonely {
+                [0, count] | [count, 0] => compared.lonely[usize::from(lonely[0] == 0)] += count,
+                [one, two] => compared.ambiguous += one + two,
             }
         }
         Ok(compared)
@@ -272,15 +273,17 @@ fn place(cell: &SavedCell, plan: &SavedPlan) -> String {
     if special.is_empty() { title.clone() } else { format!("{title} ({})", special.join(", ")) }
 }
 
-/// The cells to compare: the same on both sides if there is one, else the only one of each.
-fn matched(found: &Found) -> Option<(CellId, CellId)> {
-    if let Some(id) = found.first.intersection(&found.second).next() {
-        return Some((*id, *id));
+/// The cells to compare: those that are the same on both sides, and of what is left the only one of each. Also how many that
+/// leaves on each side.
+fn matched(found: &Found) -> (Vec<(CellId, CellId)>, [usize; 2]) {
+    let mut pairs: Vec<(CellId, CellId)> = found.first.intersection(&found.second).map(|id| (*id, *id)).collect();
+    let first: Vec<CellId> = found.first.difference(&found.second).copied().collect();
+    let second: Vec<CellId> = found.second.difference(&found.first).copied().collect();
+    if let ([one], [two]) = (&first[..], &second[..]) {
+        pairs.push((*one, *two));
+        return (pairs, [0, 0]);
     }
-    match (found.first.len(), found.second.len()) {
-        (1, 1) => Some((*found.first.first()?, *found.second.first()?)),
-        _ => None,
-    }
+    (pairs, [first.len(), second.len()])
 }
 
 /// How many images have another prediction, if both were tested on the same images.

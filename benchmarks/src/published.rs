@@ -137,6 +137,12 @@ pub struct Known {
 /// The row of a file that stands for the mean over the eleven data sets.
 pub const AVERAGE: &str = "average";
 
+/// More digits than any accuracy is published with.
+const MOST_DECIMALS: u32 = 10;
+/// More seeds than any accuracy was averaged over.
+const MOST_SEEDS: usize = 100_000;
+const IMPOSSIBLE: &str = "has a value that is no accuracy in percent: it is not from 0 to 100";
+
 /// The embedded files, by name.
 const FILES: &[(&str, &str)] = &[
     ("nemesis-few-shot", include_str!("../published/nemesis-few-shot.yaml")),
@@ -189,25 +195,68 @@ impl Published {
     fn parse(text: &str, file: &Path) -> Result<Self> {
         let mut published: Self = yaml::parse(text, file)?;
         published.name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let groups = published.groups.len();
-        for (row, values) in published.methods.iter().flat_map(|block| &block.rows) {
-            if values.len() != groups {
-                return Err(Error::new(format!("the row `{row}` has {} values", values.len()))
-                    .at(file)
-                    .expected(format!("{groups}, one of each of `groups`, or `null`")));
+        published.check().map_err(|e| e.at(file))?;
+        Ok(published)
+    }
+
+    /// Refuses what can be read and cannot be meant.
+    fn check(&self) -> Result<()> {
+        if self.decimals > MOST_DECIMALS {
+            return Err(Error::new(format!("`decimals` is {}", self.decimals))
+                .expected(format!("the digits behind the point in the source, at most {MOST_DECIMALS}")));
+        }
+        if let Some(seeds) = self.seeds.filter(|seeds| !(1..=MOST_SEEDS).contains(seeds)) {
+            let expected = format!("the runs that are averaged, from 1 to {MOST_SEEDS}, or `null`");
+            return Err(Error::new(format!("`seeds` is {seeds}")).expected(expected));
+        }
+        if self.figure.as_ref().is_some_and(|figure| figure.reading_error < 0.0) {
+            return Err(Error::new("the reading error of `figure` is below zero"));
+        }
+        for (at, group) in self.groups.iter().enumerate() {
+            if self.groups[..at].contains(group) {
+                return Err(
+                    Error::new(format!("`groups` names {group} twice")).help("merge the two columns of the rows")
+                );
             }
-            let unusable = values.iter().flatten().find_map(|number| match number {
-                Number::Runs { runs } if runs.is_empty() => Some("has a value without runs"),
-                Number::Spread { .. } if published.seeds.is_none_or(|seeds| seeds < 2) => {
-                    Some("gives a deviation, which means nothing without `seeds`")
-                }
-                _ => None,
-            });
-            if let Some(what) = unusable {
-                return Err(Error::new(format!("the row `{row}` {what}")).at(file));
+            let (is_known, expected) = match self.table {
+                Protocol::BaseToNew => (["base", "new", "h"].contains(&group.as_str()), "base, new and h"),
+                _ => (group.parse::<u32>().is_ok(), "numbers of shots, with 0 for zero-shot"),
+            };
+            if !is_known {
+                return Err(Error::new(format!("`groups` names `{group}`")).expected(expected));
             }
         }
-        Ok(published)
+        for (at, block) in self.methods.iter().enumerate() {
+            let is_same = |other: &Block| other.method == block.method && other.options == block.options;
+            if self.methods[..at].iter().any(is_same) {
+                return Err(Error::new(format!("the method `{}` is listed twice with the same options", block.method))
+                    .help("put its rows under one entry"));
+            }
+        }
+        self.methods.iter().flat_map(|block| &block.rows).try_for_each(|(row, values)| self.check_row(row, values))
+    }
+
+    fn check_row(&self, row: &str, values: &[Option<Number>]) -> Result<()> {
+        let groups = self.groups.len();
+        if values.len() != groups {
+            return Err(Error::new(format!("the row `{row}` has {} values", values.len()))
+                .expected(format!("{groups}, one of each of `groups`, or `null`")));
+        }
+        let is_possible = |value: &f64| (0.0..=100.0).contains(value);
+        let unusable = values.iter().flatten().find_map(|number| match number {
+            Number::Runs { runs } if runs.is_empty() => Some("has a value without runs"),
+            Number::Runs { runs } if !runs.iter().all(is_possible) => Some(IMPOSSIBLE),
+            Number::Plain(value) | Number::Read { value, .. } | Number::Spread { value, .. } if !is_possible(value) => {
+                Some(IMPOSSIBLE)
+            }
+            Number::Read { reading_error, .. } if *reading_error < 0.0 => Some("has a reading error below zero"),
+            Number::Spread { deviation, .. } if *deviation < 0.0 => Some("has a deviation below zero"),
+            Number::Spread { .. } if self.seeds.is_none_or(|seeds| seeds < 2) => {
+                Some("gives a deviation, which means nothing without `seeds`")
+            }
+            _ => None,
+        });
+        unusable.map_or(Ok(()), |what| Err(Error::new(format!("the row `{row}` {what}"))))
     }
 
     /// The number of a method in a row and a group, if it is published.
@@ -317,7 +366,7 @@ arithmetic: null
 seeds: 3
 decimals: 1
 figure: {reading_error: 0.2, how: by eye}
-groups: [1, base]
+groups: [1, 2]
 methods:
 - method: coop
   rows:
@@ -331,9 +380,9 @@ methods:
         let of = |row, group| published.get(&published.methods[0], row, group);
         assert_eq!(of("dtd", "1"), Some(Known { value: 50.0, reading_error: 0.2, half_interval: 0.0 }));
         assert_eq!(of(AVERAGE, "1"), Some(Known { value: 40.0, reading_error: 0.05, half_interval: 0.0 }));
-        assert!((of("dtd", "base").unwrap().half_interval - 4.3027 * 0.9070 / 3f64.sqrt()).abs() < 1e-3);
-        assert!((of(AVERAGE, "base").unwrap().half_interval - 4.3027 / 3f64.sqrt()).abs() < 1e-3);
-        assert_eq!((of("dtd", "2"), of("eurosat", "1")), (None, None));
+        assert!((of("dtd", "2").unwrap().half_interval - 4.3027 * 0.9070 / 3f64.sqrt()).abs() < 1e-3);
+        assert!((of(AVERAGE, "2").unwrap().half_interval - 4.3027 / 3f64.sqrt()).abs() < 1e-3);
+        assert_eq!((of("dtd", "4"), of("eurosat", "1")), (None, None));
     }
 
     #[test]
@@ -358,6 +407,29 @@ methods:
         insta::assert_snapshot!(message("seeds: 3", "seeds: null"), @r"
         the row `average` gives a deviation, which means nothing without `seeds`
           --> x.yaml
+        ");
+        insta::assert_snapshot!(message("[50.0, ", "[500, "), @r"
+        the row `dtd` has a value that is no accuracy in percent: it is not from 0 to 100
+          --> x.yaml
+        ");
+        insta::assert_snapshot!(message("[1, 2]", "[1, 1]"), @r"
+        `groups` names 1 twice
+          --> x.yaml
+          help: merge the two columns of the rows
+        ");
+        insta::assert_snapshot!(message("decimals: 1", "decimals: 70000"), @r"
+        `decimals` is 70000
+          --> x.yaml
+          expected: the digits behind the point in the source, at most 10
+        ");
+        insta::assert_snapshot!(message("deviation: 1", "deviation: -1"), @r"
+        the row `average` has a deviation below zero
+          --> x.yaml
+        ");
+        insta::assert_snapshot!(message("seeds: 3", "seeds: 4000000000"), @r"
+        `seeds` is 4000000000
+          --> x.yaml
+          expected: the runs that are averaged, from 1 to 100000, or `null`
         ");
         insta::assert_snapshot!(message("decimals", "digits"), @r"
         unknown key `digits`

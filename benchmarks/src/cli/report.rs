@@ -8,6 +8,7 @@ use crate::page::Shown;
 use crate::plan::SavedPlan;
 use crate::report::{keep_question, saved_plans, table};
 use crate::results::Results;
+use crate::settings::merged;
 use crate::statistics::{Pair, not_independent, paired, statistics};
 use crate::tables::Sheet;
 use crate::tables::formats::{Format, Latex, format_parser, write_all};
@@ -100,7 +101,8 @@ impl Report {
             print(&plans.iter().map(|(name, plan)| listed(name, plan, &complete)).collect::<String>())?;
             return Ok(Ending::Done);
         }
-        let filter = self.filter();
+        let (filter, repeated) = self.filter();
+        repeated.iter().for_each(warn);
         if !filter.is_empty() {
             plans = apart(&filter.gather(&plans).map_err(|e| e.at(out))?);
             if self.format.holds_one() && plans.len() > 1 && !self.statistics && self.paired.is_empty() {
@@ -131,13 +133,21 @@ impl Report {
         ending(&plans, store)
     }
 
-    fn filter(&self) -> Filter {
-        Filter {
+    /// What is asked for, and warnings of what is asked for more than once.
+    fn filter(&self) -> (Filter, Vec<Error>) {
+        let mut filter = Filter {
             datasets: self.datasets.clone(),
             methods: self.methods.clone(),
             shots: flat(self.shots.clone()),
             seeds: flat(self.seeds.clone()),
-        }
+        };
+        let repeated = [
+            merged("--datasets", &mut filter.datasets),
+            merged("--methods", &mut filter.methods),
+            merged("--shots", &mut filter.shots),
+            merged("--seeds", &mut filter.seeds),
+        ];
+        (filter, repeated.into_iter().flatten().collect())
     }
 
     fn table(&self, name: &str, plan: &SavedPlan, store: &Store, written: &mut Vec<PathBuf>) -> Result<String> {

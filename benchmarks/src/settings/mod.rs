@@ -7,6 +7,7 @@ mod split_seeds;
 
 pub use layer::Layer;
 pub use maps::parse_set;
+pub(crate) use repeats::merged;
 pub use split_seeds::SplitSeeds;
 
 use crate::numbers;

@@ -96,19 +96,7 @@ impl<'a> Origin<'a> {
 
     /// Leaves the first of equal items, and returns a warning if there were any.
     fn merged<T: PartialEq + Display>(&self, items: &mut Vec<T>) -> Option<Error> {
-        let (mut kept, mut repeated): (Vec<T>, Vec<T>) = (Vec::new(), Vec::new());
-        for item in items.drain(..) {
-            if !kept.contains(&item) {
-                kept.push(item);
-            } else if !repeated.contains(&item) {
-                repeated.push(item);
-            }
-        }
-        *items = kept;
-        let repeated: Vec<String> = repeated.iter().map(T::to_string).collect();
-        let counts = if repeated.len() == 1 { "it counts" } else { "each counts" };
-        let what = format!("`{}` names {} more than once; {counts} once", self.name, repeated.join(" and "));
-        (!repeated.is_empty()).then(|| self.place(Error::new(what)))
+        merged(&self.name, items).map(|warning| self.place(warning))
     }
 
     /// One sample with one initialisation of the same seed is what runs without the option train.
@@ -145,4 +133,21 @@ impl<'a> Origin<'a> {
             None => error.at(file),
         }
     }
+}
+
+/// Leaves the first of equal items of the list `name`, and returns a warning if there were any.
+pub(crate) fn merged<T: PartialEq + Display>(name: &str, items: &mut Vec<T>) -> Option<Error> {
+    let (mut kept, mut repeated): (Vec<T>, Vec<T>) = (Vec::new(), Vec::new());
+    for item in items.drain(..) {
+        if !kept.contains(&item) {
+            kept.push(item);
+        } else if !repeated.contains(&item) {
+            repeated.push(item);
+        }
+    }
+    *items = kept;
+    let repeated: Vec<String> = repeated.iter().map(T::to_string).collect();
+    let counts = if repeated.len() == 1 { "it counts" } else { "each counts" };
+    let what = format!("`{name}` names {} more than once; {counts} once", repeated.join(" and "));
+    (!repeated.is_empty()).then(|| Error::new(what))
 }

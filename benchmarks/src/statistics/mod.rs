@@ -284,7 +284,12 @@ fn paired_rows(pairs: &[(&Condition, Vec<Accuracies>, Vec<usize>)], results: &Re
             notes.extend(marks);
         }
     }
-    let means: Vec<Accuracies> = by_dataset.values().map(|(pairs, _)| mean_of(pairs)).collect();
+    // Base and new classes of a data set are tested after the same training, so they are one value together.
+    let mut whole: BTreeMap<&str, Vec<Accuracies>> = BTreeMap::new();
+    for (condition, pairs, _) in pairs {
+        whole.entry(&condition.dataset).or_default().extend(pairs);
+    }
+    let means: Vec<Accuracies> = whole.values().map(|pairs| mean_of(pairs)).collect();
     let marks = |notes: &BTreeSet<usize>| notes.iter().copied().collect::<Vec<_>>();
     let mut rows: Vec<SheetRow> =
         by_dataset.iter().map(|((_, label), (pairs, notes))| paired_row(label, pairs, marks(notes))).collect();

@@ -198,8 +198,13 @@ fn folders_are_compared_cell_by_cell() {
     ] {
         folder_of(&folder.join(name), accuracies, limit);
     }
+    // Another question of the same suite, and its cells are of another recipe at the same places.
+    let more = folder.join("more");
+    folder_of(&more, &[63.0, 64.5, 65.0], Some(5));
+    fs::rename(more.join("out/plans/few-shot.json"), more.join("out/plans/few-shot-5.json")).unwrap();
+    folder_of(&more, &[63.0, 64.0, 65.0], None);
     let mut all = String::new();
-    for other in ["a", "noise", "far", "fewer", "recipe"] {
+    for other in ["a", "noise", "far", "fewer", "recipe", "more"] {
         let output =
             nemesis(folder, &["diff", "a/out", &format!("{other}/out"), "--format", "markdown"]).output().unwrap();
         all += &told(&output);

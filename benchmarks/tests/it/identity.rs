@@ -1,7 +1,8 @@
 //! `nemesis compare` trusts no names: what is not known to be the published backbone or split is said not to be.
 
 use crate::command::assert_command;
-use crate::synthetic::Synthetic;
+use crate::synthetic::{Synthetic, Trained};
+use nemesis_core::dataset::ClassSubset;
 use std::path::Path;
 
 const COOP: (&str, &str) = ("coop", "CoOp");
@@ -72,6 +73,24 @@ fn plans_of_earlier_versions_are_read_and_do_not_say_what_they_ran_on() {
     std::fs::write(&file, plan.to_string()).unwrap();
     assert_command!(folder.path(), &["report", "--format", "csv"]);
     assert_command!(folder.path(), &["compare", "--against", "ape-coop-few-shot", "--as", "RN50"]);
+}
+
+/// Base and new classes are tested after one training.
+#[test]
+fn the_halves_of_a_data_set_are_one_data_set_in_pairs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut records = Synthetic::new(folder.path());
+    for (method, more) in [(COOP, 0.0), (("nemesis-pen", "Nemesis-PEN"), 1.0)] {
+        for (seed, dataset) in [(1u64, "dtd"), (2, "dtd"), (1, "eurosat"), (2, "eurosat")] {
+            let trained = Trained { method, on: dataset, classes: ClassSubset::Base, shots: 16, seeds: seed.into() };
+            records.trained(trained, dataset, ClassSubset::Base, 60.0 + more * seed as f64);
+            records.trained(trained, dataset, ClassSubset::New, 50.0 - more / 2.0);
+        }
+    }
+    records.save();
+    assert_command!(folder.path(), &["report", "--paired", "coop,nemesis-pen"]);
+    // The same seeds twice are the same runs.
+    assert_command!(folder.path(), &["report", "--statistics", "--seeds", "1,1-2", "--format", "csv"]);
 }
 
 #[test]
