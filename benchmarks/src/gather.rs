@@ -3,10 +3,14 @@
 
 use crate::plan::{Asked, SavedCell, SavedPlan};
 use crate::suite::{embedded_suite, load_suite};
-use nemesis_core::error::suggest;
+use nemesis_core::error::{abridged, suggest};
+use nemesis_core::shots::written;
 use nemesis_core::{Error, Result};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// How many numbers a message names.
+const MOST_NAMED: usize = 10;
 
 /// What a table should show. An empty list leaves it as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,6 +86,22 @@ impl Filter {
         };
         if let Some(name) = self.datasets.iter().find(|name| !datasets.contains(name.as_str())) {
             return Err(unknown("data set", name, &datasets));
+        }
+        // Of several, some may be of other tables; those that are lacking are left blank.
+        let shots: BTreeSet<u32> = plans.iter().flat_map(|(_, plan)| plan.shots.iter().copied()).collect();
+        let seeds = |plan: &SavedPlan| [&plan.seeds[..], &plan.initialisations].concat();
+        let seeds: BTreeSet<u64> = plans.iter().flat_map(|(_, plan)| seeds(plan)).collect();
+        if !self.shots.is_empty() && !self.shots.iter().any(|shots_asked| shots.contains(shots_asked)) {
+            let known = abridged(shots.into_iter().map(written), MOST_NAMED);
+            return Err(
+                Error::new("no table here has the shots that `--shots` asks for").expected(format!("some of {known}"))
+            );
+        }
+        if !self.seeds.is_empty() && !self.seeds.iter().any(|seed| seeds.contains(seed)) {
+            let known = abridged(seeds, MOST_NAMED);
+            return Err(
+                Error::new("no table here has the seeds that `--seeds` asks for").expected(format!("some of {known}"))
+            );
         }
         match self.methods.iter().find(|name| !methods.iter().any(|known| known.eq_ignore_ascii_case(name))) {
             Some(name) => Err(unknown("method", name, &methods)),

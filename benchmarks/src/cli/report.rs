@@ -105,15 +105,13 @@ impl Report {
         repeated.iter().for_each(warn);
         if !filter.is_empty() {
             plans = apart(&filter.gather(&plans).map_err(|e| e.at(out))?);
-            if self.format.holds_one() && plans.len() > 1 && !self.statistics && self.paired.is_empty() {
-                return Err(Error::new(format!(
-                    "{} tables fit, which one file of {} cannot tell apart",
-                    plans.len(),
-                    self.format.name().to_uppercase()
-                ))
+        }
+        let is_of_tables = !self.statistics && self.paired.is_empty() && self.html.is_none();
+        if self.format.holds_one() && plans.len() > 1 && is_of_tables {
+            let (count, format) = (plans.len(), self.format.name().to_uppercase());
+            return Err(Error::new(format!("{count} tables fit, which one file of {format} cannot tell apart"))
                 .at(out)
                 .help("show one with --question NAME, which --list names, or take --statistics"));
-            }
         }
         if let Some(file) = &self.html {
             let shown = if self.without_cells { Shown::Tables } else { Shown::All };
@@ -121,15 +119,19 @@ impl Report {
             tell_files(std::slice::from_ref(file));
             return ending(&plans, store);
         }
-        let mut written = Vec::new();
-        let text = if self.statistics || !self.paired.is_empty() {
-            self.format.sheets(&self.sheets(&plans, store)?)
-        } else {
-            let tables = plans.iter().map(|(name, plan)| self.table(name, plan, store, &mut written));
-            tables.collect::<Result<Vec<_>>>()?.join("\n")
-        };
-        print(&text)?;
-        tell_files(&written);
+        if self.statistics || !self.paired.is_empty() {
+            print(&self.format.sheets(&self.sheets(&plans, store)?))?;
+            return ending(&plans, store);
+        }
+        let tables = plans.iter().map(|(_, plan)| table(plan, store)).collect::<Result<Vec<_>>>()?;
+        let shown = |table| if self.second { Latex { second: true }.table(table) } else { self.format.table(table) };
+        // First, since it may not be allowed to write there.
+        print(&tables.iter().map(shown).collect::<Vec<_>>().join("\n"))?;
+        for ((name, plan), table) in plans.iter().zip(&tables) {
+            if !plan.gathered {
+                tell_files(&write_all(table, store.folder(), name)?);
+            }
+        }
         ending(&plans, store)
     }
 
@@ -148,14 +150,6 @@ impl Report {
             merged("--seeds", &mut filter.seeds),
         ];
         (filter, repeated.into_iter().flatten().collect())
-    }
-
-    fn table(&self, name: &str, plan: &SavedPlan, store: &Store, written: &mut Vec<PathBuf>) -> Result<String> {
-        let table = table(plan, store)?;
-        if !plan.gathered {
-            written.extend(write_all(&table, store.folder(), name)?);
-        }
-        Ok(if self.second { Latex { second: true }.table(&table) } else { self.format.table(&table) })
     }
 
     fn sheets(&self, plans: &[(String, SavedPlan)], store: &Store) -> Result<Vec<Sheet>> {

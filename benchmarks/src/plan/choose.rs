@@ -5,6 +5,7 @@ use super::{Column, Swept, own};
 use crate::plugins::Plugins;
 use crate::settings::Settings;
 use crate::suite::{MethodEntry, is_embedded_protocol, line_of_key};
+use crate::tables::ZERO_SHOT;
 use crate::weights::{MINI, locate, unnamed};
 use nemesis_core::backbone::{self, BackboneSpec, Request};
 use nemesis_core::dataset::Registry;
@@ -220,6 +221,10 @@ pub(super) fn columns(
             Some(Swept { what, value }) => format!("{what} {value}"),
             None => unswept,
         };
+        if label.trim().is_empty() || label.chars().any(char::is_control) || label.eq_ignore_ascii_case(ZERO_SHOT) {
+            return Err(Error::new(format!("a column cannot have the label {label:?}"))
+                .expected(format!("one line of text, and not `{ZERO_SHOT}`, which is zero-shot CLIP")));
+        }
         if columns.iter().any(|(column, _)| column.label == label) {
             return Err(Error::new(format!("two columns have the label `{label}`"))
                 .help("give a method that appears twice a `label` each time"));

@@ -68,8 +68,8 @@ impl Field {
     pub(super) fn text(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
-            Self::Number(value, decimals) => format!("{value:.decimals$}"),
-            Self::Signed(value, decimals) => format!("{value:+.decimals$}"),
+            Self::Number(value, decimals) => format!("{:.decimals$}", without_sign_of_zero(*value, *decimals)),
+            Self::Signed(value, decimals) => format!("{:+.decimals$}", without_sign_of_zero(*value, *decimals)),
             Self::Probability(value) if *value < 1e-4 => "< 0.0001".to_owned(),
             Self::Probability(value) => format!("{value:.4}"),
             Self::Count(count) => count.to_string(),
@@ -80,7 +80,7 @@ impl Field {
     /// As programs read it.
     pub(super) fn plain(&self) -> String {
         match self {
-            Self::Number(value, _) | Self::Signed(value, _) => format!("{value:.4}"),
+            Self::Number(value, _) | Self::Signed(value, _) => format!("{:.4}", without_sign_of_zero(*value, 4)),
             // Small ones matter, so that no digit is cut off.
             Self::Probability(value) => value.to_string(),
             Self::Nothing => String::new(),
@@ -96,6 +96,12 @@ impl Field {
             Self::Nothing => Value::Null,
         }
     }
+}
+
+/// The value, or zero if all digits that are shown are zeros: `-0.00` is no number that people write.
+fn without_sign_of_zero(value: f64, decimals: usize) -> f64 {
+    let digits = format!("{:.decimals$}", value.abs());
+    if digits.bytes().all(|digit| matches!(digit, b'0' | b'.')) { 0.0 } else { value }
 }
 
 impl SheetRow {
@@ -114,5 +120,17 @@ impl Sheet {
     /// The footnotes of a row.
     pub(super) fn notes_of(&self, row: &SheetRow) -> Vec<&str> {
         row.footnotes.iter().map(|n| self.footnotes[n - 1].as_str()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_has_no_minus() {
+        let told = [-0.004, -0.006, 0.004].map(|value| Field::Signed(value, 2).text());
+        assert_eq!(told, ["+0.00", "-0.01", "+0.00"]);
+        assert_eq!((Field::Number(-1e-9, 2).text(), Field::Number(-1e-9, 2).plain()), ("0.00".into(), "0.0000".into()));
     }
 }

@@ -210,6 +210,8 @@ fn folders_are_compared_cell_by_cell() {
         all += &told(&output);
     }
     insta::assert_snapshot!("diff", all);
+    let output = nemesis(&more, &["report", "--format", "csv"]).output().unwrap();
+    insta::assert_snapshot!("two_tables_as_csv", told(&output));
     let output = nemesis(folder, &["diff", "a/out", "nowhere"]).output().unwrap();
     insta::assert_snapshot!(told(&output));
     assert!(!folder.join("nowhere").exists());

@@ -89,6 +89,8 @@ fn the_halves_of_a_data_set_are_one_data_set_in_pairs() {
     }
     records.save();
     assert_command!(folder.path(), &["report", "--paired", "coop,nemesis-pen"]);
+    assert_command!(folder.path(), &["report", "--seeds", "9"]);
+    assert_command!(folder.path(), &["report", "--shots", "3"]);
     // The same seeds twice are the same runs.
     assert_command!(folder.path(), &["report", "--statistics", "--seeds", "1,1-2", "--format", "csv"]);
 }

@@ -50,4 +50,8 @@ fn a_list_of_unknown_prompts_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("own.yaml"), suite("[ensemble-9]")).unwrap();
     assert_command!(folder.path(), &["plan", "--suite", "own.yaml"]);
+    // Nor may a method's column be taken for this one.
+    let named = suite("true").replace("tip-adapter}", "tip-adapter, label: zero-shot}");
+    fs::write(folder.path().join("own.yaml"), named).unwrap();
+    assert_command!(folder.path(), &["plan", "--suite", "own.yaml"]);
 }

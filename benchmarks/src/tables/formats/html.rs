@@ -103,6 +103,10 @@ fn sheet(sheet: &Sheet) -> String {
     for column in &sheet.columns {
         let _ = write!(html, "<th scope=\"col\">{}</th>", escape(column.heading));
     }
+    let has_marks = sheet.rows.iter().any(|row| !row.footnotes.is_empty());
+    if has_marks {
+        html.push_str("<th scope=\"col\">Notes</th>");
+    }
     html.push_str("</tr>\n</thead>\n<tbody>\n");
     for row in &sheet.rows {
         html.push_str("<tr>");
@@ -110,7 +114,10 @@ fn sheet(sheet: &Sheet) -> String {
             let class = if sheet.is_text(i) { " class=\"text\"" } else { "" };
             let _ = write!(html, "<td{class}>{}</td>", escape(&field.text()));
         }
-        let _ = writeln!(html, "<td class=\"text\">{}</td></tr>", escape(&row.marks()));
+        if has_marks {
+            let _ = write!(html, "<td class=\"text\">{}</td>", escape(&row.marks()));
+        }
+        html.push_str("</tr>\n");
     }
     html.push_str("</tbody>\n</table>\n");
     notes(&mut html, &sheet.remarks, &sheet.footnotes);
