@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where unsafe code may stand: the C interface on both of its sides and the forks that check plugins, maps of files, and
+/// Where unsafe code may stand: the C interface on both of its sides and the forks that run plugins, maps of files, and
 /// Python's tensors.
 const BORDERS: [&str; 7] = [
     "nemesis-core/abi/src",

@@ -2,7 +2,7 @@
 
 use nemesis_fuzz::{TARGETS, fuzz, replay};
 
-/// How many changed inputs each target gets. An hour of each is `cargo xtask fuzz --seconds 3600`.
+/// How many changed inputs each target gets. An hour of each is `cargo xtask fuzz --in-all 3600`.
 const CHANGES: u64 = 300;
 
 /// One test, since memory is counted for the whole process.

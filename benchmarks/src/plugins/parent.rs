@@ -103,7 +103,8 @@ impl Examiner {
 
 impl Trial {
     fn start(program: Program) -> Result<Self> {
-        let (process, output) = Subprocess::start("the process that tries plugins", program, ["plugin", "try-here"])?;
+        let (process, output) =
+            Subprocess::copy_or_start("the process that tries plugins", program, &["plugin", "try-here"])?;
         let (sender, answers) = mpsc::channel();
         listen(output, move |answer| answer.is_some_and(|answer: Value| sender.send(answer).is_ok()));
         Ok(Self { process, answers, ready: false, loaded: BTreeSet::new() })

@@ -35,7 +35,7 @@ pub(super) type Copied = (Pid, OwnedFd, OwnedFd);
 /// # Errors
 ///
 /// When the system refuses.
-pub(super) fn copy(arguments: &[OsString]) -> Result<Option<Copied>> {
+pub(super) fn copy(arguments: &[&str]) -> Result<Option<Copied>> {
     let Some(run) = COMMAND_LINE.get().filter(|_| may_fork().is_ok()) else { return Ok(None) };
     let failed = |e: io::Error| Error::new(format!("cannot start another process: {e}"));
     let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|e| failed(e.into()));
@@ -51,7 +51,7 @@ pub(super) fn copy(arguments: &[OsString]) -> Result<Option<Copied>> {
             let streams =
                 rustix::stdio::dup2_stdin(&read_there).and_then(|()| rustix::stdio::dup2_stdout(&write_there));
             drop((read_there, write_there));
-            let line = std::iter::once("nemesis".into()).chain(arguments.iter().cloned()).collect();
+            let line = std::iter::once("nemesis").chain(arguments.iter().copied()).map(OsString::from).collect();
             // What this process was about to do is the other one's, down to what it would clean up after a panic.
             let code = streams.ok().and_then(|()| catch_unwind(AssertUnwindSafe(|| run(line))).ok());
             exit(code.unwrap_or(2))

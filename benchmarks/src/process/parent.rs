@@ -8,7 +8,7 @@ use rustix::process::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
@@ -28,26 +28,35 @@ pub(crate) struct Subprocess {
 }
 
 impl Subprocess {
-    /// Starts `nemesis` with these arguments as a process of this program, as a copy of this process if it can be, and returns
-    /// it with its standard output. Errors call it `what`.
+    /// Starts `nemesis` with these arguments as a process of this program, and returns it with its standard output. Errors call
+    /// it `what`.
     ///
     /// # Errors
     ///
     /// When it cannot be started.
-    pub(crate) fn start<A: Into<OsString>>(
+    pub(crate) fn start<A: AsRef<OsStr>>(
         what: &str,
         program: Program,
         arguments: impl IntoIterator<Item = A>,
     ) -> Result<(Self, File)> {
-        let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-        if program.is_this_process()
-            && let Some((pid, input, output)) = copy::copy(&arguments)?
-        {
-            return Ok((Self::new(pid, input), File::from(output)));
-        }
         let mut command = program.command()?;
         command.args(arguments);
         Self::spawn(what, program, command)
+    }
+
+    /// The same as a copy of this process, if it can be copied: not for what computes on a GPU, whose driver may not live on in
+    /// a copy.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub(crate) fn copy_or_start(what: &str, program: Program, arguments: &[&str]) -> Result<(Self, File)> {
+        if program.is_this_process()
+            && let Some((pid, input, output)) = copy::copy(arguments)?
+        {
+            return Ok((Self::new(pid, input), File::from(output)));
+        }
+        Self::start(what, program, arguments)
     }
 
     /// The same with a command of the program.
