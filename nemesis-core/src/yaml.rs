@@ -30,16 +30,21 @@ pub fn read<T: DeserializeOwned>(file: &Path) -> Result<T> {
 pub fn parse<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T> {
     let told = |error: serde_yaml::Error| of_serde_yaml(&error, text, file);
     let value = serde_yaml::from_str(text).map_err(told)?;
-    // A map of any keys, such as a method's options, takes the last of two that are the same; only this type does not.
-    serde_yaml::from_str::<serde_yaml::Value>(text).map_err(told)?;
-    serde_yaml::from_str::<Finite>(text).map_err(told)?;
+    check(text).map_err(told)?;
     Ok(value)
 }
 
-/// Whether text that is YAML has no number that is not finite. JSON, in which values are kept and passed to plugins, has
-/// neither `.nan` nor `.inf`: they would become no value at all.
-pub fn is_finite(text: &str) -> bool {
-    serde_yaml::from_str::<Finite>(text).is_ok()
+/// Refuses what any type that is read may pass over: keys that come twice, and numbers that are not finite. JSON, in which
+/// values are kept and passed to plugins, has neither `.nan` nor `.inf`: they would become no value at all.
+///
+/// # Errors
+///
+/// When there is such a thing, or the text is not YAML.
+pub fn check(text: &str) -> serde_yaml::Result<()> {
+    // A map of any keys, such as a method's options, takes the last of two that are the same; only this type does not.
+    let whole: serde_yaml::Value = serde_yaml::from_str(text)?;
+    // An empty text has no value to look at, and a list or a map of no items is read from it.
+    if whole.is_null() { Ok(()) } else { serde_yaml::from_str::<Finite>(text).map(drop) }
 }
 
 /// Any YAML without numbers that are not finite.
@@ -210,6 +215,9 @@ mod tests {
         assert!(matches!(suite.inner.protocol, Protocol::Mini));
         let all = "[1, -1, 1.5, 1e300, true, ~, nan, '.nan', {a: !tag b, 2: {}}]";
         assert!(parse::<serde_yaml::Value>(all, Path::new("s.yaml")).is_ok());
-        assert!(is_finite(all) && !is_finite("!tag .inf"));
+        assert!(
+            check(all).is_ok() && check("").is_ok() && check("!tag .inf").is_err() && check("{a: 1, a: 2}").is_err()
+        );
+        assert!(parse::<Vec<String>>("# nothing\n", Path::new("s.yaml")).unwrap().is_empty());
     }
 }

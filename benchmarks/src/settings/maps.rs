@@ -17,9 +17,7 @@ pub fn parse_set(text: &str) -> std::result::Result<(String, Value), String> {
         return Err(format!("`{key}` names no method: expected METHOD.OPTION=VALUE, as in nemesis-pan.tau=0.5"));
     }
     let read = serde_yaml::from_str(value).map_err(|e| format!("the value of `{key}` is not YAML: {e}"))?;
-    if !yaml::is_finite(value) {
-        return Err(format!("`{key}` is {value}: expected numbers that are finite"));
-    }
+    yaml::check(value).map_err(|e| format!("the value of `{key}` is {value}: {e}"))?;
     Ok((key.to_owned(), read))
 }
 

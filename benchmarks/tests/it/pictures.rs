@@ -32,6 +32,16 @@ fn done(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// All pictures of these folders are one.
+#[test]
+fn a_picture_in_train_and_test_or_of_two_classes_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    photos(dir, &classes("", &["cat", "dog"], 4));
+    done(dir, &add(&["photos"]));
+    assert_command!(dir, &["data", "check", "birds", "--data", "data", "--decode"]);
+}
+
 #[test]
 fn a_folder_reaches_a_row_of_the_table_and_comes_out_the_same_again() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! Whether a data set is whole: its counts, its split, and every image on the disk.
 
 use super::layouts::Layout;
-use super::{Dataset, Entry, Split, SplitSizes, near_match, split_fingerprint};
+use super::{Dataset, Entry, Split, SplitSizes, near_match, split_fingerprint, twins};
 use crate::{Error, Result, files, image};
 use rayon::prelude::*;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -26,7 +26,7 @@ pub struct Report {
     pub damaged: Vec<(PathBuf, Error)>,
     /// The classes of which no test image is listed, so that nothing is measured of them.
     pub untested: Vec<String>,
-    /// See [`Dataset::remarks`].
+    /// See [`Dataset::remarks`]; if images were decoded, also which of them are the same, where that matters.
     pub remarks: Vec<Error>,
 }
 
@@ -83,7 +83,10 @@ pub fn check(entry: &Entry, root: &Path, decode: bool) -> Result<Report> {
     let (missing, damaged) = check_images(&*dataset, decode);
     let spelt = |path: &PathBuf| Some((path.clone(), near_match(dataset.folder(), path)?));
     let misspelt = missing.iter().take(LOOKED_FOR).filter_map(spelt).collect();
-    let remarks = dataset.remarks().to_vec();
+    let mut remarks = dataset.remarks().to_vec();
+    if decode {
+        remarks.extend(twins::remarks(&*dataset));
+    }
     Ok(Report { samples, expected: entry.samples, split, fingerprint, missing, misspelt, damaged, untested, remarks })
 }
 

@@ -18,6 +18,7 @@ mod raw;
 mod registry;
 mod sources;
 mod subset;
+mod twins;
 mod written;
 
 pub use crate::sample::Sample;
