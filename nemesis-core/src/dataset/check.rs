@@ -1,10 +1,11 @@
 //! Whether a data set is whole: its counts, its split, and every image on the disk.
 
 use super::layouts::Layout;
-use super::{Dataset, Entry, Split, SplitSizes, near_match, split_fingerprint, twins};
+use super::{Dataset, Entry, Sample, Split, SplitSizes, near_match, split_fingerprint, twins};
 use crate::{Error, Result, files, image};
+use blake3::Hash;
 use rayon::prelude::*;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read as _, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// What was found of a data set.
@@ -80,45 +81,77 @@ pub fn check(entry: &Entry, root: &Path, decode: bool) -> Result<Report> {
     dataset.samples(Split::Test).iter().for_each(|sample| tested[sample.label as usize] = true);
     let names = dataset.class_names().iter().zip(tested);
     let untested = names.filter(|(_, tested)| !tested).map(|(name, _)| name.clone()).collect();
-    let (missing, damaged) = check_images(&*dataset, decode);
+    let Images { missing, damaged, read } = check_images(&*dataset, decode);
     let spelt = |path: &PathBuf| Some((path.clone(), near_match(dataset.folder(), path)?));
     let misspelt = missing.iter().take(LOOKED_FOR).filter_map(spelt).collect();
-    let mut remarks = dataset.remarks().to_vec();
-    if decode {
-        remarks.extend(twins::remarks(&*dataset));
-    }
+    let remarks = dataset.remarks().iter().cloned().chain(twins::remarks(&*dataset, &read)).collect();
     Ok(Report { samples, expected: entry.samples, split, fingerprint, missing, misspelt, damaged, untested, remarks })
 }
 
-pub(super) type Damaged = (PathBuf, Error);
+/// What was found of the listed images.
+pub(super) struct Images<'a> {
+    /// Those that are not on the disk.
+    pub(super) missing: Vec<PathBuf>,
+    /// Those that cannot be read.
+    pub(super) damaged: Vec<(PathBuf, Error)>,
+    /// Those that were read to be decoded, in the order of the splits.
+    pub(super) read: Vec<Read<'a>>,
+}
 
-/// The listed images that are not on the disk, and those that cannot be read.
-pub(super) fn check_images(dataset: &dyn Dataset, decode: bool) -> (Vec<PathBuf>, Vec<Damaged>) {
+/// An image that was read, damaged or not, and the hash of its bytes.
+pub(super) struct Read<'a> {
+    pub(super) split: Split,
+    pub(super) sample: &'a Sample,
+    pub(super) hash: Hash,
+}
+
+/// Looks for the listed images on the disk.
+pub(super) fn check_images(dataset: &dyn Dataset, decode: bool) -> Images<'_> {
     let splits = Split::ALL.into_iter().filter(|split| *split != Split::Val || !dataset.val_is_test());
-    let listed: Vec<&PathBuf> = splits.flat_map(|split| dataset.samples(split)).map(|sample| &sample.path).collect();
-    let faults: Vec<(&PathBuf, Option<Error>)> = listed
-        .into_par_iter()
-        .filter_map(|path| {
-            let file = dataset.folder().join(path);
+    let listed: Vec<(Split, &Sample)> =
+        splits.flat_map(|split| dataset.samples(split).iter().map(move |sample| (split, sample))).collect();
+    let found: Vec<Found> = listed
+        .par_iter()
+        .map(|(_, sample)| {
+            let file = dataset.folder().join(&sample.path);
             match files::exists(&file) {
-                Ok(true) => {}
-                Ok(false) => return Some((path, None)),
-                Err(error) => return Some((path, Some(error))),
+                // A file that cannot be opened fails to decode too, and the decoder says why.
+                Ok(true) if !decode && has_whole_ends(&file).unwrap_or(false) => Found::Whole(None),
+                Ok(true) => match files::read(&file) {
+                    Ok(bytes) => {
+                        let hash = decode.then(|| blake3::hash(&bytes));
+                        image::decode(&bytes).map_or_else(|e| Found::Damaged(hash, e.at(&file)), |_| Found::Whole(hash))
+                    }
+                    Err(error) => Found::Damaged(None, error),
+                },
+                Ok(false) => Found::Missing,
+                Err(error) => Found::Damaged(None, error),
             }
-            // A file that cannot be opened fails to decode too, and the decoder says why.
-            let looks_whole = !decode && has_whole_ends(&file).unwrap_or(false);
-            let error = if looks_whole { None } else { image::read(&file).err() };
-            error.map(|error| (path, Some(error)))
         })
         .collect();
-    let (mut missing, mut damaged) = (Vec::new(), Vec::new());
-    for (path, fault) in faults {
-        match fault {
-            None => missing.push(path.clone()),
-            Some(error) => damaged.push((path.clone(), error)),
-        }
+    let mut images = Images { missing: Vec::new(), damaged: Vec::new(), read: Vec::new() };
+    for ((split, sample), found) in listed.into_iter().zip(found) {
+        let hash = match found {
+            Found::Whole(hash) => hash,
+            Found::Damaged(hash, error) => {
+                images.damaged.push((sample.path.clone(), error));
+                hash
+            }
+            Found::Missing => {
+                images.missing.push(sample.path.clone());
+                None
+            }
+        };
+        images.read.extend(hash.map(|hash| Read { split, sample, hash }));
     }
-    (missing, damaged)
+    images
+}
+
+/// How an image was found, and the hash of its bytes if they were read to be decoded.
+enum Found {
+    Whole(Option<Hash>),
+    Damaged(Option<Hash>, Error),
+    Missing,
 }
 
 /// Whether a file begins and ends as a JPEG or a PNG does.

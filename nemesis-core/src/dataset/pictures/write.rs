@@ -5,7 +5,7 @@
 
 use super::division::divide;
 use super::{Pictures, entry, names};
-use crate::dataset::check::check_images;
+use crate::dataset::check::{Images, check_images};
 use crate::dataset::classes::same_prompts;
 use crate::dataset::layouts::{ADDED, CORRECTIONS, Rows};
 use crate::dataset::prepare::render;
@@ -293,7 +293,7 @@ const MOST_NAMED: usize = 5;
 
 /// Refuses pictures that are not there, or that are seen to be damaged without decoding all of them.
 fn refuse_unreadable(listed: &Listed) -> Result<()> {
-    let (missing, damaged) = check_images(listed, false);
+    let Images { missing, damaged, .. } = check_images(listed, false);
     let (what, lines): (&str, Vec<String>) = if missing.is_empty() {
         let line = |(path, error): &(PathBuf, Error)| format!("{}: {}", path.display(), error.what());
         ("cannot be read", damaged.iter().map(line).collect())
