@@ -1,6 +1,6 @@
 //! Why two cells at one place differ: recipe, data, weights, build, or the machine.
 
-use nemesis_core::record::{Cell, EvaluationRecord, differences};
+use nemesis_core::record::{Cell, EvaluationCell, EvaluationRecord, differences};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +13,6 @@ enum About {
     Build,
     Machine,
 }
-
-/// The reason that is told where the hash of the test images differs.
-const IMAGES: &str = "what images hold";
 
 /// The reasons of some cells.
 #[derive(Debug, Default)]
@@ -32,20 +29,13 @@ impl Reasons {
             }
             return;
         }
-        let of = |record: &EvaluationRecord| {
-            let value = serde_json::to_value(Cell::Evaluation(record.cell.clone()));
-            value.unwrap_or_default()
-        };
-        self.walk(&[], &of(first), &of(second));
+        let of = |cell: EvaluationCell| serde_json::to_value(Cell::Evaluation(cell)).unwrap_or_default();
+        let (one, mut two) = (first.cell.clone(), second.cell.clone());
         // Fewer test images hold something else than all of them, which says nothing of their files.
-        if first.cell.limit != second.cell.limit
-            && let Some(about_data) = self.0.get_mut(&About::Data)
-        {
-            about_data.remove(IMAGES);
-            if about_data.is_empty() {
-                self.0.remove(&About::Data);
-            }
+        if one.limit != two.limit {
+            two.images.clone_from(&one.images);
         }
+        self.walk(&[], &of(one), &of(two));
     }
 
     fn walk(&mut self, path: &[&str], first: &Value, second: &Value) {
@@ -67,7 +57,7 @@ impl Reasons {
             "source" => (About::Build, "the plugin".to_owned()),
             "weights" | "assumed" => (About::Weights, "the backbone's weights, or what is assumed of them".to_owned()),
             "manifest" => (About::Data, "the data set's classes or samples".to_owned()),
-            "images" => (About::Data, IMAGES.to_owned()),
+            "images" => (About::Data, "what images hold".to_owned()),
             "sample" => (About::Data, "the few-shot sample".to_owned()),
             _ => {
                 let part = path.iter().find(|part| ["protocol", "options"].contains(part));
