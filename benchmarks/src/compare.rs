@@ -4,6 +4,7 @@ mod lines;
 
 pub use lines::published_lines;
 
+use crate::numbers::counted;
 use crate::published::{AVERAGE, Block, Known, Protocol, Published};
 use crate::results::{ELEVEN, Evaluation, Results};
 use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, average_by_seed};
@@ -260,7 +261,9 @@ impl SideBySide<'_> {
         let mut marks = if row == AVERAGE { Vec::new() } else { footnotes.collapses(by_seed) };
         if let Some(seeds) = self.published.seeds.filter(|seeds| theirs.is_some() && drawn && accuracies.len() < *seeds)
         {
-            marks.push(footnotes.mark(format!("{} of ours, {seeds} published", counted(accuracies.len(), "seed"))));
+            marks.push(
+                footnotes.mark(format!("{} of ours, {seeds} published", counted(accuracies.len() as u64, "seed"))),
+            );
         }
         let difference = theirs.map(|theirs| summary.mean - theirs.value);
         let slack = theirs.map_or(0.0, |theirs| theirs.reading_error);
@@ -301,7 +304,7 @@ impl SideBySide<'_> {
             self.tolerance
         )];
         remarks.push(RULE.to_owned());
-        let seeds = seeds.map_or_else(|| "seeds not stated".to_owned(), |seeds| counted(seeds, "seed"));
+        let seeds = seeds.map_or_else(|| "seeds not stated".to_owned(), |seeds| counted(seeds as u64, "seed"));
         let arithmetic = arithmetic.as_deref().unwrap_or("precision not stated");
         remarks.push(format!("Published: {}.", source.trim().trim_end_matches('.')));
         remarks.push(format!("Published with: {backbone}; {protocol}; {arithmetic}; {seeds}."));
@@ -433,8 +436,4 @@ fn datasets_of(run: &Evaluation) -> impl Iterator<Item = &str> {
     let cell = &run.record.cell;
     let trained_on = cell.subject.training().map(|training| training.dataset.as_str());
     std::iter::once(cell.dataset.as_str()).chain(trained_on)
-}
-
-fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -91,17 +91,15 @@ impl Filter {
         let shots: BTreeSet<u32> = plans.iter().flat_map(|(_, plan)| plan.shots.iter().copied()).collect();
         let seeds = |plan: &SavedPlan| [&plan.seeds[..], &plan.initialisations].concat();
         let seeds: BTreeSet<u64> = plans.iter().flat_map(|(_, plan)| seeds(plan)).collect();
-        if !self.shots.is_empty() && !self.shots.iter().any(|shots_asked| shots.contains(shots_asked)) {
-            let known = abridged(shots.into_iter().map(written), MOST_NAMED);
-            return Err(
-                Error::new("no table here has the shots that `--shots` asks for").expected(format!("some of {known}"))
-            );
+        let none = |what: &str, known: String| {
+            Err(Error::new(format!("no table here has the {what} that `--{what}` asks for"))
+                .expected(format!("some of {known}")))
+        };
+        if !self.shots.is_empty() && !self.shots.iter().any(|asked| shots.contains(asked)) {
+            return none("shots", abridged(shots.into_iter().map(written), MOST_NAMED));
         }
-        if !self.seeds.is_empty() && !self.seeds.iter().any(|seed| seeds.contains(seed)) {
-            let known = abridged(seeds, MOST_NAMED);
-            return Err(
-                Error::new("no table here has the seeds that `--seeds` asks for").expected(format!("some of {known}"))
-            );
+        if !self.seeds.is_empty() && !self.seeds.iter().any(|asked| seeds.contains(asked)) {
+            return none("seeds", abridged(seeds, MOST_NAMED));
         }
         match self.methods.iter().find(|name| !methods.iter().any(|known| known.eq_ignore_ascii_case(name))) {
             Some(name) => Err(unknown("method", name, &methods)),

@@ -1,4 +1,4 @@
-//! Lists of numbers as people write them: `1,2,4-8`.
+//! Numbers as people write them: lists such as `1,2,4-8`, and how many there are of something.
 
 use crate::lists;
 use nemesis_core::dataset::few_shot::ALL_SHOTS;
@@ -109,6 +109,11 @@ impl<T: Number> Serialize for Numbers<T> {
 fn written<T: Number>(number: T) -> String {
     let is_all = T::ALL.is_some_and(|all| all.into() == number.into());
     if is_all { "all".to_owned() } else { number.to_string() }
+}
+
+/// So many of what is called so: `1 seed`, `3 seeds`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// Numbers as briefly as [`Numbers`] reads them: runs of three and more as ranges, `separator` between items.

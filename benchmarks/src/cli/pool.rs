@@ -3,6 +3,7 @@
 use super::only::{Keys, Only};
 use super::{Ending, print};
 use crate::bytes::ByteSize;
+use crate::numbers::counted;
 use crate::progress::duration;
 use clap::{Arg, Args, Subcommand};
 use nemesis_core::pool::{PartInfo, Pool, View};
@@ -84,7 +85,7 @@ impl PoolCommand {
                     None => return Err(unasked(&pool, usual, place)?),
                 };
                 let pruned = pool.prune(budget, *force)?;
-                print(&format!("{} removed, {}\n", counted(pruned.parts), ByteSize(pruned.bytes)))?;
+                print(&format!("{} removed, {}\n", counted(pruned.parts, "part"), ByteSize(pruned.bytes)))?;
             }
         }
         Ok(Ending::Done)
@@ -95,7 +96,7 @@ impl PoolCommand {
 fn unasked(pool: &Pool, usual: u64, place: &Place) -> Result<Error> {
     let would = |budget: u64| -> Result<String> {
         let pruned = pool.would_prune(budget)?;
-        Ok(format!("{}, {}", counted(pruned.parts), ByteSize(pruned.bytes)))
+        Ok(format!("{}, {}", counted(pruned.parts, "part"), ByteSize(pruned.bytes)))
     };
     let kept = ByteSize(usual).to_string().replace(' ', "");
     Ok(Error::new("nothing was removed, because no limit was given")
@@ -173,15 +174,11 @@ fn listed(parts: &[PartInfo], now: SystemTime) -> String {
         }
     }
     if damaged.parts > 0 {
-        let _ = writeln!(text, "damaged: {}, {}", counted(damaged.parts), ByteSize(damaged.bytes));
+        let _ = writeln!(text, "damaged: {}, {}", counted(damaged.parts, "part"), ByteSize(damaged.bytes));
     }
     let bytes = parts.iter().map(|part| part.bytes).sum();
-    let _ = writeln!(text, "{} in all, {}", counted(parts.len() as u64), ByteSize(bytes));
+    let _ = writeln!(text, "{} in all, {}", counted(parts.len() as u64, "part"), ByteSize(bytes));
     text
-}
-
-fn counted(parts: u64) -> String {
-    if parts == 1 { "1 part".to_owned() } else { format!("{parts} parts") }
 }
 
 /// How long ago something was used. What no planned cell needs is dated back to the Unix epoch.

@@ -1,6 +1,7 @@
 //! `nemesis run`: computes what a suite's table needs, and prints it.
 
 use super::{Ending, print, tell_files, warn};
+use crate::numbers::counted;
 use crate::page::Shown;
 use crate::plan::Plan;
 use crate::plugins::Standby;
@@ -94,8 +95,11 @@ fn compute(plan: &Plan, store: &Store, options: &RunOptions, standby: Option<Sta
     }
     let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
     let elsewhere = if elsewhere > 0 { format!(", {elsewhere} computed by other runs") } else { String::new() };
-    let cells = if computed == 1 { "cell" } else { "cells" };
-    log!("{computed} {cells} computed, {reused} reused{elsewhere}{failed}, in {}", duration(started.elapsed()));
+    log!(
+        "{} computed, {reused} reused{elsewhere}{failed}, in {}",
+        counted(computed as u64, "cell"),
+        duration(started.elapsed())
+    );
     log!();
     Ok(outcome)
 }
