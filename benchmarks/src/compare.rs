@@ -346,8 +346,20 @@ impl SideBySide<'_> {
         if !BTreeSet::is_empty(&unknown) {
             remarks.push(format!("Whether ours is the published split is not known: {}.", listed(unknown)));
         }
+        let strange = self.strange_rows();
+        if !strange.is_empty() {
+            remarks.push(format!("Published for data sets of no such name here: {}.", listed(strange)));
+        }
         remarks.extend(self.results.incomplete());
         remarks
+    }
+
+    /// The rows of published numbers that no data set is called like: a slip of the pen compares with nothing.
+    fn strange_rows(&self) -> BTreeSet<&str> {
+        let ours: BTreeSet<&str> = self.results.runs.iter().flat_map(datasets_of).collect();
+        let is_known = |row: &str| row == AVERAGE || self.splits.registered.contains(row) || ours.contains(row);
+        let rows = self.published.methods.iter().flat_map(|block| block.rows.keys());
+        rows.map(String::as_str).filter(|row| !is_known(row)).collect()
     }
 
     /// Why there is no row.
@@ -392,8 +404,12 @@ impl SideBySide<'_> {
     }
 }
 
-/// What is known about the splits that results are on, by data set.
-struct Splits(BTreeMap<String, Standing>);
+/// What is known about data sets, and about the splits that results are on.
+struct Splits {
+    standings: BTreeMap<String, Standing>,
+    /// The names of the data sets that come with the project.
+    registered: BTreeSet<String>,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
@@ -418,17 +434,18 @@ impl Splits {
                 }
             }
         }
-        Ok(Self(standings))
+        let registered = registry.entries().iter().map(|entry| entry.name.clone()).collect();
+        Ok(Self { standings, registered })
     }
 
     /// The data set of a run, trained or tested on, whose split is not the published one.
     fn foreign_in<'a>(&self, run: &'a Evaluation) -> Option<&'a str> {
-        datasets_of(run).find(|dataset| !self.0.contains_key(*dataset))
+        datasets_of(run).find(|dataset| !self.standings.contains_key(*dataset))
     }
 
     /// The one of which that is not known.
     fn unknown_in<'a>(&self, run: &'a Evaluation) -> Option<&'a str> {
-        datasets_of(run).find(|dataset| self.0.get(*dataset) == Some(&Standing::Unknown))
+        datasets_of(run).find(|dataset| self.standings.get(*dataset) == Some(&Standing::Unknown))
     }
 }
 

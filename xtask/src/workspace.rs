@@ -148,7 +148,7 @@ mod tests {
     /// Every package of the workspace with its features, as it is built along these edges.
     fn packages(edges: &str) -> BTreeSet<String> {
         let mut command = cargo("tree");
-        command.args(["--workspace", "--offline", "--no-dedupe", "--prefix", "none", "--format", "{p} {f}"]);
+        command.args(["--workspace", "--locked", "--no-dedupe", "--prefix", "none", "--format", "{p} {f}"]);
         let output = command.args(["--edges", edges]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()

@@ -138,6 +138,7 @@ methods:
   - method: coop
     rows:
       dtd: [{value: 63.5, deviation: 0.9}]
+      EuroSat: [80.1]
 ";
     std::fs::write(folder.path().join("mine.yaml"), text).unwrap();
     assert_command!(folder.path(), &["compare", "--published", "mine.yaml", "--against", "mine", "--format", "json"]);

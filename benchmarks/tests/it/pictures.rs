@@ -156,6 +156,8 @@ fn malformed_folders_and_lists_are_refused() {
     refused("folders in a class", &[("photos/fox/red/a.png", PNG)], &["x", "photos"]);
     refused("too few pictures", &[("photos/fox/a.png", PNG)], &["x", "photos"]);
     refused("a picture that is none", &[("photos/cat/x.jpg", b"<html>")], &["x", "photos"]);
+    let heic = b"\0\0\0\x1cftypheic\0\0\0\0";
+    refused("a picture of a format that is not read", &[("photos/cat/x.HEIC", heic)], &["x", "photos"]);
     refused("training pictures alone", &[("t/train/cat/a.png", PNG)], &["x", "t"]);
     let apart: [(&str, &[u8]); 3] = [("t/train/cat/a.png", PNG), ("t/test/cat/b.png", PNG), ("t/test/dog/c.png", PNG)];
     refused("a class for testing alone", &apart, &["x", "t"]);

@@ -19,7 +19,8 @@ const LITTER: [&str; 8] = [
 ];
 
 /// How files of images are called. Not all of them can be decoded, which is told of those by their names.
-const IMAGES: [&str; 10] = ["jpg", "jpeg", "jpe", "jfif", "png", "gif", "bmp", "webp", "tif", "tiff"];
+const IMAGES: [&str; 14] =
+    ["jpg", "jpeg", "jpe", "jfif", "png", "gif", "bmp", "webp", "tif", "tiff", "heic", "heif", "avif", "jp2"];
 
 /// The entries of a folder by name, sorted by their bytes, without hidden files and litter.
 pub(super) struct Listing {

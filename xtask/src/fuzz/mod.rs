@@ -6,7 +6,7 @@ mod target;
 
 use crate::failure::{Failure, Result};
 use crate::{setup, workspace};
-use history::History;
+use history::{Histories, History};
 use program::Program;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -27,7 +27,7 @@ pub(crate) struct FuzzOptions {
     /// Seconds for each target
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// Seconds of processor time for each target in all, with those of earlier runs. Targets take turns, so that this can
+    /// Seconds of processor time for each target in all, with those of earlier runs, also of those that were kept. Targets take turns, so that this can
     /// be stopped, and started again, at any time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "seconds")]
     in_all: Option<u64>,
@@ -37,7 +37,8 @@ pub(crate) struct FuzzOptions {
     /// Where the changes begin
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     seed: u32,
-    /// Afterwards keep the shortest inputs that lead as far as all of them in benchmarks/fuzz/corpus
+    /// Afterwards keep the shortest inputs that lead as far as all of them in benchmarks/fuzz/corpus, and how long each
+    /// target was fuzzed in benchmarks/fuzz/fuzzed.txt
     #[arg(long)]
     keep: bool,
     /// List the targets
@@ -69,11 +70,13 @@ pub(crate) fn run(options: &FuzzOptions) -> Result<u8> {
     }
     let chosen = chosen(options, names)?;
     let folder = workspace::target_folder()?.join("fuzzing");
+    let histories = Histories::new(&folder);
     println!("{}", Fuzzed::HEAD);
-    let finds = fuzz_all(options, chosen.clone(), &program, &folder)?;
+    let finds = fuzz_all(options, chosen.clone(), &program, &folder, &histories)?;
     if options.keep {
         for name in &chosen {
             target::keep(&program, name, &folder.join(name))?;
+            histories.keep(name)?;
         }
     }
     println!("{finds} {}", if finds == 1 { "find" } else { "finds" });
@@ -90,14 +93,21 @@ fn chosen(options: &FuzzOptions, names: Vec<String>) -> Result<Vec<String>> {
 }
 
 /// Several targets at once, each in turn when one ends; says how many finds there were.
-fn fuzz_all(options: &FuzzOptions, chosen: Vec<String>, program: &Program, folder: &Path) -> Result<usize> {
+fn fuzz_all(
+    options: &FuzzOptions,
+    chosen: Vec<String>,
+    program: &Program,
+    folder: &Path,
+    histories: &Histories,
+) -> Result<usize> {
     let waiting = Mutex::new(chosen);
     let waiting = || waiting.lock().unwrap_or_else(PoisonError::into_inner);
     let work = || -> Result<usize> {
         let mut finds = 0;
         loop {
-            let Some(turn) = next(options, &mut waiting(), folder)? else { return Ok(finds) };
-            let fuzzed = target::fuzz(program, &turn.name, &folder.join(&turn.name), turn.time, turn.seed)?;
+            let Some(turn) = next(options, &mut waiting(), histories)? else { return Ok(finds) };
+            let mut fuzzed = target::fuzz(program, &turn.name, &folder.join(&turn.name), turn.time, turn.seed)?;
+            fuzzed.in_all = histories.add(&turn.name, &fuzzed)?;
             println!("{fuzzed}");
             finds += fuzzed.finds.len();
             // A reader with faults had better be mended before it goes on.
@@ -122,10 +132,10 @@ struct Turn {
 }
 
 /// Takes the target out of those that wait that has had least so far, unless all have had what they should.
-fn next(options: &FuzzOptions, waiting: &mut Vec<String>, folder: &Path) -> Result<Option<Turn>> {
+fn next(options: &FuzzOptions, waiting: &mut Vec<String>, histories: &Histories) -> Result<Option<Turn>> {
     let mut least: Option<(History, usize)> = None;
     for (at, name) in waiting.iter().enumerate() {
-        let had = History::read(&folder.join(name))?;
+        let had = histories.of(name)?;
         // Without `--in-all` they come in their order, whatever they have had.
         if least.is_none_or(|(least, _)| options.in_all.is_some() && had.time < least.time) {
             least = Some((had, at));

@@ -24,7 +24,7 @@ pub(crate) struct Fuzzed {
     /// Of the processor: a machine that is busy with something else fuzzes less.
     pub(crate) time: Duration,
     pub(crate) inputs: u64,
-    /// With all earlier runs.
+    /// With all earlier runs, if they were asked for.
     pub(crate) in_all: History,
     /// How many edges between pieces of code the inputs reach.
     edges: u64,
@@ -116,7 +116,6 @@ pub(crate) fn fuzz(program: &Program, name: &str, folder: &Path, time: Duration,
             fs::remove_file(&input).map_err(|e| Failure::io("remove", &input, &e))?;
         }
     }
-    fuzzed.in_all = History::read(folder)?.add(folder, &fuzzed)?;
     Ok(fuzzed)
 }
 
