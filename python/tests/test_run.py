@@ -34,6 +34,23 @@ def the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nemesis._run._command", lambda: [str(found)])
 
 
+@pytest.fixture(scope="session")
+def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The mini suite's pictures, which take seconds to paint."""
+    root = tmp_path_factory.mktemp("painted") / "mini"
+    subprocess.run([str(program()), "mini", "data", "--out", str(root)], check=True)
+    return root
+
+
+@pytest.fixture
+def out(tmp_path: Path, painted: Path) -> Path:
+    """A folder of records in which a run finds them."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mini").symlink_to(painted)
+    return out
+
+
 def outcomes(out: Path, method: str) -> dict[tuple[str, str, int, int], Any]:
     rows = nemesis.records(out, frame=False)
     return {
@@ -43,7 +60,7 @@ def outcomes(out: Path, method: str) -> dict[tuple[str, str, int, int], Any]:
     }
 
 
-def test_kg_coop_in_python_leaves_the_records_of_the_compiled_one(tmp_path: Path) -> None:
+def test_kg_coop_in_python_leaves_the_records_of_the_compiled_one(out: Path) -> None:
     compiled = program().parent / "libnemesis_example_kg_coop.so"
     if not compiled.exists():
         pytest.skip("the compiled KgCoOp is not built")
@@ -54,29 +71,29 @@ def test_kg_coop_in_python_leaves_the_records_of_the_compiled_one(tmp_path: Path
         shots=[1],
         seeds=[1],
         jobs=1,
-        out=tmp_path,
+        out=out,
         progress=False,
     )
     assert "KgCoOp (Python)" in run.tables
-    ours, theirs = outcomes(tmp_path, "kg-coop-py"), outcomes(tmp_path, "kg-coop")
+    ours, theirs = outcomes(out, "kg-coop-py"), outcomes(out, "kg-coop")
     # Losses, reported values, the hash of the state; accuracy, the hash of the predictions.
     assert ours == theirs
     assert len(ours) == 2
 
-    rows = {row["kind"]: row for row in nemesis.records(tmp_path, frame=False) if row["method"] == "kg-coop-py"}
+    rows = {row["kind"]: row for row in nemesis.records(out, frame=False) if row["method"] == "kg-coop-py"}
     training, evaluation = rows["training"], rows["evaluation"]
     assert evaluation["training"] == training["id"]
     assert len(training["losses"]) == len(training["reported"]["distance"]) == 40
-    context = nemesis.learned(evaluation["id"], tmp_path)["ctx"]
+    context = nemesis.learned(evaluation["id"], out)["ctx"]
     assert context.shape == (8, 64)
-    predicted = nemesis.predictions(evaluation["id"], tmp_path)
+    predicted = nemesis.predictions(evaluation["id"], out)
     assert predicted.shape == (evaluation["total"],)
     assert evaluation["accuracy"] == pytest.approx(100 * evaluation["correct"] / evaluation["total"])
     pandas = pytest.importorskip("pandas")
     assert isinstance(run.records(), pandas.DataFrame)
 
 
-def test_vpt_in_python_computes_what_the_compiled_one_computes(tmp_path: Path) -> None:
+def test_vpt_in_python_computes_what_the_compiled_one_computes(out: Path) -> None:
     compiled = program().parent / "libnemesis_method_vpt.so"
     if not compiled.exists():
         pytest.skip("the compiled VPT is not built")
@@ -90,10 +107,10 @@ def test_vpt_in_python_computes_what_the_compiled_one_computes(tmp_path: Path) -
         seeds=[1],
         jobs=1,
         limit=20,
-        out=tmp_path,
+        out=out,
         progress=False,
     )
-    ours, theirs = outcomes(tmp_path, "vpt-py"), outcomes(tmp_path, "vpt")
+    ours, theirs = outcomes(out, "vpt-py"), outcomes(out, "vpt")
     assert len(ours) == len(theirs) == 2
     for key, outcome in ours.items():
         # What is learned has other names, so the hash of the state differs.
@@ -167,7 +184,7 @@ def test_a_method_that_misbehaves_costs_its_cells_and_no_others(tmp_path: Path) 
     assert "longer than 20 s" in reasons["hang"]
 
 
-def test_a_change_of_a_plugin_or_of_its_helper_is_computed_again(tmp_path: Path) -> None:
+def test_a_change_of_a_plugin_or_of_its_helper_is_computed_again(tmp_path: Path, out: Path) -> None:
     plugin = tmp_path / "mine.py"
     plugin.write_text("from helper import X\n" + MISBEHAVING.read_text().replace("misbehaving", "mine"))
     question = "--methods mine --datasets eurosat --shots 1 --seeds 1"
@@ -175,7 +192,7 @@ def test_a_change_of_a_plugin_or_of_its_helper_is_computed_again(tmp_path: Path)
 
     def ids(helper: str) -> str:
         (tmp_path / "helper.py").write_text(helper)
-        command = [str(program()), *arguments, "--python", sys.executable, "--out", str(tmp_path / "out"), "--json"]
+        command = [str(program()), *arguments, "--python", sys.executable, "--out", str(out), "--json"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -183,9 +200,9 @@ def test_a_change_of_a_plugin_or_of_its_helper_is_computed_again(tmp_path: Path)
     assert ids("X = 1\n") == ids("X = 1\n") != ids("X = 2\n")
 
 
-def test_errors_have_the_words_of_the_command(tmp_path: Path) -> None:
+def test_errors_have_the_words_of_the_command(tmp_path: Path, out: Path) -> None:
     with pytest.raises(nemesis.NemesisError, match="has no option `misdead`") as caught:
-        nemesis.run(plugin=MISBEHAVING, set={"misbehaving.misdead": 1}, out=tmp_path, progress=False)
+        nemesis.run(plugin=MISBEHAVING, set={"misbehaving.misdead": 1}, out=out, progress=False)
     assert "the options are: n_ctx" in str(caught.value)
     with pytest.raises(nemesis.NemesisError, match="there are no records in this folder"):
         nemesis.records(tmp_path / "nothing")
@@ -194,6 +211,6 @@ def test_errors_have_the_words_of_the_command(tmp_path: Path) -> None:
             plugin=MISBEHAVING,
             methods=["misbehaving"],
             python=shutil.which("false"),
-            out=tmp_path,
+            out=out,
             progress=False,
         )

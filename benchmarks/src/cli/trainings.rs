@@ -4,6 +4,8 @@ use clap::Args;
 use nemesis_core::error::abridged;
 use nemesis_core::record::{AnyRecord, CellId, Store, TrainingCell, TrainingRecord};
 use nemesis_core::{Error, Result, shots};
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The store in an existing folder.
@@ -61,6 +63,26 @@ impl Wanted {
 /// How many of the trainings that fit are named.
 const MAX_NAMED: usize = 5;
 
+/// All that a training's id rests on, except what its name says in any case. Of hashes, the first digits.
+fn parts(cell: &TrainingCell) -> BTreeSet<(String, String)> {
+    const SAID: [&str; 6] = ["dataset", "classes", "shots", "seed", "initialisation", "method.id"];
+    let mut parts = BTreeSet::new();
+    let mut waiting = vec![(String::new(), serde_json::to_value(cell).unwrap_or_default())];
+    while let Some((name, value)) = waiting.pop() {
+        match value {
+            Value::Object(map) => waiting.extend(map.into_iter().map(|(key, value)| match name.as_str() {
+                "" | "method.options" => (key, value),
+                _ => (format!("{name}.{key}"), value),
+            })),
+            _ if SAID.contains(&name.as_str()) => {}
+            Value::String(hash) if hash.len() == 64 => drop(parts.insert((name, hash[..12].to_owned()))),
+            Value::String(text) => drop(parts.insert((name, text))),
+            value => drop(parts.insert((name, value.to_string()))),
+        }
+    }
+    parts
+}
+
 /// The one training that fits, given the first digits of its id, or what it is.
 ///
 /// # Errors
@@ -97,17 +119,21 @@ pub(super) fn find(store: &Store, id: Option<&str>, wanted: &Wanted) -> Result<T
         })),
         1 => Ok(fitting.swap_remove(0)),
         count => {
+            // The rest distinguishes one from the others.
+            let mut shared = parts(&fitting[0].cell);
+            for record in &fitting[1..] {
+                let parts = parts(&record.cell);
+                shared.retain(|part| parts.contains(part));
+            }
             let name = |record: &TrainingRecord| {
                 let cell = &record.cell;
                 let classes =
                     if cell.classes.to_string() == "all" { String::new() } else { format!(" {}", cell.classes) };
                 let (method, dataset, seed) = (&cell.method.id, &cell.dataset, cell.seeds().in_words());
                 let shots = shots::in_words(cell.shots);
-                // What distinguishes this one from the others, apart from what was asked for.
-                let of = |record: &TrainingRecord, option: &str| record.cell.method.options.get(option).cloned();
-                let differs = |option: &&String| fitting.iter().any(|other| of(other, option) != of(record, option));
-                let told = cell.method.options.iter().filter(|(option, _)| differs(option));
-                let told: Vec<String> = told.map(|(option, value)| format!(", {option} {value}")).collect();
+                let parts = parts(cell);
+                let apart = parts.difference(&shared);
+                let told: Vec<String> = apart.map(|(name, value)| format!(", {name} {value}")).collect();
                 format!("{} ({method} on {dataset}{classes}, {shots}, {seed}{})", record.id.short(), told.concat())
             };
             let named = abridged(fitting.iter().map(name), MAX_NAMED);

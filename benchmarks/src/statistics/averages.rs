@@ -43,6 +43,9 @@ const AVERAGES_MEAN: &str = "From, to: the 95 % interval of the average if the s
 const FEW_RUNS: &str = "With so few runs per data set, a bootstrap interval is too narrow: with 3 runs it sees two thirds of the \
                         variance.";
 
+const LACKING: &str = "each data set is averaged over the runs that it has, while the table averages the seeds that all of them \
+                       have";
+
 /// The seed of all resamples: equal records have equal intervals.
 pub(super) const SEED: u64 = 0;
 
@@ -65,6 +68,10 @@ pub fn averages(results: &Results) -> Option<Sheet> {
         let mut marks = Vec::new();
         if datasets.len() < results.datasets.len() {
             marks.push(footnotes.mark(format!("{} of {} data sets", datasets.len(), results.datasets.len())));
+        }
+        let (runs, planned) = (datasets.iter().map(Vec::len).sum::<usize>(), datasets.len() * results.seeds.len());
+        if runs < planned {
+            marks.push(footnotes.mark(format!("{runs} of {planned} runs; {LACKING}")));
         }
         let found = average_interval(datasets, SEED);
         if found.is_none() {

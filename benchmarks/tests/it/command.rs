@@ -39,7 +39,7 @@ pub(crate) fn without_settings(mut command: Command) -> Command {
 }
 
 /// Commands that make the mini data sets where no others are named.
-const PAINTING: [&str; 2] = ["run", "plan"];
+const PAINTING: [&str; 3] = ["run", "plan", "evaluate"];
 
 /// Painting seven thousand pictures takes seconds, which most runs in these tests would spend before anything else.
 pub(crate) fn share_mini_root(out: &Path) {

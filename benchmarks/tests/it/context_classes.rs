@@ -1,7 +1,7 @@
 //! A context is evaluated on what it was learned for: CoOp's files tell by the embeddings that they hold beside it, ours by
 //! names.
 
-use crate::command::{nemesis, told};
+use crate::command::{nemesis, share_mini_root, told};
 use nemesis_core::backbone::Backbone;
 use nemesis_core::backbone::clip::{Clip, START};
 use nemesis_core::dataset::Registry;
@@ -25,8 +25,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let made = nemesis(folder.path(), &["mini", "data", "--out", "out/mini"]).output().unwrap();
-        assert!(made.status.success(), "{}", told(&made));
+        share_mini_root(&folder.path().join("out"));
         let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("mini/mini-clip.safetensors");
         let clip = Clip::load(&weights, Device::Cpu, Kind::Float).unwrap();
         let root = folder.path().join("out/mini");

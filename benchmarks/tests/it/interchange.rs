@@ -1,6 +1,6 @@
 //! A context goes to CoOp's format and back: `nemesis export` and `nemesis evaluate`.
 
-use crate::command::{assert_command, nemesis, told};
+use crate::command::{assert_command, nemesis, told, wrote_nothing};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -42,6 +42,14 @@ fn an_exported_context_is_evaluated_as_it_was() {
     let new = stdout(folder.path(), &["evaluate", "--context", file.trim(), "--dataset", "dtd", "--classes", "new"]);
     assert!(new.starts_with("dtd\t"), "{new}");
     assert_eq!(records(folder.path(), |record| record["cell"]["subject"]["from"] == "imported").len(), 2);
+
+    // Of two that fit, a message says how they differ.
+    stdout(folder.path(), &[&run[..], &["--precision", "fp32"]].concat());
+    let output = nemesis(folder.path(), &wanted).output().unwrap();
+    let said = told(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+    for precision in ["1 shot, seed 1, precision fp32)", "1 shot, seed 1, precision fp64)"] {
+        assert!(said.contains(precision), "{said}");
+    }
 }
 
 /// A context of another backbone, which PyTorch wrote.
@@ -64,7 +72,7 @@ fn an_option_of_another_method_is_refused() {
     fs::copy(foreign(), folder.path().join("model.pth.tar-50")).unwrap();
     let arguments = ["evaluate", "--context", "model.pth.tar-50", "--dataset", "dtd", "--set", "nemesis-pen.alpha=1"];
     assert_command!(folder.path(), &arguments);
-    assert!(!folder.path().join("out").exists(), "nothing is written");
+    assert!(wrote_nothing(folder.path()));
 }
 
 #[test]
