@@ -1,7 +1,8 @@
 //! The state of a folder of records: what is done, who is at work, how fast it goes, and how much room it takes.
 
 use crate::bytes::ByteSize;
-use crate::cluster::submissions::Submission;
+use crate::cluster::submissions::{self, Submission};
+use crate::numbers::counted;
 use crate::progress::duration;
 use crate::report::saved_plans;
 use nemesis_core::Result;
@@ -11,7 +12,7 @@ use serde::Serialize;
 use std::collections::HashSet;
 use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// The state of a folder of records.
@@ -23,6 +24,10 @@ pub struct Status {
     pub runs: Vec<Run>,
     /// What was submitted for it and is in a queue.
     pub queued: Vec<Queued>,
+    /// The jobs that were submitted for it and are over, or that their queue has forgotten.
+    pub over: Vec<String>,
+    /// Where the logs of submitted runs lie.
+    pub logs: PathBuf,
     /// How many records there are, of trainings and evaluations, whatever table they belong to.
     pub records: usize,
     /// How fast evaluations are done, if runs are at work and that can be told.
@@ -131,12 +136,15 @@ impl Status {
         let left = questions.iter().filter(at_work).map(left).sum();
         let longest = runs.iter().filter(|run| !run.lost).map(|run| run.seconds).max();
         let rate = longest.and_then(|seconds| rate(&store, &of_plans, Duration::from_secs(seconds), left));
+        let (queued, over) = submitted(out)?;
         let pool_inside = pool.starts_with(out);
         let pool_bytes = size(pool);
         Ok(Self {
             questions,
             runs,
-            queued: queued(out)?,
+            queued,
+            over,
+            logs: submissions::logs(out),
             records: records.len(),
             rate,
             bytes: size(out).saturating_sub(if pool_inside { pool_bytes } else { 0 }),
@@ -179,18 +187,21 @@ pub fn runs(out: &Path) -> Result<Vec<Run>> {
     Ok(runs)
 }
 
-/// The submissions that are not over.
-fn queued(out: &Path) -> Result<Vec<Queued>> {
-    let mut queued = Vec::new();
+/// The submissions that are in a queue, and the jobs of those that are over.
+fn submitted(out: &Path) -> Result<(Vec<Queued>, Vec<String>)> {
+    let (mut queued, mut over) = (Vec::new(), Vec::new());
     for submission in Submission::all(out)? {
         let (runs, error) = match submission.queued() {
-            Ok(runs) if runs.is_empty() => continue,
+            Ok(runs) if runs.is_empty() => {
+                over.push(submission.job);
+                continue;
+            }
             Ok(runs) => (runs, None),
             Err(error) => (Vec::new(), Some(error.to_string().lines().next().unwrap_or_default().to_owned())),
         };
         queued.push(Queued { job: submission.job, runs, error });
     }
-    Ok(queued)
+    Ok((queued, over))
 }
 
 /// The evaluations whose records were written last, up to the newest one. All times are those of the file server.
@@ -243,13 +254,18 @@ impl fmt::Display for Status {
                 None => runs.iter().try_for_each(|(run, state)| writeln!(f, "job {run}: {state}"))?,
             }
         }
+        if !self.over.is_empty() {
+            let jobs = if self.over.len() == 1 { "job" } else { "jobs" };
+            writeln!(f, "{jobs} {}: over; logs are in {}", self.over.join(", "), self.logs.display())?;
+        }
         if let Some(Rate { evaluations, seconds, seconds_left }) = self.rate {
             let [window, left] = [seconds, seconds_left].map(|seconds| duration(Duration::from_secs(seconds)));
             writeln!(f, "{evaluations} evaluations in the last {window}; about {left} left at this rate")?;
         }
         let free = self.free_bytes.map_or_else(String::new, |free| format!("; {} free", ByteSize(free)));
         let (bytes, pool) = (ByteSize(self.bytes), ByteSize(self.pool_bytes));
-        writeln!(f, "{} records; {bytes} on disk, and {pool} of features in the pool{free}", self.records)
+        let records = counted(self.records as u64, "record");
+        writeln!(f, "{records}; {bytes} on disk, and {pool} of features in the pool{free}")
     }
 }
 
@@ -266,8 +282,8 @@ impl fmt::Display for Run {
             Some(silent) if silent > 60 => format!("silent for {}", time(silent)),
             _ => format!("for {}", time(self.seconds)),
         };
-        let cells = if *computed == 1 { "cell" } else { "cells" };
-        writeln!(f, "{host}:{process}{by}  {question}, {computed} {cells} computed{failed}, {sign}")?;
+        let cells = counted(*computed as u64, "cell");
+        writeln!(f, "{host}:{process}{by}  {question}, {cells} computed{failed}, {sign}")?;
         if self.lost {
             return self.jobs.iter().try_for_each(|job| writeln!(f, "  its job {job} is taken over"));
         }

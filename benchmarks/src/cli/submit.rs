@@ -1,8 +1,9 @@
 //! `nemesis submit`: hands equal runs on one folder to an engine that has machines for them.
 
-use super::{Ending, say};
+use super::{Ending, say, warn};
 use crate::cluster::submissions::{Engine, Submission, folder, logs};
-use crate::cluster::{Array, Profile, command_line, hq, slurm, utf8};
+use crate::cluster::{Array, Profile, command_line, hq, quoted, setup_failed, slurm, utf8};
+use crate::numbers::counted;
 use crate::settings::{Layer, Settings};
 use clap::{Args, Parser, Subcommand};
 use nemesis_core::{Error, Result, files};
@@ -125,10 +126,16 @@ impl What {
         let program = utf8(&program)?;
         let mut command = variables()?;
         command.extend([program, "run".to_owned()]);
-        if stops_early && settings.layer.stop_within.is_none() {
+        let grace = profile.grace();
+        match settings.layer.stop_within {
             // Before the time is up there is more of it than the default, and with it longer epochs reach their end.
-            let grace = profile.grace();
-            command.push(format!("--stop-within={}", grace - (grace / 2).min(20)));
+            None if stops_early => command.push(format!("--stop-within={}", grace - (grace / 2).min(20))),
+            Some(within) if stops_early && within > u64::from(grace) => {
+                return Err(Error::new(format!("a run may take {within} s to stop, and is killed after {grace}"))
+                    .about("--stop-within")
+                    .help("ask for more `--grace`, or for less `--stop-within`"));
+            }
+            _ => {}
         }
         if !parsed.no_wait {
             command.push("--no-wait".to_owned());
@@ -196,7 +203,16 @@ impl What {
             Error::new(format!("cannot start `parallel`: {e}"))
                 .help("install GNU parallel, or use `nemesis submit shell`, which prints the commands")
         })?;
-        Ok(if status.success() { Ending::Done } else { Ending::WithFailures })
+        match status.code() {
+            Some(0) => Ok(Ending::Done),
+            // It ends with the number of commands that failed, or with more for reasons of its own.
+            Some(failed @ 1..=100) => {
+                let of = counted(u64::from(profile.tasks()), "run");
+                warn(&Error::new(format!("of {of}, {failed} did not end well; what they said stands above")));
+                Ok(Ending::WithFailures)
+            }
+            _ => Err(Error::new(format!("`parallel` failed: {status}")).help("its own message stands above")),
+        }
     }
 
     fn shell(&self) -> Result<Ending> {
@@ -212,7 +228,8 @@ impl What {
 fn submitted(submission: &Submission, out: &Path) -> Result<Ending> {
     submission.save(out)?;
     let Submission { job, tasks, .. } = submission;
-    say!("submitted job {job} with {tasks} runs; their logs go to {}", logs(out).display())?;
+    let runs = counted(u64::from(*tasks), "run");
+    say!("submitted job {job} with {runs}; logs go to {}", logs(out).display())?;
     Ok(Ending::Done)
 }
 
@@ -233,8 +250,15 @@ fn variables() -> Result<Vec<String>> {
 
 /// A run as one line for a shell.
 fn in_folder(here: &Path, profile: &Profile, command: &[String]) -> Result<String> {
-    let mut parts = vec![format!("cd {}", command_line([utf8(here)?.as_str()]))];
-    parts.extend(profile.setup.iter().cloned());
+    let go = format!("cd {}", command_line([utf8(here)?.as_str()]));
+    let mut parts = vec![go.clone()];
+    // In brackets, since a list of commands may be read by one shell, which should go on with the next.
+    let setup = |line: &String| format!("{{ {line} || {{ echo {} >&2; (exit 2); }}; }}", quoted(&setup_failed(line)));
+    parts.extend(profile.setup.iter().map(setup));
+    if !profile.setup.is_empty() {
+        // A command may have gone elsewhere.
+        parts.push(go);
+    }
     parts.push(command_line(command.iter().map(String::as_str)));
     Ok(parts.join(" && "))
 }

@@ -2,7 +2,7 @@
 //!
 //! Its program `hq` is asked, or for want of it the Python package `hyperqueue`, which has no such program.
 
-use super::engine::{job_number, run};
+use super::engine::{ask, job_number, run};
 use super::{Array, utf8};
 use nemesis_core::{Error, Result};
 use serde::Serialize;
@@ -35,7 +35,7 @@ pub fn arguments(array: &Array<'_>) -> Result<Vec<String>> {
     words.extend(profile.cpus.map(|cpus| format!("--cpus={cpus}")));
     words.extend(profile.gpus.filter(|gpus| *gpus > 0).map(|gpus| format!("--resource=gpus/nvidia={gpus}")));
     words.extend(profile.megabytes()?.map(|megabytes| format!("--resource=mem={megabytes}")));
-    words.extend(profile.time.as_ref().map(|time| format!("--time-request={time}")));
+    words.extend(profile.seconds()?.map(|seconds| format!("--time-request={seconds}s")));
     words.extend(profile.engine_option.iter().cloned());
     words.extend(["--output-mode=quiet".to_owned(), "--".to_owned()]);
     words.extend(command.iter().cloned());
@@ -60,11 +60,6 @@ fn submit_from_python(array: &Array<'_>) -> Result<String> {
     if !profile.engine_option.is_empty() {
         return Err(no_program().help("--engine-option needs it; HyperQueue's Python package takes none"));
     }
-    let seconds = profile.time.as_deref().map(|time| {
-        seconds(time).ok_or_else(|| {
-            Error::new(format!("`time` is {time:?}")).expected("as in 4:00:00 or 1-12:00:00").about("--time")
-        })
-    });
     let wanted = Wanted {
         cwd: utf8(folder)?,
         logs: utf8(logs)?,
@@ -74,12 +69,14 @@ fn submit_from_python(array: &Array<'_>) -> Result<String> {
         cpus: profile.cpus,
         gpus: profile.gpus,
         memory: profile.megabytes()?,
-        seconds: seconds.transpose()?,
+        seconds: profile.seconds()?,
     };
     let text = serde_json::to_vec(&wanted).map_err(|e| Error::new(format!("the runs cannot be submitted: {e}")))?;
     let failed = |e: std::io::Error| no_program().help(format!("nor can `python3` be used: {e}"));
     let mut python = Command::new("python3");
     python.args(["-c", include_str!("hq_submit.py")]).stdin(Stdio::piped());
+    // The last line of what it says is its reason, unless a wish for backtraces adds others.
+    python.env_remove("RUST_BACKTRACE");
     let mut child = python.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
     // Should it end before it has read this, its message says why.
     child.stdin.take().map(|mut input| input.write_all(&text));
@@ -118,7 +115,7 @@ struct Wanted<'a> {
 /// When `hq` is missing or cannot reach its server.
 pub fn queued(job: &str) -> Result<Vec<(String, String)>> {
     // Jobs that are over are not in this list. Of a single job `hq` says nothing in this form.
-    let said = run(require()?.args(["job", "list", "--output-mode=quiet"]), HQ)?;
+    let said = ask(require()?.args(["job", "list", "--output-mode=quiet"]), HQ)?;
     let line = |line: &str| line.split_once(' ').map(|(id, state)| (id.to_owned(), state.to_owned()));
     Ok(said.lines().filter_map(line).filter(|(id, _)| id == job).collect())
 }
@@ -149,27 +146,4 @@ fn no_program() -> Error {
 fn is_missing() -> bool {
     let started = Command::new(HQ).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     started.is_err_and(|e| e.kind() == ErrorKind::NotFound)
-}
-
-/// The seconds of a time in Slurm's words: `4:00:00`, `1-12:00:00`.
-fn seconds(time: &str) -> Option<u64> {
-    let (days, rest) = time.split_once('-').unwrap_or(("0", time));
-    let parts: Vec<u64> = rest.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-    let [hours, minutes, seconds] = parts[..] else { return None };
-    let hours = days.parse::<u64>().ok()?.checked_mul(24)?.checked_add(hours)?;
-    hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?.checked_add(seconds)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read() {
-        assert_eq!(seconds("4:00:00"), Some(14_400));
-        assert_eq!(seconds("1-12:00:05"), Some(129_605));
-        for wrong in ["", "30", "4:00", "a-1:00:00", "1:2:3:4", "99999999999999999999:00:00"] {
-            assert_eq!(seconds(wrong), None, "{wrong}");
-        }
-    }
 }

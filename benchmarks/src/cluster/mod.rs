@@ -36,3 +36,8 @@ pub(crate) fn utf8(path: &Path) -> Result<String> {
     let text = path.to_str().filter(|path| !path.contains('\n')).map(str::to_owned);
     text.ok_or_else(|| Error::new("this path is not UTF-8 in one line, so no engine can be given it").at(path))
 }
+
+/// What a run says whose command of `--setup` failed.
+pub(crate) fn setup_failed(line: &str) -> String {
+    format!("the command of --setup failed: {line}")
+}

@@ -79,7 +79,8 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// When a value holds a line break or a quote, there are no runs, or the memory is no amount.
+    /// When a value holds a line break or a quote, there are no runs, a run has no time to stop, or a time or the memory
+    /// is none.
     pub fn check(&self) -> Result<()> {
         let named = [
             ("partition", &self.partition),
@@ -105,6 +106,12 @@ impl Profile {
                 return Err(Error::new(what).expected("1 or more").about(name));
             }
         }
+        if self.grace == Some(0) {
+            return Err(Error::new("`grace` is 0, so a run would be killed before it could save its trainings")
+                .expected("the seconds that it needs to stop")
+                .about("grace"));
+        }
+        self.seconds()?;
         self.megabytes().map(|_| ())
     }
 
@@ -121,6 +128,19 @@ impl Profile {
                 .about("memory")
         };
         megabytes(text).map(Some).ok_or_else(wrong)
+    }
+
+    /// The seconds that each run may take; none if there is no limit.
+    ///
+    /// # Errors
+    ///
+    /// When it is no time.
+    pub fn seconds(&self) -> Result<Option<u64>> {
+        let Some(time) = &self.time else { return Ok(None) };
+        let expected = "minutes, or as in 4:00:00 or 1-12:00:00";
+        let seconds = seconds(time)
+            .ok_or_else(|| Error::new(format!("`time` is {time:?}")).expected(expected).about("--time"))?;
+        Ok(Some(seconds).filter(|seconds| *seconds < u64::MAX))
     }
 
     /// Refuses what only a queue can give, where there is none.
@@ -161,6 +181,26 @@ impl Profile {
     }
 }
 
+/// The seconds of a time in Slurm's words: `30` and `30:00` are minutes, `4:00:00` hours, and `1-12`, `1-12:00` and
+/// `1-12:00:00` days.
+fn seconds(time: &str) -> Option<u64> {
+    if ["infinite", "unlimited"].iter().any(|word| time.eq_ignore_ascii_case(word)) {
+        return Some(u64::MAX);
+    }
+    let (days, rest) = time.split_once('-').map_or((None, time), |(days, rest)| (Some(days), rest));
+    let parts: Vec<u64> = rest.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let [hours, minutes, seconds] = match (days, &parts[..]) {
+        (_, [hours, minutes, seconds]) => [*hours, *minutes, *seconds],
+        (Some(_), [hours, minutes]) => [*hours, *minutes, 0],
+        (Some(_), [hours]) => [*hours, 0, 0],
+        (None, [minutes, seconds]) => [0, *minutes, *seconds],
+        (None, [minutes]) => [0, *minutes, 0],
+        _ => return None,
+    };
+    let hours = days.map_or(Some(0), |days| days.parse::<u64>().ok())?.checked_mul(24)?.checked_add(hours)?;
+    hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?.checked_add(seconds)
+}
+
 /// The megabytes of an amount in Slurm's words: `16G`, `500M`, `500`.
 fn megabytes(memory: &str) -> Option<u64> {
     let (number, unit) = memory.split_at(memory.find(|c: char| !c.is_ascii_digit()).unwrap_or(memory.len()));
@@ -187,6 +227,25 @@ mod tests {
         }
         for wrong in ["", "G", "1.5G", "1X", "-1G"] {
             assert_eq!(megabytes(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_as_slurm_reads_them() {
+        let read = [
+            ("30", 1800),
+            ("1:00", 60),
+            ("4:00:00", 14_400),
+            ("1-12", 129_600),
+            ("1-12:30", 131_400),
+            ("1-12:00:05", 129_605),
+            ("UNLIMITED", u64::MAX),
+        ];
+        for (text, expected) in read {
+            assert_eq!(seconds(text), Some(expected), "{text}");
+        }
+        for wrong in ["", "4h", "1-", "a-1:00:00", "1:2:3:4", "99999999999999999999:00:00"] {
+            assert_eq!(seconds(wrong), None, "{wrong}");
         }
     }
 }

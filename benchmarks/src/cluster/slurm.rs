@@ -1,7 +1,7 @@
 //! Slurm: one array job, whose elements are equal runs.
 
-use super::engine::{job_number, run};
-use super::{Array, Profile, command_line, quoted};
+use super::engine::{ask, job_number, run};
+use super::{Array, Profile, command_line, quoted, setup_failed};
 use nemesis_core::{Error, Result};
 use std::fmt::Write;
 use std::path::Path;
@@ -28,20 +28,12 @@ pub fn script(array: &Array<'_>) -> Result<String> {
             .help("each run takes one job after the other, so far fewer runs than jobs will do")
             .about("--tasks"));
     }
-    if let Some(time) = time {
-        let limit = seconds(time).ok_or_else(|| {
-            let expected = "minutes, or as in 4:00:00 or 1-12:00:00";
-            Error::new(format!("`time` is {time:?}")).expected(expected).about("--time")
-        })?;
-        let grace = array.profile.grace();
-        if limit <= u64::from(grace) {
-            return Err(Error::new(format!(
-                "a run is told to stop {grace} s before its {limit} s are up, which is at once"
-            ))
-            .about("--time")
-            .help("ask for more time, or for less `--grace`"));
-        }
+    let grace = array.profile.grace();
+    if let Some(limit) = array.profile.seconds()?.filter(|limit| *limit <= u64::from(grace)) {
+        let what = format!("a run is told to stop {grace} s before its {limit} s are up, which is at once");
+        return Err(Error::new(what).about("--time").help("ask for more time, or for less `--grace`"));
     }
+    refuse_what_is_set_here(engine_option)?;
     let utf8 = |path: &Path| {
         path.to_str().filter(|path| !path.contains(['\n', '%', '\\', '"'])).map(str::to_owned).ok_or_else(|| {
             Error::new("Slurm cannot be given this path").at(path).expected("UTF-8 without \", % and \\")
@@ -54,7 +46,7 @@ pub fn script(array: &Array<'_>) -> Result<String> {
         "--open-mode=append".to_owned(),
         "--requeue".to_owned(),
         "--ntasks=1".to_owned(),
-        format!("--signal=B:USR1@{}", array.profile.grace()),
+        format!("--signal=B:USR1@{grace}"),
     ];
     let mut add = |name: &str, value: Option<String>| options.extend(value.map(|value| format!("--{name}={value}")));
     add("partition", partition.clone());
@@ -75,8 +67,12 @@ pub fn script(array: &Array<'_>) -> Result<String> {
     let folder = quoted(&utf8(array.folder)?);
     let _ = writeln!(script, "\ncd {folder} || exit 2");
     for line in setup {
-        let said = quoted(&format!("the command of --setup failed: {line}"));
+        let said = quoted(&setup_failed(line));
         let _ = writeln!(script, "{line}\n[ $? -eq 0 ] || {{ echo {said} >&2; exit 2; }}");
+    }
+    if !setup.is_empty() {
+        // A command may have gone elsewhere, and paths of the run are as they were given here.
+        let _ = writeln!(script, "cd {folder} || exit 2");
     }
     let _ = write!(script, "{}", TAIL.replace("COMMAND", &command_line(array.command.iter().map(String::as_str))));
     Ok(script)
@@ -112,24 +108,23 @@ fn sbatch_word(value: &str) -> String {
     if is_quoted { value.to_owned() } else { format!("\"{value}\"") }
 }
 
-/// The seconds of a time in Slurm's words: `30` and `30:00` are minutes, `4:00:00` hours, and `1-12`, `1-12:00` and
-/// `1-12:00:00` days.
-fn seconds(time: &str) -> Option<u64> {
-    if ["infinite", "unlimited"].iter().any(|word| time.eq_ignore_ascii_case(word)) {
-        return Some(u64::MAX);
+/// Options that `nemesis` sets, and that would make what it says of the job wrong.
+const SET_HERE: [&str; 8] = ["--array", "-a", "--output", "-o", "--open-mode", "--signal", "--wrap", "--ntasks"];
+
+fn refuse_what_is_set_here(options: &[String]) -> Result<()> {
+    for option in options {
+        let name = option.split_once('=').map_or(option.as_str(), |(name, _)| name);
+        if SET_HERE.contains(&name) {
+            return Err(Error::new(format!("`nemesis submit` sets `{name}` itself"))
+                .about("--engine-option")
+                .help("leave it out; --tasks says how many runs there are"));
+        }
+        if !name.starts_with('-') {
+            let expected = "an option of sbatch, as in --engine-option=--constraint=a100";
+            return Err(Error::new(format!("`{option}` is no option")).expected(expected).about("--engine-option"));
+        }
     }
-    let (days, rest) = time.split_once('-').map_or((None, time), |(days, rest)| (Some(days), rest));
-    let parts: Vec<u64> = rest.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-    let [hours, minutes, seconds] = match (days, &parts[..]) {
-        (_, [hours, minutes, seconds]) => [*hours, *minutes, *seconds],
-        (Some(_), [hours, minutes]) => [*hours, *minutes, 0],
-        (Some(_), [hours]) => [*hours, 0, 0],
-        (None, [minutes, seconds]) => [0, *minutes, *seconds],
-        (None, [minutes]) => [0, *minutes, 0],
-        _ => return None,
-    };
-    let hours = days.map_or(Some(0), |days| days.parse::<u64>().ok())?.checked_mul(24)?.checked_add(hours)?;
-    hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?.checked_add(seconds)
+    Ok(())
 }
 
 /// Submits a script; returns the job's number.
@@ -139,8 +134,7 @@ fn seconds(time: &str) -> Option<u64> {
 /// When `sbatch` is missing or refuses.
 pub fn submit(script: &Path) -> Result<String> {
     let output = run(Command::new("sbatch").arg("--parsable").arg(script), "sbatch")?;
-    // JOB, or JOB;CLUSTER
-    job_number(output.split(';').next().unwrap_or_default(), "sbatch")
+    job_number(&output, "sbatch")
 }
 
 /// Cancels a job with all its elements.
@@ -161,7 +155,7 @@ pub fn queued(job: &str) -> Result<Vec<(String, String)>> {
     let mut command = Command::new("squeue");
     // All of the user's are asked for: a job that is over is forgotten after some minutes, and asking for it fails then.
     command.args(["--noheader", "--me", "--format", "%F|%i|%T %R"]);
-    let output = run(&mut command, "squeue")?;
+    let output = ask(&mut command, "squeue")?;
     let line = |line: &str| {
         let (_, rest) = line.split_once('|').filter(|(of, _)| *of == job)?;
         rest.split_once('|').map(|(id, state)| (id.to_owned(), state.to_owned()))
@@ -172,25 +166,6 @@ pub fn queued(job: &str) -> Result<Vec<(String, String)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_read_as_slurm_reads_them() {
-        let read = [
-            ("30", 1800),
-            ("1:00", 60),
-            ("4:00:00", 14_400),
-            ("1-12", 129_600),
-            ("1-12:30", 131_400),
-            ("1-12:00:05", 129_605),
-            ("UNLIMITED", u64::MAX),
-        ];
-        for (text, expected) in read {
-            assert_eq!(seconds(text), Some(expected), "{text}");
-        }
-        for wrong in ["", "4h", "1-", "a-1:00:00", "1:2:3:4", "99999999999999999999:00:00"] {
-            assert_eq!(seconds(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn values_are_one_word_each_for_sbatch() {

@@ -66,6 +66,7 @@ fn slurm_gets_an_array_of_what_profile_and_options_say() {
     cd [DIR] || exit 2
     module load cuda
     [ $? -eq 0 ] || { echo 'the command of --setup failed: module load cuda' >&2; exit 2; }
+    cd [DIR] || exit 2
 
     set -u
     time_is_up=
@@ -101,7 +102,7 @@ fn the_other_engines_get_the_same_runs() {
     insta::assert_snapshot!(submit("hq", &["--cpus", "4", "--gpus", "1", "--memory", "2G", "--time", "1:00:00"]), @r"
     exit code 0
     --- stdout
-    hq submit --array=1-2 --name=nemesis-few-shot --cwd=[DIR] '--stdout=[DIR]/out/logs/hq-%{JOB_ID}_%{TASK_ID}.out' '--stderr=[DIR]/out/logs/hq-%{JOB_ID}_%{TASK_ID}.log' --cpus=4 --resource=gpus/nvidia=1 --resource=mem=2048 --time-request=1:00:00 --output-mode=quiet -- [NEMESIS] run --no-wait --device=cuda:0 --datasets eurosat --out out
+    hq submit --array=1-2 --name=nemesis-few-shot --cwd=[DIR] '--stdout=[DIR]/out/logs/hq-%{JOB_ID}_%{TASK_ID}.out' '--stderr=[DIR]/out/logs/hq-%{JOB_ID}_%{TASK_ID}.log' --cpus=4 --resource=gpus/nvidia=1 --resource=mem=2048 --time-request=3600s --output-mode=quiet -- [NEMESIS] run --no-wait --device=cuda:0 --datasets eurosat --out out
     --- stderr
     ");
     insta::assert_snapshot!(submit("parallel", &["--engine-option=--sshlogin=n1,n2"]), @r"
@@ -113,8 +114,8 @@ fn the_other_engines_get_the_same_runs() {
     insta::assert_snapshot!(submit("shell", &["--setup", "module load cuda"]), @r"
     exit code 0
     --- stdout
-    cd [DIR] && module load cuda && [NEMESIS] run --no-wait --datasets eurosat --out out
-    cd [DIR] && module load cuda && [NEMESIS] run --no-wait --datasets eurosat --out out
+    cd [DIR] && { module load cuda || { echo 'the command of --setup failed: module load cuda' >&2; (exit 2); }; } && cd [DIR] && [NEMESIS] run --no-wait --datasets eurosat --out out
+    cd [DIR] && { module load cuda || { echo 'the command of --setup failed: module load cuda' >&2; (exit 2); }; } && cd [DIR] && [NEMESIS] run --no-wait --datasets eurosat --out out
     --- stderr
     ");
 }
@@ -162,6 +163,22 @@ fn what_cannot_be_submitted_is_refused() {
     error: `memory` is "much"
       expected: a whole number and K, M, G or T, as in 16G
     "#);
+    let first = |arguments: &[&str]| {
+        let said = refused(arguments);
+        let line = said.lines().find(|line| line.starts_with("error: ")).unwrap_or(&said).to_owned();
+        assert!(said.starts_with("exit code 2"), "{said}");
+        line
+    };
+    for (arguments, expected) in [
+        (&["--grace", "0"][..], "`grace` is 0, so a run would be killed before it could save its trainings"),
+        (&["--engine-option=--array=1-3"], "`nemesis submit` sets `--array` itself"),
+        (&["--engine-option=script.sh"], "`script.sh` is no option"),
+        (&["--time", "4h"], "`time` is \"4h\""),
+        (&["--grace", "60", "--", "--stop-within", "61"], "a run may take 61 s to stop, and is killed after 60"),
+    ] {
+        let line = first(&[&["slurm", "--dry-run"], arguments].concat());
+        assert_eq!(line, format!("error: {expected}"));
+    }
     insta::assert_snapshot!(refused(&["slurm", "--dry-run", "--", "--shots", "x"]), @r"
     exit code 2
     --- stdout
@@ -192,18 +209,21 @@ fn a_submission_is_followed_and_cancelled() {
     insta::assert_snapshot!(said(folder.path(), &[&["submit", "slurm"][..], &out].concat()), @r"
     exit code 0
     --- stdout
-    submitted job 4711 with 4 runs; their logs go to [DIR]/out/logs
+    submitted job 4711 with 4 runs; logs go to [DIR]/out/logs
     --- stderr
     ");
     insta::assert_snapshot!(said(folder.path(), &[&["submit", "hq"][..], &out].concat()), @r"
     exit code 0
     --- stdout
-    submitted job 12 with 4 runs; their logs go to [DIR]/out/logs
+    submitted job 12 with 4 runs; logs go to [DIR]/out/logs
     --- stderr
     ");
-    let status = said(folder.path(), &["status", "--out", "out"]);
-    let queue: Vec<&str> = status.lines().filter(|line| line.starts_with("job ")).collect();
+    let status = || said(folder.path(), &["status", "--out", "out"]);
+    let running = status();
+    let queue: Vec<&str> = running.lines().filter(|line| line.starts_with("job ")).collect();
     assert_eq!(queue, ["job 12: WAITING", "job 4711_0: RUNNING n1", "job 4711_1: PENDING (Priority)"]);
+    made_up(folder.path(), "squeue", "");
+    assert!(status().contains("\njob 4711: over; logs are in out/logs\n"), "{}", status());
     insta::assert_snapshot!(said(folder.path(), &["cancel", "--out", "out"]), @r"
     exit code 0
     --- stdout
@@ -218,6 +238,16 @@ fn a_submission_is_followed_and_cancelled() {
     nothing was submitted for this folder, and no run on this machine is at work on it
     --- stderr
     ");
+}
+
+#[test]
+fn gnu_parallel_says_how_many_runs_did_not_end_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let submitted = |status: &str| {
+        made_up(folder.path(), "parallel", &format!("exit {status}"));
+        said(folder.path(), &["submit", "parallel", "--", "--out", "out"])
+    };
+    insta::assert_snapshot!([submitted("0"), submitted("2"), submitted("255")].join("\n"));
 }
 
 /// The Python package `hyperqueue` brings no program `hq`.
@@ -267,7 +297,7 @@ class Client:
     insta::assert_snapshot!(submit(&folder.path().join("python")), @r"
     exit code 0
     --- stdout
-    submitted job 3 with 2 runs; their logs go to [DIR]/out/logs
+    submitted job 3 with 2 runs; logs go to [DIR]/out/logs
     --- stderr
     ");
     insta::assert_snapshot!(fs::read_to_string(folder.path().join("submitted")).unwrap(), @r"
