@@ -56,6 +56,7 @@ impl Run {
         plan.left_out_warnings().iter().for_each(warn);
         let _lock = lock(&out, Use::Adds)?;
         let store = Store::open(&out)?;
+        store.require_writable()?;
         plan.save(&out)?;
         let options = RunOptions { wait: !self.no_wait, ..worker_options(&settings, &plan, devices) };
         let outcome = compute(&plan, &store, &options, plugins.standby())?;

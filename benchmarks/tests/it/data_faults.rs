@@ -269,6 +269,16 @@ fn what_may_not_be_read_is_told_with_its_owner_and_mode() {
     }
 }
 
+/// What could not be kept is not computed.
+#[test]
+fn a_folder_of_records_that_cannot_take_any_stops_a_run_before_it_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("out")).unwrap();
+    fs::write(folder.path().join("out/states"), "").unwrap();
+    assert_command!(folder.path(), &["run", "--datasets", "dtd", "--shots", "1", "--seeds", "1", "--methods", "coop"]);
+    assert!(!folder.path().join("out/records").exists());
+}
+
 /// To open a named pipe is to wait for someone who writes into it.
 #[cfg(unix)]
 #[test]

@@ -44,6 +44,19 @@ impl Store {
         Ok(store)
     }
 
+    /// Tries whether files can be added to every folder that is there, before anything is computed that could not be kept.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot; the message names the folder.
+    pub fn require_writable(&self) -> Result<()> {
+        let parts = ["records", "predictions", "states", "images", "failures"].map(|part| self.folder.join(part));
+        parts.iter().filter(|folder| folder.exists()).try_for_each(|folder| {
+            // It has no name, so that no kill can leave it behind.
+            tempfile::tempfile_in(folder).map(drop).map_err(|e| Error::io_write("write into the folder", folder, &e))
+        })
+    }
+
     /// The folder of the store.
     pub fn folder(&self) -> &Path {
         &self.folder
