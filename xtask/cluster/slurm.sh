@@ -22,6 +22,8 @@ started=()
 finish() {
     status=$?
     scancel --full --user "$(id -un)" >/dev/null 2>&1 || true
+    # munged is not ours but runuser's, and would outlive it.
+    kill "$(cat "$folder/run/pid" 2>/dev/null)" 2>/dev/null || true
     for process in "${started[@]}"; do kill -9 "$process" 2>/dev/null || true; done
     if [ $status != 0 ]; then tail -n 15 "$folder"/log/* "$folder"/*.log "$folder"/out/logs/* >&2 2>/dev/null || true; fi
     rm -rf "$folder"
