@@ -41,8 +41,8 @@ pub(crate) struct Histories {
 
 impl Histories {
     /// Those of this workspace, whose targets have their folders in this one.
-    pub(crate) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), kept: workspace::root().join("benchmarks/fuzz/fuzzed.txt") }
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self { folder, kept: workspace::root().join("benchmarks/fuzz/fuzzed.txt") }
     }
 
     /// All runs of a target.
@@ -103,8 +103,13 @@ impl Histories {
         .collect()
     }
 
+    /// Where a target has its inputs, its finds and its runs.
+    pub(crate) fn folder(&self, target: &str) -> PathBuf {
+        self.folder.join(target)
+    }
+
     fn file(&self, target: &str) -> PathBuf {
-        self.folder.join(target).join("history")
+        self.folder(target).join("history")
     }
 }
 

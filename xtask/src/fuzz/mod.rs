@@ -8,7 +8,6 @@ use crate::failure::{Failure, Result};
 use crate::{setup, workspace};
 use history::{Histories, History};
 use program::Program;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -27,8 +26,8 @@ pub(crate) struct FuzzOptions {
     /// Seconds for each target
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// Seconds of processor time for each target in all, with those of earlier runs, also of those that were kept. Targets take turns, so that this can
-    /// be stopped, and started again, at any time
+    /// Seconds of processor time for each target in all, with those of earlier runs, also where they were kept. Targets
+    /// take turns, so that this can be stopped, and started again, at any time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "seconds")]
     in_all: Option<u64>,
     /// How many targets at once
@@ -69,13 +68,12 @@ pub(crate) fn run(options: &FuzzOptions) -> Result<u8> {
         return Ok(0);
     }
     let chosen = chosen(options, names)?;
-    let folder = workspace::target_folder()?.join("fuzzing");
-    let histories = Histories::new(&folder);
+    let histories = Histories::new(workspace::target_folder()?.join("fuzzing"));
     println!("{}", Fuzzed::HEAD);
-    let finds = fuzz_all(options, chosen.clone(), &program, &folder, &histories)?;
+    let finds = fuzz_all(options, chosen.clone(), &program, &histories)?;
     if options.keep {
         for name in &chosen {
-            target::keep(&program, name, &folder.join(name))?;
+            target::keep(&program, name, &histories.folder(name))?;
             histories.keep(name)?;
         }
     }
@@ -93,20 +91,14 @@ fn chosen(options: &FuzzOptions, names: Vec<String>) -> Result<Vec<String>> {
 }
 
 /// Several targets at once, each in turn when one ends; says how many finds there were.
-fn fuzz_all(
-    options: &FuzzOptions,
-    chosen: Vec<String>,
-    program: &Program,
-    folder: &Path,
-    histories: &Histories,
-) -> Result<usize> {
+fn fuzz_all(options: &FuzzOptions, chosen: Vec<String>, program: &Program, histories: &Histories) -> Result<usize> {
     let waiting = Mutex::new(chosen);
     let waiting = || waiting.lock().unwrap_or_else(PoisonError::into_inner);
     let work = || -> Result<usize> {
         let mut finds = 0;
         loop {
             let Some(turn) = next(options, &mut waiting(), histories)? else { return Ok(finds) };
-            let mut fuzzed = target::fuzz(program, &turn.name, &folder.join(&turn.name), turn.time, turn.seed)?;
+            let mut fuzzed = target::fuzz(program, &turn.name, &histories.folder(&turn.name), turn.time, turn.seed)?;
             fuzzed.in_all = histories.add(&turn.name, &fuzzed)?;
             println!("{fuzzed}");
             finds += fuzzed.finds.len();

@@ -24,7 +24,7 @@ pub(crate) struct Fuzzed {
     /// Of the processor: a machine that is busy with something else fuzzes less.
     pub(crate) time: Duration,
     pub(crate) inputs: u64,
-    /// With all earlier runs, if they were asked for.
+    /// With all earlier runs, once this one is written down.
     pub(crate) in_all: History,
     /// How many edges between pieces of code the inputs reach.
     edges: u64,
