@@ -250,7 +250,7 @@ fn variables() -> Result<Vec<String>> {
 
 /// A run as one line for a shell.
 fn in_folder(here: &Path, profile: &Profile, command: &[String]) -> Result<String> {
-    let go = format!("cd {}", command_line([utf8(here)?.as_str()]));
+    let go = format!("cd {}", quoted(&utf8(here)?));
     let mut parts = vec![go.clone()];
     // In brackets, since a list of commands may be read by one shell, which should go on with the next.
     let setup = |line: &String| format!("{{ {line} || {{ echo {} >&2; (exit 2); }}; }}", quoted(&setup_failed(line)));
