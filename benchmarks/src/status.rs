@@ -9,7 +9,7 @@ use nemesis_core::Result;
 use nemesis_core::leases::{self, Places, RunState, Work};
 use nemesis_core::record::{CellId, Store};
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -190,16 +190,21 @@ pub fn runs(out: &Path) -> Result<Vec<Run>> {
 /// The submissions that are in a queue, and the jobs of those that are over.
 fn submitted(out: &Path) -> Result<(Vec<Queued>, Vec<String>)> {
     let (mut queued, mut over) = (Vec::new(), Vec::new());
-    for submission in Submission::all(out)? {
-        let (runs, error) = match submission.queued() {
-            Ok(runs) if runs.is_empty() => {
-                over.push(submission.job);
-                continue;
+    // An engine that does not answer is waited for once, however many jobs it has.
+    let mut queues = HashMap::new();
+    for Submission { engine, job, .. } in Submission::all(out)? {
+        let (runs, error) = match queues.entry(engine).or_insert_with(|| engine.queue()) {
+            Ok(queue) => {
+                let its = queue.iter().filter(|run| run.job == job);
+                (its.map(|run| (run.id.clone(), run.state.clone())).collect(), None)
             }
-            Ok(runs) => (runs, None),
             Err(error) => (Vec::new(), Some(error.to_string().lines().next().unwrap_or_default().to_owned())),
         };
-        queued.push(Queued { job: submission.job, runs, error });
+        if runs.is_empty() && error.is_none() {
+            over.push(job);
+        } else {
+            queued.push(Queued { job, runs, error });
+        }
     }
     Ok((queued, over))
 }

@@ -3,6 +3,7 @@
 //! Its program `hq` is asked, or for want of it the Python package `hyperqueue`, which has no such program.
 
 use super::engine::{ask, job_number, run};
+use super::submissions::QueuedRun;
 use super::{Array, utf8};
 use nemesis_core::{Error, Result};
 use serde::Serialize;
@@ -108,16 +109,16 @@ struct Wanted<'a> {
     seconds: Option<u64>,
 }
 
-/// The tasks of a job that are not over, as one line with its state; none if it is over.
+/// The jobs that are not over, each as one run with its state.
 ///
 /// # Errors
 ///
 /// When `hq` is missing or cannot reach its server.
-pub fn queued(job: &str) -> Result<Vec<(String, String)>> {
+pub(super) fn queue() -> Result<Vec<QueuedRun>> {
     // Jobs that are over are not in this list. Of a single job `hq` says nothing in this form.
     let said = ask(require()?.args(["job", "list", "--output-mode=quiet"]), HQ)?;
-    let line = |line: &str| line.split_once(' ').map(|(id, state)| (id.to_owned(), state.to_owned()));
-    Ok(said.lines().filter_map(line).filter(|(id, _)| id == job).collect())
+    let line = |line: &str| line.split_once(' ').map(|(job, state)| QueuedRun::new(job, job, state));
+    Ok(said.lines().filter_map(line).collect())
 }
 
 /// Cancels a job.

@@ -1,6 +1,7 @@
 //! Slurm: one array job, whose elements are equal runs.
 
 use super::engine::{ask, job_number, run};
+use super::submissions::QueuedRun;
 use super::{Array, Profile, command_line, quoted, setup_failed};
 use nemesis_core::{Error, Result};
 use std::fmt::Write;
@@ -146,19 +147,19 @@ pub fn cancel(job: &str) -> Result<()> {
     run(Command::new("scancel").arg(job), "scancel").map(|_| ())
 }
 
-/// The elements of a job that are in the queue: each with its state and the reason or the node; none of a job that is over.
+/// The elements of all of the user's jobs that are in the queue, each with its state and the reason or the node.
 ///
 /// # Errors
 ///
 /// When `squeue` is missing or cannot reach its server.
-pub fn queued(job: &str) -> Result<Vec<(String, String)>> {
+pub(super) fn queue() -> Result<Vec<QueuedRun>> {
     let mut command = Command::new("squeue");
-    // All of the user's are asked for: a job that is over is forgotten after some minutes, and asking for it fails then.
+    // A job that is over is forgotten after some minutes, and asking for it alone fails then.
     command.args(["--noheader", "--me", "--format", "%F|%i|%T %R"]);
     let output = ask(&mut command, "squeue")?;
     let line = |line: &str| {
-        let (_, rest) = line.split_once('|').filter(|(of, _)| *of == job)?;
-        rest.split_once('|').map(|(id, state)| (id.to_owned(), state.to_owned()))
+        let [job, run, state] = line.splitn(3, '|').collect::<Vec<_>>().try_into().ok()?;
+        Some(QueuedRun::new(job, run, state))
     };
     Ok(output.lines().filter_map(line).collect())
 }

@@ -8,13 +8,44 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The engines that have a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
     /// Slurm.
     Slurm,
     /// `HyperQueue`.
     Hq,
+}
+
+impl Engine {
+    /// The runs in its queue, of whatever job of the user.
+    ///
+    /// # Errors
+    ///
+    /// When the engine cannot be asked from here.
+    pub fn queue(self) -> Result<Vec<QueuedRun>> {
+        match self {
+            Self::Slurm => slurm::queue(),
+            Self::Hq => hq::queue(),
+        }
+    }
+}
+
+/// A run that waits in a queue or is at work.
+#[derive(Clone, Debug)]
+pub struct QueuedRun {
+    /// The number of its job.
+    pub job: String,
+    /// The engine's name of it.
+    pub id: String,
+    /// How it is, in the engine's words.
+    pub state: String,
+}
+
+impl QueuedRun {
+    pub(super) fn new(job: &str, id: &str, state: &str) -> Self {
+        Self { job: job.to_owned(), id: id.to_owned(), state: state.to_owned() }
+    }
 }
 
 /// A job that was submitted.
@@ -87,18 +118,6 @@ impl Submission {
             })
         };
         paths.iter().map(read).collect()
-    }
-
-    /// Its runs that are in the queue, each with its state.
-    ///
-    /// # Errors
-    ///
-    /// When the engine cannot be asked from here.
-    pub fn queued(&self) -> Result<Vec<(String, String)>> {
-        match self.engine {
-            Engine::Slurm => slurm::queued(&self.job),
-            Engine::Hq => hq::queued(&self.job),
-        }
     }
 
     /// Cancels it.
