@@ -11,7 +11,7 @@ use super::{Decoded, broken, check_size, grey_to_rgb};
 use crate::Result;
 use crate::image::Rgb8;
 use chunks::{About, Chunk, Chunks, Format};
-use rows::{Rows, Window};
+use rows::{Layout, Rows, Window};
 
 /// How many bytes Pillow inflates at once (`ImageFile.MAXBLOCK`).
 const PORTION: usize = 65_536;
@@ -25,12 +25,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded> {
     let Some(format) = about.format else { return Err(broken("PNG", "its bit depth or colour type is unknown")) };
     let palette = palette(&about, format)?;
     let window = window(&about)?;
-    let bits = usize::from(format.0) * [1, 0, 3, 1, 2, 0, 4][usize::from(format.1)];
-    let rows = Rows::new(width, height, window, bits, about.is_interlaced);
+    let rows = Rows::new(width, height, window, layout(format), about.is_interlaced);
     let is_animated = about.frames.is_some_and(|frames| frames > 1 || about.window.is_none());
     chunks.about = about;
     let pixels = read_image(&mut chunks, length, rows, is_animated)?;
-    let (data, alpha) = colours(format, &pixels, &palette);
+    let (data, alpha) = colours(format, pixels, &palette);
     Ok(Decoded { rgb: Rgb8::new(width, height, data)?, alpha })
 }
 
@@ -113,32 +112,29 @@ fn palette(about: &About, (_, colour): Format) -> Result<[[u8; 3]; 256]> {
     Ok(palette)
 }
 
-/// Colours and opacity of pixels, each of which has whole bytes.
-fn colours((depth, colour): Format, pixels: &[u8], palette: &[[u8; 3]; 256]) -> (Vec<u8>, Option<Vec<u8>>) {
-    match (colour, depth) {
-        // Pillow truncates what does not fit.
-        (0, 16) => (grey_to_rgb(pixels.as_chunks().0.iter().map(|v| u16::from_be_bytes(*v).min(255) as u8)), None),
-        (0, _) => {
-            let factor = 255 / (u8::MAX >> (8 - depth));
+fn layout((depth, colour): Format) -> Layout {
+    // Pillow truncates grey that does not fit, and takes the high bytes of everything else.
+    let narrow = if colour == 0 { |wide| u16::from_be_bytes(wide).min(255) as u8 } else { |[high, _]: [u8; 2]| high };
+    Layout { samples: [1, 0, 3, 1, 2, 0, 4][usize::from(colour)], depth: usize::from(depth), narrow }
+}
+
+/// Colours and opacity of pixels, of which each sample is a byte.
+fn colours((depth, colour): Format, pixels: Vec<u8>, palette: &[[u8; 3]; 256]) -> (Vec<u8>, Option<Vec<u8>>) {
+    match colour {
+        0 => {
+            let factor = 255 / (u8::MAX >> (8 - depth.min(8)));
             (grey_to_rgb(pixels.iter().map(|v| v * factor)), None)
         }
-        (3, _) => (pixels.iter().flat_map(|v| palette[usize::from(*v)]).collect(), None),
-        (2, 8) => (pixels.to_vec(), None),
+        2 => (pixels, None),
+        3 => (pixels.iter().flat_map(|v| palette[usize::from(*v)]).collect(), None),
+        4 => {
+            let pixels = pixels.as_chunks().0;
+            (grey_to_rgb(pixels.iter().map(|&[grey, _]| grey)), Some(pixels.iter().map(|&[_, alpha]| alpha).collect()))
+        }
         _ => {
-            // The high bytes, of 16 bits.
-            let step = usize::from(depth / 8);
-            let samples = pixels.iter().step_by(step);
-            let channels = if colour == 4 { 2 } else { 4 };
-            if colour == 2 {
-                return (samples.copied().collect(), None);
-            }
-            let samples: Vec<u8> = samples.copied().collect();
-            let alpha = samples.chunks_exact(channels).map(|pixel| pixel[channels - 1]).collect();
-            let rgb = match channels {
-                2 => grey_to_rgb(samples.chunks_exact(2).map(|pixel| pixel[0])),
-                _ => samples.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect(),
-            };
-            (rgb, Some(alpha))
+            let pixels = pixels.as_chunks().0;
+            let rgb = pixels.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect();
+            (rgb, Some(pixels.iter().map(|&[_, _, _, alpha]| alpha).collect()))
         }
     }
 }

@@ -20,12 +20,29 @@ pub(super) struct Window {
     pub(super) height: usize,
 }
 
+/// How pixels lie in the data.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    /// Samples of a pixel.
+    pub(super) samples: usize,
+    /// Bits of a sample.
+    pub(super) depth: usize,
+    /// What becomes of a sample of 16 bits.
+    pub(super) narrow: fn([u8; 2]) -> u8,
+}
+
+impl Layout {
+    /// Bits of a pixel.
+    fn bits(self) -> usize {
+        self.samples * self.depth
+    }
+}
+
 /// Pixels being decoded.
 pub(super) struct Rows {
     inflate: Decompress,
     window: Window,
-    /// Bits of a pixel.
-    bits: usize,
+    layout: Layout,
     /// Pixels in a row of the image.
     across: usize,
     pass: Option<usize>,
@@ -34,29 +51,29 @@ pub(super) struct Rows {
     row: Vec<u8>,
     filled: usize,
     previous: Vec<u8>,
-    /// Each pixel in whole bytes.
+    /// A byte for each sample: 16 bits for it would make a picture of the largest size twice as large.
     pixels: Vec<u8>,
 }
 
 impl Rows {
-    /// An image of `across`×`down` pixels of `bits` bits, of which the data fill a part.
-    pub(super) fn new(across: usize, down: usize, window: Window, bits: usize, is_interlaced: bool) -> Self {
-        let length = (window.width * bits).div_ceil(8);
+    /// An image of `across`×`down` pixels, of which the data fill a part.
+    pub(super) fn new(across: usize, down: usize, window: Window, layout: Layout, is_interlaced: bool) -> Self {
+        let length = (window.width * layout.bits()).div_ceil(8);
         Self {
             inflate: Decompress::new(true),
             window,
-            bits,
+            layout,
             across,
             pass: is_interlaced.then_some(0),
             y: 0,
             row: vec![0; length + 1],
             filled: 0,
             previous: vec![0; length + 1],
-            pixels: vec![0; across * down * bits.div_ceil(8)],
+            pixels: vec![0; across * down * layout.samples],
         }
     }
 
-    /// The pixels, each in whole bytes.
+    /// The pixels, a byte for each sample.
     pub(super) fn into_pixels(self) -> Vec<u8> {
         self.pixels
     }
@@ -98,11 +115,11 @@ impl Rows {
     }
 
     fn row_length(&self) -> usize {
-        (self.count() * self.bits).div_ceil(8)
+        (self.count() * self.layout.bits()).div_ceil(8)
     }
 
     fn unfilter(&mut self, length: usize) -> Result<()> {
-        let step = self.bits.div_ceil(8);
+        let step = self.layout.bits().div_ceil(8);
         let (row, previous) = (&mut self.row[..=length], &self.previous);
         match row[0] {
             0 => {}
@@ -126,27 +143,30 @@ impl Rows {
     }
 
     fn put_row(&mut self) {
-        let step = self.bits.div_ceil(8);
+        let Layout { samples, depth, narrow } = self.layout;
         let (first, apart) = self.pass.map_or((0, 1), |pass| (PASSES[pass][0], PASSES[pass][2]));
         let y = match self.pass {
             Some(_) => self.y,
             None => self.window.top + self.y,
         };
         let left = if self.pass.is_some() { 0 } else { self.window.left };
-        let start = (y * self.across + left + first) * step;
         let count = self.count();
         let row = &self.row[1..];
-        if self.bits >= 8 && apart == 1 {
-            self.pixels[start..start + count * step].copy_from_slice(&row[..count * step]);
-        } else if self.bits >= 8 {
-            for (n, pixel) in row.chunks_exact(step).take(count).enumerate() {
-                self.pixels[start + n * apart * step..][..step].copy_from_slice(pixel);
+        let pixels = &mut self.pixels[(y * self.across + left + first) * samples..];
+        let places = pixels.chunks_mut(apart * samples).take(count);
+        match depth {
+            16 => {
+                for (place, pixel) in places.zip(row.chunks_exact(2 * samples)) {
+                    place.iter_mut().zip(pixel.as_chunks().0).for_each(|(sample, wide)| *sample = narrow(*wide));
+                }
             }
-        } else {
-            for n in 0..count {
-                let bit = n * self.bits;
-                let value = row[bit / 8] >> (8 - self.bits - bit % 8) & (u8::MAX >> (8 - self.bits));
-                self.pixels[start + n * apart] = value;
+            8 if apart == 1 => pixels[..count * samples].copy_from_slice(&row[..count * samples]),
+            8 => places.zip(row.chunks_exact(samples)).for_each(|(place, pixel)| place[..samples].copy_from_slice(pixel)),
+            _ => {
+                for (n, place) in places.enumerate() {
+                    let bit = n * depth;
+                    place[0] = row[bit / 8] >> (8 - depth - bit % 8) & (u8::MAX >> (8 - depth));
+                }
             }
         }
     }
