@@ -69,6 +69,12 @@ pub(crate) fn run(options: &FuzzOptions) -> Result<u8> {
     }
     let chosen = chosen(options, names)?;
     let histories = Histories::new(workspace::target_folder()?.join("fuzzing"));
+    for name in &chosen {
+        // Those of a run that was stopped were not told of.
+        if let count @ 1.. = target::earlier_finds(&histories.folder(name)) {
+            println!("{name}: {} from before, in target/fuzzing/{name}/finds", finds_in_words(count));
+        }
+    }
     println!("{}", Fuzzed::HEAD);
     let finds = fuzz_all(options, chosen.clone(), &program, &histories)?;
     if options.keep {
@@ -77,8 +83,12 @@ pub(crate) fn run(options: &FuzzOptions) -> Result<u8> {
             histories.keep(name)?;
         }
     }
-    println!("{finds} {}", if finds == 1 { "find" } else { "finds" });
+    println!("{}", finds_in_words(finds));
     Ok(u8::from(finds > 0))
+}
+
+fn finds_in_words(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "find" } else { "finds" })
 }
 
 fn chosen(options: &FuzzOptions, names: Vec<String>) -> Result<Vec<String>> {

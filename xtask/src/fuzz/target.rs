@@ -153,6 +153,11 @@ pub(crate) fn keep(program: &Program, name: &str, folder: &Path) -> Result<()> {
     if status.success() { Ok(()) } else { Err(Failure::new(format!("the inputs of {name} cannot be kept"))) }
 }
 
+/// How many inputs earlier runs found, in a target's folder.
+pub(crate) fn earlier_finds(folder: &Path) -> usize {
+    files_of(&folder.join("finds")).len()
+}
+
 fn files_of(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
