@@ -1,16 +1,17 @@
 //! What killed processes left in a folder of records, and what else may go at which cost.
 
+mod damaged;
 mod unshown;
 
-use crate::cells::AnyRecord;
 use crate::cluster::submissions;
 use crate::status::{Run, size};
+use nemesis_core::error::Kind as ErrorKind;
 use nemesis_core::leases::{self, LEASES, Places, RunState};
 use nemesis_core::record::{CellId, Store};
 use nemesis_core::{Error, Result};
 use std::collections::HashSet;
 use std::fs;
-use std::io::ErrorKind;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -38,6 +39,8 @@ pub enum Kind {
     Records,
     /// What submitted runs have said.
     Logs,
+    /// What cannot be used, and has to go before a run computes it again.
+    Damaged,
 }
 
 /// No write takes that long: an older temporary file belongs to a process that was killed.
@@ -77,7 +80,7 @@ impl Leftover {
         for path in &self.paths {
             let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
             match removed {
-                Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::io_write("remove", path, &e)),
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io_write("remove", path, &e)),
                 _ => {}
             }
         }
@@ -85,12 +88,13 @@ impl Leftover {
     }
 }
 
-/// Everything that may go from the records in `out` and the feature pool, kinds of which there is nothing left out.
+/// Everything that may go from the records in `out` and the feature pool, kinds of which there is nothing left out. Whether
+/// learned states and predictions are damaged is found out only if they are to be read `in_full`.
 ///
 /// # Errors
 ///
 /// When a folder cannot be read.
-pub fn leftovers(out: &Path, pool: &Path, runs: &[Run]) -> Result<Vec<Leftover>> {
+pub fn leftovers(out: &Path, pool: &Path, runs: &[Run], in_full: bool) -> Result<Vec<Leftover>> {
     let quiet = runs.iter().all(|run| run.lost);
     let is_temporary = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -124,13 +128,20 @@ pub fn leftovers(out: &Path, pool: &Path, runs: &[Run]) -> Result<Vec<Leftover>>
     let orphans = entries(&out.join("predictions"))
         .into_iter()
         .filter(|path| quiet && of_cell(path).is_some_and(|id| !store.contains(&id)));
-    // A run at work may be about to evaluate what it has trained.
-    let records = if quiet { store.read_all(|_, record| Some(record.ok()))? } else { Vec::new() };
-    let count = records.len();
-    // A damaged record is for the commands that need it to name. What it refers to, nobody knows.
-    let records: Vec<AnyRecord> = records.into_iter().flatten().collect();
-    let learned =
-        if quiet && records.len() == count { unshown::states_without_record(&store, &records) } else { Vec::new() };
+    // What no record needs may go only once no run is about to need it. What is damaged is so in any case.
+    let all = if quiet || in_full { store.read_all(|id, record| Some((id, record)))? } else { Vec::new() };
+    let (mut records, mut damaged, mut unreadable) = (Vec::new(), Vec::new(), false);
+    for (id, record) in all {
+        match record {
+            Ok(record) => records.push(record),
+            Err(error) if error.kind() == ErrorKind::Damaged => damaged.push(store.record_path(&id)),
+            // A record of another version is good for that one.
+            Err(_) => unreadable = true,
+        }
+    }
+    // What a record refers to that cannot be read, nobody knows.
+    let all_known = quiet && damaged.is_empty() && !unreadable;
+    let learned = if all_known { unshown::states_without_record(&store, &records) } else { Vec::new() };
     let logs = if quiet { entries(&submissions::logs(out)) } else { Vec::new() };
     let all = [
         ("temporary files of processes that were killed", "nothing", Kind::Waste, temporary),
@@ -150,6 +161,7 @@ pub fn leftovers(out: &Path, pool: &Path, runs: &[Run]) -> Result<Vec<Leftover>>
     ];
     let leftover = |(what, cost, kind, paths): (_, &str, _, _)| Leftover { what, cost: cost.to_owned(), kind, paths };
     let mut all: Vec<Leftover> = all.into_iter().map(leftover).filter(|leftover| !leftover.paths.is_empty()).collect();
+    all.extend(damaged::damaged(&store, damaged, &records, in_full));
     all.extend(if quiet { unshown::unshown(&store, &records)? } else { None });
     Ok(all)
 }

@@ -5,7 +5,7 @@ use crate::cells::AnyRecord;
 use crate::progress::duration;
 use crate::report::saved_plans;
 use nemesis_core::Result;
-use nemesis_core::record::{CellId, Store, Subject};
+use nemesis_core::record::{CellId, Store};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,12 +33,12 @@ pub(super) fn unshown(store: &Store, records: &[AnyRecord]) -> Result<Option<Lef
         AnyRecord::Evaluation(record) => shown.contains(&record.id),
     };
     let (kept, gone): (Vec<&AnyRecord>, Vec<&AnyRecord>) = records.iter().partition(|record| is_shown(record));
-    let needed: HashSet<String> = kept.iter().flat_map(|record| states(record)).collect();
-    let lost: HashSet<String> = gone.iter().flat_map(|record| states(record)).collect();
+    let needed: HashSet<&str> = kept.iter().flat_map(|record| record.states()).collect();
+    let lost: HashSet<&str> = gone.iter().flat_map(|record| record.states()).collect();
     let ids = || gone.iter().map(|record| record.id());
-    let mut paths: Vec<PathBuf> = ids().map(|id| out.join(format!("records/{id}.json"))).collect();
+    let mut paths: Vec<PathBuf> = ids().map(|id| store.record_path(id)).collect();
     paths.extend(ids().map(|id| out.join(format!("predictions/{id}.bin"))));
-    paths.extend(lost.difference(&needed).map(|state| out.join(format!("states/{state}.safetensors"))));
+    paths.extend(lost.difference(&needed).map(|state| store.state_path(state)));
     paths.retain(|path| path.exists());
     let seconds = gone.iter().map(|record| record.provenance().seconds).sum::<f64>().max(0.0);
     let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
@@ -49,23 +49,10 @@ pub(super) fn unshown(store: &Store, records: &[AnyRecord]) -> Result<Option<Lef
 
 /// What was learned for no record: its process was killed before it wrote that. A state may be that of several records.
 pub(super) fn states_without_record(store: &Store, records: &[AnyRecord]) -> Vec<PathBuf> {
-    let needed: HashSet<String> = records.iter().flat_map(states).collect();
+    let needed: HashSet<&str> = records.iter().flat_map(AnyRecord::states).collect();
     let is_state = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "safetensors");
     let name = |path: &PathBuf| path.file_stem().map(|name| name.to_string_lossy().into_owned());
     let mut found = super::entries(&store.folder().join("states"));
-    found.retain(|path| is_state(path) && name(path).is_some_and(|name| !needed.contains(&name)));
+    found.retain(|path| is_state(path) && name(path).is_some_and(|name| !needed.contains(name.as_str())));
     found
-}
-
-/// The hashes of the states that a record refers to.
-fn states(record: &AnyRecord) -> Vec<String> {
-    match record {
-        AnyRecord::Training(record) => {
-            std::iter::once(&record.outcome.state).chain(record.outcome.kept.values()).cloned().collect()
-        }
-        AnyRecord::Evaluation(record) => match &record.cell.subject {
-            Subject::Imported { state, .. } => vec![state.clone()],
-            _ => Vec::new(),
-        },
-    }
 }

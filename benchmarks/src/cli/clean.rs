@@ -28,6 +28,12 @@ pub(super) struct Clean {
     /// Remove the logs of submitted runs that have ended, too
     #[arg(long, requires = "remove")]
     logs: bool,
+    /// Remove what is damaged, with the records that need it, too; the next run computes it again
+    #[arg(long, requires = "remove")]
+    damaged: bool,
+    /// Read what was learned and predicted, too, to find out whether it is damaged; records are read in any case
+    #[arg(long)]
+    verify: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -35,6 +41,8 @@ Examples:
   nemesis clean --out out
   nemesis clean --remove
   nemesis clean --remove --checkpoints --records-without-a-table
+  nemesis clean --verify
+  nemesis clean --verify --remove --damaged
 
 `nemesis pool prune` makes room in the feature pool.";
 
@@ -43,7 +51,7 @@ impl Clean {
         let settings = self.records.settings()?;
         let (out, pool) = (settings.out(), settings.pool_folder());
         require_records(&out)?;
-        let leftovers = leftovers(&out, &pool, &runs(&out)?)?;
+        let leftovers = leftovers(&out, &pool, &runs(&out)?, self.verify)?;
         for leftover in &leftovers {
             let (files, bytes) = (leftover.paths.len(), ByteSize(leftover.bytes()));
             let is_meant = match leftover.kind {
@@ -51,6 +59,7 @@ impl Clean {
                 Kind::Checkpoints => self.checkpoints,
                 Kind::Records => self.records_without_a_table,
                 Kind::Logs => self.logs,
+                Kind::Damaged => self.damaged,
             };
             let goes = self.remove && is_meant;
             if goes {
@@ -60,6 +69,11 @@ impl Clean {
             let adoptable = leftover.kind == Kind::Records && !goes;
             let hint = if adoptable { "; as long as they are there, `nemesis adopt` may use them" } else { "" };
             say!("{done}{}: {files}, {bytes}; costs {cost}{hint}", leftover.what)?;
+            if leftover.kind == Kind::Damaged {
+                for path in &leftover.paths {
+                    say!("  {}", path.display())?;
+                }
+            }
         }
         if leftovers.is_empty() {
             say!("there is nothing to clean")?;
@@ -71,6 +85,7 @@ impl Clean {
                 (Kind::Checkpoints, "--checkpoints"),
                 (Kind::Records, "--records-without-a-table"),
                 (Kind::Logs, "--logs"),
+                (Kind::Damaged, "--damaged"),
             ] {
                 if let Some(leftover) = leftovers.iter().find(|leftover| leftover.kind == kind) {
                     say!("with `{option}` it removes the {}, too", leftover.what)?;

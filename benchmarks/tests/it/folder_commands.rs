@@ -74,6 +74,7 @@ macro_rules! assert_told {
         settings.add_filter(r"; [\d.]+ \S+ free", "; [SIZE] free");
         settings.add_filter(r"[\d.]+ \S+ on disk", "[SIZE] on disk");
         settings.add_filter(r"(?m)(: \d+), [\d.]+ k?B; costs", "$1, [SIZE]; costs");
+        settings.add_filter(r"\b[0-9a-f]{64}\b", "[HASH]");
         settings.add_filter(r"slurm-[0-9a-f]{8}\.sh", "slurm-[HASH].sh");
         settings.bind(|| insta::assert_snapshot!(told(&$output)));
     }};
@@ -169,6 +170,33 @@ fn records_that_no_table_shows_go_if_one_says_so() {
     let before = table();
     assert_told!(folder, nemesis(folder, &["clean", "--remove", "--records-without-a-table"]).output().unwrap());
     assert_eq!((files(&folder.join("out/records")).len(), table() == before), (2, true));
+}
+
+/// What a disk or a hand has changed goes with the records that need it, and a run computes them again.
+#[test]
+fn what_is_damaged_goes_if_one_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut records = Synthetic::new(folder);
+    records.epochs = 2;
+    records.few_shot(COOP, "dtd", 16, &[61.5, 58.0, 60.5]);
+    records.save();
+    let out = folder.join("out");
+    let of = |folder: &str| files(&out.join(folder)).into_iter();
+    for file in [of("records").min(), of("states").min(), of("predictions").max()] {
+        let file = file.unwrap();
+        let mut bytes = fs::read(&file).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(file, bytes).unwrap();
+    }
+    let count = || ["records", "states", "predictions"].map(|folder| files(&out.join(folder)).len());
+    let before = count();
+    assert_told!(folder, nemesis(folder, &["clean"]).output().unwrap());
+    assert_told!(folder, nemesis(folder, &["clean", "--verify", "--remove"]).output().unwrap());
+    assert_eq!(count(), before);
+    assert_told!(folder, nemesis(folder, &["clean", "--verify", "--remove", "--damaged"]).output().unwrap());
+    assert_told!(folder, nemesis(folder, &["clean", "--verify"]).output().unwrap());
+    assert!(count()[0] < before[0], "{before:?} {:?}", count());
 }
 
 #[test]

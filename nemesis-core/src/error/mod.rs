@@ -58,6 +58,8 @@ pub enum Kind {
     Incompatible,
     /// A server, or a folder in its place, has no such file. Where a file may have one of several names, the next is tried.
     NotFound,
+    /// A file of a folder of records is not what was written. `nemesis clean` lists them.
+    Damaged,
     /// Anything else, and what a later version has a word for.
     #[default]
     #[serde(other)]
@@ -232,7 +234,7 @@ impl From<Error> for nemesis_sdk::Error {
     fn from(error: Error) -> Self {
         let kind = match error.kind() {
             Kind::OutOfMemory => ErrorKind::OutOfMemory,
-            Kind::Incompatible | Kind::NotFound | Kind::Other => ErrorKind::Failed,
+            Kind::Incompatible | Kind::NotFound | Kind::Damaged | Kind::Other => ErrorKind::Failed,
         };
         Self::of_kind(kind, error.to_string())
     }

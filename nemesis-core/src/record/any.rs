@@ -1,10 +1,12 @@
 //! A record whose kind is not known before it is read.
 
 use super::{
-    Cell, CellId, EvaluationCell, EvaluationRecord, MethodKey, Provenance, Store, TrainingCell, TrainingRecord,
+    Cell, CellId, EvaluationCell, EvaluationRecord, MethodKey, Provenance, Store, Subject, TrainingCell, TrainingRecord,
 };
 use crate::{Error, Result};
 use rayon::prelude::*;
+use std::path::PathBuf;
+use std::{fs, iter};
 
 /// A record of either kind.
 #[derive(Clone, Debug)]
@@ -57,6 +59,35 @@ impl AnyRecord {
             Self::Training(record) => &record.provenance,
             Self::Evaluation(record) => &record.provenance,
         }
+    }
+
+    /// The hashes of the learned states that it refers to.
+    pub fn states(&self) -> Vec<&str> {
+        match self {
+            Self::Training(record) => {
+                let outcome = &record.outcome;
+                iter::once(&outcome.state).chain(outcome.kept.values()).map(String::as_str).collect()
+            }
+            Self::Evaluation(record) => match &record.cell.subject {
+                Subject::Imported { state, .. } => vec![state],
+                _ => Vec::new(),
+            },
+        }
+    }
+
+    /// The files of learned states and predictions that are not what the record promises. Those that are gone are not
+    /// among them: somebody may have needed the room.
+    pub fn damaged_files(&self, store: &Store) -> Vec<PathBuf> {
+        let states = self.states().into_iter().map(|hash| (store.state_path(hash), hash));
+        let predictions = match self {
+            Self::Training(_) => None,
+            Self::Evaluation(record) => Some((store.predictions_path(&record.id), record.outcome.predictions.as_str())),
+        };
+        let has_changed = |(path, hash): (PathBuf, &str)| match fs::read(&path) {
+            Ok(bytes) => (super::store::hash(&bytes) != hash).then_some(path),
+            Err(_) => None,
+        };
+        states.chain(predictions).filter_map(has_changed).collect()
     }
 
     /// The training: itself, or what is evaluated.

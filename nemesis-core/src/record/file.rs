@@ -3,7 +3,7 @@
 use super::outcome::SCHEMA;
 use super::seal::{seal, unseal};
 use super::{CellId, Record, Recorded};
-use crate::error::words_of_serde_json;
+use crate::error::{Kind, words_of_serde_json};
 use crate::{Error, Result, files};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,8 @@ impl RecordFile {
 }
 
 pub(super) fn damaged(what: &str, path: &Path) -> Error {
-    Error::new(what).at(path).help("delete the file; the next run computes it again")
+    let help = "delete the file; the next run computes it again. `nemesis clean` lists every record that is damaged";
+    Error::new(what).at(path).of_kind(Kind::Damaged).help(help)
 }
 
 pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {

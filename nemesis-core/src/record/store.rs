@@ -364,7 +364,8 @@ impl Store {
         RecordFile::write(record, &self.record_path(&record.id))
     }
 
-    pub(super) fn record_path(&self, id: &CellId) -> PathBuf {
+    /// Where the record of a cell lies, if it is complete.
+    pub fn record_path(&self, id: &CellId) -> PathBuf {
         self.folder.join("records").join(format!("{id}.json"))
     }
 
@@ -405,7 +406,7 @@ pub fn has_row_for_each(tensor: &Tensor, classes: usize) -> bool {
     classes > 0 && tensor.size().first() == Some(&(classes as i64))
 }
 
-fn hash(bytes: &[u8]) -> String {
+pub(super) fn hash(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
 }
 
@@ -515,12 +516,12 @@ mod tests {
         insta::assert_snapshot!(error_after("\"total\": 3", "\"total\": -3"), @r"
         the record is damaged: invalid value: integer `-3`, expected u32
           --> RECORD:56
-          help: delete the file; the next run computes it again
+          help: delete the file; the next run computes it again. `nemesis clean` lists every record that is damaged
         ");
         insta::assert_snapshot!(error_after("\"seed\": 1", "\"seed\": 2"), @r"
         the record does not hold the cell that its name promises
           --> RECORD
-          help: delete the file; the next run computes it again
+          help: delete the file; the next run computes it again. `nemesis clean` lists every record that is damaged
         ");
         insta::assert_snapshot!(error_after("\"schema\": 2,\n  \"kind\"", "\"schema\": 7,\n  \"kinds\""), @r"
         the record is of format 7, which another version of nemesis wrote
@@ -531,7 +532,7 @@ mod tests {
         insta::assert_snapshot!(error_after("\"kind\": \"evaluation\"", "\"kind\": \"training\""), @r"
         the record does not hold the cell that its name promises
           --> RECORD
-          help: delete the file; the next run computes it again
+          help: delete the file; the next run computes it again. `nemesis clean` lists every record that is damaged
         ");
     }
 
@@ -541,7 +542,7 @@ mod tests {
         insta::assert_snapshot!(error_after("\"seconds\": 1", "\"seconds\": 2"), @r"
         the record has changed since it was written: its checksum differs
           --> RECORD
-          help: delete the file; the next run computes it again
+          help: delete the file; the next run computes it again. `nemesis clean` lists every record that is damaged
         ");
         let (_folder, store) = store();
         let record = put_evaluation(&store);

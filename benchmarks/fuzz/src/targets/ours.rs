@@ -69,7 +69,7 @@ pub(super) fn lease(folder: &Path, input: &[u8]) -> Result<()> {
         state.has_died_here(&places);
     }
     let runs = runs(&out)?;
-    let outcome = leftovers(&out, &folder.join("pool"), &runs).map(drop);
+    let outcome = leftovers(&out, &folder.join("pool"), &runs, true).map(drop);
     let _ = fs::remove_dir_all(out);
     outcome
 }
