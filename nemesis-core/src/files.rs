@@ -25,6 +25,23 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     File::open(folder).and_then(|f| f.sync_all()).map_err(|e| failed(&e))
 }
 
+/// Writes `bytes` to a file that a user named, as [`write_atomic`] does. Links are followed, and what is there already and
+/// is no file, as `/dev/stdout` and named pipes, is written to and not replaced.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn write_output(path: &Path, bytes: &[u8]) -> Result<()> {
+    if special(path).is_some() {
+        let opened = File::options().write(true).open(path);
+        let written = opened.and_then(|mut file| file.write_all(bytes));
+        return written.map_err(|e| Error::io_write("write the file", path, &e));
+    }
+    // What is not there yet, and what is a folder, is for the writer to say.
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    write_atomic(&target, bytes)
+}
+
 /// A file in `folder` that is deleted unless it is persisted. Its mode follows the umask, like that of any new file.
 /// The default of `tempfile` is readable by its owner only, but the file may end up on a disk that colleagues share.
 ///
@@ -183,6 +200,25 @@ mod tests {
         write_atomic(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_user_names_is_written_through_links_and_to_pipes() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, link, pipe] = ["file", "link", "pipe"].map(|name| folder.path().join(name));
+        write_output(&file, b"one").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write_output(&link, b"two").unwrap();
+        assert!(link.is_symlink() && fs::read(&file).unwrap() == b"two");
+
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read(pipe).unwrap()
+        });
+        write_output(&pipe, b"three").unwrap();
+        assert_eq!((reader.join().unwrap().as_slice(), special(&pipe)), (&b"three"[..], Some(PIPE)));
     }
 
     #[cfg(unix)]

@@ -58,7 +58,7 @@ impl Cells {
         };
         match (&self.to, self.format()) {
             (Some(file), _) => {
-                files::write_atomic(file, &bytes)?;
+                files::write_output(file, &bytes)?;
                 tell_files(std::slice::from_ref(file));
             }
             (None, Format::Parquet) => {

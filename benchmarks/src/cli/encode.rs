@@ -75,7 +75,7 @@ impl Encode {
         let shape = features.size();
         let names = serde_json::to_string(&names).expect("a list of texts is JSON");
         let bytes = to_safetensors(&vec![("features".to_owned(), features)], &[("names", names)])?;
-        files::write_atomic(&self.output, &bytes)?;
+        files::write_output(&self.output, &bytes)?;
         say!("{} rows of {} numbers in {}", shape[0], shape[1], self.output.display())?;
         Ok(Ending::Done)
     }

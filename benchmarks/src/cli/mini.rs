@@ -56,5 +56,5 @@ fn pretrain(out: &Path, recipe: Option<&Path>) -> Result<()> {
     })?;
     // It computes as OpenAI's CLIPs do, which no other program knows.
     let said = (METADATA_KEY, Assumption::OpenAi.to_string());
-    files::write_atomic(out, &record::to_safetensors(&weights, &[said])?)
+    files::write_output(out, &record::to_safetensors(&weights, &[said])?)
 }

@@ -30,7 +30,7 @@ const SCRIPTS: [&str; 6] = [
 ///
 /// When a record is damaged or the file cannot be written.
 pub(crate) fn write(plans: &[(String, SavedPlan)], store: &Store, shown: Shown, file: &Path) -> Result<()> {
-    files::write_atomic(file, page(plans, store, shown)?.as_bytes())
+    files::write_output(file, page(plans, store, shown)?.as_bytes())
 }
 
 fn page(plans: &[(String, SavedPlan)], store: &Store, shown: Shown) -> Result<String> {
