@@ -92,6 +92,9 @@ fn what_is_no_context_is_refused() {
       --> FOLDER/prompt_learner/model.pth.tar-5
       expected: a checkpoint of CoOp's prompt learner, whose state holds the tensor `ctx`, or a file with a single tensor: [vectors, width], or [classes, vectors, width] if each class has its own
     ");
+    // These lie where CLIP's own weights would, and are learned.
+    let deep = "text_encoder.transformer.resblocks.1.VPT_shallow";
+    assert!(complaint(&[("ctx", context()), (deep, context())]).contains("which CoOp does not have"));
     insta::assert_snapshot!(complaint(&[("ctx", tensor(&[2, 3, 4, 5], Kind::Half, 1))]), @r"
     the context has the shape [2, 3, 4, 5] and the type Half
       --> FOLDER/prompt_learner/model.pth.tar-5

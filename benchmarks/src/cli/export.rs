@@ -4,8 +4,12 @@ use super::only::{Only, Records};
 use super::trainings::{Wanted, find, open_store};
 use super::{Ending, note, print};
 use clap::Args;
+use nemesis_core::error::abridged;
 use nemesis_core::interchange::coop;
+use nemesis_core::method::State;
+use nemesis_core::record::MethodKey;
 use nemesis_core::{Error, Result, files};
+use serde_json::Value;
 use std::path::PathBuf;
 
 /// Writes the context that a training learned to DIR/prompt_learner/model.pth.tar-EPOCH, a `torch.save` file that
@@ -34,6 +38,32 @@ Examples:
   nemesis evaluate --context exported/prompt_learner/model.pth.tar-200 --dataset eurosat \\
       --data ROOT --weights RN50=RN50.pt                       and back again";
 
+/// Refuses what `CoOp`'s prompt learner would load only a part of, or take for something else.
+fn require_context_alone(state: &State, method: &MethodKey) -> Result<()> {
+    let others: Vec<&str> = state.iter().map(|(name, _)| name.as_str()).filter(|name| *name != coop::CONTEXT).collect();
+    let context = state.iter().find(|(name, _)| name == coop::CONTEXT);
+    let has_several = context.is_some_and(|(_, context)| context.dim() == 3)
+        && method.options.get("csc").and_then(Value::as_bool) != Some(true);
+    let what = match others.as_slice() {
+        // A method without a context is refused by what writes the file.
+        _ if context.is_none() => return Ok(()),
+        [] if has_several => "it learns several contexts for the same classes".to_owned(),
+        [] => return Ok(()),
+        others => {
+            let named = abridged(others.iter().map(|name| format!("`{name}`")), MAX_NAMED);
+            format!("besides the context it learns {named}, which would be lost")
+        }
+    };
+    Err(Error::new(format!("CoOp's prompt learner cannot load what `{}` learns: {what}", method.id))
+        .expected("a method that learns CoOp's context alone, such as coop, nemesis-pen or nemesis-pan")
+        .help(
+            "`nemesis predict` applies it; what was learned lies in the folder of records, in states/HASH.safetensors",
+        ))
+}
+
+/// How many tensors are named.
+const MAX_NAMED: usize = 3;
+
 impl Export {
     pub(super) fn run(&self) -> Result<Ending> {
         let store = open_store(&self.records.settings()?.out())?;
@@ -49,6 +79,7 @@ impl Export {
             )));
         }
         let state = store.learned(&record, None)?;
+        require_context_alone(&state, &record.cell.method)?;
         let file = coop::path(&self.to, epochs);
         if file.exists() {
             let scratch = tempfile::tempdir().map_err(|e| Error::new(format!("cannot create a folder: {e}")))?;

@@ -28,6 +28,11 @@ fn every_method_has_a_column_on_the_mini_root() {
     let run = nemesis(folder.path(), &[&["run", "--suite", "few-shot-all"], &part[..]].concat()).output().unwrap();
     assert!(run.status.success(), "{}", told(&run));
     insta::assert_snapshot!(fs::read_to_string(written(folder.path(), &run, ".md")).unwrap());
+    // CoOp's code would load a part of what these have learned.
+    for method in ["promptsrc", "plot", "linear-probe"] {
+        assert_command!(folder.path(), &["export", "--dataset", "dtd", "--method", method, "--to", "exported"]);
+    }
+    assert!(!folder.path().join("exported").exists());
 }
 
 #[test]

@@ -20,6 +20,10 @@ pub(super) struct Found {
 /// The parts of `CoOp`'s `CustomCLIP` other than the prompt learner: CLIP's own, which are frozen.
 const OF_CLIP: [&str; 3] = ["image_encoder.", "text_encoder.", "logit_scale"];
 
+/// What other methods call what they add within CLIP's towers, which CLIP itself has not: visual and deep prompts of
+/// `MaPLe`'s code, low-rank matrices, adapters.
+const ADDED: [&str; 4] = ["VPT", "prompt", "lora", "adapter"];
+
 /// What trainers save with a state, which does not matter here.
 const OF_TRAINERS: [&str; 5] = ["optimizer.", "optim.", "scheduler.", "lr_scheduler.", "scaler."];
 
@@ -51,7 +55,7 @@ pub(super) fn locate(mut tensors: BTreeMap<String, Tensor>) -> Result<Found> {
     let model = module.strip_suffix("prompt_learner.").unwrap_or(module);
     let of_clip = |name: &str| {
         let own = name.strip_prefix(model).unwrap_or(name);
-        OF_CLIP.iter().any(|start| own.starts_with(start))
+        OF_CLIP.iter().any(|start| own.starts_with(start)) && !ADDED.iter().any(|part| own.contains(part))
     };
     if let Some(other) = tensors.keys().find(|name| !of_clip(name)) {
         return Err(Error::new(format!(
