@@ -38,6 +38,23 @@ pub struct Gathered {
     pub differs: BTreeSet<String>,
 }
 
+/// Labels of columns, and other names, that were separated at every comma: labels may have commas. The longest run of
+/// parts that is a label is one.
+pub(crate) fn with_commas(parts: &[String], plans: &[(String, SavedPlan)]) -> Vec<String> {
+    let columns = || plans.iter().flat_map(|(_, plan)| &plan.columns);
+    let is_label = |name: &String| columns().any(|column| column.label.eq_ignore_ascii_case(name.trim()));
+    let mut names = Vec::new();
+    let mut rest = parts;
+    while !rest.is_empty() {
+        let label =
+            (1..=rest.len()).rev().map(|count| (count, rest[..count].join(","))).find(|(_, name)| is_label(name));
+        let (count, name) = label.unwrap_or_else(|| (1, rest[0].clone()));
+        names.push(name.trim().to_owned());
+        rest = &rest[count..];
+    }
+    names
+}
+
 impl Filter {
     /// Whether nothing is filtered.
     pub fn is_empty(&self) -> bool {

@@ -32,6 +32,8 @@ pub struct LinePanel {
     pub x: Vec<(f64, String)>,
     /// What its vertical axis shows, if it is not what the chart's do.
     pub y_label: Option<String>,
+    /// How many decimals its values are told with.
+    pub decimals: usize,
     /// The curves.
     pub series: Vec<Series>,
     /// Single points, such as zero-shot CLIP.
@@ -109,19 +111,21 @@ impl LineChart {
             let middle = at(corner.x + width / 2.0, corner.y + height / 2.0);
             shapes.push(Shape::text(middle, "not computed", SMALL, Anchor::Middle));
         }
-        shapes.extend(panel.series.iter().map(|series| self.curve(series, &frame, &panel.title)));
+        shapes.extend(panel.series.iter().map(|series| self.curve(series, &frame, panel)));
+        let decimals = panel.decimals;
         for Mark { number, x, y } in &panel.marks {
             shapes.push(Shape::Group {
                 data: vec![("column", self.series[*number].clone())],
-                title: format!("{}, {}: {y:.1}", self.series[*number], panel.title),
+                title: format!("{}, {}: {y:.decimals$}", self.series[*number], panel.title),
                 shapes: vec![mark(*number, frame.place(*x, *y), 2.4)],
             });
         }
         shapes
     }
 
-    fn curve(&self, series: &Series, frame: &Frame<'_>, place: &str) -> Shape {
+    fn curve(&self, series: &Series, frame: &Frame<'_>, panel: &LinePanel) -> Shape {
         let Series { number, points, reference } = series;
+        let (place, decimals) = (&panel.title, panel.decimals);
         let mut shapes = Vec::new();
         let line: Vec<Point> = points.iter().map(|(x, y, _)| frame.place(*x, *y)).collect();
         if *reference {
@@ -138,10 +142,10 @@ impl LineChart {
             }
             shapes.push(Shape::line(&line, stroke(*number)));
             for ((x, y, spread), place_of) in points.iter().zip(line) {
-                let spread = spread.map_or(String::new(), |spread| format!(" ± {spread:.1}"));
+                let spread = spread.map_or(String::new(), |spread| format!(" ± {spread:.decimals$}"));
                 shapes.push(Shape::Group {
                     data: Vec::new(),
-                    title: format!("{}, {place}, {x}: {y:.1}{spread}", self.series[*number]),
+                    title: format!("{}, {place}, {x}: {y:.decimals$}{spread}", self.series[*number]),
                     shapes: vec![mark(*number, place_of, 1.7)],
                 });
             }

@@ -13,8 +13,8 @@ pub struct RankDiagram {
     pub title: String,
     /// Each method as a series, by its number, with its name and its mean rank, of which 1 is the best.
     pub ranks: Vec<(usize, String, f64)>,
-    /// By how much two mean ranks must differ, if that is known.
-    pub critical_difference: Option<f64>,
+    /// By how much two mean ranks must differ, and under what conditions, if that is known.
+    pub critical_difference: Option<(f64, String)>,
 }
 
 impl Chart for RankDiagram {
@@ -32,10 +32,11 @@ impl Chart for RankDiagram {
         }
         let mut sorted: Vec<&(usize, String, f64)> = self.ranks.iter().collect();
         sorted.sort_by(|one, two| one.2.total_cmp(&two.2));
-        if let Some(difference) = self.critical_difference {
-            let ends = [left, left + difference / (count - 1.0) * (right - left)];
+        if let Some((difference, conditions)) = &self.critical_difference {
+            // No two ranks are further apart than the axis is long.
+            let ends = [left, left + (difference / (count - 1.0)).min(1.0) * (right - left)];
             shapes.push(Shape::line(&[at(ends[0], 14.0), at(ends[1], 14.0)], Stroke::solid(Ink::Text, 1.2)));
-            let text = format!("critical difference {difference:.2}");
+            let text = format!("critical difference {difference:.2} ({conditions})");
             shapes.push(Shape::text(at(ends[0], 9.0), text, SMALL, Anchor::Start));
         }
         let bars = self.groups(&sorted);
@@ -71,7 +72,7 @@ impl Chart for RankDiagram {
 impl RankDiagram {
     /// The longest runs of methods whose ranks differ by less than the critical difference: first and last rank.
     fn groups(&self, sorted: &[&(usize, String, f64)]) -> Vec<(f64, f64)> {
-        let Some(difference) = self.critical_difference else { return Vec::new() };
+        let Some((difference, _)) = &self.critical_difference else { return Vec::new() };
         let ranks: Vec<f64> = sorted.iter().map(|(_, _, rank)| *rank).collect();
         let mut groups: Vec<(usize, usize)> = Vec::new();
         for first in 0..ranks.len() {

@@ -1,12 +1,12 @@
 //! `nemesis figure`: draws the figures of a folder of records, for papers.
 
 use super::only::{Only, Records};
+use super::trainings::open_store;
 use super::{Ending, tell_files};
 use crate::report::{saved_plans, table_and_figures};
 use crate::tables::FIGURES;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use nemesis_core::record::Store;
 use nemesis_core::{Error, Result, files};
 use nemesis_figures::{Canvas, Letters, ONE_COLUMN, TWO_COLUMNS, pdf, png, svg};
 use std::path::PathBuf;
@@ -88,7 +88,7 @@ fn kinds() -> PossibleValuesParser {
 impl Figure {
     pub(super) fn run(&self) -> Result<Ending> {
         let out = self.records.settings()?.out();
-        let store = Store::open(&out)?;
+        let store = open_store(&out)?;
         let mut plans = saved_plans(&out, self.suite.as_deref())?;
         if let Some(question) = &self.question {
             plans.retain(|(name, _)| name == question);
@@ -102,7 +102,7 @@ impl Figure {
                 let of = if figure.of.is_empty() { String::new() } else { format!("-{}", figure.of) };
                 let kind = if name == figure.kind { String::new() } else { format!("-{}", figure.kind) };
                 let path = folder.join(format!("{name}{kind}{of}.{}", self.format.extension()));
-                files::write_atomic(&path, &self.bytes(&figure.chart.draw(self.width.0))?)?;
+                files::write_output(&path, &self.bytes(&figure.chart.draw(self.width.0))?)?;
                 written.push(path);
             }
         }
@@ -110,7 +110,10 @@ impl Figure {
             let what = self.kind.as_deref().unwrap_or("any figure");
             return Err(Error::new(format!("no table here is drawn as {what}"))
                 .at(&out)
-                .expected("a table of that kind; curves and ranks need at least two numbers of shots or rows")
+                .expected(
+                    "a table of that kind; curves need at least two numbers of shots, and ranks two methods on two data sets \
+                     with a seed for each run",
+                )
                 .help("`nemesis report --list` names the tables"));
         }
         tell_files(&written);

@@ -1,8 +1,9 @@
 //! `nemesis report`: prints the tables of a folder of records again, or the statistics behind them.
 
 use super::only::{Only, Records};
+use super::trainings::open_store;
 use super::{Ending, print, tell_files, warn};
-use crate::gather::{Filter, Gathered};
+use crate::gather::{Filter, Gathered, with_commas};
 use crate::numbers::{Numbers, brief, flat};
 use crate::page::Shown;
 use crate::plan::SavedPlan;
@@ -92,7 +93,7 @@ impl Report {
         }
         let out = &self.records.settings()?.out();
         let mut plans = saved_plans(out, self.suite.as_deref())?;
-        let store = &Store::open(out)?;
+        let store = &open_store(out)?;
         if let Some(name) = &self.question {
             keep_question(&mut plans, name, out)?;
         }
@@ -101,7 +102,7 @@ impl Report {
             print(&plans.iter().map(|(name, plan)| listed(name, plan, &complete)).collect::<String>())?;
             return Ok(Ending::Done);
         }
-        let (filter, repeated) = self.filter();
+        let (filter, repeated) = self.filter(&plans);
         repeated.iter().for_each(warn);
         if !filter.is_empty() {
             plans = apart(&filter.gather(&plans).map_err(|e| e.at(out))?);
@@ -124,9 +125,9 @@ impl Report {
             return ending(&plans, store);
         }
         let tables = plans.iter().map(|(_, plan)| table(plan, store)).collect::<Result<Vec<_>>>()?;
-        let shown = |table| if self.second { Latex { second: true }.table(table) } else { self.format.table(table) };
+        let format: &dyn Format = if self.second { &Latex { second: true } } else { self.format };
         // First, since it may not be allowed to write there.
-        print(&tables.iter().map(shown).collect::<Vec<_>>().join("\n"))?;
+        print(&format.tables(&tables))?;
         for ((name, plan), table) in plans.iter().zip(&tables) {
             if !plan.gathered {
                 tell_files(&write_all(table, store.folder(), name)?);
@@ -136,10 +137,10 @@ impl Report {
     }
 
     /// What is asked for, and warnings of what is asked for more than once.
-    fn filter(&self) -> (Filter, Vec<Error>) {
+    fn filter(&self, plans: &[(String, SavedPlan)]) -> (Filter, Vec<Error>) {
         let mut filter = Filter {
             datasets: self.datasets.clone(),
-            methods: self.methods.clone(),
+            methods: with_commas(&self.methods, plans),
             shots: flat(self.shots.clone()),
             seeds: flat(self.seeds.clone()),
         };
@@ -184,7 +185,7 @@ impl Report {
         if sheets.is_empty() {
             return Err(Error::new(format!("`{first}` and `{second}` share no data set, number of shots and seed"))
                 .at(store.folder())
-                .help("zero-shot draws nothing, so it has no seeds to be paired by"));
+                .help("`nemesis run` computes what is lacking; zero-shot draws nothing, so it has no seeds to be paired by"));
         }
         Ok(sheets)
     }

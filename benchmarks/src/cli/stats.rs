@@ -1,6 +1,7 @@
 //! `nemesis stats`: what the records show, and what they do not.
 
 use super::only::{Only, Records};
+use super::trainings::open_store;
 use super::{Ending, print};
 use crate::plan::SavedPlan;
 use crate::report::{keep_question, saved_plans};
@@ -37,15 +38,32 @@ pub(super) struct Stats {
     /// a time: --images FIRST --images SECOND
     #[arg(long, value_name = "FIRST,SECOND")]
     images: Vec<String>,
+    /// Only this kind of table
+    #[arg(long, value_enum, value_name = "KIND", conflicts_with = "images")]
+    only: Option<Kind>,
     /// The format to print in
     #[arg(long, value_parser = format_parser(), default_value = "terminal")]
     format: &'static dyn Format,
+}
+
+/// A kind of table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    /// Averages over data sets, with their intervals
+    Averages,
+    /// Mean ranks of the methods
+    Ranks,
+    /// Each pair of methods
+    Methods,
+    /// Where the spread comes from, of runs with --split-seeds
+    Variance,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   nemesis stats
   nemesis stats --suite few-shot --format json > statistics.json
+  nemesis stats --only methods --format csv > methods.csv
   nemesis stats --images coop,nemesis-pen
   nemesis run --datasets eurosat --shots 16 --seeds 1-5 --split-seeds && nemesis stats
 
@@ -58,10 +76,47 @@ impl Stats {
         if let Some(name) = &self.question {
             keep_question(&mut plans, name, &out)?;
         }
-        let store = Store::open(&out)?;
-        let sheets = if self.images.is_empty() { of_methods(&plans, &store)? } else { self.of_images(&plans, &store)? };
+        let store = open_store(&out)?;
+        let sheets =
+            if self.images.is_empty() { self.of_methods(&plans, &store)? } else { self.of_images(&plans, &store)? };
+        if self.format.holds_one() && sheets.iter().any(|sheet| sheet.columns != sheets[0].columns) {
+            return Err(Error::new("one file of CSV cannot tell tables with other columns apart")
+                .expected("one kind of table")
+                .help("choose it with `--only averages`, `ranks`, `methods` or `variance`, or take `--format json`"));
+        }
         print(&self.format.sheets(&sheets))?;
         Ok(Ending::Done)
+    }
+
+    fn of_methods(&self, plans: &[(String, SavedPlan)], store: &Store) -> Result<Vec<Sheet>> {
+        let (mut found, mut sheets) = (false, Vec::new());
+        for (name, plan) in plans {
+            let results = Results::read(name, plan, store)?;
+            // What compares methods takes runs for independent, and those that share a sample or an initialisation are not.
+            let of_question = if results.is_crossed() {
+                vec![(Kind::Variance, variance(&results))]
+            } else {
+                vec![
+                    (Kind::Averages, averages(&results)),
+                    (Kind::Ranks, ranks(&results)),
+                    (Kind::Methods, methods(&results)),
+                ]
+            };
+            for (kind, sheet) in of_question {
+                found |= sheet.is_some();
+                sheets.extend(sheet.filter(|_| self.only.is_none_or(|only| only == kind)));
+            }
+        }
+        match (found, sheets.is_empty()) {
+            (_, false) => Ok(sheets),
+            (true, true) => Err(Error::new("there is no table of this kind here").at(store.folder()).help(
+                "comparisons need several methods and data sets with a seed for each run, and variance a run with \
+                 --split-seeds",
+            )),
+            (false, true) => Err(Error::new("no training has been evaluated yet")
+                .at(store.folder())
+                .help("`nemesis run` resumes where it stopped")),
+        }
     }
 
     fn of_images(&self, plans: &[(String, SavedPlan)], store: &Store) -> Result<Vec<Sheet>> {
@@ -88,24 +143,4 @@ impl Stats {
         }
         Ok(sheets)
     }
-}
-
-fn of_methods(plans: &[(String, SavedPlan)], store: &Store) -> Result<Vec<Sheet>> {
-    let mut sheets = Vec::new();
-    for (name, plan) in plans {
-        let results = Results::read(name, plan, store)?;
-        // What compares methods takes runs for independent, and those that share a sample or an initialisation are not.
-        let of_question = if results.is_crossed() {
-            vec![variance(&results)]
-        } else {
-            vec![averages(&results), ranks(&results), methods(&results)]
-        };
-        sheets.extend(of_question.into_iter().flatten());
-    }
-    if sheets.is_empty() {
-        return Err(Error::new("no training has been evaluated yet")
-            .at(store.folder())
-            .help("`nemesis run` resumes where it stopped"));
-    }
-    Ok(sheets)
 }

@@ -76,6 +76,10 @@ struct Drawn {
     caption: String,
     svg: String,
     narrow: bool,
+    /// Whether no part of it is of a single data set.
+    summary: bool,
+    /// The number of shots, if it is of one.
+    shots: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -118,6 +122,8 @@ fn question(name: &str, plan: &SavedPlan, store: &Store, cells: &mut Cells, show
         // The page shows these at half its width.
         svg: svg(&figure.chart.draw(if figure.is_narrow() { ONE_COLUMN * 1.2 } else { TWO_COLUMNS }), Letters::Live),
         narrow: figure.is_narrow(),
+        summary: figure.is_summary(),
+        shots: figure.shots.clone(),
     });
     let crossed = (!plan.initialisations.is_empty()).then(|| Results::of(name, plan, outcomes.clone()));
     let spread = crossed.and_then(|results| variance(&results));

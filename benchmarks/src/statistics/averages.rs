@@ -1,29 +1,40 @@
 //! Averages over data sets with their uncertainty, and ranks of methods.
 
-use super::{Condition, shots_field};
+use super::{Condition, TARGETS_ALONE, counts, shots_field, transfers};
 use crate::results::{Evaluation, Results};
 use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow};
 use nemesis_core::record::Subject;
 use nemesis_core::record::statistics::bootstrap::{average_interval, mean_of_means};
 use nemesis_core::record::statistics::{friedman, mean_ranks, nemenyi_critical_difference};
-use std::collections::BTreeMap;
+use nemesis_core::seeds::Seeds;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Trained columns as numbers, in the order of the table, with their runs by condition.
 pub(super) type ByColumn = BTreeMap<usize, BTreeMap<Condition, BySeed>>;
 
-/// The runs of trained columns, except those of corrupted or earlier contexts: they repeat the same trainings.
+/// The runs of trained columns that count.
 pub(super) fn by_column(results: &Results) -> ByColumn {
     let mut columns = ByColumn::new();
-    let counts = |run: &&Evaluation| {
-        let cell = &run.record.cell;
-        matches!(cell.subject, Subject::Training { .. }) && cell.corruption.is_none() && cell.epoch.is_none()
-    };
-    for run in results.runs.iter().filter(counts) {
+    let transfers = transfers(results);
+    let is_trained = |run: &&Evaluation| matches!(run.record.cell.subject, Subject::Training { .. });
+    for run in results.runs.iter().filter(is_trained) {
+        let condition = Condition::of(run, results);
         let Some(column) = results.columns.iter().position(|known| *known == run.column) else { continue };
-        let conditions = columns.entry(column).or_default();
-        conditions.entry(Condition::of(run, results)).or_default().insert(run.seed(), run.accuracy());
+        if counts(&condition, transfers) {
+            columns.entry(column).or_default().entry(condition).or_default().insert(run.seed(), run.accuracy());
+        }
     }
     columns
+}
+
+/// How many data sets averages are over if nothing is missing: all, or the targets.
+fn planned(results: &Results) -> usize {
+    if !transfers(results) {
+        return results.datasets.len();
+    }
+    let trainings = results.runs.iter().filter_map(|run| run.record.cell.subject.training());
+    let sources: BTreeSet<&str> = trainings.map(|training| training.dataset.as_str()).collect();
+    results.datasets.iter().filter(|(name, _)| !sources.contains(name.as_str())).count()
 }
 
 const AVERAGES: [SheetColumn; 7] = [
@@ -62,12 +73,13 @@ pub fn averages(results: &Results) -> Option<Sheet> {
     }
     let fewest = averages.values().flatten().map(Vec::len).min()?;
     let mut footnotes = Footnotes::default();
+    let all = planned(results);
     let mut last = None;
     let rows = averages.iter().map(|((condition, column), datasets)| {
         let apart = last.replace(condition.shots).is_some_and(|last| last != condition.shots);
         let mut marks = Vec::new();
-        if datasets.len() < results.datasets.len() {
-            marks.push(footnotes.mark(format!("{} of {} data sets", datasets.len(), results.datasets.len())));
+        if datasets.len() < all {
+            marks.push(footnotes.mark(format!("{} of {all} data sets", datasets.len())));
         }
         let (runs, planned) = (datasets.iter().map(Vec::len).sum::<usize>(), datasets.len() * results.seeds.len());
         if runs < planned {
@@ -100,7 +112,10 @@ pub fn averages(results: &Results) -> Option<Sheet> {
         title: format!("{}: averages over data sets", results.suite),
         columns: AVERAGES.to_vec(),
         rows,
-        remarks: std::iter::once(AVERAGES_MEAN.to_owned()).chain(few).chain(results.incomplete()).collect(),
+        remarks: (std::iter::once(AVERAGES_MEAN.to_owned()).chain(few))
+            .chain(transfers(results).then(|| TARGETS_ALONE.to_owned()))
+            .chain(results.incomplete())
+            .collect(),
         footnotes: footnotes.into_texts(),
     })
 }
@@ -111,20 +126,27 @@ const RANKS: [SheetColumn; 3] = [
     SheetColumn { key: "data_sets", heading: "Data sets" },
 ];
 
-/// Mean ranks of the columns over the data sets that all of them were run on, each data set as one value: the mean of its
-/// runs. None for fewer than two columns or data sets.
+/// Mean ranks of the columns over the data sets that all of them were run on, each data set as one value: the mean of the
+/// runs that all of them have. None for fewer than two columns or data sets.
 pub fn ranks(results: &Results) -> Option<Sheet> {
     let columns = by_column(results);
     let mut datasets: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
     for rank in 0..results.datasets.len() {
-        let shared = |condition: &&Condition| {
-            condition.rank == rank && columns.values().all(|conditions| conditions.contains_key(*condition))
+        // A run that one column lacks would make another one better or worse by how hard it is.
+        let shared = |(condition, runs): (&'_ Condition, &'_ BySeed)| {
+            let of_all = |seed: &&Option<Seeds>| {
+                columns.values().all(|runs| runs.get(condition).is_some_and(|runs| runs.contains_key(*seed)))
+            };
+            let seeds: Vec<Option<Seeds>> = runs.keys().filter(of_all).copied().collect();
+            (condition.rank == rank && !seeds.is_empty()).then(|| (condition.clone(), seeds))
         };
-        let conditions: Vec<&Condition> = columns.values().next()?.keys().filter(shared).collect();
+        let conditions: Vec<(Condition, Vec<Option<Seeds>>)> =
+            columns.values().next()?.iter().filter_map(shared).collect();
         let mean = |of: &BTreeMap<Condition, BySeed>| {
-            let runs: Vec<Vec<f64>> =
-                conditions.iter().map(|condition| of[*condition].values().copied().collect()).collect();
-            mean_of_means(&runs)
+            let runs = |(condition, seeds): &(Condition, Vec<Option<Seeds>>)| {
+                seeds.iter().map(|seed| of[condition][seed]).collect::<Vec<f64>>()
+            };
+            mean_of_means(&conditions.iter().map(runs).collect::<Vec<_>>())
         };
         if let Some(means) = columns.values().map(mean).collect::<Option<Vec<f64>>>() {
             datasets.insert(rank, means);
@@ -142,8 +164,10 @@ pub fn ranks(results: &Results) -> Option<Sheet> {
         ..SheetRow::default()
     };
     let mut remarks = vec![
-        "Mean rank: 1 is the best on every data set. A data set counts once, with the mean of its runs.".to_owned(),
+        "Mean rank: 1 is the best on every data set. A data set counts once, with the mean of the runs that all methods have."
+            .to_owned(),
     ];
+    remarks.extend(transfers(results).then(|| TARGETS_ALONE.to_owned()));
     if let Some(difference) = nemenyi_critical_difference(columns.len(), measurements.len(), 0.05) {
         remarks.push(format!(
             "Two mean ranks tell methods apart if they differ by {difference:.2} or more (Nemenyi, 5 %)."

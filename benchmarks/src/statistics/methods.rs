@@ -1,6 +1,7 @@
 //! Which methods can be told apart: each pair of columns on what both were run on.
 
 use super::averages::{ByColumn, SEED, by_column};
+use super::{TARGETS_ALONE, transfers};
 use crate::results::Results;
 use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, average_by_seed};
 use nemesis_core::record::statistics::bootstrap::{improvement_interval, probability_of_improvement};
@@ -97,7 +98,8 @@ pub fn methods(results: &Results) -> Option<Sheet> {
         ),
         format!(
             "Seeds needed: with how many seeds a paired t-test of the average would show this difference at 5 % with a \
-             probability of {:.0} %, if difference and spread stay what they are. From few seeds this is a rough guess.",
+             probability of {:.0} %, if difference and spread stay what they are. From few seeds this is a rough guess. More \
+             seeds make the average surer; what Wilcoxon's test can show depends on the data sets.",
             100.0 * POWER
         ),
     ];
@@ -111,6 +113,7 @@ pub fn methods(results: &Results) -> Option<Sheet> {
             if most == 1 { "set" } else { "sets" }
         ));
     }
+    remarks.extend(transfers(results).then(|| TARGETS_ALONE.to_owned()));
     remarks.extend(results.incomplete());
     Some(Sheet {
         name: format!("{}-methods", results.suite),

@@ -212,6 +212,30 @@ const CAUTION: &str = "Caution: the interval over all pairs takes them for indep
                        data set share their test images and draw from the same training images, and data sets were \
                        chosen, not drawn. \"Data sets\" is the careful one: it counts each data set's mean as one value.";
 
+/// Whether the conditions of `runs` sum up to anything: all but those that repeat the same trainings, with a changed
+/// context or one of an earlier epoch, and where something is tested on other data sets than it was trained on, those
+/// alone.
+fn counts(condition: &Condition, transfers: bool) -> bool {
+    let is_final = condition.corruption.is_none() && condition.epoch.is_none();
+    is_final && (condition.trained_on.is_some() || !transfers)
+}
+
+/// Whether some training is tested on other data sets than its own.
+fn transfers(results: &Results) -> bool {
+    let is_elsewhere = |run: &Evaluation| {
+        let cell = &run.record.cell;
+        cell.subject.training().is_some_and(|training| training.dataset != cell.dataset)
+    };
+    results.runs.iter().any(is_elsewhere)
+}
+
+/// What is said of averages that leave the data set out that was trained on.
+const TARGETS_ALONE: &str = "Averages and tests are over the targets, without the data set that was trained on.";
+
+/// What is said of sums that leave rows out.
+const NOT_SUMMED: &str = "The rows that sum up are over the last epochs and unchanged contexts, and where trainings are \
+                          tested on other data sets, over those.";
+
 /// Why methods are not compared over crossed runs.
 pub fn not_independent(results: &Results) -> Error {
     Error::new(format!(
@@ -264,7 +288,12 @@ pub fn paired(results: &Results, first: &str, second: &str) -> Result<Option<She
         title: format!("{}: {first} (first) and {second} (second), pair by pair", results.suite),
         columns: PAIRED.to_vec(),
         rows: paired_rows(&pairs, results),
-        remarks: [PAIRS, CAUTION].map(str::to_owned).into_iter().chain(results.incomplete()).collect(),
+        remarks: (std::iter::once(PAIRS))
+            .chain(pairs.iter().any(|(condition, ..)| !counts(condition, transfers(results))).then_some(NOT_SUMMED))
+            .chain([CAUTION])
+            .map(str::to_owned)
+            .chain(results.incomplete())
+            .collect(),
         footnotes: footnotes.into_texts(),
     }))
 }
@@ -273,12 +302,12 @@ fn paired_rows(pairs: &[(&Condition, Vec<Accuracies>, Vec<usize>)], results: &Re
     let mut by_dataset: BTreeMap<(usize, String), (Vec<Accuracies>, BTreeSet<usize>)> = BTreeMap::new();
     let mut by_shots: BTreeMap<Option<u32>, (Vec<Accuracies>, BTreeSet<usize>)> = BTreeMap::new();
     let mut all: (Vec<Accuracies>, BTreeSet<usize>) = Default::default();
+    let transfers = transfers(results);
     for (condition, pairs, marks) in pairs {
-        let places = [
-            by_dataset.entry((condition.rank, condition.label(results))).or_default(),
-            by_shots.entry(condition.shots).or_default(),
-            &mut all,
-        ];
+        let mut places = vec![by_dataset.entry((condition.rank, condition.label(results))).or_default()];
+        if counts(condition, transfers) {
+            places.extend([by_shots.entry(condition.shots).or_default(), &mut all]);
+        }
         for (values, notes) in places {
             values.extend(pairs);
             notes.extend(marks);
@@ -286,7 +315,7 @@ fn paired_rows(pairs: &[(&Condition, Vec<Accuracies>, Vec<usize>)], results: &Re
     }
     // Base and new classes of a data set are tested after the same training, so they are one value together.
     let mut whole: BTreeMap<&str, Vec<Accuracies>> = BTreeMap::new();
-    for (condition, pairs, _) in pairs {
+    for (condition, pairs, _) in pairs.iter().filter(|(condition, ..)| counts(condition, transfers)) {
         whole.entry(&condition.dataset).or_default().extend(pairs);
     }
     let means: Vec<Accuracies> = whole.values().map(|pairs| mean_of(pairs)).collect();
@@ -295,6 +324,9 @@ fn paired_rows(pairs: &[(&Condition, Vec<Accuracies>, Vec<usize>)], results: &Re
         by_dataset.iter().map(|((_, label), (pairs, notes))| paired_row(label, pairs, marks(notes))).collect();
     let shots_label = |shots: &Option<u32>| shots.map_or_else(|| "no shots".to_owned(), shots::in_words);
     let of_shots = by_shots.iter().map(|(shots, (pairs, notes))| paired_row(&shots_label(shots), pairs, marks(notes)));
+    if means.is_empty() {
+        return rows;
+    }
     let first_of_shots = rows.len();
     rows.extend(of_shots);
     rows[first_of_shots].apart = true;

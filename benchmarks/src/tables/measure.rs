@@ -189,7 +189,15 @@ pub fn average_by_seed<'a>(rows: impl IntoIterator<Item = &'a BySeed>) -> BySeed
     first.keys().filter_map(mean).collect()
 }
 
+/// How many letters of a message stand under a table; `nemesis log` shows all.
+const LONGEST: usize = 400;
+
 /// A message of several lines as one.
 pub(super) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let line = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }

@@ -174,8 +174,23 @@ fn terminal() {
         is part of the mean
     [2] seed 3 failed: took too long
     [3] 2 of 3 seeds
-    [4] the plugin crashed (signal 11) help: ask its author
+    [4] the plugin crashed (signal 11); help: ask its author
     ");
+}
+
+#[test]
+fn several_tables_are_one_document_of_json() {
+    let tables = [table(&contents(), troubled), table(&contents(), troubled)];
+    let several: Vec<serde_json::Value> = serde_json::from_str(&Json.tables(&tables)).unwrap();
+    let one: serde_json::Value = serde_json::from_str(&Json.tables(&tables[..1])).unwrap();
+    assert_eq!(several, [one.clone(), one]);
+}
+
+#[test]
+fn names_are_no_markup() {
+    let mut table = table(&contents(), troubled);
+    table.rows[0].heading.label = "a_b *c* `d` $e$ [f](g) _h_".to_owned();
+    insta::assert_snapshot!(Markdown.table(&table).lines().find(|line| line.contains("a_b")).unwrap(), @r"| a_b \*c\* \`d\` \$e\$ \[f\](g) \_h\_ | 37.5 | 44.9 ± 0.7 | **46.0 ± 0.7** |");
 }
 
 #[test]
@@ -209,7 +224,7 @@ fn narrow_terminal() {
         75 % of the best seed; it is part of the mean
     [2] seed 3 failed: took too long
     [3] 2 of 3 seeds
-    [4] the plugin crashed (signal 11) help: ask its author
+    [4] the plugin crashed (signal 11); help: ask its author
     ");
 }
 
@@ -256,7 +271,7 @@ fn markdown() {
     - [1] the run of seed 2 collapsed to 10.0 %, more than 15 points and below 75 % of the best seed; it is part of the mean
     - [2] seed 3 failed: took too long
     - [3] 2 of 3 seeds
-    - [4] the plugin crashed (signal 11) help: ask its author
+    - [4] the plugin crashed (signal 11); help: ask its author
     ");
 }
 
@@ -271,7 +286,7 @@ fn csv() {
     eurosat,16,Nemesis-PEN,done,69.6500,0.4950,4.4472,0.3500,2,3,seed 3 failed: took too long; 2 of 3 seeds
     dtd,0,Zero-shot,done,42.3000,,,,1,1,
     dtd,1,CoOp,done,49.7000,0.7000,1.7389,0.5715,3,3,
-    dtd,1,Nemesis-PEN,failed,,,,,,,the plugin crashed (signal 11) help: ask its author
+    dtd,1,Nemesis-PEN,failed,,,,,,,the plugin crashed (signal 11); help: ask its author
     dtd,16,CoOp,done,73.7000,0.7000,1.7389,0.5715,3,3,
     dtd,16,Nemesis-PEN,done,74.4500,0.4950,4.4472,0.3500,2,3,2 of 3 seeds
     average,0,Zero-shot,done,39.9000,,,,1,1,
@@ -320,7 +335,7 @@ fn latex() {
     \textsuperscript{1}~the run of seed 2 collapsed to 10.0 \%, more than 15 points and below 75 \% of the best seed; it is part of the mean\par
     \textsuperscript{2}~seed 3 failed: took too long\par
     \textsuperscript{3}~2 of 3 seeds\par
-    \textsuperscript{4}~the plugin crashed (signal 11) help: ask its author
+    \textsuperscript{4}~the plugin crashed (signal 11); help: ask its author
     \end{table}
     ");
 }
@@ -463,7 +478,7 @@ fn one_seed_has_no_spread() {
 
     Top-1 accuracy in percent on all test images; protocol `mini`, fp64; seed 1.
     - Alpha is 1, which the authors' code leaves open.
-    [1] the plugin crashed (signal 11) help: ask its author
+    [1] the plugin crashed (signal 11); help: ask its author
     ");
 }
 

@@ -251,4 +251,9 @@ fn commands_on_a_folder_that_is_not_there() {
     for command in ["status", "clean", "cancel"] {
         assert_told!(folder.path(), nemesis(folder.path(), &[command, "--out", "nowhere"]).output().unwrap());
     }
+    for command in ["report", "stats", "figure", "cells", "tensorboard"] {
+        let output = nemesis(folder.path(), &[command, "--out", "nowhere"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{command}: {}", told(&output));
+        assert!(!folder.path().join("nowhere").exists(), "{command} made the folder");
+    }
 }

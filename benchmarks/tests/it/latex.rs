@@ -12,7 +12,7 @@ fn records(folder: &Path) {
     let mut records = Synthetic::new(folder);
     for (dataset, accuracy) in [("caltech101", 86.0), ("dtd", 42.0)] {
         records.zero_shot(dataset, accuracy);
-        for (label, gain) in [("CoOp", 2.0), ("α ≥ 0.5 & 100%_#1", 3.0), ("{\\bf 中文} ~^$", 1.0)] {
+        for (label, gain) in [("CoOp", 2.0), ("α ≥ 0.5 & 100%_#1", 3.0), ("{\\bf 中文} ~^$ <a|b>", 1.0)] {
             records.few_shot((label, label), dataset, 16, &[accuracy + gain, accuracy + gain + 0.5, accuracy + gain]);
         }
     }

@@ -50,6 +50,18 @@ fn a_method_that_is_not_there_suggests_the_nearest() {
     assert_command!(folder.path(), &["report", "--paired", "CoOp,Nemesis-PAN"]);
 }
 
+/// Columns of an ablation have commas in their labels.
+#[test]
+fn a_label_with_a_comma_is_one_method() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut records = Synthetic::new(folder.path());
+    for (id, label) in [("coop", "CoOp, n_ctx 2"), ("coop", "CoOp, n_ctx 4"), PEN] {
+        records.few_shot((id, label), "dtd", 16, &[60.0]);
+    }
+    records.save();
+    assert_command!(folder.path(), &["report", "--methods", "CoOp, n_ctx 2,nemesis-pen"]);
+}
+
 #[test]
 fn what_has_no_seeds_cannot_be_paired() {
     let folder = tempfile::tempdir().unwrap();

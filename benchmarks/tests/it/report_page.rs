@@ -117,7 +117,7 @@ fn equal_records_give_equal_figures() {
     --- stderr
     error: no table here is drawn as norm-curve
       --> out
-      expected: a table of that kind; curves and ranks need at least two numbers of shots or rows
+      expected: a table of that kind; curves need at least two numbers of shots, and ranks two methods on two data sets with a seed for each run
       help: `nemesis report --list` names the tables
     ");
 }

@@ -57,6 +57,63 @@ fn statistics_without_a_training() {
     assert_command!(folder.path(), &["stats"]);
 }
 
+/// The mean rank of each method, as `nemesis stats` has it.
+fn ranks(folder: &Path) -> Vec<(String, String)> {
+    let output = nemesis(folder, &["stats", "--only", "ranks", "--format", "csv"]).output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let fields = text.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+    fields.map(|fields| (fields[1].to_owned(), fields[2].to_owned())).collect()
+}
+
+/// A run that is lacking makes nobody better or worse, however hard it was.
+#[test]
+fn methods_are_ranked_by_the_runs_that_all_of_them_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut records = Synthetic::new(folder.path());
+    for (dataset, accuracy) in [("caltech101", 80.0), ("dtd", 50.0), ("eurosat", 60.0)] {
+        records.few_shot(COOP, dataset, 16, &[accuracy, accuracy + 1.0, accuracy - 20.0]);
+        records.few_shot(PEN, dataset, 16, &[accuracy, accuracy + 1.0]);
+    }
+    records.save();
+    let rank = |label: &str| (label.to_owned(), "1.5000".to_owned());
+    assert_eq!(ranks(folder.path()), [rank("CoOp"), rank("Nemesis-PEN")]);
+}
+
+/// The figure says what the table says: a data set counts once, whatever numbers of shots it has.
+#[test]
+fn the_figure_of_ranks_is_that_of_the_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut records = Synthetic::new(folder);
+    for (place, dataset) in ["caltech101", "dtd", "eurosat"].into_iter().enumerate() {
+        for shots in [1, 2, 4] {
+            // With one shot the first is better, and by far.
+            let gain = if shots == 1 { -9.0 } else { 1.0 + place as f64 };
+            records.few_shot(COOP, dataset, shots, &[60.0, 61.0]);
+            records.few_shot(PEN, dataset, shots, &[60.0 + gain, 61.0 + gain]);
+        }
+    }
+    records.save();
+    // On a page its marks say what they are.
+    let output = nemesis(folder, &["report", "--html", "page.html"]).output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    let page = std::fs::read_to_string(folder.join("page.html")).unwrap();
+    for (label, rank) in ranks(folder) {
+        let rank: f64 = rank.parse().unwrap();
+        assert!(page.contains(&format!("{label}: mean rank {rank:.2}")), "{label} {rank}");
+    }
+}
+
+#[test]
+fn tables_of_other_columns_are_no_one_file_of_csv() {
+    let folder = tempfile::tempdir().unwrap();
+    eleven(folder.path()).save();
+    assert_command!(folder.path(), &["stats", "--format", "csv"]);
+    assert_command!(folder.path(), &["stats", "--format", "csv", "--only", "methods"]);
+    assert_command!(folder.path(), &["stats", "--only", "variance"]);
+}
+
 /// Equal records have equal intervals.
 #[test]
 fn intervals_do_not_change_from_call_to_call() {

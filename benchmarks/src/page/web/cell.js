@@ -87,7 +87,9 @@ function rightOf(question, cell, picture) {
 
 function showWrong(question, cell) {
   const { names } = DATA.classes[cell.classes];
-  return [element("h3", {}, "What it got wrong"), element("ul", { class: "thumbnails" }, cell.wrong.map(([image, said]) => {
+  const count = cell.total - cell.correct;
+  const some = cell.wrong.length < count ? ` (${cell.wrong.length} of ${count} images)` : "";
+  return [element("h3", {}, `What it got wrong${some}`), element("ul", { class: "thumbnails" }, cell.wrong.map(([image, said]) => {
     const picture = DATA.images[image];
     return element("li", {}, element("img", { src: picture.src, alt: `${picture.label}: ${picture.path}`, loading: "lazy" }),
       element("span", { class: "good" }, picture.label), element("br"), element("span", { class: "bad" }, `said: ${names[said]}`),

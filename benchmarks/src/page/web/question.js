@@ -9,7 +9,8 @@ function showQuestion(question) {
     parts.push(element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, fragment(question.spread)));
   }
   for (const figure of question.figures) {
-    parts.push(element("figure", { class: figure.narrow ? "narrow" : "" }, fragment(figure.svg), element("figcaption", {}, figure.caption)));
+    const shown = { class: figure.narrow ? "narrow" : "", "data-summary": figure.summary, "data-shots": figure.shots };
+    parts.push(element("figure", shown, fragment(figure.svg), element("figcaption", {}, figure.caption)));
   }
   if (question.failures.length > 0) {
     parts.push(element("h3", {}, "Failed cells"));

@@ -1,8 +1,8 @@
 //! Base and new classes: bars of the averages, and each data set as a point.
 
-use super::{Figure, number_of, series, spread};
+use super::{Figure, lacking, number_of, series, spread};
 use crate::tables::{Row, Table};
-use nemesis_figures::{Bar, BarChart, BarGroup, ScatterChart, ScatterPoint};
+use nemesis_figures::{Bar, BarChart, BarGroup, Chart, ScatterChart, ScatterPoint};
 
 /// For each number of shots of a base-to-new table, bars and points.
 pub(in crate::tables) fn base_to_new(table: &Table) -> Vec<Figure> {
@@ -10,9 +10,26 @@ pub(in crate::tables) fn base_to_new(table: &Table) -> Vec<Figure> {
     (0..table.groups.len() / 3).flat_map(|triple| [bars(table, triple * 3), points(table, triple * 3)]).collect()
 }
 
-/// What tells a triple of groups apart, where there are several.
-fn shots(table: &Table, base: usize) -> String {
-    table.groups[base].key.split_once(' ').map_or(String::new(), |(shots, _)| format!("{shots}-shots"))
+/// The number of shots of a triple of groups, where there are several.
+fn shots(table: &Table, base: usize) -> Option<String> {
+    table.groups[base].key.split_once(' ').map(|(shots, _)| shots.to_owned())
+}
+
+/// The table's title, with the number of shots where there are several.
+fn title(table: &Table, base: usize) -> String {
+    let heading = table.groups[base].heading.split_once(", ").filter(|_| shots(table, base).is_some());
+    heading.map_or_else(|| table.title.clone(), |(shots, _)| format!("{}, {shots}", table.title))
+}
+
+/// The figure of a triple of groups.
+fn figure(table: &Table, base: usize, what: &str, caption: &str, chart: Box<dyn Chart>) -> Figure {
+    let shots = shots(table, base);
+    let of = shots.as_ref().map_or_else(|| what.to_owned(), |shots| format!("{what}-{shots}-shots"));
+    let with = shots.as_ref().map_or_else(String::new, |shots| match shots.as_str() {
+        "1" => " With 1 training image per class.".to_owned(),
+        shots => format!(" With {shots} training images per class."),
+    });
+    Figure { kind: "base-to-new", of, shots, caption: format!("{caption}{with}"), chart }
 }
 
 fn bars(table: &Table, base: usize) -> Figure {
@@ -32,9 +49,13 @@ fn bars(table: &Table, base: usize) -> Figure {
     };
     let groups = (base..base + 3).map(group).collect();
     let over = row.map_or("", |row| row.heading.label.as_str()).to_lowercase();
-    let chart = BarChart { title: table.title.clone(), y_label: "Accuracy (%)".to_owned(), groups, series };
-    let caption = format!("Accuracy on base and new classes and its harmonic mean, {over}; lines: {}.", spread(table));
-    Figure { kind: "base-to-new", of: named("bars", &shots(table, base)), caption, chart: Box::new(chart) }
+    let chart = BarChart { title: title(table, base), y_label: "Accuracy (%)".to_owned(), groups, series };
+    let caption = format!(
+        "Accuracy on base and new classes and its harmonic mean, {over}; lines: {}.{}",
+        spread(table),
+        lacking(table)
+    );
+    figure(table, base, "bars", &caption, Box::new(chart))
 }
 
 fn points(table: &Table, base: usize) -> Figure {
@@ -49,16 +70,12 @@ fn points(table: &Table, base: usize) -> Figure {
     let columns = table.groups[base].columns.len();
     let points = table.rows.iter().flat_map(|row| (0..columns).filter_map(move |column| point(row, column)));
     let chart = ScatterChart {
-        title: table.title.clone(),
+        title: title(table, base),
         x_label: "Accuracy on base classes (%)".to_owned(),
         y_label: "Accuracy on new classes (%)".to_owned(),
         points: points.collect(),
         series: series.clone(),
     };
-    let caption = "Each data set's accuracy on base and on new classes; on the dotted line both are equal.".to_owned();
-    Figure { kind: "base-to-new", of: named("points", &shots(table, base)), caption, chart: Box::new(chart) }
-}
-
-fn named(what: &str, shots: &str) -> String {
-    if shots.is_empty() { what.to_owned() } else { format!("{what}-{shots}") }
+    let caption = "Each data set's accuracy on base and on new classes; on the dotted line both are equal.";
+    figure(table, base, "points", caption, Box::new(chart))
 }

@@ -1,6 +1,6 @@
 //! Few-shot curves: accuracy by shots, a panel for the average and for each data set.
 
-use super::{Figure, number_of, series, spread};
+use super::{Figure, lacking, number_of, series, spread};
 use crate::tables::{PublishedLine, Table};
 use nemesis_figures::{LineChart, LinePanel, Mark, Series};
 use std::collections::BTreeSet;
@@ -56,6 +56,7 @@ pub(in crate::tables) fn few_shot(table: &Table, published: &[PublishedLine]) ->
             title: row.heading.label.clone(),
             x: x.clone(),
             y_label: None,
+            decimals: 1,
             series: curves,
             marks,
         }
@@ -73,6 +74,8 @@ pub(in crate::tables) fn few_shot(table: &Table, published: &[PublishedLine]) ->
         format!("; dashed: published ({})", sources.into_iter().collect::<Vec<_>>().join(", "))
     };
     let shaded = spread(table);
-    let caption = format!("Accuracy by training images per class; shaded: {shaded}{dashed}; at 0: zero-shot CLIP.");
-    Some(Figure { kind: "few-shot", of: String::new(), caption, chart: Box::new(chart) })
+    let lacking = lacking(table);
+    let caption =
+        format!("Accuracy by training images per class; shaded: {shaded}{dashed}; at 0: zero-shot CLIP.{lacking}");
+    Some(Figure { kind: "few-shot", of: String::new(), shots: None, caption, chart: Box::new(chart) })
 }

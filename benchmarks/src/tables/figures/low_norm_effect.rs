@@ -4,7 +4,7 @@ use super::Figure;
 use crate::tables::{Contents, Entry};
 use nemesis_core::record::statistics::Summary;
 use nemesis_core::record::{Corruption, CorruptionKind};
-use nemesis_core::shots::in_words;
+use nemesis_core::shots::{in_words, written};
 use nemesis_figures::{HeatMap, HeatPanel};
 use std::collections::BTreeMap;
 
@@ -58,13 +58,20 @@ pub(in crate::tables) fn low_norm_effect(contents: &Contents, entries: &[Entry])
                 panels: panels.collect(),
             };
             let caption = format!(
-                "What changing the norm of one context vector does to the accuracy of {} with {shots} training images per \
+                "What changing the norm of one context vector does to the accuracy of {} with {} per \
                  class: rows are context vectors, columns what is done to one of them.",
-                method.label
+                method.label,
+                counted_images(*shots)
             );
             let of =
                 format!("{}-{shots}", method.label.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
-            figures.push(Figure { kind: "low-norm-effect", of, caption, chart: Box::new(chart) });
+            figures.push(Figure {
+                kind: "low-norm-effect",
+                of,
+                shots: Some(written(*shots)),
+                caption,
+                chart: Box::new(chart),
+            });
         }
     }
     figures
@@ -79,5 +86,12 @@ fn words(kind: CorruptionKind, value: u64) -> String {
     match kind {
         CorruptionKind::Replace => format!("noise {value}"),
         CorruptionKind::Rescale => format!("× {value}"),
+    }
+}
+
+fn counted_images(shots: u32) -> String {
+    match shots {
+        1 => "1 training image".to_owned(),
+        shots => format!("{} training images", written(shots)),
     }
 }

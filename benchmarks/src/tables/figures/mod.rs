@@ -21,6 +21,8 @@ pub struct Figure {
     pub kind: &'static str,
     /// What tells it apart from others of its kind and table; empty if it is the only one.
     pub of: String,
+    /// The number of shots, as people write it, if it is of one.
+    pub shots: Option<String>,
     /// What it shows, in a sentence for below it.
     pub caption: String,
     /// The chart.
@@ -31,6 +33,11 @@ impl Figure {
     /// Whether one column of a paper is as wide as it should be.
     pub fn is_narrow(&self) -> bool {
         self.kind == "ranks" || self.of.starts_with("points")
+    }
+
+    /// Whether it sums up data sets, so that no part of it is one of them.
+    pub fn is_summary(&self) -> bool {
+        self.kind == "ranks" || self.of.starts_with("bars")
     }
 }
 
@@ -62,6 +69,16 @@ fn series(table: &Table) -> Vec<String> {
 
 fn number_of(series: &[String], label: &str) -> usize {
     series.iter().position(|known| known == label).unwrap_or_default()
+}
+
+/// What captions say of means that are not over all seeds.
+fn lacking(table: &Table) -> &'static str {
+    let mut measures = table.rows.iter().flat_map(|row| &row.values).flatten().filter_map(Value::measure);
+    if measures.any(|measure| measure.runs.len() < measure.planned) {
+        " Some means lack seeds, which the table's notes name."
+    } else {
+        ""
+    }
 }
 
 /// What spreads are, for captions.

@@ -1,11 +1,13 @@
 //! Accuracy and norm by epoch: two panels for each data set.
 
-use super::{Figure, number_of, series, spread};
-use crate::tables::{Measured, Table};
+use super::{Figure, lacking, number_of, series, spread};
+use crate::tables::{Entry, Measured, Place, Table};
 use nemesis_figures::{LineChart, LinePanel, Series};
+use std::collections::HashMap;
 
 /// The curves of a table of accuracies and norms by epoch.
-pub(in crate::tables) fn norm_curve(table: &Table) -> Option<Figure> {
+pub(in crate::tables) fn norm_curve(table: &Table, entries: &[Entry]) -> Option<Figure> {
+    let last_epochs = last_epochs(entries);
     let series = series(table);
     // A row's key is a data set and an epoch, and the rows of a data set stand together.
     let split = |key: &str| key.rsplit_once(' ').map(|(dataset, epoch)| (dataset.to_owned(), epoch.to_owned()));
@@ -26,26 +28,35 @@ pub(in crate::tables) fn norm_curve(table: &Table) -> Option<Figure> {
                 .filter_map(|row| split(&row.heading.key).filter(|(d, _)| d == dataset).map(|(_, e)| (row, e)))
         };
         let numbered = of_dataset().filter_map(|(_, epoch)| epoch.parse::<f64>().ok()).fold(0.0, f64::max);
-        // The last epoch's number is the protocol's, which the table does not hold.
-        let place = |epoch: &str| epoch.parse().unwrap_or(numbered + 1.0);
-        let x: Vec<(f64, String)> = of_dataset().map(|(_, epoch)| (place(&epoch), epoch)).collect();
+        // Methods may be trained for different numbers of epochs.
+        let place = |epoch: &str, column: &str| {
+            let last = || last_epochs.get(&(dataset.as_str(), column)).copied();
+            epoch.parse().ok().or_else(last).unwrap_or(numbered + 1.0)
+        };
+        let columns = || table.groups.iter().flat_map(|group| &group.columns);
+        let mut x: Vec<f64> =
+            of_dataset().flat_map(|(_, epoch)| columns().map(move |column| place(&epoch, &column.label))).collect();
+        x.sort_by(f64::total_cmp);
+        x.dedup();
+        let x: Vec<(f64, String)> = x.into_iter().map(|epoch| (epoch, epoch.to_string())).collect();
         for (index, group) in table.groups.iter().enumerate() {
             let curves = group.columns.iter().enumerate().map(|(column, heading)| Series {
                 number: number_of(&series, &heading.label),
                 points: of_dataset()
                     .filter_map(|(row, epoch)| {
                         let measure = row.values[index][column].measure()?;
-                        Some((place(&epoch), measure.mean, measure.deviation))
+                        Some((place(&epoch, &heading.label), measure.mean, measure.deviation))
                     })
                     .collect(),
                 reference: false,
             });
-            let what = if group.measured == Measured::Norm { "norm" } else { "accuracy (%)" };
+            let (what, decimals) = if group.measured == Measured::Norm { ("norm", 3) } else { ("accuracy (%)", 1) };
             panels.push(LinePanel {
                 key: dataset.clone(),
                 title: title.clone(),
                 x: x.clone(),
                 y_label: Some(what.to_owned()),
+                decimals,
                 series: curves.filter(|curve| !curve.points.is_empty()).collect(),
                 marks: Vec::new(),
             });
@@ -53,6 +64,19 @@ pub(in crate::tables) fn norm_curve(table: &Table) -> Option<Figure> {
     }
     let chart =
         LineChart { title: table.title.clone(), x_label: "Epoch".to_owned(), y_label: String::new(), panels, series };
-    let caption = format!("Accuracy and mean norm of the context vectors by epoch; shaded: {}.", spread(table));
-    Some(Figure { kind: "norm-curve", of: String::new(), caption, chart: Box::new(chart) })
+    let (spread, lacking) = (spread(table), lacking(table));
+    let caption = format!("Accuracy and mean norm of the context vectors by epoch; shaded: {spread}.{lacking}");
+    Some(Figure { kind: "norm-curve", of: String::new(), shots: None, caption, chart: Box::new(chart) })
+}
+
+/// How many epochs the trainings of a data set and a column had, which stand in their records and not in the table.
+fn last_epochs(entries: &[Entry]) -> HashMap<(&str, &str), f64> {
+    let mut epochs = HashMap::new();
+    for entry in entries {
+        let Place::Trained { method, .. } = &entry.place else { continue };
+        let training = entry.outcome.record().and_then(|record| record.cell.subject.training());
+        let last = training.and_then(|training| training.protocol.get("epochs")?.as_f64());
+        epochs.extend(last.map(|last| ((entry.dataset.as_str(), method.as_str()), last)));
+    }
+    epochs
 }

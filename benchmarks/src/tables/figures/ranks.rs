@@ -1,13 +1,22 @@
 //! Mean ranks of methods over the rows of a table, with the critical difference of Nemenyi's test.
 
 use super::{Figure, number_of, series};
-use crate::tables::{Measured, Table};
-use nemesis_core::record::statistics::{mean_ranks, nemenyi_critical_difference};
+use crate::tables::table::Measure;
+use crate::tables::{Measured, Row, Table, is_crossed};
+use nemesis_core::record::statistics::{Summary, mean_ranks, nemenyi_critical_difference};
 use nemesis_figures::RankDiagram;
 
-/// The diagram of a table whose groups have the same columns: one measurement for each row and group in which every
-/// method has a value. Averages and baselines don't count.
-pub(in crate::tables) fn ranks(table: &Table, group_counts: impl Fn(&str) -> bool) -> Option<Figure> {
+/// The level of the test.
+const LEVEL: f64 = 0.05;
+
+/// The diagram of a table whose groups have the same columns. A row counts once, with its mean over the groups in which
+/// every method has a value: numbers of shots of one data set are not independent, as the test needs it. Averages and
+/// baselines don't count, nor do runs that share samples or initialisations.
+pub(in crate::tables) fn ranks(
+    table: &Table,
+    row_counts: impl Fn(&str) -> bool,
+    group_counts: impl Fn(&str) -> bool,
+) -> Option<Figure> {
     let groups: Vec<usize> = (0..table.groups.len())
         .filter(|index| {
             let group = &table.groups[*index];
@@ -18,18 +27,22 @@ pub(in crate::tables) fn ranks(table: &Table, group_counts: impl Fn(&str) -> boo
     if columns.len() < 2 || groups.iter().any(|group| table.groups[*group].columns != *columns) {
         return None;
     }
-    let mut measurements: Vec<Vec<f64>> = Vec::new();
-    for row in table.rows.iter().filter(|row| !row.summary) {
-        for group in &groups {
-            let values: Option<Vec<f64>> = row.values[*group].iter().map(|value| Some(value.measure()?.mean)).collect();
-            measurements.extend(values);
-        }
-    }
-    if measurements.len() < 2 {
+    let values = |row: &Row, group: &usize| row.values[*group].iter().map(|value| value.measure().cloned()).collect();
+    let rows = table.rows.iter().filter(|row| !row.summary && row_counts(&row.heading.key));
+    let rows: Vec<Vec<Vec<Measure>>> =
+        rows.map(|row| groups.iter().filter_map(|group| values(row, group)).collect()).collect();
+    let mean = |groups: &Vec<Vec<Measure>>, column: usize| {
+        let values: Vec<f64> = groups.iter().map(|measures| measures[column].mean).collect();
+        Summary::of(&values).map(|summary| summary.mean)
+    };
+    let means = |groups| (0..columns.len()).map(|column| mean(groups, column)).collect();
+    let measurements: Vec<Vec<f64>> = rows.iter().filter_map(means).collect();
+    let mut seeds = rows.iter().flatten().flatten().flat_map(|measure| &measure.runs).map(|run| &run.seed);
+    if measurements.len() < 2 || seeds.any(|seeds| is_crossed([seeds])) {
         return None;
     }
     let ranks = mean_ranks(&measurements);
-    let difference = nemenyi_critical_difference(columns.len(), measurements.len(), 0.05);
+    let difference = nemenyi_critical_difference(columns.len(), measurements.len(), LEVEL);
     let all = series(table);
     // The numbers are those of the other figures, so that a method looks the same in all of them.
     let named = columns.iter().zip(ranks).map(|(column, rank)| {
@@ -38,12 +51,16 @@ pub(in crate::tables) fn ranks(table: &Table, group_counts: impl Fn(&str) -> boo
     });
     let mut named: Vec<(usize, String, f64)> = named.collect();
     named.sort_by_key(|(number, _, _)| *number);
-    let chart =
-        RankDiagram { title: format!("{}: mean ranks", table.title), ranks: named, critical_difference: difference };
+    let over = format!("{} {}s", measurements.len(), table.axes.row);
+    let chart = RankDiagram {
+        title: format!("{}: mean ranks", table.title),
+        ranks: named,
+        critical_difference: difference.map(|difference| (difference, format!("α = {LEVEL}, {over}"))),
+    };
     let caption = format!(
-        "Mean ranks over {} measurements (1 is best). Methods under one bar cannot be told apart by Nemenyi's test at \
-         5 %, which takes measurements for independent.",
-        measurements.len()
+        "Mean ranks over {over} (1 is best). A {} counts once. Methods under one bar cannot be told apart by Nemenyi's test \
+         at 5 %.",
+        table.axes.row
     );
-    Some(Figure { kind: "ranks", of: String::new(), caption, chart: Box::new(chart) })
+    Some(Figure { kind: "ranks", of: String::new(), shots: None, caption, chart: Box::new(chart) })
 }

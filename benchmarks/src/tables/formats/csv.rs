@@ -2,7 +2,7 @@
 
 use super::Format;
 use crate::tables::sheet::{Field, Sheet, SheetColumn};
-use crate::tables::table::{Table, Value};
+use crate::tables::table::{Measured, Table, Value};
 
 /// Comma-separated values as in RFC 4180, but with line feeds.
 #[derive(Clone, Copy, Debug)]
@@ -27,15 +27,17 @@ impl Format for Csv {
 
     fn table(&self, table: &Table) -> String {
         let axes = [&table.axes.row, &table.axes.group, &table.axes.column].map(|axis| axis.replace(' ', "_"));
-        let numbers = ["mean", "deviation", "half_interval_95", "population_deviation", "runs", "planned"];
-        let headings = axes.iter().map(String::as_str).chain(["status"]).chain(numbers).chain(["notes"]);
+        let counts = table.groups.iter().all(|group| group.measured == Measured::Count);
+        let numbers: &[&str] = if counts { &COUNTS } else { &NUMBERS };
+        let headings =
+            axes.iter().map(String::as_str).chain(["status"]).chain(numbers.iter().copied()).chain(["notes"]);
         let mut text = line(headings.map(str::to_owned));
         for row in &table.rows {
             for (group, values) in table.groups.iter().zip(&row.values) {
                 for (column, value) in group.columns.iter().zip(values) {
                     let place = [&row.heading.key, &group.key, &column.label, status(value)].map(str::to_owned);
                     let notes: Vec<&str> = value.footnotes().iter().map(|n| table.footnotes[n - 1].as_str()).collect();
-                    text += &line(place.into_iter().chain(numbers_of(value)).chain([notes.join("; ")]));
+                    text += &line(place.into_iter().chain(numbers_of(value, counts)).chain([notes.join("; ")]));
                 }
             }
         }
@@ -69,15 +71,22 @@ fn status(value: &Value) -> &'static str {
     }
 }
 
-/// A count goes into the column of means, and its total into that of planned runs.
-fn numbers_of(value: &Value) -> [String; 6] {
-    if let Value::Count { count, of } = value {
-        let [deviation, half_interval, population_deviation, runs] = [const { String::new() }; 4];
-        return [count.to_string(), deviation, half_interval, population_deviation, runs, of.to_string()];
+/// What is told of a mean.
+const NUMBERS: [&str; 6] = ["mean", "deviation", "half_interval_95", "population_deviation", "runs", "planned"];
+
+/// What is told of a count: it, and how high it could have been.
+const COUNTS: [&str; 2] = ["count", "of"];
+
+fn numbers_of(value: &Value, counts: bool) -> Vec<String> {
+    if counts {
+        return match value {
+            Value::Count { count, of } => vec![count.to_string(), of.to_string()],
+            _ => vec![String::new(); COUNTS.len()],
+        };
     }
-    let Some(measure) = value.measure() else { return Default::default() };
+    let Some(measure) = value.measure() else { return vec![String::new(); NUMBERS.len()] };
     let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.4}"));
-    [
+    vec![
         number(Some(measure.mean)),
         number(measure.deviation),
         number(measure.half_interval),

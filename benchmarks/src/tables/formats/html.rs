@@ -77,8 +77,9 @@ fn body_row(table: &Table, row: &Row) -> String {
                 _ => "",
             };
             let _ = write!(html, "<td{class}{}>{}", keys(table, group, column), escape(&value.text()));
-            for mark in value.footnotes() {
-                let _ = write!(html, "<sup>{mark}</sup>");
+            if !value.footnotes().is_empty() {
+                let marks: Vec<String> = value.footnotes().iter().map(usize::to_string).collect();
+                let _ = write!(html, "<sup>{}</sup>", marks.join(","));
             }
             html.push_str("</td>");
         }

@@ -23,9 +23,15 @@ impl Format for Json {
     }
 
     fn table(&self, table: &Table) -> String {
-        let mut value = serde_json::to_value(table).expect("a table is structs of strings and numbers");
-        round(&mut value);
-        format!("{value:#}\n")
+        text(serde_json::to_value(table).expect("a table is structs of strings and numbers"))
+    }
+
+    /// One table is an object, and several are a list of them.
+    fn tables(&self, tables: &[Table]) -> String {
+        match tables {
+            [table] => self.table(table),
+            tables => text(serde_json::to_value(tables).expect("tables are structs of strings and numbers")),
+        }
     }
 
     fn sheets(&self, sheets: &[Sheet]) -> String {
@@ -43,10 +49,13 @@ impl Format for Json {
             let rows: Vec<Value> = sheet.rows.iter().map(|r| row(sheet, r)).collect();
             json!({"sheet": sheet.name, "title": sheet.title, "rows": rows, "remarks": sheet.remarks})
         };
-        let mut value = Value::Array(sheets.iter().map(of).collect());
-        round(&mut value);
-        format!("{value:#}\n")
+        text(Value::Array(sheets.iter().map(of).collect()))
     }
+}
+
+fn text(mut value: Value) -> String {
+    round(&mut value);
+    format!("{value:#}\n")
 }
 
 fn round(value: &mut Value) {

@@ -148,6 +148,10 @@ fn escape(text: &str) -> String {
             '~' => escaped += r"\textasciitilde{}",
             '^' => escaped += r"\textasciicircum{}",
             '±' => escaped += r"$\pm$",
+            // With LaTeX's default encoding these letters are others: ¡, ¿ and —.
+            '<' => escaped += "$<$",
+            '>' => escaped += "$>$",
+            '|' => escaped += r"$\vert$",
             '×' => escaped += r"$\times$",
             '≈' => escaped += r"$\approx$",
             '–' => escaped += "--",

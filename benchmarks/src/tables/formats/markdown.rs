@@ -26,19 +26,16 @@ impl Format for Markdown {
         for block in table.blocks(|_| false) {
             let groups = || block.iter().map(|group| &table.groups[*group]);
             for group in groups().filter(|group| !group.heading.is_empty()) {
-                lines.extend([String::new(), format!("### {}", escape(&group.heading))]);
+                lines.extend([String::new(), format!("### {}", plain(&group.heading))]);
             }
             let columns: Vec<_> =
-                groups().flat_map(|group| &group.columns).map(|column| escape(&column.label)).collect();
+                groups().flat_map(|group| &group.columns).map(|column| plain(&column.label)).collect();
             lines.push(String::new());
             lines.push(line([capitalised(&table.axes.row)].into_iter().chain(columns.iter().cloned())));
             lines.push(line(["---"].into_iter().chain(columns.iter().map(|_| "--:"))));
             for row in &table.rows {
-                let label = if row.summary {
-                    format!("**{}**", escape(&row.heading.label))
-                } else {
-                    escape(&row.heading.label)
-                };
+                let label =
+                    if row.summary { format!("**{}**", plain(&row.heading.label)) } else { plain(&row.heading.label) };
                 let values = block.iter().flat_map(|group| &row.values[*group]).map(cell);
                 lines.push(line([label].into_iter().chain(values)));
             }
@@ -59,7 +56,7 @@ fn sheet(sheet: &Sheet) -> String {
         let last = row.fields.len().saturating_sub(1);
         let marks =
             |i| if i == last && !row.footnotes.is_empty() { format!(" {}", row.marks()) } else { String::new() };
-        let fields = row.fields.iter().enumerate().map(|(i, field)| escape(&field.text()) + &marks(i));
+        let fields = row.fields.iter().enumerate().map(|(i, field)| plain(&field.text()) + &marks(i));
         lines.push(line(fields));
     }
     finished(lines, &sheet.remarks, &sheet.footnotes)
@@ -86,6 +83,21 @@ fn cell(value: &Value) -> String {
     let best = value.measure().is_some_and(|measure| measure.best);
     let text = if best { format!("**{}**", value.text()) } else { value.text() };
     text + &value.marks()
+}
+
+/// Escapes everything in a name that would be markup. An underscore within a word is none.
+fn plain(text: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    let is_word = |at: Option<usize>| at.and_then(|at| letters.get(at)).is_some_and(|letter| letter.is_alphanumeric());
+    let mut escaped = String::new();
+    for (at, letter) in letters.iter().enumerate() {
+        let within = || is_word(at.checked_sub(1)) && is_word(Some(at + 1));
+        if matches!(letter, '\\' | '*' | '`' | '$' | '[' | ']' | '~') || *letter == '_' && !within() {
+            escaped.push('\\');
+        }
+        escaped.push(*letter);
+    }
+    escape(&escaped)
 }
 
 /// Escapes what would end a cell or start an element. Code spans and emphasis stay as they are.

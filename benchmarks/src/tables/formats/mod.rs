@@ -40,6 +40,11 @@ pub trait Format: Debug + Sync {
     /// The table as text.
     fn table(&self, table: &Table) -> String;
 
+    /// Several tables as text, one after the other.
+    fn tables(&self, tables: &[Table]) -> String {
+        tables.iter().map(|table| self.table(table)).collect::<Vec<_>>().join("\n")
+    }
+
     /// The sheets as text, one after the other.
     fn sheets(&self, sheets: &[Sheet]) -> String;
 }

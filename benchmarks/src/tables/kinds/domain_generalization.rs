@@ -35,7 +35,9 @@ impl Kind for DomainGeneralization {
         few_shot::filled(&grid, contents, entries)
     }
 
+    /// As in the average, the source does not count.
     fn figures(&self, _contents: &Contents, _entries: &[Entry], table: &Table) -> Vec<Figure> {
-        figures::ranks(table, |_| true).into_iter().collect()
+        let is_target = |row: &str| self.targets.iter().any(|target| target == row);
+        figures::ranks(table, is_target, |_| true).into_iter().collect()
     }
 }

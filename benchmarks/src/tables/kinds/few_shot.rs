@@ -17,7 +17,7 @@ impl Kind for FewShot {
     }
 
     fn figures(&self, contents: &Contents, _entries: &[Entry], table: &Table) -> Vec<Figure> {
-        figures::few_shot(table, &contents.published).into_iter().chain(figures::ranks(table, |_| true)).collect()
+        figures::few_shot(table, &contents.published).into_iter().chain(figures::ranks(table, |_| true, |_| true)).collect()
     }
 }
 

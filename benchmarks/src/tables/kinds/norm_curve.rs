@@ -77,8 +77,8 @@ impl Kind for NormCurve {
         grid.table(contents, &outcomes)
     }
 
-    fn figures(&self, _contents: &Contents, _entries: &[Entry], table: &Table) -> Vec<Figure> {
-        figures::norm_curve(table).into_iter().collect()
+    fn figures(&self, _contents: &Contents, entries: &[Entry], table: &Table) -> Vec<Figure> {
+        figures::norm_curve(table, entries).into_iter().collect()
     }
 }
 
