@@ -4,6 +4,7 @@ use super::memory;
 use super::message::{Assignment, FromWorker, ToWorker};
 use crate::process::{Messages, Reporter, messages_from_stdin};
 use nemesis_core::engine::{Engine, Notice};
+use nemesis_core::method::border::{catch, report_panics};
 use nemesis_core::{Error, Result};
 use signal_hook::consts::SIGTERM;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub(crate) fn work_on(reporter: &Reporter, jobs: &Messages) -> Result<()> {
         .map_err(|e| Error::new(format!("cannot listen for the signal that ends a worker: {e}")))?;
     // Decoding, too, takes no more cores than this worker was given: others have theirs. A pool that is there stays.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(setup.threads).build_global();
+    report_panics();
     let mut engine = Engine::open(*setup)?.stopped_by(Arc::clone(&stop));
     while let Some(ToWorker::Job(cells)) = jobs.next() {
         for Assignment { id, cell } in cells {
@@ -53,7 +55,8 @@ pub(crate) fn work_on(reporter: &Reporter, jobs: &Messages) -> Result<()> {
                     Notice::Warning(text) => FromWorker::Warning(text.to_owned()),
                 });
             };
-            match engine.compute(&cell, &mut tell) {
+            // A method's tensors may be what no check has thought of. Everything that a cell has opened is dropped with it.
+            match catch(|| Ok(engine.compute(&cell, &mut tell))).map_err(Error::from).flatten() {
                 Ok(()) => reporter.send(&FromWorker::Done(id)),
                 // The training is saved, and nothing failed.
                 Err(_) if stop.load(Ordering::Relaxed) => return Ok(()),

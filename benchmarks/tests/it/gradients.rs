@@ -58,3 +58,45 @@ fn gradients_that_no_loss_scale_makes_finite_leave_no_row() {
     let folder = tempfile::tempdir().unwrap();
     insta::assert_snapshot!(failures(&run(folder.path(), &["gradient-of-nan"], &["--precision", "amp"])));
 }
+
+/// Each would give a number that looks like any other.
+#[test]
+fn what_would_be_trained_or_told_wrongly_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let misdeeds = [
+        "own-backward",
+        "single-loss",
+        "other-lengths",
+        "twins",
+        "replaced",
+        "negative-rate",
+        "other-shape",
+        "state-of-metadata",
+    ];
+    // A batch has fewer images than there are, so that an epoch has several steps.
+    let output = run(folder.path(), &misdeeds, &["--set", "faulty.protocol.batch_size=3"]);
+    insta::assert_snapshot!(failures(&output));
+    assert!(!folder.path().join("out/records").exists(), "nothing is recorded");
+}
+
+#[test]
+fn whole_numbers_are_no_logits() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["whole-logits"], &[]);
+    let text = told(&output);
+    assert!(output.status.code() == Some(1) && text.contains("the logits are of the type Int64"), "{text}");
+}
+
+/// A method that changes what it is shown changes it for no other.
+#[test]
+fn features_that_a_method_changes_are_its_own() {
+    let table = |misdeeds: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let output = run(folder.path(), misdeeds, &[]);
+        assert!(output.status.success(), "{}", told(&output));
+        let tables = String::from_utf8(output.stdout).unwrap();
+        let row = tables.lines().find(|line| line.starts_with("EuroSAT")).unwrap().to_owned();
+        row.split_whitespace().last().unwrap().to_owned()
+    };
+    assert_eq!(table(&["changed-features", "sound"]), table(&["sound"]));
+}

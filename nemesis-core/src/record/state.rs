@@ -8,6 +8,9 @@ use safetensors::{SafeTensors, serialize};
 use std::collections::HashMap;
 use tch::{Device, Tensor};
 
+/// The key beside the tensors of a safetensors file that is none.
+const METADATA: &str = "__metadata__";
+
 /// Named tensors as a safetensors file, with metadata if there are any. Tensors are sorted by type and name, so that equal states have equal bytes.
 ///
 /// # Errors
@@ -18,6 +21,12 @@ pub fn to_safetensors(state: &State, metadata: &[(&str, String)]) -> Result<Vec<
     for (name, tensor) in state {
         if parts.iter().any(|(other, ..): &(&String, _, _, _)| *other == name) {
             return Err(Error::new(format!("two tensors are named `{name}`")));
+        }
+        if name == METADATA {
+            return Err(Error::new(format!("a tensor is named `{name}`, which safetensors has for itself")));
+        }
+        if !tensor.defined() {
+            return Err(Error::new(format!("the tensor `{name}` is undefined")));
         }
         let tensor = tensor.detach().to_device(Device::Cpu).contiguous();
         let mut bytes = vec![0; tensor.numel() * tensor.kind().elt_size_in_bytes()];

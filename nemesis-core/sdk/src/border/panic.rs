@@ -24,7 +24,7 @@ pub fn catch<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
         let message = message(&*payload).to_owned();
         // The payload may be anything, even something that panics when dropped.
         std::mem::forget(payload);
-        let place = PLACE.take().map_or(String::new(), |place| format!(" at {place}"));
+        let place = PLACE.take().map_or(String::new(), |place| format!(" at {}", within_crate(&place)));
         Err(Error::of_kind(ErrorKind::Panicked, format!("panicked{place}: {message}")))
     })
 }
@@ -51,13 +51,39 @@ fn message(payload: &(dyn Any + Send)) -> &str {
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        // `TchError` panics carry libtorch's C++ stack trace after the first line.
-        .map_or("a value that is not text", |text| text.lines().next().unwrap_or_default())
+        .map_or("a value that is not text", |text| without_frames(text))
+}
+
+/// A place in a crate of a registry, without the path to where Cargo has unpacked it.
+fn within_crate(place: &str) -> &str {
+    place.split_once("/registry/src/").and_then(|(_, place)| place.split_once('/')).map_or(place, |(_, place)| place)
+}
+
+/// The first line. `TchError`s carry libtorch's C++ stack trace after it, which `unwrap` shows as one line, with its line
+/// breaks written out.
+fn without_frames(text: &str) -> &str {
+    let ends = ["\n", "\\n", "Exception raised from"].into_iter().filter_map(|end| text.find(end));
+    ends.min().map_or(text, |end| &text[..end])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_in_a_dependency_begins_with_its_crate() {
+        let place = "tch-0.24.0/src/tensor.rs:1:2";
+        assert_eq!(within_crate(&format!("/home/me/.cargo/registry/src/host-0123/{place}")), place);
+        assert_eq!(within_crate("src/lib.rs:3:4"), "src/lib.rs:3:4");
+    }
+
+    #[test]
+    fn stack_frames_of_libtorch_are_left_out() {
+        let shapes = "called `Result::unwrap()` on an `Err` value: Torch(\"The size of tensor a (2) must match";
+        for frames in ["\nException raised from f", "\\nException raised from f", "Exception raised from f", ""] {
+            assert_eq!(without_frames(&format!("{shapes}{frames}")), shapes);
+        }
+    }
 
     #[test]
     fn a_panic_becomes_an_error_that_says_where() {

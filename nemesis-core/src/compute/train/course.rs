@@ -88,6 +88,26 @@ impl Course {
         )))
     }
 
+    /// What must hold before the gradients of the first loss are computed: the method has left that to the host, which
+    /// would add its own, and has not computed in a lower precision than its parameters have.
+    pub(super) fn before_first_gradients<'a>(
+        loss: &Tensor,
+        parameters: impl Iterator<Item = Watched<'a>>,
+    ) -> Result<()> {
+        for Watched { name, tensor, .. } in parameters {
+            if tensor.grad().defined() {
+                return Err(Error::new(format!("`{name}` has a gradient before the host has computed it"))
+                    .expected("a loss whose gradients nobody has computed")
+                    .help("return the loss alone, or implement `compute_gradients` in place of `loss`"));
+            }
+            if tensor.kind() == Kind::Double && loss.kind() != Kind::Double {
+                return Err(Error::new(format!("the loss is of the type {:?}, and `{name}` is Double", loss.kind()))
+                    .expected("a loss in the precision of the parameters"));
+            }
+        }
+        Ok(())
+    }
+
     /// What the gradients of the first step must be: one for each parameter that is trained, and not all of them zero.
     pub(super) fn first_gradients<'a>(parameters: impl Iterator<Item = Watched<'a>>) -> Result<()> {
         let mut names = Vec::new();

@@ -80,7 +80,9 @@ impl<'a> TestInputs<'a> {
     fn batch(&self, start: usize, count: usize) -> Result<Batch> {
         let places: Vec<usize> = (start..start + count).collect();
         let seen = self.seen.map_or_else(|| Ok(Seen::default()), |(seen, _)| seen(&places))?;
-        let features = self.features.map(|all| all.narrow(0, start as i64, count as i64)).or(seen.features);
+        // A copy: other cells share these features, and a method may change what it is given.
+        let rows = |all: &Tensor| all.narrow(0, start as i64, count as i64).copy();
+        let features = self.features.map(rows).or(seen.features);
         let device =
             [&features, &seen.dense, &seen.pixels].into_iter().flatten().next().map_or(Device::Cpu, Tensor::device);
         Ok(Batch {
@@ -211,17 +213,23 @@ fn classify_by(
     for batch in inputs.batches() {
         let batch = batch?;
         let logits = no_grad(|| logits_of(&batch))?;
+        if !logits.defined() {
+            return Err(Error::new("the logits are an undefined tensor").expected("floating-point numbers"));
+        }
         let (wanted, found) = (vec![batch.items.len() as i64, classes as i64], logits.size());
         if found != wanted {
             return Err(Error::new(format!("the logits have the shape {found:?}")).expected(format!("{wanted:?}")));
         }
+        if !logits.is_floating_point() {
+            return Err(Error::new(format!("the logits are of the type {:?}", logits.kind()))
+                .expected("floating-point numbers")
+                .help("whole numbers lose what tells classes apart"));
+        }
         let finite = logits.isfinite().all_dim(1, false);
         if !bool::try_from(finite.all())? {
             let broken = i64::try_from(finite.logical_not().sum(Kind::Int64))?;
-            return Err(Error::new(format!("the logits of {broken} of {} test images are not finite", found[0])).help(
-                "the features of the images are finite, so check what was learned, and the formula of the method's \
-                 logits",
-            ));
+            return Err(Error::new(format!("the logits of {broken} of {} test images are not finite", found[0]))
+                .help("check what was learned, and the formula of the method's logits"));
         }
         let best: Vec<i64> = Vec::try_from(&logits.argmax(-1, false).to_device(Device::Cpu))?;
         on_batch(Classified { logits, classes: best.into_iter().map(|class| class as u32).collect() })?;

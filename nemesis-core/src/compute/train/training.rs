@@ -1,7 +1,7 @@
 //! The epoch loop: batches in a random order, the method's loss, gradients, optimiser, a history by epoch.
 
 use super::averages::WeightAverage;
-use super::course::{Course, WAY_OUT, check_reported};
+use super::course::{Course, WAY_OUT, check_reported, place};
 use super::optimiser::Optimiser;
 use super::pictures::Seen;
 use super::protocol::ResolvedProtocol;
@@ -128,15 +128,16 @@ pub fn train(
             };
             let rate = protocol.learning_rate(number, steps_per_epoch);
             let loss = step(method, &mut optimiser, rate, &batch, services)?;
-            averages.add("loss", &[loss]);
+            averages.add("loss", &[loss])?;
             for (name, values) in services.end_step() {
                 for value in values {
                     let numbers = to_numbers(&value)?;
                     check_reported(&name, &numbers, &batch)?;
-                    averages.add(&name, &numbers);
+                    averages.add(&name, &numbers)?;
                 }
             }
         }
+        optimiser.require_same(&method.parameters()?)?;
         if let Some(average) = &mut average {
             average.end_epoch(epoch, optimiser.parameters().map(|parameter| parameter.tensor));
             if epoch + 1 == protocol.epochs {
@@ -201,8 +202,18 @@ pub fn step(
         (loss, false)
     } else {
         let loss = method.loss(batch, services)?;
+        if !loss.defined() {
+            return Err(Error::new("the loss is an undefined tensor").expected("a scalar"));
+        }
         if !loss.requires_grad() {
-            return Err(Error::new("the loss does not depend on any parameter: it has no graph").help(WAY_OUT));
+            let what = "the loss does not depend on any parameter: it has no graph";
+            return Err(Error::new(format!("{what}, in {}", place(batch))).help(WAY_OUT));
+        }
+        if loss.numel() != 1 {
+            return Err(Error::new(format!("the loss has the shape {:?}", loss.size())).expected("a scalar"));
+        }
+        if optimiser.course.is_new() {
+            Course::before_first_gradients(&loss, optimiser.parameters())?;
         }
         match optimiser.loss_scale() {
             1.0 => services.backward(&loss)?,
@@ -239,13 +250,21 @@ struct Averages {
 }
 
 impl Averages {
-    fn add(&mut self, name: &str, values: &[f64]) {
+    /// # Errors
+    ///
+    /// When there are more numbers than before, or fewer: a mean over steps is over the same ones.
+    fn add(&mut self, name: &str, values: &[f64]) -> Result<()> {
         let (count, sums) = self.sums.entry(name.to_owned()).or_insert_with(|| (0, vec![0.0; values.len()]));
+        if sums.len() != values.len() {
+            let (before, now) = (sums.len(), values.len());
+            return Err(Error::new(format!("the method reported {now} numbers as `{name}`, and {before} before"))
+                .expected("the same count in each step of an epoch, which is averaged over its steps"));
+        }
         *count += 1;
-        sums.resize(values.len().max(sums.len()), 0.0);
         for (sum, value) in sums.iter_mut().zip(values) {
             *sum += value;
         }
+        Ok(())
     }
 
     fn into_record(self, learning_rate: f64) -> EpochRecord {

@@ -163,11 +163,23 @@ impl Method for Faulty {
         if fault("parameters") {
             context.tensor = context.tensor.detach().copy().set_requires_grad(true);
         }
-        Ok(vec![context, Parameter::new("bias", self.bias())])
+        let mut parameters = vec![context, Parameter::new("bias", self.bias())];
+        match self.misdeed {
+            Misdeed::Twins => parameters.push(Parameter::new("twin", self.prompt.context().shallow_clone())),
+            Misdeed::NegativeRate => drop(parameters[0].options.insert("lr_scale".to_owned(), -1.0)),
+            _ => {}
+        }
+        Ok(parameters)
     }
 
     fn loss(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
         let total = self.misdeed.with_loss(self.total(batch, host)?, batch.step, host)?;
+        if batch.step == 1 && self.misdeed == Misdeed::Replaced {
+            self.bias = self.bias.detach().copy().set_requires_grad(true);
+        }
+        if batch.step == 1 && self.misdeed == Misdeed::OtherShape {
+            self.bias.set_data(&Tensor::zeros([self.classes, 1], (self.bias.kind(), self.bias.device())));
+        }
         if fault("step-overhead") {
             std::thread::sleep(Duration::from_millis(15));
         }
@@ -218,6 +230,9 @@ impl Method for Faulty {
 
     fn logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
         let features = batch.features()?;
+        if self.misdeed == Misdeed::ChangedFeatures {
+            let _ = features.shallow_clone().fill_(0.5);
+        }
         let logits = self.misdeed.with_logits(self.prompt.evaluate(features, host)? + self.bias());
         if fault("stale-logits") && self.first.as_ref().is_some_and(|first| first.size() == logits.size()) {
             return self.first.as_ref().map(Tensor::shallow_clone).ok_or_else(|| Error::new("no logits"));
@@ -231,6 +246,9 @@ impl Method for Faulty {
 
     fn state(&self) -> Result<State> {
         let mut state = self.prompt.state();
+        if self.misdeed == Misdeed::StateOfMetadata {
+            state.push(("__metadata__".to_owned(), self.bias().detach()));
+        }
         if !fault("state-round-trip") {
             state.push(("bias".to_owned(), self.bias().detach()));
         }

@@ -50,14 +50,35 @@ pub(crate) enum Misdeed {
     LogitsOfNan,
     /// The logits have a column too many.
     LogitsTooWide,
+    /// The logits are whole numbers.
+    WholeLogits,
+    /// The features of test images are changed in place.
+    ChangedFeatures,
+    /// The method computes the gradients of its loss, and returns that as if it had not.
+    OwnBackward,
+    /// The loss is computed in single precision.
+    SingleLoss,
+    /// A vector of another length is reported in each step.
+    OtherLengths,
+    /// The context is a parameter under two names.
+    Twins,
+    /// Another tensor takes the place of the bias after the first step.
+    Replaced,
+    /// The context moves up the gradient.
+    NegativeRate,
+    /// The shape of the bias is changed after the first step.
+    OtherShape,
+    /// A tensor of the state has the name of safetensors' metadata.
+    StateOfMetadata,
 }
 
 /// How much is asked for in the end, so that the machine survives a run without a limit.
 const HOARD: i64 = 16 << 30;
 
 impl Misdeed {
-    const NAMES: [(&'static str, Self); 21] = [
+    const NAMES: [(&'static str, Self); 32] = [
         ("", Self::None),
+        ("sound", Self::None),
         ("abort-in-create", Self::AbortInCreate),
         ("exit-in-create", Self::ExitInCreate),
         ("hang-in-create", Self::HangInCreate),
@@ -78,6 +99,16 @@ impl Misdeed {
         ("forget-gradients", Self::ForgetGradients),
         ("logits-of-nan", Self::LogitsOfNan),
         ("logits-too-wide", Self::LogitsTooWide),
+        ("whole-logits", Self::WholeLogits),
+        ("changed-features", Self::ChangedFeatures),
+        ("own-backward", Self::OwnBackward),
+        ("single-loss", Self::SingleLoss),
+        ("other-lengths", Self::OtherLengths),
+        ("twins", Self::Twins),
+        ("replaced", Self::Replaced),
+        ("negative-rate", Self::NegativeRate),
+        ("other-shape", Self::OtherShape),
+        ("state-of-metadata", Self::StateOfMetadata),
     ];
 
     /// The misdeed of this name.
@@ -122,6 +153,11 @@ impl Misdeed {
             Self::ReportOfNan => host.report("ratio", &(Tensor::from(0.0) / 0.0)),
             Self::ZeroGradient => return Ok(loss * 0.0),
             Self::NoGraph => return Ok(loss.detach()),
+            Self::OwnBackward => host.backward(&loss)?,
+            Self::SingleLoss => return Ok(loss.to_kind(Kind::Float)),
+            Self::OtherLengths => {
+                host.report("ratio", &Tensor::ones([1 + step as i64], (Kind::Double, Device::Cpu)));
+            }
             _ => {}
         }
         Ok(loss)
@@ -131,6 +167,7 @@ impl Misdeed {
     pub(crate) fn with_logits(self, logits: Tensor) -> Tensor {
         match self {
             Self::LogitsOfNan => logits * f64::NAN,
+            Self::WholeLogits => logits.to_kind(Kind::Int64),
             Self::LogitsTooWide => Tensor::cat(&[&logits, &logits.narrow(1, 0, 1)], 1),
             _ => logits,
         }

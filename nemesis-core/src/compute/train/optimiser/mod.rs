@@ -64,10 +64,37 @@ impl Optimiser {
                 .expected(format!("one of the method's groups: {}", known.join(", "))));
             }
         }
+        refuse_twins(&parameters)?;
         let slots =
             parameters.into_iter().map(|parameter| Slot::new(parameter, protocol)).collect::<Result<Vec<_>>>()?;
         let course = Course::new(slots.iter().map(Slot::watched));
         Ok(Self { slots, clip_norm: protocol.clip_norm, scaler: None, course })
+    }
+
+    /// Refuses a method that has put other tensors into the place of its parameters: these would not be trained.
+    ///
+    /// # Errors
+    ///
+    /// When a parameter is not the one that this optimiser has.
+    pub(super) fn require_same(&self, parameters: &[Parameter]) -> Result<()> {
+        let is_same = |slot: &Slot| {
+            let now =
+                parameters.iter().find(|parameter| parameter.name == slot.name).map(|parameter| &parameter.tensor);
+            now.is_some_and(|now| {
+                let first = |tensor: &Tensor| (tensor.data_ptr(), tensor.kind(), tensor.size());
+                now.defined() && first(now) == first(&slot.parameter)
+            })
+        };
+        match self.slots.iter().find(|slot| !is_same(slot)) {
+            Some(slot) => {
+                Err(Error::new(format!("the method has put another tensor into the place of `{}`", slot.name))
+                    .expected("the parameters that it gave first")
+                    .help(
+                        "change a parameter in place, without a gradient: the optimiser goes on with the first tensor",
+                    ))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The parameters, for checks.
@@ -207,6 +234,18 @@ impl Optimiser {
     }
 }
 
+/// Refuses two parameters that are one tensor: each step would move it twice.
+fn refuse_twins(parameters: &[Parameter]) -> Result<()> {
+    for (at, one) in parameters.iter().enumerate() {
+        let is_twin = |other: &&Parameter| other.tensor.numel() > 0 && other.tensor.data_ptr() == one.tensor.data_ptr();
+        if let Some(other) = parameters[..at].iter().find(is_twin) {
+            return Err(Error::new(format!("the parameters `{}` and `{}` are one tensor", other.name, one.name))
+                .expected("each tensor once"));
+        }
+    }
+    Ok(())
+}
+
 impl Slot {
     fn new(parameter: Parameter, protocol: &ResolvedProtocol) -> Result<Self> {
         let Parameter { name, tensor, group, optimiser, options } = parameter;
@@ -249,6 +288,10 @@ impl Slot {
                         .expected(expected));
                 }
             }
+        }
+        if !(rate_scale.is_finite() && rate_scale >= 0.0) {
+            return Err(Error::new(format!("the parameter `{name}` has the `lr_scale` {rate_scale}"))
+                .expected("a number that is not negative"));
         }
         let weight_decay = weight_decay.unwrap_or(own_decay);
         let rule = match kind {
