@@ -3,7 +3,7 @@
 use super::only::{Keys, Only, Records};
 use super::sources::Sources;
 use super::trainings::{Wanted, find, open_store};
-use super::{Ending, images, say};
+use super::{Ending, images, say, warn};
 use crate::weights::WeightsOptions;
 use clap::{Arg, Args};
 use nemesis_core::backbone::{self, Request};
@@ -79,7 +79,17 @@ impl Predict {
         let backbone = backbone::open(&Request::new(&weights, assume, device, precision.kind()))?;
         let names = cell.classes.class_names(dataset.class_names());
         // Another process tries the plugin first, in case it crashes. After that it is no longer needed.
-        let plugin = settings.plugins()?.get(&cell.method.id)?.file.path().to_owned();
+        let file = settings.plugins()?.get(&cell.method.id)?.file.clone();
+        if file.metadata().source != cell.method.source {
+            let what = format!("the training was done with another version of `{}`", cell.method.id);
+            warn(
+                &Error::new(what)
+                    .at(file.path())
+                    .expected(format!("sources with the fingerprint {}", cell.method.source))
+                    .help("give the plugin of then with `--plugin FILE`; this one may classify in another way"),
+            );
+        }
+        let plugin = file.path().to_owned();
         let classifier = Classifier {
             method: &cell.method,
             state: store.learned(&record, None)?,

@@ -25,6 +25,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Plugins {
     named: Registry,
+    /// The files and folders that the user named.
+    places: Vec<PathBuf>,
     beside: Registry,
     examiner: Examiner,
     known: BTreeMap<String, Known>,
@@ -54,10 +56,12 @@ impl Plugins {
     ///
     /// When a path or module that the user names does not exist.
     pub fn find(named: &[PathBuf]) -> Result<Self> {
+        let places = named.iter().map(|place| located(place)).collect::<Result<Vec<_>>>()?;
         let folder = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
         let beside = Registry::scan(folder.as_slice()).unwrap_or_default();
         Ok(Self {
-            named: Registry::scan(&named.iter().map(|place| located(place)).collect::<Result<Vec<_>>>()?)?,
+            named: Registry::scan(&places)?,
+            places,
             beside,
             examiner: Examiner::new(PATIENCE),
             known: BTreeMap::new(),
@@ -76,6 +80,29 @@ impl Plugins {
     pub fn named(&self) -> Result<Vec<String>> {
         let inspected = self.named.candidates().iter().map(|candidate| candidate.inspected.as_ref());
         inspected.map(|file| Ok(file.map_err(Error::clone)?.metadata().id.clone())).collect()
+    }
+
+    /// Refuses files that the user named and that are no plugins, and folders without any. Of what else lies in a folder
+    /// nobody said that it is one.
+    ///
+    /// # Errors
+    ///
+    /// When there is such a file or folder.
+    pub fn require_plugins(&self) -> Result<()> {
+        for place in &self.places {
+            let mut within = self.named.candidates().iter().filter(|candidate| candidate.path.starts_with(place));
+            let itself = within.clone().find(|candidate| candidate.path == *place);
+            if let Some(Err(error)) = itself.map(|candidate| &candidate.inspected) {
+                return Err(error.clone());
+            }
+            if within.next().is_none() && place.is_dir() {
+                return Err(Error::new("there is no plugin in this folder")
+                    .at(place)
+                    .expected("files named libnemesis_method_NAME.so, or Python files that say ABOUT")
+                    .help("a file of any name can be given itself: `--plugin FILE`"));
+            }
+        }
+        Ok(())
     }
 
     /// All files found, the user's first.
@@ -109,7 +136,9 @@ impl Plugins {
     /// When there is none, or it cannot be loaded.
     pub fn get(&mut self, method: &str) -> Result<&Known> {
         if !self.known.contains_key(method) {
-            let known = self.examined(self.file(method)?.clone())?;
+            let file = self.file(method)?.clone();
+            self.warn_of_another(&file);
+            let known = self.examined(file)?;
             self.known.insert(method.to_owned(), known);
         }
         Ok(&self.known[method])
@@ -205,7 +234,7 @@ impl Plugins {
         let with = if given.is_empty() { "its defaults".to_owned() } else { Value::Object(given.clone()).to_string() };
         let what = match self.examiner.create(file.path(), &complete)? {
             Heard::Answer(created) => {
-                self.tried.insert(key, created?.by_class);
+                self.tried.insert(key, created.map_err(|error| in_creation(error, &file))?.by_class);
                 return Ok(complete);
             }
             Heard::End(status) => format!("ends the process that creates its method with {with}: {status}"),
@@ -228,7 +257,18 @@ impl Plugins {
         self.tried.get(&key)?.as_deref()
     }
 
-    /// The warnings of [`Plugins::complete_options`].
+    /// Keeps a warning if the plugin is the user's, and another one beside the program has its method.
+    fn warn_of_another(&mut self, file: &PluginFile) {
+        let (id, source) = (&file.metadata().id, &file.metadata().source);
+        let Ok(other) = self.beside.find(id) else { return };
+        if other.metadata().source != *source {
+            let what = format!("`{id}` is the method of this plugin, and not the one that comes with nemesis");
+            let help = "give it an id of its own to have both in one table";
+            self.warnings.push(Error::new(what).at(file.path()).help(help));
+        }
+    }
+
+    /// The warnings of [`Plugins::get`] and [`Plugins::complete_options`].
     pub fn take_warnings(&mut self) -> Vec<Error> {
         std::mem::take(&mut self.warnings)
     }
@@ -238,6 +278,15 @@ impl Plugins {
             |candidate: &Candidate| candidate.inspected.as_ref().is_ok_and(|file| file.metadata().id == method);
         if self.named.candidates().iter().any(offers) { self.named.find(method) } else { self.beside.find(method) }
     }
+}
+
+/// What a method says that cannot be created. Of an option it says enough itself.
+fn in_creation(error: Error, file: &PluginFile) -> Error {
+    if error.option().is_some() || error.has_help() {
+        return error;
+    }
+    let help = "`nemesis plugin check` on the file says more; `--methods` leaves the method out";
+    error.context("it cannot be created").at(file.path()).help(help)
 }
 
 /// The value in the form of the default: `1` for an option whose default is `0.5` is `1.0`, so that a setting has the

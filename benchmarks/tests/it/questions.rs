@@ -1,6 +1,7 @@
 //! Every question has a table of its own, and a report over all of them mixes no recipes.
 
 use crate::command::{nemesis, told, written};
+use crate::plugin::another_coop;
 use std::fs;
 use std::path::Path;
 use std::process::Output;
@@ -87,6 +88,8 @@ fn a_training_is_found_by_what_it_is_and_knows_its_data_and_weights() {
     let predict = ["predict", photo, "--dataset", "dtd", "--method", "coop", "--shots", "1", "--seed", "1"];
     let predicted = run(folder, &predict);
     assert!(String::from_utf8(predicted.stdout).unwrap().lines().count() > 1, "a line for each image");
+    let other = run(folder, &[&predict[..], &["--plugin", &another_coop(folder)]].concat());
+    assert!(told(&other).contains("the training was done with another version of `coop`"), "{}", told(&other));
     let filtered = |arguments: &[&str]| {
         let told = told(&nemesis(folder, arguments).output().unwrap()).replace(folder.to_str().unwrap(), "[DIR]");
         regex::Regex::new("[0-9a-f]{64}").unwrap().replace_all(&told, "[HASH]").into_owned()

@@ -22,6 +22,8 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -214,23 +216,44 @@ impl std::fmt::Debug for Engine {
 #[derive(Debug)]
 struct Plugins {
     files: BTreeMap<String, PathBuf>,
-    loaded: BTreeMap<String, Plugin>,
+    /// Each with what the file system said of its file when it was loaded.
+    loaded: BTreeMap<String, (Plugin, Option<Stamp>)>,
+}
+
+/// What tells that a file was written to: its inode, size and time.
+type Stamp = (u64, u64, (i64, i64));
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.ino(), found.len(), (found.mtime(), found.mtime_nsec())))
 }
 
 impl Plugins {
     fn get(&mut self, method: &MethodKey) -> Result<&Plugin> {
         match self.loaded.entry(method.id.clone()) {
-            Entry::Occupied(plugin) => Ok(plugin.into_mut()),
+            Entry::Occupied(known) => {
+                let (plugin, loaded) = known.into_mut();
+                // One that replaces it is another file, and this process goes on with the code of the first. What is written
+                // into the file itself is in its memory at once.
+                let now = stamp(plugin.file().path());
+                if now != *loaded && now.map(|(inode, ..)| inode) == loaded.map(|(inode, ..)| inode) {
+                    return Err(Error::new(format!("the file of `{}` was written to while it was in use", method.id))
+                        .at(plugin.file().path())
+                        .help("start the run again, and replace such a file by renaming, as `mv` and Cargo do"));
+                }
+                Ok(plugin)
+            }
             Entry::Vacant(place) => {
                 let file = self.files.get(&method.id);
                 let file = file.ok_or_else(|| Error::new(format!("no plugin offers the method `{}`", method.id)))?;
+                let loaded = stamp(file);
                 let plugin = Plugin::load(file)?;
                 if plugin.descriptor().source != method.source {
                     return Err(Error::new(format!("the plugin `{}` changed while the run was going on", method.id))
                         .at(file)
                         .help("start the run again"));
                 }
-                Ok(place.insert(plugin))
+                Ok(&place.insert((plugin, loaded)).0)
             }
         }
     }

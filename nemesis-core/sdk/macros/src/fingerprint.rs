@@ -15,15 +15,25 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Hashes the files and folders `paths` relative to the folder `root` of the crate `crate_name`, and the versions
-    /// of the crate's dependencies.
+    /// Hashes the files and folders `paths` relative to the folder `root` of the crate `crate_name`, the sources of the
+    /// `locals`, crates in folders by their names, and the versions of the crate's dependencies.
     ///
     /// The lock file is not among the files: cargo recompiles the crate anyway if a version changes.
-    pub(crate) fn of(crate_name: &str, root: &Path, paths: &[String]) -> Result<Self, String> {
+    pub(crate) fn of(
+        crate_name: &str,
+        root: &Path,
+        paths: &[String],
+        locals: &BTreeMap<String, PathBuf>,
+    ) -> Result<Self, String> {
         // The name hashed for each file does not depend on where the crate is.
         let mut files = BTreeMap::new();
         for name in paths {
             collect(&root.join(name), name, &mut files)?;
+        }
+        for (name, folder) in locals {
+            for part in ["src", "Cargo.toml"] {
+                collect(&folder.join(part), &format!("{name}: {part}"), &mut files)?;
+            }
         }
         let read = |path: &Path| fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()));
         let mut hasher = blake3::Hasher::new();
@@ -105,7 +115,7 @@ mod tests {
         let own = ["src".to_owned(), "Cargo.toml".to_owned()];
         let hash = |place: &str, main: &str, extra: &[String]| {
             let root = write(&folder.join(place), main);
-            Fingerprint::of("crate", &root, &[&own, extra].concat()).unwrap().hash
+            Fingerprint::of("crate", &root, &[&own, extra].concat(), &BTreeMap::new()).unwrap().hash
         };
         let one = hash("one", "main", &[]);
         assert_eq!(one.len(), 32);
@@ -119,14 +129,24 @@ mod tests {
             let root = write(&folder.join("six"), "main");
             let path = root.join(file);
             fs::write(&path, fs::read_to_string(&path).unwrap() + more).unwrap();
-            assert_eq!(one != Fingerprint::of("crate", &root, &own).unwrap().hash, counts, "{file}");
+            assert_eq!(one != Fingerprint::of("crate", &root, &own, &BTreeMap::new()).unwrap().hash, counts, "{file}");
         }
+        // The code of a crate in a folder counts as its own does.
+        let root = write(&folder.join("seven"), "main");
+        let with_helper = |main: &str| {
+            let helper = BTreeMap::from([("helper".to_owned(), write(&folder.join("helper"), main))]);
+            Fingerprint::of("crate", &root, &own, &helper).unwrap().hash
+        };
+        assert_ne!(one, with_helper("half"));
+        assert_ne!(with_helper("half"), with_helper("double"));
+        assert_eq!(with_helper("half"), with_helper("half // why"));
         fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
     fn a_missing_path_is_named() {
-        let error = Fingerprint::of("crate", Path::new("/nonexistent"), &["src".to_owned()]).err().unwrap();
+        let error =
+            Fingerprint::of("crate", Path::new("/nonexistent"), &["src".to_owned()], &BTreeMap::new()).err().unwrap();
         assert!(error.contains("/nonexistent/src"), "{error}");
     }
 
@@ -141,7 +161,7 @@ mod tests {
         let hash = |from: &str, to: &str| {
             assert!(source.contains(from), "{from}");
             fs::write(&file, source.replace(from, to)).unwrap();
-            Fingerprint::of("nemesis-core", &folder, &["src/compute".to_owned()]).unwrap().hash
+            Fingerprint::of("nemesis-core", &folder, &["src/compute".to_owned()], &BTreeMap::new()).unwrap().hash
         };
         let as_it_is = hash("", "");
         let comment = source.lines().find(|line| line.trim_start().starts_with("///")).unwrap();

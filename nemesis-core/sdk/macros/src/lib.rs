@@ -3,18 +3,21 @@
 #![forbid(unsafe_code)]
 
 mod fingerprint;
+mod local;
 mod lock;
 mod tokens;
 
 use fingerprint::Fingerprint;
 use proc_macro::{TokenStream, TokenTree};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A hash over the sources of the calling crate, as 32 hexadecimal digits in a string literal.
 ///
 /// It covers `src/**`, `Cargo.toml`, and the versions of all packages that the crate depends on, from the nearest
 /// `Cargo.lock` in its folder or above it. In Rust sources, only what can change a result counts: comments,
-/// documentation, tests and the texts of errors do not. More files and folders can be given as string arguments,
+/// documentation, tests and the texts of errors do not. It does not see features and variables of the build. With
+/// `local` before everything else, it also covers the crates that the crate takes from folders (`path = …`). More files and folders can be given as string arguments,
 /// relative to the crate's folder: `source_fingerprint!("../other/src")`. With `only` before the first of them, the
 /// hash covers only these and the packages: `source_fingerprint!(only "src/a")`. The same sources give the same hash
 /// wherever they are. The crate is recompiled when one of the files changes.
@@ -22,7 +25,10 @@ use std::path::Path;
 pub fn source_fingerprint(arguments: TokenStream) -> TokenStream {
     let expanded = paths(arguments).and_then(|paths| {
         let variable = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
-        Fingerprint::of(&variable("CARGO_PKG_NAME")?, Path::new(&variable("CARGO_MANIFEST_DIR")?), &paths)
+        let (paths, locals) = paths;
+        let root = variable("CARGO_MANIFEST_DIR")?;
+        let locals = if locals { local::dependencies_of(Path::new(&root)) } else { BTreeMap::new() };
+        Fingerprint::of(&variable("CARGO_PKG_NAME")?, Path::new(&root), &paths, &locals)
     });
     let code = match expanded {
         Ok(fingerprint) => expression(&fingerprint),
@@ -39,10 +45,11 @@ fn expression(fingerprint: &Fingerprint) -> String {
 }
 
 /// The paths that are covered: the crate's own, unless the arguments begin with `only`, and the arguments, which are
-/// string literals separated by commas.
-fn paths(arguments: TokenStream) -> Result<Vec<String>, String> {
+/// string literals separated by commas. And whether the crates that it takes from folders are covered, too.
+fn paths(arguments: TokenStream) -> Result<(Vec<String>, bool), String> {
     let mut arguments = arguments.into_iter().peekable();
-    let only = arguments.next_if(|token| token.to_string() == "only").is_some();
+    let mut has = |word: &str| arguments.next_if(|token| token.to_string() == word).is_some();
+    let (locals, only) = (has("local"), has("only"));
     let own = if only { &[][..] } else { &["src", "Cargo.toml"] };
     let given =
         arguments.filter(|token| !matches!(token, TokenTree::Punct(comma) if comma.as_char() == ',')).map(|token| {
@@ -52,5 +59,6 @@ fn paths(arguments: TokenStream) -> Result<Vec<String>, String> {
                 .map(str::to_owned)
                 .ok_or_else(|| format!("source_fingerprint!: expected a path in quotes, found `{text}`"))
         });
-    own.iter().map(|path| Ok((*path).to_owned())).chain(given).collect()
+    let paths: Result<Vec<String>, String> = own.iter().map(|path| Ok((*path).to_owned())).chain(given).collect();
+    Ok((paths?, locals))
 }

@@ -233,7 +233,7 @@ macro_rules! export_method {
     ($Method:ty) => {
         const _: () = {
             const VERSION: &str = ::std::env!("CARGO_PKG_VERSION");
-            const SOURCE: &str = $crate::source_fingerprint!();
+            const SOURCE: &str = $crate::source_fingerprint!(local);
 
             const METADATA: &[&str] = &[
                 "abi=",
