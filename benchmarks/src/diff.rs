@@ -134,13 +134,16 @@ struct Compared {
     lonely: [usize; 2],
     /// Cells where a folder has several that the other lacks, and the other has some as well.
     ambiguous: usize,
+    /// Whether there are pairs of several recipes.
+    mixed: bool,
 }
 
 impl Compared {
     fn of(places: &BTreeMap<Option<Seeds>, Found>, first: &Store, second: &Store) -> Result<Self> {
-        let mut compared = Self { both: Vec::new(), lonely: [0, 0], ambiguous: 0 };
+        let mut compared = Self { both: Vec::new(), lonely: [0, 0], ambiguous: 0, mixed: false };
         for (seed, found) in places {
             let (pairs, lonely) = matched(found);
+            compared.mixed |= pairs.len() > 1;
             for (one, two) in pairs {
                 match (first.get::<EvaluationCell>(&one)?, second.get::<EvaluationCell>(&two)?) {
                     (Some(one), Some(two)) => {
@@ -169,6 +172,10 @@ impl Compared {
             let what = "a folder has several recipes for this place, and nothing says which of them to compare";
             marks.push(footnotes.mark(what.to_owned()));
         }
+        if self.mixed {
+            let what = "cells of several recipes, each compared with the same one, and counted as seeds of one row";
+            marks.push(footnotes.mark(what.to_owned()));
+        }
         marks
     }
 }
@@ -177,7 +184,7 @@ impl Difference {
     /// Counts the cells of a row, and adds the row if there is something to see.
     fn add(&mut self, row: &Row, compared: &Compared, all: bool, footnotes: &mut Footnotes) {
         let (_, dataset, column, shots) = row;
-        let Compared { both, lonely, ambiguous } = compared;
+        let Compared { both, lonely, ambiguous, .. } = compared;
         self.unpaired += lonely[0] + lonely[1] + ambiguous;
         let mut marks = compared.marks(footnotes);
         let head = |count: usize| {

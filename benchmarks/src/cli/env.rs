@@ -21,6 +21,8 @@ Examples:
   eval \"$(nemesis env)\" && cargo build --release
   eval \"$(nemesis env)\" && c++ -shared -fPIC -std=c++17 \\
       -D_GLIBCXX_USE_CXX11_ABI=$NEMESIS_CXX11_ABI \\
+      -DSOURCE_HASH=\"\\\"$(sha256sum < method.cpp | cut -c1-32)\\\"\" \\
+      -fvisibility=hidden -Wl,--version-script=$NEMESIS_SDK/../abi/example/export.map \\
       -I$LIBTORCH/include -I$LIBTORCH/include/torch/csrc/api/include -I$NEMESIS_SDK/../abi/include \\
       method.cpp -o libnemesis_method_mine.so -L$LIBTORCH/lib -ltorch_cpu -lc10";
 

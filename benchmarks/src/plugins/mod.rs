@@ -224,6 +224,13 @@ impl Plugins {
         let mut complete = Map::new();
         for option in &descriptor.options {
             let value = given.get(&option.name).unwrap_or(&option.default);
+            if option.default.is_string() && (value.is_number() || value.is_boolean() || value.is_null()) {
+                // YAML has it as something else, and how it was written is no longer known.
+                let name = format!("{method}.{}", option.name);
+                return Err(Error::new(format!("the option `{name}` is text, and {value} is none"))
+                    .about(&name)
+                    .expected(format!("text; in quotes it is some: '{name}=\"{value}\"'")));
+            }
             complete.insert(option.name.clone(), alike(value, &option.default));
         }
         let key = (method.to_owned(), Value::Object(complete.clone()).to_string());

@@ -45,7 +45,7 @@ impl Condition {
         let training = cell.subject.training();
         let corruption = cell
             .corruption
-            .map(|corruption| format!("{} {}: {}", corruption.kind, corruption.position, corruption.value));
+            .map(|corruption| format!("{} v{}: {}", corruption.kind, corruption.position + 1, corruption.value));
         Self {
             shots: training.map(|training| training.shots),
             rank: results.rank(&cell.dataset),

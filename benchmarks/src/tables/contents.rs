@@ -140,6 +140,14 @@ impl Contents {
         (!group.columns.is_empty()).then_some(group)
     }
 
+    /// The number of shots as `, with 16 shots`, if no heading says it because there is one alone.
+    pub(super) fn only_shots(&self) -> String {
+        match self.shots.as_slice() {
+            [shots] => format!(", with {}", shots::in_words(*shots)),
+            _ => String::new(),
+        }
+    }
+
     /// Key and heading of a group for these shots and for something else; only the latter if the table has one number
     /// of shots.
     pub(super) fn group_of(&self, shots: u32, key: &str, heading: &str) -> (String, String) {

@@ -213,9 +213,13 @@ impl Store {
         let Some(epoch) = epoch else { return Ok(&outcome.state) };
         let kept: Vec<String> = outcome.kept.keys().map(u64::to_string).collect();
         outcome.kept.get(&epoch).map(String::as_str).ok_or_else(|| {
-            Error::new(format!("the training kept no state of epoch {epoch}"))
-                .at(self.record_path(&record.id))
-                .expected(format!("one of: {}", kept.join(", ")))
+            let error = Error::new(format!("the training kept no state of epoch {epoch}"));
+            let error = error.at(self.record_path(&record.id));
+            match kept.as_slice() {
+                [] => error
+                    .help("it kept none, as methods without epochs do; `--methods` leaves them out of such a table"),
+                kept => error.expected(format!("one of: {}", kept.join(", "))),
+            }
         })
     }
 

@@ -30,15 +30,18 @@ impl Kind for BaseToNew {
             let (key, heading) = contents.group_of(shots, key, heading);
             Group { key, heading, columns: columns.clone(), measured: Measured::Accuracy, baseline: false }
         };
-        let explanation = "base: the first half of the classes, which alone is trained on; new: the others; H: the \
-                           harmonic mean of both, in the last row that of the averages, for each seed and then averaged: \
-                           it is at most the harmonic mean of the two values beside it";
+        let shots = contents.only_shots();
+        let explanation = format!(
+            "base: the first half of the classes, which alone is trained on{shots}; new: the others; H: the harmonic mean of \
+             both, in the last row that of the averages, for each seed and then averaged: it is at most the harmonic mean of \
+             the two values beside it"
+        );
         let grid = Grid {
             axes: Axes::new("data set", "classes", "method"),
             rows: contents.rows(),
             groups: contents.shots.iter().flat_map(|shots| GROUPS.map(|names| group(*shots, names))).collect(),
             summary: Some(contents.average()),
-            explanation: Some(explanation.to_owned()),
+            explanation: Some(explanation),
         };
         let mut outcomes = measured(contents, entries);
         add_harmonic_means(contents, &columns, &mut outcomes);

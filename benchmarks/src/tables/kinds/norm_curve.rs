@@ -56,13 +56,14 @@ impl Kind for NormCurve {
             Heading::new(&row_key(name, &key), &format!("{title}, {words}"))
         };
         let rows = contents.datasets.iter().flat_map(|dataset| epochs.iter().map(move |epoch| heading(dataset, *epoch)));
-        let explanation = "the norm is the 2-norm, averaged over the context vectors and then over seeds";
+        let shots = contents.only_shots();
+        let explanation = format!("the norm is the 2-norm, averaged over the context vectors and then over seeds{shots}");
         let grid = Grid {
             axes: Axes::new("epoch", "measure", "method"),
             rows: rows.collect(),
             groups: groups.collect(),
             summary: None,
-            explanation: Some(explanation.to_owned()),
+            explanation: Some(explanation),
         };
         let mut outcomes = Outcomes::new();
         for entry in entries {

@@ -118,7 +118,7 @@ impl Protocol {
         let usual = if let [epochs] =
             epochs.values().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()[..]
         {
-            format!("{epochs} epochs")
+            if *epochs == 1 { "1 epoch".to_owned() } else { format!("{epochs} epochs") }
         } else {
             let items: Vec<String> = epochs.iter().map(|(shots, epochs)| format!("{shots}: {epochs}")).collect();
             format!("epochs by shots {{{}}}", items.join(", "))
