@@ -150,6 +150,7 @@ pub(super) fn methods(
     plugins: &mut Plugins,
     warnings: &mut Vec<Error>,
 ) -> Result<Vec<MethodEntry>> {
+    plugins.require_plugins()?;
     let mut entries: Vec<MethodEntry> = Vec::new();
     for entry in chosen_methods(settings, plugins)? {
         let place =

@@ -162,7 +162,6 @@ impl Plan {
         let default_protocol = if layer.data.is_none() { "mini" } else { "paper" };
         let mut protocol = load_protocol(layer.protocol.as_deref().unwrap_or(default_protocol))?;
         protocol.precision = layer.precision.unwrap_or(protocol.precision);
-        plugins.require_plugins()?;
         let mut warnings = settings.warnings.clone();
         warnings.extend(choose::unknown_in_protocol(&protocol, plugins));
         let all_entries = choose::methods(settings, plugins, &mut warnings)?;

@@ -80,7 +80,6 @@ fn dependencies(manifest: &str, table: &str) -> Vec<(String, Place)> {
         match key {
             Some("path") => found.extend(quoted(value).map(|path| (name, Place::Folder(path)))),
             Some("workspace") => found.push((name, Place::Workspace)),
-            Some(_) => {}
             None if value.starts_with('{') => {
                 let field = |key: &str| {
                     let fields = value.trim_matches(['{', '}', ' ']).split(',');
@@ -90,7 +89,7 @@ fn dependencies(manifest: &str, table: &str) -> Vec<(String, Place)> {
                 let place = field("path").and_then(|path| quoted(&path)).map(Place::Folder);
                 found.extend(place.or_else(|| field("workspace").map(|_| Place::Workspace)).map(|place| (name, place)));
             }
-            None => {}
+            _ => {}
         }
     }
     found

@@ -162,7 +162,9 @@ impl Rows {
             }
             8 if apart == 1 => pixels[..count * samples].copy_from_slice(&row[..count * samples]),
             8 => {
-                places.zip(row.chunks_exact(samples)).for_each(|(place, pixel)| place[..samples].copy_from_slice(pixel))
+                places
+                    .zip(row.chunks_exact(samples))
+                    .for_each(|(place, pixel)| place[..samples].copy_from_slice(pixel));
             }
             _ => {
                 for (n, place) in places.enumerate() {
