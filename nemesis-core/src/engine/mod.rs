@@ -216,7 +216,7 @@ impl std::fmt::Debug for Engine {
 #[derive(Debug)]
 struct Plugins {
     files: BTreeMap<String, PathBuf>,
-    /// Each with what the file system said of its file when it was loaded.
+    /// Each with what the file system said of its file when it was loaded. Python has read all of it then.
     loaded: BTreeMap<String, (Plugin, Option<Stamp>)>,
 }
 
@@ -236,7 +236,8 @@ impl Plugins {
                 // One that replaces it is another file, and this process goes on with the code of the first. What is written
                 // into the file itself is in its memory at once.
                 let now = stamp(plugin.file().path());
-                if now != *loaded && now.map(|(inode, ..)| inode) == loaded.map(|(inode, ..)| inode) {
+                let is_same_file = now.zip(*loaded).is_some_and(|(now, loaded)| now.0 == loaded.0);
+                if is_same_file && now != *loaded {
                     return Err(Error::new(format!("the file of `{}` was written to while it was in use", method.id))
                         .at(plugin.file().path())
                         .help("start the run again, and replace such a file by renaming, as `mv` and Cargo do"));
@@ -246,8 +247,9 @@ impl Plugins {
             Entry::Vacant(place) => {
                 let file = self.files.get(&method.id);
                 let file = file.ok_or_else(|| Error::new(format!("no plugin offers the method `{}`", method.id)))?;
-                let loaded = stamp(file);
+                let before = stamp(file);
                 let plugin = Plugin::load(file)?;
+                let loaded = before.filter(|_| plugin.file().python().is_none());
                 if plugin.descriptor().source != method.source {
                     return Err(Error::new(format!("the plugin `{}` changed while the run was going on", method.id))
                         .at(file)

@@ -95,7 +95,9 @@ impl Course {
         parameters: impl Iterator<Item = Watched<'a>>,
     ) -> Result<()> {
         for Watched { name, tensor, .. } in parameters {
-            if tensor.grad().defined() {
+            let gradient = tensor.grad();
+            // Zeros are what the step has begun with.
+            if gradient.defined() && !bool::try_from(gradient.f_eq(0.0)?.f_all()?)? {
                 return Err(Error::new(format!("`{name}` has a gradient before the host has computed it"))
                     .expected("a loss whose gradients nobody has computed")
                     .help("return the loss alone, or implement `compute_gradients` in place of `loss`"));
