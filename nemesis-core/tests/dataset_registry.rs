@@ -43,6 +43,13 @@ fn failure(root: &Path) -> String {
 }
 
 #[test]
+fn no_data_set_is_called_as_the_last_row_of_a_table() {
+    let text = TOY.replace("name: toy", "name: average");
+    let error = Registry::parse(&text, Path::new("datasets.yaml")).unwrap_err();
+    assert_eq!(error.what(), "a data set is named `average`, as the last row of every table is");
+}
+
+#[test]
 fn the_papers_eleven_are_built_in_in_its_order_before_the_shifted_imagenets() {
     let registry = Registry::built_in().unwrap();
     let sizes = |name| {

@@ -111,6 +111,9 @@ impl TryFrom<serde_yaml::Value> for TemplateList {
     }
 }
 
+/// What stands in files of tables in place of a data set's name, in the last row.
+const AVERAGE: &str = "average";
+
 impl Registry {
     /// The registry of a data root: the built-in one, and what the root's own `datasets.yaml` adds to it or replaces in
     /// it by name.
@@ -161,6 +164,11 @@ impl Registry {
                 .help("without the file, the data sets that are built in are known all the same"));
         }
         for (i, entry) in entries.iter().enumerate() {
+            if entry.name == AVERAGE {
+                return Err(Error::new(format!("a data set is named `{AVERAGE}`, as the last row of every table is"))
+                    .at(file)
+                    .help("give it another name"));
+            }
             if entries[..i].iter().any(|earlier| earlier.name == entry.name) {
                 return Err(Error::new(format!("the data set `{}` is described twice", entry.name))
                     .at(file)

@@ -4,13 +4,14 @@ use super::{Figure, number_of, series};
 use crate::tables::table::Measure;
 use crate::tables::{Measured, Row, Table, is_crossed};
 use nemesis_core::record::statistics::{Summary, mean_ranks, nemenyi_critical_difference};
+use nemesis_core::seeds::Seeds;
 use nemesis_figures::RankDiagram;
 
 /// The level of the test.
 const LEVEL: f64 = 0.05;
 
-/// The diagram of a table whose groups have the same columns. A row counts once, with its mean over the groups in which
-/// every method has a value: numbers of shots of one data set are not independent, as the test needs it. Averages and
+/// The diagram of a table whose groups have the same columns. A row counts once, with its mean over the groups and seeds
+/// for which every method has a value: numbers of shots of one data set are not independent, as the test needs it. Averages and
 /// baselines don't count, nor do runs that share samples or initialisations.
 pub(in crate::tables) fn ranks(
     table: &Table,
@@ -31,11 +32,10 @@ pub(in crate::tables) fn ranks(
     let rows = table.rows.iter().filter(|row| !row.summary && row_counts(&row.heading.key));
     let rows: Vec<Vec<Vec<Measure>>> =
         rows.map(|row| groups.iter().filter_map(|group| values(row, group)).collect()).collect();
-    let mean = |groups: &Vec<Vec<Measure>>, column: usize| {
-        let values: Vec<f64> = groups.iter().map(|measures| measures[column].mean).collect();
-        Summary::of(&values).map(|summary| summary.mean)
+    let means = |groups: &Vec<Vec<Measure>>| {
+        let shared: Vec<Vec<f64>> = groups.iter().filter_map(|measures| means_of_shared(measures)).collect();
+        (0..columns.len()).map(|column| mean(shared.iter().map(|means| means[column]))).collect()
     };
-    let means = |groups| (0..columns.len()).map(|column| mean(groups, column)).collect();
     let measurements: Vec<Vec<f64>> = rows.iter().filter_map(means).collect();
     let mut seeds = rows.iter().flatten().flatten().flat_map(|measure| &measure.runs).map(|run| &run.seed);
     if measurements.len() < 2 || seeds.any(|seeds| is_crossed([seeds])) {
@@ -63,4 +63,20 @@ pub(in crate::tables) fn ranks(
         table.axes.row
     );
     Some(Figure { kind: "ranks", of: String::new(), shots: None, caption, chart: Box::new(chart) })
+}
+
+/// The mean of each of these over the seeds that all have, if there are any. What is not trained has no seeds, and one value.
+fn means_of_shared(measures: &[Measure]) -> Option<Vec<f64>> {
+    let has = |measure: &Measure, seed: &Option<Seeds>| {
+        measure.runs.iter().any(|run| run.seed == *seed || run.seed.is_none() || seed.is_none())
+    };
+    let of_shared = |measure: &Measure| {
+        let runs = measure.runs.iter().filter(|run| measures.iter().all(|other| has(other, &run.seed)));
+        mean(runs.map(|run| run.accuracy))
+    };
+    measures.iter().map(of_shared).collect()
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    Summary::of(&values.collect::<Vec<_>>()).map(|summary| summary.mean)
 }

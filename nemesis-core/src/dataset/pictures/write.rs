@@ -279,8 +279,8 @@ fn differences(old: &str, new: &str) -> Vec<String> {
 /// When it is not a word of letters, digits, `_`, `-` and `.`.
 pub fn check_name(name: &str) -> Result<()> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let is_word =
-        ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&name.to_ascii_lowercase().as_str());
+    let is_word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "average"]
+        .contains(&name.to_ascii_lowercase().as_str());
     if name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(fits) && !is_word {
         return Ok(());
     }
