@@ -23,7 +23,7 @@ pub enum ClassPosition {
 pub enum LogLevel {
     /// Something the user should know about the result.
     Warn,
-    /// Something worth seeing in a normal run.
+    /// Something worth seeing by those who look for it: a run shows warnings alone.
     Info,
     /// Something that helps with debugging.
     Debug,
@@ -76,7 +76,8 @@ pub trait Host {
     /// [`crate::random`] for how to use them.
     fn random(&self, purpose: &str, index: u64, count: usize) -> Vec<u64>;
 
-    /// Records a value of this step (a scalar or a small vector) under a name, for the training record.
+    /// Records a value of this step (a scalar, or a small vector of the same length in every step) under a name, for the
+    /// training record. Outside of steps, as in an evaluation, there is no record for it, and it is dropped.
     fn report(&self, name: &str, value: &Tensor);
 
     /// Whether the run was cancelled, so that a long call should return an error soon.
