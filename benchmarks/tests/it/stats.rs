@@ -1,8 +1,10 @@
 //! `nemesis stats`: which differences between methods are shown, and which are not.
 
 use crate::command::{assert_command, nemesis, told};
-use crate::synthetic::Synthetic;
+use crate::synthetic::{Synthetic, Trained};
 use nemesis_bench::results::ELEVEN;
+use nemesis_core::dataset::ClassSubset;
+use nemesis_core::seeds::Seeds;
 use std::path::Path;
 
 const COOP: (&str, &str) = ("coop", "CoOp");
@@ -90,6 +92,30 @@ fn are_drawn(folder: &Path) {
         let rank: f64 = rank.parse().unwrap();
         assert!(page.contains(&format!("{label}: mean rank {rank:.2}")), "{label} {rank}");
     }
+}
+
+/// What is tested on other data sets than it was trained on is averaged over those, and the source is shown alone.
+#[test]
+fn the_source_of_a_transfer_is_no_target() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut records = Synthetic::new(folder.path());
+    for (method, gain) in [(COOP, 0.0), (PEN, 1.0)] {
+        for (dataset, accuracy) in [("imagenet", 90.0), ("dtd", 40.0), ("eurosat", 50.0)] {
+            let trained =
+                Trained { method, on: "imagenet", classes: ClassSubset::All, shots: 16, seeds: Seeds::from(1) };
+            records.trained(trained, dataset, ClassSubset::All, accuracy + gain);
+        }
+    }
+    records.save();
+    let said =
+        |arguments: &[&str]| String::from_utf8(nemesis(folder.path(), arguments).output().unwrap().stdout).unwrap();
+    let averages = said(&["stats", "--only", "averages", "--format", "csv"]);
+    let shown: Vec<Vec<&str>> = averages.lines().skip(1).map(|line| line.split(',').take(6).collect()).collect();
+    let row = |label, average| vec!["few-shot-averages", "Average", "16", label, "2", average];
+    assert_eq!(shown, [row("CoOp", "45.0000"), row("Nemesis-PEN", "46.0000")]);
+    let pairs = said(&["report", "--paired", "coop,nemesis-pen", "--format", "csv"]);
+    let line = pairs.lines().find(|line| line.contains("Data sets")).unwrap();
+    assert!(line.starts_with("few-shot,Data sets,2,45.0000,46.0000,"), "{pairs}");
 }
 
 /// The figure says what the table says: a data set counts once, whatever numbers of shots it has.
