@@ -40,13 +40,11 @@ Examples:
 
 /// Refuses what `CoOp`'s prompt learner would load only a part of, or take for something else.
 fn require_context_alone(state: &State, method: &MethodKey) -> Result<()> {
+    // A method without a context is refused by what writes the file.
+    let Some((_, context)) = state.iter().find(|(name, _)| name == coop::CONTEXT) else { return Ok(()) };
     let others: Vec<&str> = state.iter().map(|(name, _)| name.as_str()).filter(|name| *name != coop::CONTEXT).collect();
-    let context = state.iter().find(|(name, _)| name == coop::CONTEXT);
-    let has_several = context.is_some_and(|(_, context)| context.dim() == 3)
-        && method.options.get("csc").and_then(Value::as_bool) != Some(true);
+    let has_several = context.dim() == 3 && method.options.get("csc").and_then(Value::as_bool) != Some(true);
     let what = match others.as_slice() {
-        // A method without a context is refused by what writes the file.
-        _ if context.is_none() => return Ok(()),
         [] if has_several => "it learns several contexts for the same classes".to_owned(),
         [] => return Ok(()),
         others => {

@@ -283,13 +283,15 @@ pub fn paired(results: &Results, first: &str, second: &str) -> Result<Option<She
     if pairs.is_empty() {
         return Ok(None);
     }
+    let transfers = transfers(results);
+    let leaves_out = pairs.iter().any(|(condition, ..)| !counts(condition, transfers));
     Ok(Some(Sheet {
         name: results.suite.clone(),
         title: format!("{}: {first} (first) and {second} (second), pair by pair", results.suite),
         columns: PAIRED.to_vec(),
-        rows: paired_rows(&pairs, results),
+        rows: paired_rows(&pairs, transfers, results),
         remarks: (std::iter::once(PAIRS))
-            .chain(pairs.iter().any(|(condition, ..)| !counts(condition, transfers(results))).then_some(NOT_SUMMED))
+            .chain(leaves_out.then_some(NOT_SUMMED))
             .chain([CAUTION])
             .map(str::to_owned)
             .chain(results.incomplete())
@@ -298,11 +300,14 @@ pub fn paired(results: &Results, first: &str, second: &str) -> Result<Option<She
     }))
 }
 
-fn paired_rows(pairs: &[(&Condition, Vec<Accuracies>, Vec<usize>)], results: &Results) -> Vec<SheetRow> {
+fn paired_rows(
+    pairs: &[(&Condition, Vec<Accuracies>, Vec<usize>)],
+    transfers: bool,
+    results: &Results,
+) -> Vec<SheetRow> {
     let mut by_dataset: BTreeMap<(usize, String), (Vec<Accuracies>, BTreeSet<usize>)> = BTreeMap::new();
     let mut by_shots: BTreeMap<Option<u32>, (Vec<Accuracies>, BTreeSet<usize>)> = BTreeMap::new();
     let mut all: (Vec<Accuracies>, BTreeSet<usize>) = Default::default();
-    let transfers = transfers(results);
     for (condition, pairs, marks) in pairs {
         let mut places = vec![by_dataset.entry((condition.rank, condition.label(results))).or_default()];
         if counts(condition, transfers) {
