@@ -3,13 +3,14 @@
 use super::contents::{ACCURACY, Contents};
 use super::measure::{BySeed, Footnotes, Outcome, average_by_seed, mark_best, measure_of, value_of};
 use super::table::{Axes, Column, Group, Heading, Measured, Row, SeedRun, Table, Value};
+use nemesis_core::dataset::AVERAGE;
 use nemesis_core::record::{EvaluationRecord, differences};
 use nemesis_core::seeds::Seeds;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The key of the row that sums up the others.
-pub const SUMMARY: &str = "average";
+pub const SUMMARY: &str = AVERAGE;
 
 /// Where a run belongs in a table, by the keys of row, group and column.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

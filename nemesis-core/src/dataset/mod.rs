@@ -32,7 +32,7 @@ pub use near::near_match;
 pub use pictures::{Added, Picture, Pictures, Request, SPLIT_NAMES, add, check_name, seems_split, split_named};
 pub use prepare::{Prepared, prepare};
 pub use raw::Raw;
-pub use registry::{Entry, Registry, SplitSizes, Template};
+pub use registry::{AVERAGE, Entry, Registry, SplitSizes, Template};
 pub use sources::{Hex, Part, Source, Url};
 pub use subset::ClassSubset;
 

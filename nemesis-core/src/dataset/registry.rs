@@ -112,7 +112,7 @@ impl TryFrom<serde_yaml::Value> for TemplateList {
 }
 
 /// What stands in files of tables in place of a data set's name, in the last row.
-const AVERAGE: &str = "average";
+pub const AVERAGE: &str = "average";
 
 impl Registry {
     /// The registry of a data root: the built-in one, and what the root's own `datasets.yaml` adds to it or replaces in

@@ -9,7 +9,7 @@ use crate::dataset::check::{Images, check_images};
 use crate::dataset::classes::same_prompts;
 use crate::dataset::layouts::{ADDED, CORRECTIONS, Rows};
 use crate::dataset::prepare::render;
-use crate::dataset::registry::FILE_NAME;
+use crate::dataset::registry::{AVERAGE, FILE_NAME};
 use crate::dataset::{Listed, Registry, SplitSizes, Template};
 use crate::{Error, Result, files};
 use std::collections::{BTreeMap, BTreeSet};
@@ -279,7 +279,7 @@ fn differences(old: &str, new: &str) -> Vec<String> {
 /// When it is not a word of letters, digits, `_`, `-` and `.`.
 pub fn check_name(name: &str) -> Result<()> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let is_word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "average"]
+    let is_word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", AVERAGE]
         .contains(&name.to_ascii_lowercase().as_str());
     if name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(fits) && !is_word {
         return Ok(());
