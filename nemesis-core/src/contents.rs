@@ -8,7 +8,7 @@
 use crate::{Error, Result, files};
 use blake3::{Hash, Hasher};
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
@@ -25,7 +25,8 @@ const SETTLED: Duration = Duration::from_secs(2);
 pub struct Contents {
     file: PathBuf,
     known: HashMap<Inode, Known>,
-    unsaved: bool,
+    /// What was read since the file was opened or saved.
+    unsaved: HashSet<Inode>,
 }
 
 /// Identifies a file, whatever its path.
@@ -62,7 +63,7 @@ impl Contents {
     pub fn open(file: impl Into<PathBuf>) -> Self {
         let file = file.into();
         let known = fs::read_to_string(&file).map_or_else(|_| HashMap::new(), |text| parse(&text));
-        Self { file, known, unsaved: false }
+        Self { file, known, unsaved: HashSet::new() }
     }
 
     /// How many of `paths` would have to be read.
@@ -86,7 +87,7 @@ impl Contents {
                 Found::Read { inode, known, settled } => {
                     if settled {
                         self.known.insert(inode, known);
-                        self.unsaved = true;
+                        self.unsaved.insert(inode);
                     }
                     Some(known.hash)
                 }
@@ -101,18 +102,18 @@ impl Contents {
     ///
     /// When the file cannot be written.
     pub fn save(&mut self) -> Result<()> {
-        if !self.unsaved {
+        if self.unsaved.is_empty() {
             return Ok(());
         }
         let mut all = fs::read_to_string(&self.file).map_or_else(|_| HashMap::new(), |text| parse(&text));
-        all.extend(&self.known);
+        all.extend(self.known.iter().filter(|(inode, _)| self.unsaved.contains(*inode)));
         let mut text = String::new();
         for (Inode { device, number }, Known { stamp: Stamp { size, written, changed }, hash }) in all {
             writeln!(text, "{device} {number} {size} {written} {changed} {hash}")
                 .expect("writing to a string never fails");
         }
         files::write_atomic(&self.file, text.as_bytes())?;
-        self.unsaved = false;
+        self.unsaved.clear();
         Ok(())
     }
 
@@ -239,7 +240,7 @@ mod tests {
         let file = folder.path().join("contents");
         let mut contents = Contents::open(&file);
         contents.known.insert(Inode::of(&metadata), known);
-        contents.unsaved = true;
+        contents.unsaved.insert(Inode::of(&metadata));
         contents.save().unwrap();
 
         let mut contents = Contents::open(&file);
@@ -251,6 +252,27 @@ mod tests {
         File::options().append(true).open(&path).unwrap().set_modified(modified).unwrap();
         assert_eq!(contents.unread(from_ref(&path)), 1);
         assert_eq!(contents.hashes(&[path]).unwrap(), [Some(blake3::hash(b"two"))]);
+    }
+
+    #[test]
+    fn what_another_process_has_found_out_meanwhile_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = old_file(folder.path(), "a", "one");
+        let file = folder.path().join("contents");
+        let inode = Inode::of(&fs::metadata(&path).unwrap());
+        let known =
+            |text: &str| Known { stamp: Stamp::of(&fs::metadata(&path).unwrap()), hash: blake3::hash(text.as_bytes()) };
+        let save = |contents: &mut Contents, inode: Inode, known: Known| {
+            contents.known.insert(inode, known);
+            contents.unsaved.insert(inode);
+            contents.save().unwrap();
+        };
+        save(&mut Contents::open(&file), inode, known("earlier"));
+        let mut slow = Contents::open(&file);
+        save(&mut Contents::open(&file), inode, known("later"));
+        save(&mut slow, Inode { device: 0, number: 1 }, known("another file"));
+        let mut contents = Contents::open(&file);
+        assert_eq!(contents.hashes(from_ref(&path)).unwrap(), [Some(blake3::hash(b"later"))]);
     }
 
     #[test]

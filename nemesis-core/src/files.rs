@@ -12,7 +12,8 @@ use tempfile::NamedTempFile;
 ///
 /// # Errors
 ///
-/// When the folder or the file cannot be written; `path` is then unchanged.
+/// When the folder or the file cannot be written. `path` is then unchanged, unless its new content is there and only that
+/// it survives a power cut could not be had.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(|e| Error::io_write("create the folder", folder, &e))?;
@@ -21,8 +22,11 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     temporary.write_all(bytes).map_err(|e| failed(&e))?;
     temporary.as_file().sync_all().map_err(|e| failed(&e))?;
     temporary.persist(path).map_err(|e| failed(&e.error))?;
-    // The rename itself is durable only once the folder is synced.
-    File::open(folder).and_then(|f| f.sync_all()).map_err(|e| failed(&e))
+    // The rename itself is durable only once the folder is synced. Some file systems cannot sync folders.
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(e) if !matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Err(failed(&e)),
+        _ => Ok(()),
+    }
 }
 
 /// Writes `bytes` to a file that a user named, as [`write_atomic`] does. Links are followed, and what is there already and
@@ -37,9 +41,10 @@ pub fn write_output(path: &Path, bytes: &[u8]) -> Result<()> {
         let written = opened.and_then(|mut file| file.write_all(bytes));
         return written.map_err(|e| Error::io_write("write the file", path, &e));
     }
-    // What is not there yet, and what is a folder, is for the writer to say.
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    write_atomic(&target, bytes)
+    // What a link leads to may not be there yet. What is a folder is for the writer to say.
+    let beside = |target: PathBuf| path.parent().unwrap_or(Path::new("")).join(target);
+    let target = path.canonicalize().or_else(|_| fs::read_link(path).map(beside));
+    write_atomic(target.as_deref().unwrap_or(path), bytes)
 }
 
 /// A file in `folder` that is deleted unless it is persisted. Its mode follows the umask, like that of any new file.
@@ -209,6 +214,9 @@ mod tests {
         let [file, link, pipe] = ["file", "link", "pipe"].map(|name| folder.path().join(name));
         write_output(&file, b"one").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
+        write_output(&link, b"two").unwrap();
+        assert!(link.is_symlink() && fs::read(&file).unwrap() == b"two");
+        fs::remove_file(&file).unwrap();
         write_output(&link, b"two").unwrap();
         assert!(link.is_symlink() && fs::read(&file).unwrap() == b"two");
 

@@ -72,6 +72,11 @@ fn parts_have_the_mode_of_any_new_file() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
     let [part] = &part_files(&folder.path().join("pool"))[..] else { panic!("one part is stored") };
     assert_eq!(mode(part), mode(&folder.path().join("plain")));
+    // Colleagues who share the pool have to read who is using it.
+    let _lease = pool.lease(folder.path()).unwrap();
+    let is_lease = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "lease");
+    let mut files = fs::read_dir(folder.path().join("pool")).unwrap().map(|entry| entry.unwrap().path());
+    assert_eq!(mode(&files.find(is_lease).unwrap()), mode(&folder.path().join("plain")));
 }
 
 #[test]
@@ -261,6 +266,11 @@ fn old_parts_make_room_and_parts_in_use_do_not() {
     assert_eq!(epochs(&pool), [0, 5, 6, 7]);
     // All four were used since, so that the next one is computed and not kept.
     assert!(ask(&pool, &key(8), 0.0).1);
+    assert_eq!(epochs(&pool), [0, 5, 6, 7]);
+    // Where the longest unused would not be room enough, it stays.
+    let pool = Pool::open(folder.path(), 2 * bytes).unwrap();
+    (5..8).for_each(|epoch| drop(ask(&pool, &key(epoch), 0.0)));
+    assert!(ask(&pool, &key(9), 0.0).1);
     assert_eq!(epochs(&pool), [0, 5, 6, 7]);
     let pool = Pool::open(&folder.path().join("small"), bytes - 1).unwrap();
     assert!(ask(&pool, &key(0), 0.0).1 && ask(&pool, &key(0), 0.0).1);

@@ -6,7 +6,7 @@ use super::schedule;
 use nemesis_core::backbone::Backbone;
 use nemesis_core::engine::clean_names;
 use nemesis_core::method::{Batch, Host, Method, Task};
-use nemesis_core::train::{self, Recompute, ResolvedProtocol, Services, learning_rate, step};
+use nemesis_core::train::{self, Recompute, ResolvedProtocol, Services, step};
 use nemesis_core::{Error, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -125,8 +125,7 @@ fn path(case: &Case, golden: &Tensors, clip: &dyn Backbone, create: &mut Create<
     let mut trace = Vec::new();
     for number in 0..case.steps {
         let batch = batch(number);
-        let Schedule { base_lr, warmup_epochs, warmup_lr } = case.schedule;
-        let rate = learning_rate(batch.epoch, base_lr, case.epochs, warmup_epochs, warmup_lr);
+        let rate = protocol.learning_rate(batch.epoch, 1);
         let loss = step(&mut *method, &mut optimiser, rate, &batch, &services)?;
         if grad0.is_none() {
             grad0 = Some(context_of(method.parameters()?.into_iter().map(|p| (p.name, p.tensor.grad().copy())))?);

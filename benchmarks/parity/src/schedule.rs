@@ -3,7 +3,7 @@
 use super::check::{Check, largest, number_error};
 use super::fixtures::Fixtures;
 use nemesis_core::Result;
-use nemesis_core::train::learning_rate;
+use nemesis_core::train::ResolvedProtocol;
 use serde::Deserialize;
 
 /// Relative, and all that double precision is asked for.
@@ -22,7 +22,14 @@ pub(super) fn checks(fixtures: &Fixtures) -> Result<Vec<Check>> {
     let cases: Vec<Case> = fixtures.json("schedule.json")?;
     let check = |case: &Case| {
         let Case { epochs, base_lr, warmup_epochs, warmup_lr, lr } = case;
-        let rate = |epoch| learning_rate(epoch, *base_lr, *epochs, *warmup_epochs, *warmup_lr);
+        let protocol = ResolvedProtocol {
+            learning_rate: *base_lr,
+            epochs: *epochs,
+            warmup_epochs: *warmup_epochs,
+            warmup_learning_rate: *warmup_lr,
+            ..ResolvedProtocol::default()
+        };
+        let rate = |epoch| protocol.learning_rate(epoch, 1);
         let error = largest(lr.iter().zip(0..).map(|(golden, epoch)| number_error(rate(epoch), *golden)));
         Check::relative(format!("schedule, {epochs} epochs, {warmup_epochs} of warm-up"), Ok(error), TOLERANCE)
     };

@@ -118,6 +118,9 @@ fn a_checkpoint_of_coop_tells_its_classes_and_its_backbone() {
       --> [DIR]/prompt_learner/model.pth.tar-50
       help: use the CLIP checkpoint that it was learned with: --weights NAME=FILE. To try it with another backbone anyway, save it without `token_prefix` and `token_suffix`
     ");
+    let of_another_width = |state: &mut Vec<(String, Tensor)>| state[2].1 = state[2].1.narrow(2, 0, 8);
+    let narrow = scene.evaluate(&scene.checkpoint(&scene.names, false, of_another_width), &[]);
+    assert!(narrow.contains("exit code 2") && narrow.contains("`token_suffix` has the shape [10, "), "{narrow}");
     // Without the embeddings nobody can tell.
     let bare = scene.checkpoint(&scene.names, true, |state| state.truncate(1));
     insta::assert_snapshot!(scene.evaluate(&bare, &[]), @r"

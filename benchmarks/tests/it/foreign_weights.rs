@@ -131,6 +131,13 @@ fn check_tells_what_a_checkpoint_is_and_who_says_so() {
       help: it tells how images are prepared: download it, too
     ");
     fs::rename(folder.path().join("elsewhere.json"), &preprocessor).unwrap();
+    for endless in [".", "self.index.json"] {
+        let text = format!(r#"{{"weight_map": {{"x": "{endless}"}}}}"#);
+        fs::write(folder.path().join("b16/self.index.json"), text).unwrap();
+        let index = run(folder.path(), &["backbone", "check", "b16/self.index.json"]);
+        assert!(index.contains("exit code 2") && index.contains(&format!("the index names `{endless}`")), "{index}");
+    }
+    fs::remove_file(folder.path().join("b16/self.index.json")).unwrap();
     fs::remove_file(folder.path().join("b16/model-00002-of-00002.safetensors")).unwrap();
     insta::assert_snapshot!(run(folder.path(), &["backbone", "check", "b16"]), @r"
     exit code 2

@@ -67,6 +67,7 @@ fn what_would_be_trained_or_told_wrongly_is_refused() {
         "own-backward",
         "single-loss",
         "other-lengths",
+        "report-of-loss",
         "twins",
         "replaced",
         "negative-rate",

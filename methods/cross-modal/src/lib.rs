@@ -38,7 +38,8 @@
 mod texts;
 
 use nemesis_sdk::adapter::Bottleneck;
-use nemesis_sdk::learned::{leaf, linear, load};
+use nemesis_sdk::learned::{leaf, load};
+use nemesis_sdk::parameters::linear;
 use nemesis_sdk::prompt::{cross_entropy, unit};
 use nemesis_sdk::serde::{Deserialize, Serialize};
 use nemesis_sdk::tch::{Device, Kind, Tensor};
@@ -170,7 +171,7 @@ impl Plugin for CrossModal {
         let start = match options.init {
             // The text features are put in when training begins.
             Init::ZeroShot => Tensor::zeros(shape, (Kind::Double, Device::Cpu)),
-            Init::Random => linear(&shape, task.embed_dim, "classifier", host),
+            Init::Random => linear(&shape, task.embed_dim, host, "classifier", 0),
         };
         let adapter = match options.head {
             Head::Linear => None,

@@ -22,7 +22,8 @@
 //! of each class. Their code needs the same number of images of each class. The factor in `α`'s start cancels the number,
 //! so ours does not.
 
-use nemesis_sdk::learned::{leaf, linear, load};
+use nemesis_sdk::learned::{leaf, load};
+use nemesis_sdk::parameters::linear;
 use nemesis_sdk::prompt::{cross_entropy, unit};
 use nemesis_sdk::tch::{Device, Kind, Tensor, no_grad, with_grad};
 use nemesis_sdk::templates::{Average, ClassTexts, Templates};
@@ -87,7 +88,7 @@ impl Plugin for LpPlusPlus {
         let zeros = |shape: &[i64]| leaf(&Tensor::zeros(shape, (Kind::Float, Device::Cpu)), &task);
         Ok(Self {
             weight: zeros(&[classes, task.embed_dim]),
-            bias: leaf(&linear(&[classes], task.embed_dim, "bias", host), &task),
+            bias: leaf(&linear(&[classes], task.embed_dim, host, "bias", 0), &task),
             alpha: zeros(&[1, classes]),
             texts: ClassTexts::new(&task, &options.templates, Average::OfUnits),
             options,

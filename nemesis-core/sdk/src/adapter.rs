@@ -1,7 +1,8 @@
 //! The bottleneck of CLIP-Adapter (Gao et al., "CLIP-Adapter: Better Vision-Language Models with Feature Adapters", IJCV
 //! 2024; `clip_adapter.py` of its code): two linear layers without bias around a `ReLU`.
 
-use crate::learned::{leaf, linear};
+use crate::learned::leaf;
+use crate::parameters::linear;
 use crate::{Error, Host, Result, Task};
 use tch::Tensor;
 
@@ -27,8 +28,8 @@ impl Bottleneck {
             return Err(Error::option("reduction", format_args!("{reduction} is not a number from 1 to {width}")));
         }
         Ok(Self {
-            down: leaf(&linear(&[hidden, width], width, "adapter down", host), task),
-            up: leaf(&linear(&[width, hidden], hidden, "adapter up", host), task),
+            down: leaf(&linear(&[hidden, width], width, host, "adapter down", 0), task),
+            up: leaf(&linear(&[width, hidden], hidden, host, "adapter up", 0), task),
         })
     }
 

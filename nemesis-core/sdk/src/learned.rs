@@ -1,21 +1,11 @@
-//! What a method learns: tensors that are trained, their first values, and their way into a state and back.
+//! What a method learns: tensors that are trained, and their way into a state and back.
 
-use crate::random::uniform;
-use crate::{Error, Host, Result, State, Task};
+use crate::{Error, Result, State, Task};
 use tch::{Tensor, no_grad};
 
 /// A tensor that is trained, of the task's type and on its device, with these values.
 pub fn leaf(values: &Tensor, task: &Task) -> Tensor {
     values.detach().to_device(task.device).to_kind(task.kind).copy().set_requires_grad(true)
-}
-
-/// The first values of a linear layer's weight or bias, as in `nn.Linear`: uniform within ±1/√inputs, where `inputs` is
-/// the number that each output sums over. They are drawn from the host under `purpose`.
-pub fn linear(shape: &[i64], inputs: i64, purpose: &str, host: &dyn Host) -> Tensor {
-    let count = shape.iter().product::<i64>() as usize;
-    let bound = 1.0 / (inputs.max(1) as f64).sqrt();
-    let draws = host.random(purpose, 0, count).into_iter().map(|draw| (2.0 * uniform(draw) - 1.0) * bound);
-    Tensor::from_slice(&draws.collect::<Vec<_>>()).view(shape)
 }
 
 /// The tensor of this name in a state.
@@ -28,17 +18,27 @@ pub fn find<'a>(state: &'a State, name: &str) -> Result<&'a Tensor> {
     found.ok_or_else(|| Error::new(format!("the state lacks the tensor `{name}`")))
 }
 
+/// The tensor of this name in a state, which has the shape of a method's own.
+///
+/// # Errors
+///
+/// When there is none, or it has a different shape.
+pub(crate) fn fitting<'a>(state: &'a State, name: &str, own: &Tensor) -> Result<&'a Tensor> {
+    let stored = find(state, name)?;
+    if stored.size() == own.size() {
+        return Ok(stored);
+    }
+    let (stored, own) = (stored.size(), own.size());
+    Err(Error::new(format!("the stored `{name}` has the shape {stored:?}, but the method's has {own:?}")))
+}
+
 /// Copies the tensor of this name in a state into a method's own, which stays the same leaf.
 ///
 /// # Errors
 ///
 /// When there is none, or it has a different shape.
 pub fn load(state: &State, name: &str, own: &Tensor) -> Result<()> {
-    let stored = find(state, name)?;
-    if stored.size() != own.size() {
-        let (stored, own) = (stored.size(), own.size());
-        return Err(Error::new(format!("the stored `{name}` has the shape {stored:?}, but the method's has {own:?}")));
-    }
+    let stored = fitting(state, name, own)?;
     no_grad(|| own.shallow_clone().copy_(stored));
     Ok(())
 }
@@ -47,19 +47,6 @@ pub fn load(state: &State, name: &str, own: &Tensor) -> Result<()> {
 mod tests {
     use super::*;
     use crate::testing::ToyHost;
-    use tch::Kind;
-
-    #[test]
-    fn linear_layers_start_within_their_bound() {
-        let host = ToyHost::new(2);
-        let weight = linear(&[40, 25], 25, "adapter", &host);
-        assert_eq!(weight.size(), [40, 25]);
-        let largest = f64::try_from(weight.abs().max()).unwrap();
-        assert!((0.19..=0.2).contains(&largest), "{largest}");
-        assert!(f64::try_from(weight.mean(Kind::Double)).unwrap().abs() < 0.02);
-        assert_eq!(weight, linear(&[40, 25], 25, "adapter", &host));
-        assert_ne!(weight, linear(&[40, 25], 25, "other", &host));
-    }
 
     #[test]
     fn a_state_is_loaded_in_place_or_refused() {

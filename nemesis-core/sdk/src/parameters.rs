@@ -1,5 +1,6 @@
 //! Parameters by name, for methods that have many of them.
 
+use crate::learned::fitting;
 use crate::random::{normals, uniform};
 use crate::{Error, Host, Parameter, Result, State, Task};
 use tch::{Device, Kind, Tensor, no_grad};
@@ -52,16 +53,7 @@ impl Parameters {
     ///
     /// When one is missing or has a different shape.
     pub fn load_state(&mut self, state: &State) -> Result<()> {
-        let stored = |name: &str, own: &Tensor| {
-            let stored = state.iter().find(|(known, _)| known == name).map(|(_, tensor)| tensor);
-            let stored = stored.ok_or_else(|| Error::new(format!("the state lacks the tensor `{name}`")))?;
-            if stored.size() == own.size() {
-                return Ok(stored);
-            }
-            let (stored, own) = (stored.size(), own.size());
-            Err(Error::new(format!("the stored `{name}` has the shape {stored:?}, but the method's has {own:?}")))
-        };
-        let found = self.named.iter().map(|(name, own)| stored(name, own)).collect::<Result<Vec<_>>>()?;
+        let found = self.named.iter().map(|(name, own)| fitting(state, name, own)).collect::<Result<Vec<_>>>()?;
         for ((_, own), stored) in self.named.iter_mut().zip(found) {
             no_grad(|| own.copy_(stored));
         }
@@ -98,7 +90,7 @@ pub fn normal(shape: &[i64], deviation: f64, host: &dyn Host, purpose: &str, ind
 /// if it leads from `from` numbers.
 pub fn linear(shape: &[i64], from: i64, host: &dyn Host, purpose: &str, index: u64) -> Tensor {
     let count = shape.iter().product::<i64>() as usize;
-    let bound = 1.0 / (from as f64).sqrt();
+    let bound = 1.0 / (from.max(1) as f64).sqrt();
     let draws = host.random(purpose, index, count).into_iter();
     let draws: Vec<_> = draws.map(|draw| (2.0 * uniform(draw) - 1.0) * bound).collect();
     Tensor::from_slice(&draws).view(shape)

@@ -32,7 +32,7 @@ pub(super) struct Listing {
 
 /// The folders in `parent`, of which there is at least one.
 pub(super) fn folders(parent: &Path) -> Result<Listing> {
-    let listing = list(parent, |entry, _| entry.path().is_dir())?;
+    let listing = list(parent, |_, _, is_folder| is_folder)?;
     if listing.names.is_empty() {
         let beside = listing.others.first().map(|other| format!("`{other}` lies there"));
         let error = Error::new("there is no class folder").at(parent).expected("a folder of images for each class");
@@ -46,11 +46,10 @@ pub(super) fn folders(parent: &Path) -> Result<Listing> {
 
 /// The images in `folder`: files that are called so, and others whose first bytes say it.
 pub(super) fn images(folder: &Path) -> Result<Listing> {
-    list(folder, |entry, name| {
-        let path = entry.path();
+    list(folder, |entry, name, is_folder| {
         let called = Path::new(name).extension().and_then(|extension| extension.to_str());
         let is_called = called.is_some_and(|extension| IMAGES.contains(&extension.to_ascii_lowercase().as_str()));
-        !path.is_dir() && (is_called || begins_as_image(&path))
+        !is_folder && (is_called || begins_as_image(&entry.path()))
     })
 }
 
@@ -61,7 +60,8 @@ fn begins_as_image(file: &Path) -> bool {
     read.is_ok() && (first.starts_with(&[0xff, 0xd8, 0xff]) || first == *b"\x89PNG\r\n\x1a\n")
 }
 
-fn list(folder: &Path, wanted: impl Fn(&DirEntry, &str) -> bool) -> Result<Listing> {
+/// Lists what is `wanted` by its entry, its name, and whether it is a folder.
+fn list(folder: &Path, wanted: impl Fn(&DirEntry, &str, bool) -> bool) -> Result<Listing> {
     let failed = |e: &std::io::Error| Error::io("list the folder", folder, e);
     let mut listing = Listing { names: Vec::new(), others: Vec::new() };
     for entry in fs::read_dir(folder).map_err(|e| failed(&e))? {
@@ -72,10 +72,15 @@ fn list(folder: &Path, wanted: impl Fn(&DirEntry, &str) -> bool) -> Result<Listi
         if name.starts_with('.') || LITTER.contains(&name.as_str()) {
             continue;
         }
-        if wanted(&entry, &name) {
+        // The listing tells the type. To ask for that of each of a million images takes minutes on a network file system.
+        let is_folder = match entry.file_type() {
+            Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+            _ => entry.path().is_dir(),
+        };
+        if wanted(&entry, &name, is_folder) {
             listing.names.push(name);
         } else {
-            let end = if entry.path().is_dir() { "/" } else { "" };
+            let end = if is_folder { "/" } else { "" };
             listing.others.push(name + end);
         }
     }

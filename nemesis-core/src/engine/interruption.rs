@@ -25,10 +25,12 @@ pub(super) struct Interruption<'a> {
 }
 
 impl Interruption<'_> {
-    /// Where an earlier process left the training, on a machine like this one, and the states kept so far.
+    /// Where an earlier process left the training, on a machine like this one, and the states kept so far. If somebody
+    /// has removed one of them, the training begins again.
     pub(super) fn find(&mut self) -> Result<(Option<Standing>, BTreeMap<u64, String>)> {
         let found = if self.resumes { self.store.checkpoint(&self.id)? } else { None };
-        let Some(found) = found.filter(|found| found.machine == self.machine) else {
+        let whole = |found: &Checkpoint| found.kept.values().all(|state| self.store.state_path(state).is_file());
+        let Some(found) = found.filter(|found| found.machine == self.machine && whole(found)) else {
             return Ok((None, BTreeMap::new()));
         };
         self.earlier = found.seconds;

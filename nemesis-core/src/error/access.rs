@@ -48,11 +48,12 @@ pub(crate) fn dangling_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
 fn denied(needs: Needs, doing: &str, file: &Path) -> Option<Error> {
     use std::os::unix::fs::MetadataExt;
     let writes = needs == Needs::Write;
-    let shut = file.ancestors().find(|path| match fs::metadata(path) {
+    let here = |path: &'_ Path| if path.as_os_str().is_empty() { Path::new(".").to_owned() } else { path.to_owned() };
+    let shut = file.ancestors().map(here).find(|path| match fs::metadata(path) {
         Ok(found) => !writes || found.is_dir(),
         Err(_) => false,
     })?;
-    let found = fs::metadata(shut).ok()?;
+    let found = fs::metadata(&shut).ok()?;
     let whose = if shut == file { "it".to_owned() } else { format!("`{}`", shut.display()) };
     let mode = found.mode() & 0o7777;
     let wanted = if writes {

@@ -31,8 +31,16 @@ impl Context {
     /// When the context was learned with another backbone, or is class-specific and the classes differ; the message
     /// names the first that does.
     pub fn check(&self, path: &Path, backbone: &dyn Backbone, class_names: &[String]) -> Result<LearnedFor> {
+        let start = rows(&backbone.embed_tokens(&[backbone.start_token()])?);
+        let width = start.size().last().copied();
+        for (name, vectors) in [("token_prefix", &self.prefix), ("token_suffix", &self.suffix)] {
+            if let Some(size) = vectors.as_ref().map(Tensor::size).filter(|size| size.last().copied() != width) {
+                return Err(Error::new(format!("`{name}` has the shape {size:?}"))
+                    .at(path)
+                    .expected(format!("vectors of {} numbers, as the backbone has", width.unwrap_or_default())));
+            }
+        }
         if let Some(prefix) = &self.prefix {
-            let start = rows(&backbone.embed_tokens(&[backbone.start_token()])?);
             let stored = rows(prefix);
             if !same(&stored, &start.expand_as(&stored)) {
                 return Err(Error::new(

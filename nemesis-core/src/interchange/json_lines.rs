@@ -1,6 +1,7 @@
 //! Few-shot lists as 2SFS publishes them: a file for each split, and a line for each image, with the fields of Dassl's
 //! `Datum`.
 
+use crate::error::words_of_serde_json;
 use crate::{Error, Result, files};
 use serde::Deserialize;
 use std::path::Path;
@@ -30,10 +31,12 @@ pub(super) fn read(file: &Path) -> Result<Vec<(String, i64, String)>> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let datum = |(index, line): (usize, &str)| match serde_json::from_str(line) {
         Ok(Datum { path, label, class_name, .. }) => Ok((path, label, class_name)),
-        Err(error) => Err(Error::new(format!("the line is no image of a few-shot list: {error}"))
-            .at(file)
-            .line(index + 1)
-            .expected(r#"a line like {"_impath": "…/a.jpg", "_label": 0, "_domain": 0, "_classname": "cat"}"#)),
+        Err(error) => {
+            Err(Error::new(format!("the line is no image of a few-shot list: {}", words_of_serde_json(&error)))
+                .at(file)
+                .line(index + 1)
+                .expected(r#"a line like {"_impath": "…/a.jpg", "_label": 0, "_domain": 0, "_classname": "cat"}"#))
+        }
     };
     lines.map(datum).collect()
 }

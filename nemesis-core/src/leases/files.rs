@@ -117,7 +117,11 @@ fn create_new(path: &Path, content: &[u8]) -> std::io::Result<bool> {
         // and until then its owner is unknown, which makes others wait.
         Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) => {
             match File::options().write(true).create_new(true).open(path) {
-                Ok(mut file) => file.write_all(content).map(|()| true),
+                Ok(mut file) => {
+                    // An empty lease of a full disk would keep the job from everyone.
+                    file.write_all(content).inspect_err(|_| drop(fs::remove_file(path)))?;
+                    Ok(true)
+                }
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(false),
                 Err(e) => Err(e),
             }

@@ -29,7 +29,7 @@ pub use run::{Activity, RunState, Work};
 use crate::{Error, Result};
 use files::{JobFile, read_job};
 use run::Pulse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -201,11 +201,14 @@ impl Shared {
     /// Looks at every run that holds a lease, so that time in which its heartbeat stands still counts.
     fn look(&self) -> Result<()> {
         let held = held(&self.places)?;
-        held.0.values().for_each(|holding| {
-            self.is_lost(holding);
-        });
-        let names: Vec<String> = held.0.values().map(Holding::watched).collect();
-        self.watches().retain(|name, _| names.contains(name));
+        let mut watched = HashSet::new();
+        for holding in held.0.values() {
+            // A run with many workers holds many leases, and has one heartbeat.
+            if watched.insert(holding.watched()) {
+                self.is_lost(holding);
+            }
+        }
+        self.watches().retain(|name, _| watched.contains(name));
         Ok(())
     }
 

@@ -123,6 +123,9 @@ impl Plugin {
         unsafe {
             let call = |host| result(create(host, task.as_ptr(), borrowed(&options), &raw mut instance));
             no_grad(|| with_table(host, self.descriptor.needs, call))?;
+            if instance.is_null() {
+                return Err(method::Error::new("`create` returned no method and no error"));
+            }
             Ok(LoadedMethod::Library(LibraryMethod::new(instance, table, self.descriptor.needs)))
         }
     }

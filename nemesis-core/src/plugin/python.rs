@@ -11,6 +11,7 @@ use nemesis_sdk::versions;
 use regex::Regex;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{LazyLock, OnceLock};
 
@@ -223,8 +224,8 @@ fn modules_in(folder: &Path) -> Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if path.is_dir() {
-            let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']));
-            if !hidden {
+            let holds_none = |name: &OsStr| name == "__pycache__" || name.to_string_lossy().starts_with('.');
+            if !path.file_name().is_some_and(holds_none) && !leads_back(&path, folder) {
                 modules.extend(modules_in(&path)?);
             }
         } else if path.extension().is_some_and(|extension| extension == "py") {
@@ -232,6 +233,12 @@ fn modules_in(folder: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(modules)
+}
+
+/// Whether a folder in `parent` is a link to one that `parent` lies in, which would have no end.
+fn leads_back(folder: &Path, parent: &Path) -> bool {
+    folder.is_symlink()
+        && matches!((folder.canonicalize(), parent.canonicalize()), (Ok(to), Ok(from)) if from.starts_with(&to))
 }
 
 #[cfg(test)]
@@ -283,8 +290,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "mine/__init__.py", &PLUGIN.replace("import helper", "from .part import y"));
         write(folder.path(), "mine/part.py", "y = 1");
+        write(folder.path(), "mine/__pycache__/old.py", "");
+        write(folder.path(), "mine/.cache/old.py", "");
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(folder.path().join("mine"), folder.path().join("mine/myself")).unwrap();
         let source = Source::read(&folder.path().join("mine")).unwrap();
         assert_eq!((source.files.len(), source.metadata().unwrap().id.as_str()), (2, "m-1"));
+        // A folder that Python regards as private holds code as any other does.
+        write(folder.path(), "mine/_impl/loss.py", "z = 1");
+        assert_eq!(Source::read(&folder.path().join("mine")).unwrap().files.len(), 3);
         assert!(is_plugin(&folder.path().join("mine")) && !is_plugin(&folder.path().join("mine/part.py")));
     }
 

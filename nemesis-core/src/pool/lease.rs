@@ -6,9 +6,9 @@
 //! since not every shared file system passes such locks on: it counts as held.
 
 use super::Pool;
-use super::lock::Lock;
+use super::lock::{self, Lock};
 use crate::machine::host;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs::{self, File, TryLockError};
@@ -64,15 +64,13 @@ impl Pool {
         let holder = Holder { process: std::process::id(), host: host(), folder, since: SystemTime::now() };
         let text = serde_json::to_string(&holder).map_err(|e| Error::new(e.to_string()).at(&self.folder))?;
         let suffix = format!(".{}", super::part::TEMPORARY);
-        let mut file = match tempfile::Builder::new().suffix(&suffix).tempfile_in(&self.folder) {
-            Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
-                return Ok(None);
-            }
+        let mut file = match files::temporary_in(&self.folder, ".tmp", &suffix) {
+            Err(e) if super::is_denied(&e) => return Ok(None),
             file => file.map_err(failed)?,
         };
         file.write_all(text.as_bytes()).map_err(failed)?;
-        // Before it has its name, so that nobody finds it free.
-        file.as_file().lock().map_err(failed)?;
+        // Before it has its name, so that nobody finds it free. Where files cannot be locked, it counts as held.
+        let _ = file.as_file().lock();
         let path = file.path().with_extension(LEASE);
         let file = file.persist(&path).map_err(|e| failed(e.error))?;
         Ok(Some(Lease { path, _file: file }))
@@ -133,21 +131,25 @@ impl fmt::Display for Holder {
 /// Who holds the lease at `path`; nobody where it was left behind, and is removed now.
 fn holder(path: &Path) -> Result<Option<Holder>> {
     let failed = |e| Error::io("read the lease", path, &e);
-    let mut file = match File::options().read(true).append(true).open(path) {
+    let unknown = || Holder { process: 0, host: String::new(), folder: PathBuf::new(), since: SystemTime::now() };
+    let mut file = match lock::open(File::options().read(true), path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        // In a pool that is read-only for us, locks can still be looked at.
-        Err(e) if e.kind() == ErrorKind::PermissionDenied => File::open(path).map_err(failed)?,
+        // Of another user's lease that may not be read nothing is certain.
+        Err(e) if super::is_denied(&e) => return Ok(Some(unknown())),
         opened => opened.map_err(failed)?,
     };
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(failed)?;
-    let unknown = || Holder { process: 0, host: String::new(), folder: PathBuf::new(), since: SystemTime::now() };
     let holder = serde_json::from_str(&text).unwrap_or_else(|_| unknown());
     match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Ok(Some(holder)),
-        Err(TryLockError::Error(e)) => Err(failed(e)),
+        // Nor is it where files cannot be locked.
+        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => Ok(Some(holder)),
         Ok(()) if holder.host != host() && !holder.host.is_empty() => Ok(Some(holder)),
-        Ok(()) => super::remove(path).map(|()| None),
+        Ok(()) => {
+            // Where we may not remove it, whoever may will find it free as well.
+            let _ = fs::remove_file(path);
+            Ok(None)
+        }
     }
 }
 

@@ -61,6 +61,12 @@ pub struct Pruned {
     pub bytes: u64,
 }
 
+impl Pruned {
+    fn of(parts: &[PartInfo]) -> Self {
+        Self { parts: parts.len() as u64, bytes: parts.iter().map(|part| part.bytes).sum() }
+    }
+}
+
 impl Pool {
     /// Opens the pool in `folder`, which is created when it is missing. Its parts may take up to `budget` bytes.
     ///
@@ -98,15 +104,18 @@ impl Pool {
         Ok(features)
     }
 
-    /// Says that no planned cell needs the part any more: it is the first to go when room is needed.
+    /// Says that no planned cell needs the part any more: it is the first to go when room is needed. A part that we may
+    /// not mark, since it is another user's, keeps its turn.
     ///
     /// # Errors
     ///
-    /// When the file is there and cannot be marked.
+    /// When the file is there and cannot be marked for another reason.
     pub fn release(&self, key: &PartKey) -> Result<()> {
         let path = self.path(key);
         match set_used(&path, SystemTime::UNIX_EPOCH) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io("mark the part as released", &path, &e)),
+            Err(e) if e.kind() != ErrorKind::NotFound && !is_denied(&e) => {
+                Err(Error::io_write("mark the part as released", &path, &e))
+            }
             _ => Ok(()),
         }
     }
@@ -131,7 +140,7 @@ impl Pool {
     /// When the folder cannot be read.
     pub fn would_prune(&self, budget: u64) -> Result<Pruned> {
         let (_, going) = self.too_many(budget, |_| true)?;
-        Ok(Pruned { parts: going.len() as u64, bytes: going.iter().map(|part| part.bytes).sum() })
+        Ok(Pruned::of(&going))
     }
 
     /// Removes the longest unused parts until the rest takes at most `budget` bytes, and what killed processes left.
@@ -155,8 +164,9 @@ impl Pool {
         for file in self.files(part::TEMPORARY)?.iter().filter(|file| file.used < long_ago) {
             remove(&file.path)?;
         }
-        let (_, pruned) = self.make_room(budget, |_| true)?;
-        Ok(pruned)
+        let (_, going) = self.too_many(budget, |_| true)?;
+        going.iter().try_for_each(|part| remove(&part.path))?;
+        Ok(Pruned::of(&going))
     }
 
     fn path(&self, key: &PartKey) -> PathBuf {
@@ -172,8 +182,10 @@ impl Pool {
         }
         // What another run that is going on has used it will use again, in its next epoch or for its next method.
         let in_use = self.holders()?.first().map_or(self.opened, |oldest| oldest.since.min(self.opened));
-        let (taken, _) = self.make_room(room, |part| part.used < in_use)?;
+        let (taken, going) = self.too_many(room, |part| part.used < in_use)?;
+        // Nothing goes in vain: where that would not be room enough, all parts stay.
         let Some(free) = room.checked_sub(taken) else { return Ok(()) };
+        going.iter().try_for_each(|part| remove(&part.path))?;
         self.allowance().renew(free);
         part::write(path, &bytes)
     }
@@ -182,15 +194,8 @@ impl Pool {
         self.allowance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes parts, the longest unused first, that `may_go` until at most `budget` bytes are left; says how many are
-    /// left, and what was removed.
-    fn make_room(&self, budget: u64, may_go: impl Fn(&PartInfo) -> bool) -> Result<(u64, Pruned)> {
-        let (taken, going) = self.too_many(budget, may_go)?;
-        going.iter().try_for_each(|part| remove(&part.path))?;
-        Ok((taken, Pruned { parts: going.len() as u64, bytes: going.iter().map(|part| part.bytes).sum() }))
-    }
-
-    /// The parts that are too many for `budget` bytes among those that `may_go`, and how many bytes are left without them.
+    /// The parts that are too many for `budget` bytes among those that `may_go`, the longest unused first, and how many
+    /// bytes are left without them.
     fn too_many(&self, budget: u64, may_go: impl Fn(&PartInfo) -> bool) -> Result<(u64, Vec<PartInfo>)> {
         let parts = self.files(PART)?;
         let mut taken: u64 = parts.iter().map(|part| part.bytes).sum();
@@ -237,6 +242,11 @@ fn read(path: &Path, key: &PartKey) -> Result<Option<Tensor>> {
         let _ = set_used(path, SystemTime::now());
     }
     Ok(features)
+}
+
+/// Whether we may not write there. That is no failure where others share what we only read.
+fn is_denied(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
 
 fn set_used(path: &Path, time: SystemTime) -> std::io::Result<()> {

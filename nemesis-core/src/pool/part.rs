@@ -79,7 +79,8 @@ fn map(path: &Path) -> Result<Option<Mmap>> {
     }
     #[expect(unsafe_code, reason = "a memory map is what features are read through")]
     // SAFETY: parts are renamed into place complete, and then only replaced or removed as a whole, which leaves the
-    // file behind a map as it is.
+    // file behind a map as it is. On a network file system it is gone if another machine removes it: then a page that
+    // was not read yet ends the process with a signal, as a crash of a worker, and is never read as something else.
     let map = unsafe { Mmap::map(&file) };
     map.map(Some).map_err(failed)
 }

@@ -6,7 +6,7 @@
 
 use super::file::{read_json, write_json};
 use super::store::Store;
-use super::{Adopted, Build, CellId, EvaluationCell, EvaluationRecord, Record, TrainingCell, TrainingRecord};
+use super::{Adopted, AnyRecord, Build, CellId, EvaluationRecord, Record, TrainingRecord};
 use crate::{Error, Result, files};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -67,34 +67,41 @@ impl Store {
             self.take_over(id, &proof, &name)?;
         }
         let done = path.with_extension("json");
-        fs::rename(path, &done).map_err(|e| Error::io_write("rename the file", path, &e))
+        match fs::rename(path, &done) {
+            // Another process has finished it as well, and was first.
+            Err(e) if e.kind() != ErrorKind::NotFound || !done.exists() => {
+                Err(Error::io_write("rename the file", path, &e))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes the record of another build as one of this build.
     fn take_over(&self, id: &CellId, proof: &Proof, name: &str) -> Result<()> {
         let adopted = Adopted { from: *id, proof: name.to_owned(), statement: proof.statement.clone() };
-        // The first error is told when it is neither kind of record.
-        let training = self.get::<TrainingCell>(id);
-        if let Ok(Some(old)) = training {
-            let cell = proof.build.training(&old.cell);
-            return self.put_adopted(&TrainingRecord { id: cell.id(), cell, ..old }, adopted);
-        }
-        let Some(old) = self.get::<EvaluationCell>(id)? else {
+        if !self.contains(id) {
             return Err(Error::new(format!("the record {} is gone, which is to be adopted", id.short()))
                 .at(self.folder())
                 .help("restore it, or remove the file in `adoptions` that ends in `.pending`"));
-        };
-        let cell = proof.build.evaluation(&old.cell);
-        let packed = files::read(&self.predictions_path(id))?;
-        files::write_atomic(&self.predictions_path(&cell.id()), &packed)?;
-        self.put_adopted(&EvaluationRecord { id: cell.id(), cell, ..old }, adopted)
+        }
+        match AnyRecord::read(id, self)? {
+            AnyRecord::Training(old) => {
+                let cell = proof.build.training(&old.cell);
+                self.put_adopted(TrainingRecord { id: cell.id(), cell, ..*old }, adopted)
+            }
+            AnyRecord::Evaluation(old) => {
+                let cell = proof.build.evaluation(&old.cell);
+                if self.contains(&cell.id()) {
+                    return Ok(());
+                }
+                let packed = files::read(&self.predictions_path(id))?;
+                files::write_atomic(&self.predictions_path(&cell.id()), &packed)?;
+                self.put_adopted(EvaluationRecord { id: cell.id(), cell, ..*old }, adopted)
+            }
+        }
     }
 
-    fn put_adopted<C: super::Recorded>(&self, record: &Record<C>, adopted: Adopted) -> Result<()>
-    where
-        C::Outcome: Clone,
-    {
-        let mut record = record.clone();
+    fn put_adopted<C: super::Recorded>(&self, mut record: Record<C>, adopted: Adopted) -> Result<()> {
         record.provenance.adopted = Some(adopted);
         if self.contains(&record.id) { Ok(()) } else { self.write_record(&record) }
     }
@@ -111,7 +118,7 @@ const PENDING: &str = "pending";
 mod tests {
     use super::super::cell::tests::{evaluation, training};
     use super::super::outcome::tests::provenance;
-    use super::super::{Evaluated, Trained};
+    use super::super::{Evaluated, EvaluationCell, Trained};
     use super::*;
     use crate::method::State;
     use std::collections::BTreeMap;
@@ -153,5 +160,7 @@ mod tests {
         let store = Store::open(folder.path()).unwrap();
         assert!(store.contains(&proof.build.evaluation(&evaluation()).id()));
         assert!(!pending.exists() && folder.path().join("adoptions/x.json").exists());
+        // A process that comes second finds everything done.
+        store.finish_adoption(&pending).unwrap();
     }
 }

@@ -28,8 +28,8 @@ impl AnyRecord {
         let file = store.read_record(id)?.ok_or_else(no_cell)?;
         let training = || file.parse::<TrainingCell>().map(|record| Self::Training(Box::new(record)));
         // The kind stands at the beginning. If it is not where it should be, this costs a second attempt.
-        if let Some(training) = file.looks_like_training().then(training).and_then(Result::ok) {
-            return Ok(training);
+        if file.looks_like_training() {
+            return training();
         }
         match file.parse::<EvaluationCell>() {
             Ok(record) => Ok(Self::Evaluation(Box::new(record))),
@@ -130,5 +130,30 @@ impl Store {
     ) -> Result<Vec<T>> {
         let ids: Vec<CellId> = self.ids()?.into_iter().filter(wanted).collect();
         Ok(ids.into_par_iter().filter_map(|id| keep(id, AnyRecord::read(&id, self))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cell::tests::training;
+    use super::super::outcome::tests::provenance;
+    use super::super::{Provenance, Trained};
+    use super::*;
+    use crate::method::State;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn what_is_wrong_with_a_training_is_told_as_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let trained = Trained { epochs: Vec::new(), state: &State::new(), kept: BTreeMap::new(), classes: &[] };
+        let id = store.put_training(&training(), trained, provenance()).unwrap().id;
+        let text = fs::read_to_string(store.record_path(&id)).unwrap();
+        let Provenance { seconds, .. } = provenance();
+        let changed = text.replace(&format!("\"seconds\": {seconds}"), "\"seconds\": 7.5");
+        assert_ne!(changed, text);
+        fs::write(store.record_path(&id), changed).unwrap();
+        let error = AnyRecord::read(&id, &store).unwrap_err();
+        assert_eq!(error.what(), "the record has changed since it was written: its checksum differs");
     }
 }

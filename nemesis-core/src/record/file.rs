@@ -46,6 +46,10 @@ impl RecordFile {
     pub(super) fn parse<C: Recorded>(&self) -> Result<Record<C>> {
         let (text, is_intact) = unseal(&self.bytes);
         let record: Record<C> = parse_up_to(SCHEMA, &text, &self.path)?;
+        // A later format may give the same fields another meaning.
+        if record.schema > SCHEMA {
+            return Err(of_format(record.schema, SCHEMA, &self.path));
+        }
         if record.kind != C::KIND || record.id != self.id || record.cell.id() != self.id {
             return Err(damaged("the record does not hold the cell that its name promises", &self.path));
         }
@@ -95,12 +99,14 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>> {
 
 fn parse_up_to<T: DeserializeOwned>(schema: u32, bytes: &[u8], path: &Path) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|e| match serde_json::from_slice(bytes) {
-        Ok(Version { schema: found }) if found != schema => {
-            Error::new(format!("the record is of format {found}, which another version of nemesis wrote"))
-                .at(path)
-                .expected(format!("format {schema}"))
-                .help("use that version, or give another folder with `--out`")
-        }
+        Ok(Version { schema: found }) if found != schema => of_format(found, schema, path),
         _ => damaged(&format!("the record is damaged: {}", words_of_serde_json(&e)), path).line(e.line()),
     })
+}
+
+fn of_format(found: u32, expected: u32, path: &Path) -> Error {
+    Error::new(format!("the record is of format {found}, which another version of nemesis wrote"))
+        .at(path)
+        .expected(format!("format {expected}"))
+        .help("use that version, or give another folder with `--out`")
 }

@@ -11,6 +11,7 @@ use super::{
     Cell, CellId, Evaluated, EvaluationCell, EvaluationOutcome, EvaluationRecord, Failure, Provenance, Record,
     Recorded, Trained, TrainingCell, TrainingOutcome, TrainingRecord,
 };
+use crate::error::words_of_serde_json;
 use crate::method::State;
 use crate::{Error, Result, files};
 use std::collections::{HashMap, HashSet};
@@ -117,7 +118,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When a value is not finite, or a file cannot be written; there is no record then.
+    /// When a value is not finite, or a file cannot be written. There is no record then, or it is there and only that it
+    /// survives a power cut could not be had.
     pub fn put_training(
         &self,
         cell: &TrainingCell,
@@ -136,7 +138,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the labels do not fit together, or a file cannot be written; there is no record then.
+    /// When the labels do not fit together, or as [`Self::put_training`].
     pub fn put_evaluation(
         &self,
         cell: &EvaluationCell,
@@ -233,9 +235,10 @@ impl Store {
         let path = self.state_path(hash_of_state);
         let Some(names) = metadata(&files::read(&path)?, CLASSES).map_err(|e| e.at(&path))? else { return Ok(None) };
         let names = serde_json::from_str(&names);
-        names
-            .map(Some)
-            .map_err(|e| Error::new(format!("the class names of the learned state are damaged: {e}")).at(&path))
+        names.map(Some).map_err(|e| {
+            Error::new(format!("the class names of the learned state are damaged: {}", words_of_serde_json(&e)))
+                .at(&path)
+        })
     }
 
     /// The learned state with this hash, on the CPU, wherever it came from.
@@ -533,6 +536,8 @@ mod tests {
           expected: format 2
           help: use that version, or give another folder with `--out`
         ");
+        // The same fields may mean something else in a later format.
+        assert!(error_after("\"schema\": 2,", "\"schema\": 7,").contains("of format 7"));
         insta::assert_snapshot!(error_after("\"kind\": \"evaluation\"", "\"kind\": \"training\""), @r"
         the record does not hold the cell that its name promises
           --> RECORD

@@ -17,15 +17,16 @@ use std::path::Path;
 /// It covers `src/**`, `Cargo.toml`, and the versions of all packages that the crate depends on, from the nearest
 /// `Cargo.lock` in its folder or above it. In Rust sources, only what can change a result counts: comments,
 /// documentation, tests and the texts of errors do not. It does not see features and variables of the build. With
-/// `local` before everything else, it also covers the crates that the crate takes from folders (`path = …`). More files and folders can be given as string arguments,
-/// relative to the crate's folder: `source_fingerprint!("../other/src")`. With `only` before the first of them, the
-/// hash covers only these and the packages: `source_fingerprint!(only "src/a")`. The same sources give the same hash
-/// wherever they are. The crate is recompiled when one of the files changes.
+/// `local` before everything else, it also covers the crates that the crate takes from folders (`path = …`).
+///
+/// More files and folders can be given as string arguments, relative to the crate's folder:
+/// `source_fingerprint!("../other/src")`. With `only` before the first of them, the hash covers only these and the
+/// packages: `source_fingerprint!(only "src/a")`. The same sources give the same hash wherever they are. The crate is
+/// recompiled when one of the files changes.
 #[proc_macro]
 pub fn source_fingerprint(arguments: TokenStream) -> TokenStream {
-    let expanded = paths(arguments).and_then(|paths| {
+    let expanded = covered(arguments).and_then(|Covered { paths, locals }| {
         let variable = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
-        let (paths, locals) = paths;
         let root = variable("CARGO_MANIFEST_DIR")?;
         let locals = if locals { local::dependencies_of(Path::new(&root)) } else { BTreeMap::new() };
         Fingerprint::of(&variable("CARGO_PKG_NAME")?, Path::new(&root), &paths, &locals)
@@ -44,9 +45,17 @@ fn expression(fingerprint: &Fingerprint) -> String {
     format!("{{ {tracked} {:?} }}", fingerprint.hash)
 }
 
-/// The paths that are covered: the crate's own, unless the arguments begin with `only`, and the arguments, which are
-/// string literals separated by commas. And whether the crates that it takes from folders are covered, too.
-fn paths(arguments: TokenStream) -> Result<(Vec<String>, bool), String> {
+/// What the macro's arguments ask for.
+struct Covered {
+    /// Files and folders, relative to the crate's folder.
+    paths: Vec<String>,
+    /// Whether the crates that it takes from folders are covered, too.
+    locals: bool,
+}
+
+/// Reads the macro's arguments. The paths are the crate's own, unless `only` stands before the others, which are string
+/// literals separated by commas.
+fn covered(arguments: TokenStream) -> Result<Covered, String> {
     let mut arguments = arguments.into_iter().peekable();
     let mut has = |word: &str| arguments.next_if(|token| token.to_string() == word).is_some();
     let (locals, only) = (has("local"), has("only"));
@@ -60,5 +69,5 @@ fn paths(arguments: TokenStream) -> Result<(Vec<String>, bool), String> {
                 .ok_or_else(|| format!("source_fingerprint!: expected a path in quotes, found `{text}`"))
         });
     let paths: Result<Vec<String>, String> = own.iter().map(|path| Ok((*path).to_owned())).chain(given).collect();
-    Ok((paths?, locals))
+    Ok(Covered { paths: paths?, locals })
 }

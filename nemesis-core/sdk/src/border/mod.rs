@@ -60,13 +60,13 @@ pub fn required<F>(function: Option<F>, name: &str) -> Result<F> {
     function.ok_or_else(|| Error::new(format!("the table of the other side lacks the function `{name}`")))
 }
 
-/// The slice that a pointer and a count of the other side describe.
+/// The slice that a pointer and a count of the other side describe. A null pointer leads to nothing, whatever the count.
 ///
 /// # Safety
 ///
-/// When `count` is not zero, `pointer` leads to that many values, which live for `'a`.
+/// When neither is zero, `pointer` leads to `count` values, which live for `'a`.
 pub unsafe fn slice<'a, T>(pointer: *const T, count: usize) -> &'a [T] {
-    if count == 0 {
+    if count == 0 || pointer.is_null() {
         return &[];
     }
     // SAFETY: the caller vouches for it.

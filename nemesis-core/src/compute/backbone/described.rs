@@ -2,6 +2,7 @@
 
 use super::config::{Activation, Config, Sizes};
 use super::keys::{self, refuse_other, refuse_unknown};
+use crate::error::words_of_serde_json;
 use crate::image::{Interpolation, ResizeMode};
 use crate::{Error, Result, files, json};
 use serde_json::{Value, json as value_of};
@@ -311,10 +312,7 @@ pub(super) const SIGLIP: &str = "SigLIP is not read: its text tower sees later t
     of its own, so that it would be another backbone";
 
 fn no_json(error: &serde_json::Error) -> Error {
-    let message = error.to_string();
-    // The place is told by `-->`.
-    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
-    Error::new(format!("the configuration is no JSON: {message}")).help("download it again")
+    Error::new(format!("the configuration is no JSON: {}", words_of_serde_json(error))).help("download it again")
 }
 
 fn truthy(value: &Value) -> bool {

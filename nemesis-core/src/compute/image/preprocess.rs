@@ -68,7 +68,7 @@ impl Preprocess {
 
     /// The training image of an epoch: random resized crop, and a flip with a probability of one half.
     ///
-    /// `item` is the image's index in the few-shot sample.
+    /// `item` seeds the crop beside them. It must be the image's own, whatever sample the image is in and at whatever place.
     pub fn train(&self, image: &Rgb8, seed: u64, epoch: u32, item: u32) -> Rgb8 {
         let crop = augment::crop_box(self.crop, image.width, image.height, seed, epoch, item);
         let mut out = resize::resize_crop(image, crop, self.size, self.interpolation);

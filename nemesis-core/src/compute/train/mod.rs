@@ -26,7 +26,6 @@ pub use features::{Features, encode_images};
 pub use optimiser::Optimiser;
 pub use pictures::{Pictures, Seen};
 pub use protocol::{Precision, Protocol, ResolvedProtocol};
-pub use schedule::learning_rate;
 pub use services::{Recompute, Services};
 pub use standing::{Numbers, Standing};
 pub use training::{EpochRecord, OnEpoch, TrainingInputs, batches, step, train};

@@ -4,18 +4,6 @@ use super::protocol::ResolvedProtocol;
 use crate::method::{ScheduleKind, ScheduleUnit, WarmupKind};
 use std::f64::consts::PI;
 
-/// The learning rate of a zero-based `epoch`.
-///
-/// Constant `warmup_rate` for the first `warmup_epochs`, then cosine annealing over `epochs` whose own count starts at
-/// zero when the warm-up ends, so that the last epochs of the cosine are never reached (`dassl/optim/lr_scheduler.py`,
-/// `WARMUP_RECOUNT`).
-pub fn learning_rate(epoch: u64, base_rate: f64, epochs: u64, warmup_epochs: u64, warmup_rate: f64) -> f64 {
-    if epoch < warmup_epochs {
-        return warmup_rate;
-    }
-    cosine(epoch - warmup_epochs, epochs, base_rate, 0.0)
-}
-
 /// `CosineAnnealingLR`.
 fn cosine(count: u64, of: u64, base_rate: f64, minimum: f64) -> f64 {
     let progress = count as f64 / of as f64;
@@ -26,8 +14,8 @@ fn cosine(count: u64, of: u64, base_rate: f64, minimum: f64) -> f64 {
 impl ResolvedProtocol {
     /// The learning rate of a zero-based `step`, where an epoch has `steps_per_epoch`.
     ///
-    /// The warm-up comes first. Then the schedule's own count starts at zero, as Dassl's does, although a cosine's
-    /// length is that of the whole training.
+    /// The warm-up comes first. Then the schedule's own count starts at zero, although a cosine's length is that of the
+    /// whole training, so that its last epochs are never reached (`dassl/optim/lr_scheduler.py`, `WARMUP_RECOUNT`).
     pub fn learning_rate(&self, step: u64, steps_per_epoch: u64) -> f64 {
         let steps_per_epoch = steps_per_epoch.max(1);
         let (count, length) = match self.warmup_steps {
@@ -72,14 +60,14 @@ mod tests {
             warmup_learning_rate: 1e-5,
             ..ResolvedProtocol::default()
         };
-        let rate = |epoch| learning_rate(epoch, 0.002, 50, 1, 1e-5);
+        let rate = |epoch| protocol.learning_rate(epoch * 3, 3);
         // As logged by the authors of CoOp, with two more digits.
         assert!((rate(0) - 1e-5).abs() < 1e-15);
         assert!((rate(1) - 0.002).abs() < 1e-15);
         assert!((rate(2) - 0.001_998_026_7).abs() < 1e-9);
         assert!((rate(49) - 7.8853e-6).abs() < 1e-9);
         for step in 0..150 {
-            assert_eq!(protocol.learning_rate(step, 3).to_bits(), rate(step / 3).to_bits());
+            assert_eq!(protocol.learning_rate(step, 3).to_bits(), rate(step / 3).to_bits(), "one rate an epoch");
         }
     }
 }

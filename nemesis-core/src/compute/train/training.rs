@@ -128,8 +128,9 @@ pub fn train(
             };
             let rate = protocol.learning_rate(number, steps_per_epoch);
             let loss = step(method, &mut optimiser, rate, &batch, services)?;
-            averages.add("loss", &[loss])?;
+            averages.add(LOSS, &[loss])?;
             for (name, values) in services.end_step() {
+                check_name(&name)?;
                 for value in values {
                     let numbers = to_numbers(&value)?;
                     check_reported(&name, &numbers, &batch)?;
@@ -238,6 +239,17 @@ pub fn step(
     Ok(value)
 }
 
+const LOSS: &str = "loss";
+
+/// The host keeps two numbers of each epoch itself, which a report of the same name would be mixed with.
+fn check_name(reported: &str) -> Result<()> {
+    if ![LOSS, "learning_rate"].contains(&reported) {
+        return Ok(());
+    }
+    Err(Error::new(format!("the method reports `{reported}`, which is recorded in any case"))
+        .expected("a name of its own, such as `classification_loss` for a part of the loss"))
+}
+
 /// The elements of a scalar or vector.
 fn to_numbers(value: &Tensor) -> Result<Vec<f64>> {
     Ok(Vec::try_from(&value.flatten(0, -1).to_device(Device::Cpu).to_kind(Kind::Double))?)
@@ -273,7 +285,7 @@ impl Averages {
             .into_iter()
             .map(|(name, (count, sums))| (name, sums.into_iter().map(|sum| sum / count as f64).collect()))
             .collect();
-        let loss = reported.remove("loss").and_then(|values| values.first().copied()).unwrap_or(f64::NAN);
+        let loss = reported.remove(LOSS).and_then(|values| values.first().copied()).unwrap_or(f64::NAN);
         EpochRecord { learning_rate, loss, reported }
     }
 }

@@ -12,7 +12,8 @@ use std::path::Path;
 /// When the text is not a registry, or is not written an entry a line, so that nothing can be put into it.
 pub(super) fn put(text: &str, file: &Path, name: &str, entry: &str) -> Result<String> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
-        return Ok(format!("{text}{entry}"));
+        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        return Ok(format!("{text}{end}{entry}"));
     }
     let before = Registry::parse(text, file)?;
     let unfit = || {
@@ -79,6 +80,7 @@ mod tests {
           layout: {variant_lists: {images: .}}
         ");
         assert_eq!(put("# nothing yet\n", file, "birds", NEW).unwrap(), format!("# nothing yet\n{NEW}"));
+        assert_eq!(put("# no line end", file, "birds", NEW).unwrap(), format!("# no line end\n{NEW}"));
         assert!(put("[{name: a, layout: {variant_lists: {images: .}}}]\n", file, "birds", NEW).is_err());
     }
 }

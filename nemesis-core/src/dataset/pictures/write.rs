@@ -108,8 +108,7 @@ pub fn add(root: &Path, request: &Request<'_>, pictures: &Pictures) -> Result<Ad
     let registry = root.join(FILE_NAME);
     let text = if files::exists(&registry)? { files::read_text(&registry)? } else { String::new() };
     let changes = place.changes(&text, &entry, &split)?;
-    let names_alone =
-        changes.as_ref().is_some_and(|changes| changes.iter().all(|change| change.starts_with("class names")));
+    let names_alone = changes.as_ref().is_some_and(|changes| changes.iter().all(|change| change.starts_with(RENAMED)));
     if let Some(changes) = changes.as_ref().filter(|_| !names_alone && !request.replace) {
         return Err(Error::new(format!("there is another data set `{name}`: {}", changes.join("; ")))
             .at(&place.folder)
@@ -243,6 +242,9 @@ fn link(_: &Path, at: &Path) -> Result<()> {
         .help("move them into the data set's folder under the data root"))
 }
 
+/// The difference that a data set keeps its pictures and labels through.
+const RENAMED: &str = "class names that differ";
+
 /// What differs between two split files, a phrase each.
 fn differences(old: &str, new: &str) -> Vec<String> {
     let rows = |text: &str| -> Option<BTreeMap<String, (&str, u32, String)>> {
@@ -263,7 +265,7 @@ fn differences(old: &str, new: &str) -> Vec<String> {
         .map(|(_, row)| &row.2)
         .collect();
     let all = [
-        count("class names that differ", renamed.len()),
+        count(RENAMED, renamed.len()),
         count("pictures that are new", new.keys().filter(|path| !old.contains_key(*path)).count()),
         count("pictures that are gone", old.keys().filter(|path| !new.contains_key(*path)).count()),
         count("pictures of another split or class", old.iter().filter(|row| moved(*row)).count()),

@@ -216,10 +216,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Reached with the process alive only when the kit itself fails.
-        if matches!(self.process.ended(), Ok(None)) {
-            self.process.kill();
-        }
+        // Its process may have ended, and left others that the plugin has started.
+        self.process.kill();
     }
 }
 

@@ -9,6 +9,8 @@ pub struct SignedRanks {
     pub count: usize,
     /// The smaller of the two sums of ranks.
     pub statistic: f64,
+    /// Whether the positive differences have the larger sum.
+    pub is_positive: bool,
     /// The two-sided probability of a smaller or equal sum if both signs are equally likely.
     pub p_value: f64,
 }
@@ -50,7 +52,7 @@ impl SignedRanks {
             let deviation = ((n * (n + 1.0) * (2.0 * n + 1.0) - ties / 2.0) / 24.0).sqrt();
             2.0 * normal_cdf((statistic - n * (n + 1.0) / 4.0) / deviation)
         };
-        Some(Self { count, statistic, p_value })
+        Some(Self { count, statistic, is_positive: doubled > total - doubled, p_value })
     }
 }
 

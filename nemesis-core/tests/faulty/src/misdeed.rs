@@ -60,6 +60,8 @@ pub(crate) enum Misdeed {
     SingleLoss,
     /// A vector of another length is reported in each step.
     OtherLengths,
+    /// The loss is reported under the name that the host records it by.
+    ReportOfLoss,
     /// The context is a parameter under two names.
     Twins,
     /// Another tensor takes the place of the bias after the first step.
@@ -76,7 +78,7 @@ pub(crate) enum Misdeed {
 const HOARD: i64 = 16 << 30;
 
 impl Misdeed {
-    const NAMES: [(&'static str, Self); 32] = [
+    const NAMES: [(&'static str, Self); 33] = [
         ("", Self::None),
         ("sound", Self::None),
         ("abort-in-create", Self::AbortInCreate),
@@ -104,6 +106,7 @@ impl Misdeed {
         ("own-backward", Self::OwnBackward),
         ("single-loss", Self::SingleLoss),
         ("other-lengths", Self::OtherLengths),
+        ("report-of-loss", Self::ReportOfLoss),
         ("twins", Self::Twins),
         ("replaced", Self::Replaced),
         ("negative-rate", Self::NegativeRate),
@@ -155,6 +158,7 @@ impl Misdeed {
             Self::NoGraph => return Ok(loss.detach()),
             Self::OwnBackward => host.backward(&loss)?,
             Self::SingleLoss => return Ok(loss.to_kind(Kind::Float)),
+            Self::ReportOfLoss => host.report("loss", &loss.detach()),
             Self::OtherLengths => {
                 host.report("ratio", &Tensor::ones([1 + step as i64], (Kind::Double, Device::Cpu)));
             }

@@ -1,10 +1,11 @@
 //! Checkpoints that are not one file: a folder, as the hub's cache has it, and shards with their index.
 
 use super::{Checkpoint, other};
+use crate::error::words_of_serde_json;
 use crate::{Error, Result, files};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// What weights are called in a folder of `open_clip`'s, and then in one of transformers', in the order that these look.
 const NAMES: [&str; 6] = [
@@ -41,10 +42,15 @@ pub(super) fn parts(path: &Path) -> Result<Vec<PathBuf>> {
     }
     let shards: BTreeSet<String> = weight_map(path)?.into_values().collect();
     let beside = |shard: String| {
-        if Path::new(&shard).components().count() != 1 || shard == ".." {
-            return Err(Error::new(format!("the index names `{shard}`")).at(path).expected("files beside it"));
+        let file = path.with_file_name(&shard);
+        let is_name = matches!(Path::new(&shard).components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
+        // An index of indices would have no end where one names itself.
+        if !is_name || is_index(&file) || file.is_dir() {
+            return Err(Error::new(format!("the index names `{shard}`"))
+                .at(path)
+                .expected("files of weights beside it"));
         }
-        Ok(path.with_file_name(shard))
+        Ok(file)
     };
     shards.into_iter().map(beside).collect()
 }
@@ -60,8 +66,9 @@ pub(super) fn joined(hashes: &[String]) -> String {
 /// The shard of each weight.
 fn weight_map(index: &Path) -> Result<BTreeMap<String, String>> {
     let text = files::read_text(index)?;
-    let value: Value = serde_json::from_str(&text)
-        .map_err(|e| Error::new(format!("the index is no JSON: {e}")).at(index).line(e.line().max(1)))?;
+    let value: Value = serde_json::from_str(&text).map_err(|e| {
+        Error::new(format!("the index is no JSON: {}", words_of_serde_json(&e))).at(index).line(e.line().max(1))
+    })?;
     let listed: Option<BTreeMap<String, String>> = serde_json::from_value(value["weight_map"].clone()).ok();
     listed.filter(|map| !map.is_empty()).ok_or_else(|| {
         Error::new("the index names no weights").at(index).expected("`weight_map`, from weights to files")

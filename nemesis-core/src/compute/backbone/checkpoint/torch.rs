@@ -144,8 +144,8 @@ impl<'a> Archive<'a> {
 struct Reader<'a> {
     source: Source<'a>,
     pickle: &'a Pickle,
-    /// Storages as flat tensors, since several tensors may share one.
-    storages: HashMap<Id, Tensor>,
+    /// Storages as flat tensors by class, file and elements, since several tensors may share one.
+    storages: HashMap<(String, String, i64), Tensor>,
     tensors: BTreeMap<String, Tensor>,
     /// Names of what holds numbers and is not among the tensors.
     beside: Vec<String>,
@@ -315,9 +315,6 @@ impl Reader<'_> {
 
     /// The storage behind a persistent id `("storage", class, file, device, elements)`, as a flat tensor.
     fn storage(&mut self, id: Id) -> Result<Tensor> {
-        if let Some(storage) = self.storages.get(&id) {
-            return Ok(storage.shallow_clone());
-        }
         let pickle = self.pickle;
         let Value::Persistent(name) = pickle.value(id) else { return Err(damaged("a tensor has no storage")) };
         let Some(&[_, class, file, _, elements, ..]) = pickle.sequence(*name) else {
@@ -327,6 +324,11 @@ impl Reader<'_> {
         else {
             return Err(damaged("a storage has no name"));
         };
+        // Each tensor names its storage anew.
+        let key = (class.to_owned(), file.to_owned(), elements);
+        if let Some(storage) = self.storages.get(&key) {
+            return Ok(storage.shallow_clone());
+        }
         let kind = kind(class).ok_or_else(|| {
             Error::new(format!("it is stored as `{class}`"))
                 .help("store it as a floating-point type with at least 16 bits")
@@ -337,7 +339,7 @@ impl Reader<'_> {
             return Err(damaged(format!("a storage has {} bytes for {elements} elements", bytes.len())));
         }
         let storage = Tensor::f_from_data_size(&bytes, &[elements], kind)?;
-        self.storages.insert(id, storage.shallow_clone());
+        self.storages.insert(key, storage.shallow_clone());
         Ok(storage)
     }
 }

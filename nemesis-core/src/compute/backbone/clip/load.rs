@@ -15,9 +15,9 @@ use crate::backbone::open::{Family, about};
 use crate::backbone::origin::METADATA_KEY;
 use crate::backbone::{Assumption, BackboneSpec, Checkpoint, Config, Origin, Request, known};
 use crate::{Error, Result};
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 use tch::{Device, Kind};
 
 /// CLIP among the families.
@@ -77,7 +77,7 @@ impl Clip {
         let text = text.map(|text| if kind == rounds_to { text } else { text.mixed() });
         let spec = BackboneSpec { device, kind, rounds_to, ..spec };
         let (image, text) = (image.frozen(), text.map(FrozenText::new));
-        Ok(Self { spec, image, text, path: TextPath::default(), image_layers: OnceCell::new() })
+        Ok(Self { spec, image, text, path: TextPath::default(), image_layers: OnceLock::new() })
     }
 }
 

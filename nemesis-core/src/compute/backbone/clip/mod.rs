@@ -42,8 +42,8 @@ use crate::method::ClassPosition;
 use crate::{Error, Result};
 use frozen::{FrozenText, Layer};
 use prompts::Prompts;
-use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 use tch::Tensor;
 
 /// How prompts go through the text tower. All ways give the same features and gradients, up to rounding.
@@ -68,7 +68,7 @@ pub struct Clip {
     text: Option<FrozenText>,
     path: TextPath,
     /// The image tower's layers arranged for speed, once a method changes something in them.
-    image_layers: OnceCell<Vec<Layer>>,
+    image_layers: OnceLock<Vec<Layer>>,
 }
 
 impl Clip {
