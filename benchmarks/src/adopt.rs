@@ -52,10 +52,12 @@ pub fn candidates(plan: &Plan, store: &Store) -> Result<Vec<Candidate>> {
 }
 
 /// About `count` of the candidate evaluations, spread over builds, methods and data sets: at least one for each build
-/// of a method, and the others chosen by the seed.
+/// of a method, and the others chosen by the seed. Of a build that has left trainings alone, it is trainings.
 pub fn sample(candidates: &[Candidate], count: usize, seed: u64) -> Vec<&Candidate> {
     let mut strata: BTreeMap<(&Build, &str), Vec<&Candidate>> = BTreeMap::new();
-    for candidate in candidates.iter().filter(|c| !c.planned.is_training()) {
+    let evaluations = candidates.iter().filter(|c| !c.planned.is_training());
+    let evaluated: BTreeSet<&Build> = evaluations.map(|candidate| &candidate.build).collect();
+    for candidate in candidates.iter().filter(|c| !c.planned.is_training() || !evaluated.contains(&c.build)) {
         strata.entry((&candidate.build, candidate.planned.home())).or_default().push(candidate);
     }
     let builds: BTreeSet<&Build> = strata.keys().map(|(build, _)| *build).collect();
@@ -92,6 +94,8 @@ pub struct Comparison {
     pub tolerance: f64,
     /// What differs by more.
     pub differences: Vec<Difference>,
+    /// The signal that ended it before everything was compared, if one did.
+    pub stopped: Option<i32>,
 }
 
 /// How far learned vectors from different machines may differ, unless the user says otherwise.
@@ -110,8 +114,12 @@ pub fn compare(
     tolerance: Option<f64>,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Comparison> {
-    run(part, new, options, None, on_event)?;
-    let mut comparison = Comparison { tolerance: tolerance.unwrap_or(0.0), differences: Vec::new() };
+    let stopped = run(part, new, options, None, on_event)?.stopped;
+    let mut comparison = Comparison { tolerance: tolerance.unwrap_or(0.0), differences: Vec::new(), stopped };
+    // What was not computed does not differ.
+    if stopped.is_some() {
+        return Ok(comparison);
+    }
     for planned in &part.cells {
         let Some(candidate) = candidates.iter().find(|candidate| candidate.planned.id == planned.id) else { continue };
         let pair = Pair { sides: (old, new), ids: (candidate.old, planned.id), tolerance };

@@ -141,7 +141,8 @@ pub fn leftovers(out: &Path, pool: &Path, runs: &[Run], in_full: bool) -> Result
     }
     // What a record refers to that cannot be read, nobody knows.
     let all_known = quiet && damaged.is_empty() && !unreadable;
-    let learned = if all_known { unshown::states_without_record(&store, &records) } else { Vec::new() };
+    let interrupted = open.iter().filter_map(|path| of_cell(path));
+    let learned = if all_known { unshown::states_without_record(&store, &records, interrupted)? } else { Vec::new() };
     let logs = if quiet { entries(&submissions::logs(out)) } else { Vec::new() };
     let all = [
         ("temporary files of processes that were killed", "nothing", Kind::Waste, temporary),

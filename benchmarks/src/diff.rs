@@ -3,7 +3,7 @@
 mod reasons;
 
 use crate::plan::{SavedCell, SavedPlan};
-use crate::tables::{Field, Footnotes, Sheet, SheetColumn, SheetRow};
+use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, Spread, is_crossed};
 use nemesis_core::Result;
 use nemesis_core::record::statistics::Summary;
 use nemesis_core::record::{CellId, EvaluationCell, EvaluationRecord, Store};
@@ -64,10 +64,10 @@ impl Both {
         self.second.outcome.accuracy - self.first.outcome.accuracy
     }
 
-    /// How far the accuracy can move by chance if neither side is better: by the images whose prediction changed, each of
-    /// which may have gone either way; for other test images, by both binomial deviations.
-    fn chance(&self) -> f64 {
-        let variance = match self.changed {
+    /// The variance of the difference, as a share of the images, if neither side is better: by the images whose prediction
+    /// changed, each of which may have gone either way; for other test images, both binomial ones.
+    fn variance(&self) -> f64 {
+        match self.changed {
             Some(changed) => changed as f64 / f64::from(self.first.outcome.total).powi(2),
             None => [&self.first, &self.second]
                 .map(|record| {
@@ -76,8 +76,7 @@ impl Both {
                 })
                 .iter()
                 .sum(),
-        };
-        196.0 * variance.sqrt()
+        }
     }
 }
 
@@ -244,7 +243,7 @@ fn remarks(counts: &Difference) -> Vec<String> {
              folder or not to be paired."
         ),
         "Difference: second minus first in points, the mean over seeds. Noise: half of Student's 95 % interval of that mean \
-         over the seeds that both have. For a single seed, what the images with another prediction could do by chance (1.96 \
+         over the seeds that both have, but no less than what the images with another prediction could do by chance (1.96 \
          times the root of their number)."
             .to_owned(),
     ]
@@ -305,9 +304,17 @@ fn changed(one: &EvaluationRecord, two: &EvaluationRecord, first: &Store, second
     Ok((one.len() == two.len()).then(|| one.iter().zip(&two).filter(|(one, two)| one != two).count()))
 }
 
-/// What the mean difference could be by chance, in points.
+/// What the mean difference could be by chance, in points. A few seeds may agree by chance as well, so it is never less
+/// than what the images say.
 fn noise(both: &[Both]) -> f64 {
-    let differences: Vec<f64> = both.iter().filter(|cell| cell.seed.is_some()).map(Both::difference).collect();
-    let of_seeds = Summary::of(&differences).and_then(|summary| summary.half_interval(0.95));
-    of_seeds.unwrap_or_else(|| both.first().map_or(0.0, Both::chance))
+    let of_images = 196.0 * both.iter().map(Both::variance).sum::<f64>().sqrt() / both.len().max(1) as f64;
+    let seeded = || both.iter().filter(|cell| cell.seed.is_some());
+    let of_seeds = if is_crossed(both.iter().map(|cell| &cell.seed)) {
+        let by_seed: BySeed = seeded().map(|cell| (cell.seed, cell.difference())).collect();
+        Spread::of(&by_seed).and_then(|spread| spread.half_interval)
+    } else {
+        let differences: Vec<f64> = seeded().map(Both::difference).collect();
+        Summary::of(&differences).and_then(|summary| summary.half_interval(0.95))
+    };
+    of_seeds.map_or(of_images, |of_seeds| of_seeds.max(of_images))
 }

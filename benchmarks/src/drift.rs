@@ -1,6 +1,6 @@
 //! A data set as it is on the disk, against what the records of a folder saw of it.
 
-use crate::report::saved_plans;
+use crate::report::all_plans;
 use nemesis_core::contents::Contents;
 use nemesis_core::dataset::{Dataset, manifest_hash};
 use nemesis_core::record::{EvaluationCell, Store};
@@ -43,12 +43,12 @@ impl Records {
     ///
     /// When a plan or a record is damaged.
     pub fn read(out: &Path) -> Result<Option<Self>> {
-        if !out.join("plans").is_dir() {
+        let plans = all_plans(out)?;
+        if plans.is_empty() {
             return Ok(None);
         }
         let store = Store::open(out)?;
-        let ids: BTreeSet<_> =
-            saved_plans(out, None)?.into_iter().flat_map(|(_, plan)| plan.cells).map(|cell| cell.id).collect();
+        let ids: BTreeSet<_> = plans.into_iter().flat_map(|(_, plan)| plan.cells).map(|cell| cell.id).collect();
         let mut by_dataset: BTreeMap<String, Views> = BTreeMap::new();
         for id in ids {
             let Some(record) = store.get::<EvaluationCell>(&id)? else { continue };

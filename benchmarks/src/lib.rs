@@ -26,6 +26,7 @@ pub mod estimate;
 pub mod fetch;
 pub mod gather;
 mod lists;
+mod locks;
 pub mod numbers;
 mod page;
 pub mod pictures;

@@ -121,7 +121,7 @@ pub fn brief<T: Number>(numbers: &[T], separator: &str) -> String {
     let mut items: Vec<String> = Vec::new();
     let mut rest = numbers;
     while let Some(&first) = rest.first() {
-        let in_turn = |(at, number): &(usize, &T)| (**number).into() == first.into() + *at as u64;
+        let in_turn = |(at, number): &(usize, &T)| Some((**number).into()) == first.into().checked_add(*at as u64);
         let length = rest.iter().enumerate().take_while(in_turn).count();
         let length = if length < 3 { 1 } else { length };
         let (run, others) = rest.split_at(length);
@@ -146,6 +146,7 @@ mod tests {
         assert_eq!(read("3 - 3"), Ok(vec![3]));
         assert_eq!(read("1,all"), Ok(vec![1, ALL_SHOTS]));
         assert_eq!(brief(&[1, ALL_SHOTS], ","), "1,all");
+        assert_eq!(brief(&[u64::MAX, 5], ","), "18446744073709551615,5");
         assert!("all".parse::<Numbers<u64>>().is_err());
         for wrong in
             ["", "1,", "5-1", "1-", "-1", "1-2-3", "+1", "1.5", "one", "1-1000000", "4294967295", "4294967296", "1..3"]

@@ -145,23 +145,38 @@ pub fn keep_question(plans: &mut Vec<(String, SavedPlan)>, name: &str, out: &Pat
 ///
 /// When there is none, or one is damaged.
 pub fn saved_plans(out: &Path, suite: Option<&str>) -> Result<Vec<(String, SavedPlan)>> {
-    let folder = out.join("plans");
-    let nothing = || {
-        Error::new("there is no table here yet")
+    let mut plans = all_plans(out)?;
+    if plans.is_empty() {
+        return Err(Error::new("there is no table here yet")
             .at(out)
-            .help("`nemesis run --out DIR` computes one and leaves its plan in DIR")
+            .help("`nemesis run --out DIR` computes one and leaves its plan in DIR"));
+    }
+    if let Some(suite) = suite {
+        let of_suite = |(name, plan): &(String, SavedPlan)| plan.suite(name) == suite || name == suite;
+        if !plans.iter().any(of_suite) {
+            let known: BTreeSet<&str> =
+                plans.iter().flat_map(|(name, plan)| [plan.suite(name), name.as_str()]).collect();
+            return Err(Error::new(format!("there is no table of `{suite}` here")).at(out).help(suggest(suite, known)));
+        }
+        plans.retain(of_suite);
+    }
+    Ok(plans)
+}
+
+/// All plans saved with the records in `out`, which may be none, by the names of their tables.
+///
+/// # Errors
+///
+/// When one is damaged, or the folder cannot be read.
+pub fn all_plans(out: &Path) -> Result<Vec<(String, SavedPlan)>> {
+    let folder = out.join("plans");
+    let entries = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|error| Error::io("list the folder", &folder, &error))?,
     };
-    let entries = std::fs::read_dir(&folder).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => nothing(),
-        _ => Error::io("list the folder", &folder, &error),
-    })?;
     let mut names: Vec<String> =
         entries.filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".json")?.to_owned())).collect();
     names.sort();
-    if names.is_empty() {
-        return Err(nothing());
-    }
-    let known = names.clone();
     let read = |name: String| {
         let path = folder.join(format!("{name}.json"));
         let plan = serde_json::from_str(&files::read_text(&path)?).map_err(|e| {
@@ -172,15 +187,5 @@ pub fn saved_plans(out: &Path, suite: Option<&str>) -> Result<Vec<(String, Saved
         })?;
         Ok((name, plan))
     };
-    let mut plans: Vec<(String, SavedPlan)> = names.into_iter().map(read).collect::<Result<_>>()?;
-    if let Some(suite) = suite {
-        let suites: BTreeSet<String> = plans.iter().map(|(name, plan)| plan.suite(name).to_owned()).collect();
-        plans.retain(|(name, plan)| plan.suite(name) == suite || name == suite);
-        if plans.is_empty() {
-            return Err(Error::new(format!("there is no table of `{suite}` here"))
-                .at(out)
-                .help(suggest(suite, suites.iter().chain(&known).map(String::as_str).collect::<BTreeSet<_>>())));
-        }
-    }
-    Ok(plans)
+    names.into_iter().map(read).collect()
 }

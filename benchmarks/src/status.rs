@@ -4,7 +4,7 @@ use crate::bytes::ByteSize;
 use crate::cluster::submissions::{self, Submission};
 use crate::numbers::counted;
 use crate::progress::duration;
-use crate::report::saved_plans;
+use crate::report::all_plans;
 use nemesis_core::Result;
 use nemesis_core::leases::{self, Places, RunState, Work};
 use nemesis_core::record::{CellId, Store};
@@ -120,7 +120,7 @@ impl Status {
         let store = Store::open(out)?;
         let records: HashSet<CellId> = store.ids()?.into_iter().collect();
         let failures: HashSet<CellId> = store.failures()?.into_iter().collect();
-        let plans = if out.join("plans").is_dir() { saved_plans(out, None)? } else { Vec::new() };
+        let plans = all_plans(out)?;
         let mut of_plans = HashSet::new();
         let mut questions = Vec::new();
         for (name, plan) in plans {

@@ -46,8 +46,9 @@ pub(crate) struct Faults {
     /// How many faults of each kind
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     count: u32,
-    /// Only the kinds whose name contains this: moments, disk, network, clocks, memory, records or versions
-    #[arg(long, value_name = "NAME")]
+    /// Only this kind
+    #[arg(long, value_name = "KIND")]
+    #[arg(value_parser = ["moments", "disk", "network", "clocks", "memory", "records", "versions"])]
     only: Option<String>,
 }
 

@@ -48,6 +48,10 @@ fn metadata() -> Result<Value> {
     let mut command = cargo("metadata");
     command.args(["--format-version", "1", "--no-deps", "--offline"]);
     let output = command.output().map_err(|error| cannot_start(&command, &error))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(Failure::new(format!("`cargo metadata` failed: {}", said.trim())));
+    }
     serde_json::from_slice(&output.stdout)
         .map_err(|e| Failure::new(format!("the output of `cargo metadata` is not JSON: {e}")))
 }

@@ -10,9 +10,29 @@ pub use nemesis_core::record::AnyRecord;
 
 use columns::Values;
 use nemesis_core::Result;
-use nemesis_core::record::{EvaluationRecord, Provenance, Store, Subject, TrainingCell, TrainingRecord};
+use nemesis_core::record::{
+    CorruptionKind, EvaluationCell, EvaluationRecord, Provenance, Store, Subject, TrainingCell, TrainingRecord,
+};
 use nemesis_core::shots::written;
 use serde_json::{Value, json};
+
+/// What an evaluation is of, apart from its data set, in words: `new classes, v3 times 0.5`.
+pub(crate) fn tested(cell: &EvaluationCell) -> String {
+    let mut words = vec![format!("{} classes", cell.classes)];
+    if let Some(training) = cell.subject.training().filter(|training| training.dataset != cell.dataset) {
+        words.push(format!("trained on {}", training.dataset));
+    }
+    if let Some(corruption) = &cell.corruption {
+        let what = match corruption.kind {
+            CorruptionKind::Replace => format!("replaced by noise of {}", corruption.value),
+            CorruptionKind::Rescale => format!("times {}", corruption.value),
+        };
+        words.push(format!("v{} {what}", corruption.position + 1));
+    }
+    words.extend(cell.epoch.map(|epoch| format!("after epoch {epoch}")));
+    words.extend(cell.limit.map(|limit| format!("the first {limit} images of each class")));
+    words.join(", ")
+}
 
 /// A row of the table, in the order of [`COLUMNS`].
 pub fn row(record: &AnyRecord) -> Vec<Value> {

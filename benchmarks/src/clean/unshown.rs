@@ -3,7 +3,7 @@
 use super::{Kind, Leftover};
 use crate::cells::AnyRecord;
 use crate::progress::duration;
-use crate::report::saved_plans;
+use crate::report::all_plans;
 use nemesis_core::Result;
 use nemesis_core::record::{CellId, Store};
 use std::collections::{HashMap, HashSet};
@@ -15,10 +15,10 @@ use std::time::Duration;
 /// A training without any evaluation is kept: a run that was stopped between the two has left it.
 pub(super) fn unshown(store: &Store, records: &[AnyRecord]) -> Result<Option<Leftover>> {
     let out = store.folder();
-    if !out.join("plans").is_dir() {
+    let plans = all_plans(out)?;
+    if plans.is_empty() {
         return Ok(None);
     }
-    let plans = saved_plans(out, None)?;
     let shown: HashSet<CellId> = plans.iter().flat_map(|(_, plan)| &plan.cells).map(|cell| cell.id).collect();
     let mut evaluations: HashMap<CellId, bool> = HashMap::new();
     for record in records {
@@ -47,12 +47,20 @@ pub(super) fn unshown(store: &Store, records: &[AnyRecord]) -> Result<Option<Lef
     Ok((!paths.is_empty()).then_some(Leftover { what, cost, kind: Kind::Records, paths }))
 }
 
-/// What was learned for no record: its process was killed before it wrote that. A state may be that of several records.
-pub(super) fn states_without_record(store: &Store, records: &[AnyRecord]) -> Vec<PathBuf> {
-    let needed: HashSet<&str> = records.iter().flat_map(AnyRecord::states).collect();
+/// What was learned for no record: its process was killed before it wrote that. A state may be that of several records,
+/// and of a training that was interrupted and has kept some on the way.
+pub(super) fn states_without_record(
+    store: &Store,
+    records: &[AnyRecord],
+    interrupted: impl Iterator<Item = CellId>,
+) -> Result<Vec<PathBuf>> {
+    let mut needed: HashSet<String> = records.iter().flat_map(AnyRecord::states).map(str::to_owned).collect();
+    for id in interrupted {
+        needed.extend(store.checkpoint(&id)?.into_iter().flat_map(|checkpoint| checkpoint.kept.into_values()));
+    }
     let is_state = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "safetensors");
     let name = |path: &PathBuf| path.file_stem().map(|name| name.to_string_lossy().into_owned());
     let mut found = super::entries(&store.folder().join("states"));
-    found.retain(|path| is_state(path) && name(path).is_some_and(|name| !needed.contains(name.as_str())));
-    found
+    found.retain(|path| is_state(path) && name(path).is_some_and(|name| !needed.contains(&name)));
+    Ok(found)
 }

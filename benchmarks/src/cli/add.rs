@@ -1,6 +1,7 @@
 //! `nemesis data add`: people's own pictures.
 
 use super::{print, warn};
+use crate::locks::taken;
 use crate::pictures::{Shards, Unpacked, read_list};
 use clap::Args;
 use nemesis_core::dataset::{Added, Pictures, Request, SplitSizes, add};
@@ -66,15 +67,13 @@ impl Add {
     fn add_alone(&self, root: &Path) -> Result<()> {
         let failed = |e: &std::io::Error| Error::io("lock the folder", root, e);
         let folder = fs::File::open(root).map_err(|e| failed(&e))?;
-        match folder.lock() {
-            // Some network file systems have no locks.
-            Err(e) if e.kind() == std::io::ErrorKind::Unsupported => {}
-            other => other.map_err(|e| failed(&e))?,
-        }
-        self.add(root)
+        taken(folder.lock()).map_err(|e| failed(&e))?;
+        print(&self.add(root)?)
     }
 
-    fn add(&self, root: &Path) -> Result<()> {
+    /// Adds, and returns what there is to say of it. It is said once the pictures are there to stay: the registry names them
+    /// whether or not anybody can be told.
+    fn add(&self, root: &Path) -> Result<String> {
         let label = self.label.as_deref();
         let Some(shards) = Shards::find(&self.source)? else { return self.add_from(root, &self.source) };
         if self.images.is_some() {
@@ -84,12 +83,12 @@ impl Add {
         }
         nemesis_core::dataset::check_name(&self.name)?;
         let unpacked = Unpacked::new(&shards, &root.join(&self.name), label, self.replace)?;
-        self.add_from(root, &unpacked.pictures)?;
+        let told = self.add_from(root, &unpacked.pictures)?;
         unpacked.keep();
-        Ok(())
+        Ok(told)
     }
 
-    fn add_from(&self, root: &Path, source: &Path) -> Result<()> {
+    fn add_from(&self, root: &Path, source: &Path) -> Result<String> {
         let is_list = source.is_file();
         let (pictures, images) = if is_list {
             let beside = source.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -118,7 +117,7 @@ impl Add {
         };
         let added = add(root, &request, &pictures)?;
         pictures.remarks.iter().chain(&added.warnings).for_each(warn);
-        print(&told(&self.name, &added))
+        Ok(told(&self.name, &added))
     }
 }
 

@@ -48,8 +48,10 @@ impl Adopt {
         let settings = Settings::gather(&self.options)?;
         let out = settings.out();
         require_records(&out)?;
-        let plan = Plan::new(&settings, &mut settings.plugins()?, &|text| log!("{text}"))?;
+        let mut plan = Plan::new(&settings, &mut settings.plugins()?, &|text| log!("{text}"))?;
         plan.warnings.iter().for_each(warn);
+        plan.leave_out_missing()?;
+        plan.left_out_warnings().iter().for_each(warn);
         let _lock = super::run::lock(&out, super::run::Use::Changes)?;
         let store = Store::open(&out)?;
         let all = candidates(&plan, &store)?;
@@ -70,6 +72,10 @@ impl Adopt {
         let comparison = compare(&part, &all, (&store, &again), &options, self.tolerance, told);
         progress.end();
         let comparison = comparison?;
+        if let Some(signal) = comparison.stopped {
+            log!("stopped before everything was compared: nothing was adopted");
+            return Ok(Ending::Stopped(signal));
+        }
         if !comparison.differences.is_empty() {
             for difference in &comparison.differences {
                 print(&format!("differs: {}: {}\n", difference.cell, difference.what))?;

@@ -133,7 +133,7 @@ fn described(title: &Path, weights: &Path, spec: &BackboneSpec) -> Result<String
 }
 
 /// A folder for the mini suite's checkpoint, which is gone with the command.
-fn temporary() -> Result<tempfile::TempDir> {
+pub(super) fn temporary() -> Result<tempfile::TempDir> {
     tempfile::tempdir().map_err(|e| Error::io_write("create a folder in", std::env::temp_dir(), &e))
 }
 

@@ -8,6 +8,7 @@ use clap::Args;
 use nemesis_core::leases::{Places, RunState};
 use nemesis_core::{Error, Result};
 use rustix::process::{Pid, Signal, kill_process};
+use std::path::PathBuf;
 
 /// Ends the runs on a folder: what was submitted for it is cancelled, and runs on this machine get SIGTERM. What they have
 /// computed stays.
@@ -56,9 +57,10 @@ impl Cancel {
             for state in RunState::all(&places)?.into_iter().filter(|state| state.lives_here(&places)) {
                 let process = i32::try_from(state.process).ok().and_then(Pid::from_raw);
                 // In a container the number may be that of a different process.
-                let lock = places.alive(&state.run).canonicalize().ok();
+                let Ok(lock) = places.alive(&state.run).canonicalize() else { continue };
+                let is_lock = |file: PathBuf| std::fs::read_link(file).is_ok_and(|file| file == lock);
                 let holds = std::fs::read_dir(format!("/proc/{}/fd", state.process))
-                    .is_ok_and(|open| open.flatten().any(|file| std::fs::read_link(file.path()).ok() == lock));
+                    .is_ok_and(|open| open.flatten().any(|file| is_lock(file.path())));
                 if holds && process.is_some_and(|process| kill_process(process, Signal::TERM).is_ok()) {
                     say!("process {} is told to end", state.process)?;
                     found = true;

@@ -1,15 +1,16 @@
 //! `nemesis encode`: images or texts to features.
 
+use super::backbone::temporary;
 use super::only::{Keys, Only};
 use super::{Ending, images, say};
-use crate::weights::WeightsOptions;
+use crate::weights::{MINI, WeightsOptions};
 use clap::Args;
 use nemesis_core::backbone::{self, Request};
 use nemesis_core::device;
 use nemesis_core::record::to_safetensors;
 use nemesis_core::train::{Precision, encode_images};
 use nemesis_core::{Error, Result, files};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tch::no_grad;
 
 /// Encodes images or texts to features, written as safetensors: `features` [rows, width], not normalised, with the
@@ -49,7 +50,9 @@ Examples:
 
 impl Encode {
     pub(super) fn run(&self) -> Result<Ending> {
-        let weights = self.weights.required(&std::env::temp_dir().join("nemesis"))?;
+        let is_mini = self.weights.weights.as_ref().is_some_and(|weights| weights.file() == Path::new(MINI));
+        let folder = is_mini.then(temporary).transpose()?;
+        let weights = self.weights.required(folder.as_ref().map_or(Path::new(""), tempfile::TempDir::path))?;
         let device = device::open(self.options.settings()?.device())?;
         let request = Request::new(&weights, self.weights.weights_config, device, self.precision.kind());
         let backbone = backbone::open(&request)?;

@@ -1,10 +1,12 @@
 //! `nemesis env`: what a crate outside the workspace needs to build against the same libtorch.
 
 use super::{Ending, say};
+use crate::cluster::quoted;
+use crate::process::again;
 use clap::Args;
+use nemesis_core::Result;
 use nemesis_core::method::border::abi::ABI_VERSION;
 use nemesis_core::method::versions;
-use nemesis_core::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// Prints what it takes to build a plugin outside this repository for this program, as lines for a shell.
@@ -28,9 +30,7 @@ Examples:
 
 impl Env {
     pub(super) fn run(&self) -> Result<Ending> {
-        let program = std::env::current_exe()
-            .map_err(|error| Error::new(format!("cannot find the path of this program: {error}")))?;
-        let variables = variables(&program);
+        let variables = variables(&program()?);
         if self.json {
             let object: serde_json::Map<_, _> =
                 variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
@@ -49,11 +49,22 @@ impl Env {
     }
 }
 
+/// The program, as one word if that is possible: of a Python's process, the command that its package has installed beside
+/// the interpreter.
+fn program() -> Result<String> {
+    let words = again()?;
+    let installed = words.first().map(|python| python.with_file_name("nemesis-python"));
+    if let Some(installed) = installed.filter(|installed| words.len() > 1 && installed.is_file()) {
+        return Ok(installed.display().to_string());
+    }
+    Ok(words.iter().map(|word| word.display().to_string()).collect::<Vec<_>>().join(" "))
+}
+
 /// The variables by name. `LIBTORCH` is what `tch` reads, the others are ours.
-fn variables(program: &Path) -> Vec<(&'static str, String)> {
+fn variables(program: &str) -> Vec<(&'static str, String)> {
     let mut variables = vec![
         ("LIBTORCH", libtorch_folder().display().to_string()),
-        ("NEMESIS", program.display().to_string()),
+        ("NEMESIS", program.to_owned()),
         ("NEMESIS_ABI", ABI_VERSION.to_owned()),
         ("NEMESIS_CXX11_ABI", versions::CXX11_ABI.to_owned()),
     ];
@@ -74,26 +85,16 @@ pub(super) fn sdk_folder() -> Option<PathBuf> {
     folder.join("Cargo.toml").is_file().then_some(folder)
 }
 
-/// A value that a POSIX shell reads as it is.
-fn quoted(value: &str) -> String {
-    format!("'{}'", value.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn variables_name_folders_that_are_there() {
-        let variables = variables(Path::new("/bin/nemesis"));
+        let variables = variables("/bin/nemesis");
         let value = |name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value).unwrap();
         assert!(Path::new(value("LIBTORCH")).join("include/torch").is_dir());
         assert!(Path::new(value("NEMESIS_SDK")).join("src/lib.rs").is_file());
         assert_eq!(value("NEMESIS"), "/bin/nemesis");
-    }
-
-    #[test]
-    fn a_shell_reads_a_quoted_value_as_it_is() {
-        assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
     }
 }

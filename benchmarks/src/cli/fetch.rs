@@ -1,7 +1,8 @@
 //! `nemesis data fetch`: downloads data sets, and says what to do by hand if it may not.
 
 use super::{Ending, complain, print};
-use crate::fetch::{Listener, News, Origin, Standing, fetch_part, size, standing};
+use crate::bytes::ByteSize;
+use crate::fetch::{Listener, News, Origin, Standing, fetch_part, standing};
 use indicatif::{ProgressBar, ProgressStyle};
 use nemesis_core::dataset::{Entry, Part, Registry, check};
 use nemesis_core::{Error, Result};
@@ -50,7 +51,7 @@ fn say(entry: &Entry, part: &Part, root: &Path, origin: &Origin) -> Result<bool>
         Standing::ByHand => print(&by_hand(entry, part, root))?,
         Standing::ToFetch => {
             let sources = part.from.iter().map(|source| {
-                let bytes = source.bytes.map(|bytes| format!(" ({})", size(bytes))).unwrap_or_default();
+                let bytes = source.bytes.map(|bytes| format!(" ({})", ByteSize(bytes))).unwrap_or_default();
                 format!("    {}{bytes}\n", origin.describe(source))
             });
             let copy = part.copy.iter().map(|file| format!("    a copy of {}\n", root.join(file).display()));
@@ -130,7 +131,7 @@ impl Meter {
                 self.end();
                 log!("    unpacking");
             }
-            News::Trouble(text) => {
+            News::Unpublished(text) | News::Trouble(text) => {
                 self.end();
                 log!("    {text}");
             }
@@ -147,8 +148,8 @@ impl Meter {
     /// Shows the size before the first byte arrives.
     fn begin(&mut self, url: &str, had: u64, total: Option<u64>) {
         self.end();
-        let length = total.map_or("of unknown size".to_owned(), size);
-        let rest = if had > 0 { format!(", resuming after {}", size(had)) } else { String::new() };
+        let length = total.map_or("of unknown size".to_owned(), |total| ByteSize(total).to_string());
+        let rest = if had > 0 { format!(", resuming after {}", ByteSize(had)) } else { String::new() };
         log!("    {url} ({length}{rest})");
         (self.total, self.next_line) = (total, 10);
         if self.bar.is_some() {
@@ -168,7 +169,7 @@ impl Meter {
         } else if let Some(total) = self.total.filter(|total| *total >= LONG) {
             let percent = 100 * bytes / total;
             if percent >= self.next_line {
-                log!("    {percent:3} %  {}", size(bytes));
+                log!("    {percent:3} %  {}", ByteSize(bytes));
                 self.next_line = percent / 10 * 10 + 10;
             }
         }

@@ -3,7 +3,7 @@
 use super::only::{Only, Records};
 use super::trainings::open_store;
 use super::{Ending, tell_files};
-use crate::report::{saved_plans, table_and_figures};
+use crate::report::{keep_question, saved_plans, table_and_figures};
 use crate::tables::FIGURES;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -91,7 +91,7 @@ impl Figure {
         let store = open_store(&out)?;
         let mut plans = saved_plans(&out, self.suite.as_deref())?;
         if let Some(question) = &self.question {
-            plans.retain(|(name, _)| name == question);
+            keep_question(&mut plans, question, &out)?;
         }
         let folder = self.to.clone().unwrap_or_else(|| out.join("figures"));
         let mut written = Vec::new();

@@ -3,15 +3,14 @@
 use super::only::{Only, Records};
 use super::trainings::open_store;
 use super::{Ending, print};
-use crate::cells::AnyRecord;
+use crate::cells::{AnyRecord, tested};
 use crate::plan::SavedPlan;
 use crate::report::saved_plans;
 use chrono::DateTime;
 use clap::Args;
 use nemesis_core::error::abridged;
 use nemesis_core::record::{
-    CellId, CorruptionKind, EvaluationCell, EvaluationRecord, Failure, Provenance, Store, Subject, TrainingCell,
-    TrainingRecord,
+    CellId, EvaluationCell, EvaluationRecord, Failure, Provenance, Store, Subject, TrainingCell, TrainingRecord,
 };
 use nemesis_core::{Error, Result, shots};
 use serde_json::{Map, Value, json};
@@ -132,9 +131,10 @@ fn story(id: &CellId, known: &Known, store: &Store, plans: &[(String, SavedPlan)
             for record in &evaluations {
                 let _ = writeln!(
                     text,
-                    "  {}  {:6.2} %  {}",
+                    "  {}  {:6.2} %  tested on {}, {}",
                     record.id.short(),
                     record.outcome.accuracy,
+                    record.cell.dataset,
                     tested(&record.cell)
                 );
             }
@@ -221,7 +221,7 @@ fn of_training(record: &TrainingRecord, store: &Store, text: &mut String) {
 
 fn of_evaluation(record: &EvaluationRecord, store: &Store, plans: &[(String, SavedPlan)], text: &mut String) {
     let EvaluationRecord { cell, outcome, provenance, id, .. } = record;
-    let _ = writeln!(text, "\nEvaluation {id}\n{}\n", tested(cell));
+    let _ = writeln!(text, "\nEvaluation {id}\ntested on {}, {}\n", cell.dataset, tested(cell));
     line(text, "accuracy", &format!("{:.2} % ({} of {})", outcome.accuracy, outcome.correct, outcome.total));
     let worst = (outcome.classes.iter().enumerate())
         .filter(|(_, class)| class.total > 0)
@@ -241,21 +241,6 @@ fn of_evaluation(record: &EvaluationRecord, store: &Store, plans: &[(String, Sav
 
 fn share(correct: u32, total: u32) -> f64 {
     f64::from(correct) / f64::from(total)
-}
-
-/// What was tested, in words.
-fn tested(cell: &EvaluationCell) -> String {
-    let mut words = vec![format!("tested on {}, {} classes", cell.dataset, cell.classes)];
-    words.extend(cell.epoch.map(|epoch| format!("after epoch {epoch}")));
-    words.extend(cell.limit.map(|limit| format!("the first {limit} images of each class")));
-    if let Some(corruption) = &cell.corruption {
-        let what = match corruption.kind {
-            CorruptionKind::Replace => "replaced by noise of",
-            CorruptionKind::Rescale => "multiplied by",
-        };
-        words.push(format!("context vector {} {what} {}", corruption.position + 1, corruption.value));
-    }
-    words.join(", ")
 }
 
 fn computed(provenance: &Provenance, id: &CellId, store: &Store, text: &mut String) {

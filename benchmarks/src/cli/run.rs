@@ -1,6 +1,7 @@
 //! `nemesis run`: computes what a suite's table needs, and prints it.
 
 use super::{Ending, print, tell_files, warn};
+use crate::locks::taken;
 use crate::numbers::counted;
 use crate::page::Shown;
 use crate::plan::Plan;
@@ -11,11 +12,12 @@ use crate::run::{Outcome, RunOptions, run, smallest_gpu, workers_on_gpus};
 use crate::settings::{Layer, Settings};
 use clap::Args;
 use nemesis_core::device;
-use nemesis_core::record::Store;
-use nemesis_core::{Error, Result};
-use std::fs::{File, TryLockError};
+use nemesis_core::record::{CellId, Store};
+use nemesis_core::{Error, Result, files};
+use serde::Serialize;
+use std::fs::File;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Computes what a suite's table needs and prints it. What already has a record is not computed again, so a run that
@@ -29,6 +31,17 @@ pub(super) struct Run {
     /// table
     #[arg(long)]
     no_wait: bool,
+    /// Write where the records go, and the ids of all cells of the plan, to this file, for the program that has started this run
+    #[arg(long, value_name = "FILE", hide = true)]
+    tell: Option<PathBuf>,
+}
+
+/// What `--tell` writes, as JSON.
+#[derive(Serialize)]
+struct Told<'a> {
+    /// The folder of the records, absolute.
+    out: PathBuf,
+    cells: Vec<&'a CellId>,
 }
 
 const EXAMPLES: &str = "\
@@ -58,6 +71,9 @@ impl Run {
         let store = Store::open(&out)?;
         store.require_writable()?;
         plan.save(&out)?;
+        if let Some(file) = &self.tell {
+            tell(file, &plan, &out)?;
+        }
         let options = RunOptions { wait: !self.no_wait, ..worker_options(&settings, &plan, devices) };
         let outcome = compute(&plan, &store, &options, plugins.standby())?;
         if let Some(signal) = outcome.stopped {
@@ -76,6 +92,15 @@ impl Run {
         tell_files(&[page]);
         Ok(if outcome.failed == 0 && plan.is_whole() { Ending::Done } else { Ending::WithFailures })
     }
+}
+
+/// Tells the program that has started the run where its records go, and which they are.
+fn tell(file: &Path, plan: &Plan, out: &Path) -> Result<()> {
+    let absolute = std::path::absolute(out).map_err(|e| Error::io("find the folder", out, &e))?;
+    let told = Told { out: absolute, cells: plan.distinct_cells().map(|cell| &cell.id).collect() };
+    let text = serde_json::to_vec(&told);
+    let text = text.map_err(|e| Error::new(format!("the cells of the run cannot be told: {e}")).at(out))?;
+    files::write_output(file, &text)
 }
 
 /// Runs the plan with progress, and says at the end what was done.
@@ -156,22 +181,20 @@ pub(super) enum Use {
 
 /// Locks a folder of records, so that no run adds to it on this machine while another command changes it. The lock ends
 /// with the process, however that ends.
-pub(super) fn lock(out: &Path, what: Use) -> Result<Option<File>> {
+pub(super) fn lock(out: &Path, what: Use) -> Result<File> {
     std::fs::create_dir_all(out).map_err(|e| Error::io_write("create the folder", out, &e))?;
     let path = out.join("lock");
     let file = File::options().create(true).append(true).open(&path);
     let file = file.map_err(|e| Error::io_write("create the file", &path, &e))?;
-    let locked = if what == Use::Adds { file.try_lock_shared() } else { file.try_lock() };
-    match locked {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Err(Error::new(match what {
+    let asked = if what == Use::Adds { file.try_lock_shared() } else { file.try_lock() };
+    match taken(asked) {
+        Ok(()) => Ok(file),
+        Err(e) if e.kind() == ErrorKind::WouldBlock => Err(Error::new(match what {
             Use::Adds => "another command is changing this folder",
             Use::Changes => "a run is writing to this folder",
         })
         .at(out)
         .help("wait for it, or choose another folder with `--out DIR`")),
-        // Some shared file systems have no locks.
-        Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => Ok(None),
-        Err(TryLockError::Error(e)) => Err(Error::io("lock the file", &path, &e)),
+        Err(e) => Err(Error::io("lock the file", &path, &e)),
     }
 }

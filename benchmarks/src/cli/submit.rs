@@ -4,6 +4,7 @@ use super::{Ending, say, warn};
 use crate::cluster::submissions::{Engine, Submission, folder, logs};
 use crate::cluster::{Array, Profile, command_line, hq, quoted, setup_failed, slurm, utf8};
 use crate::numbers::counted;
+use crate::process::again;
 use crate::settings::{Layer, Settings};
 use clap::{Args, Parser, Subcommand};
 use nemesis_core::{Error, Result, files};
@@ -88,13 +89,32 @@ struct RunArguments {
 
 impl Submit {
     pub(super) fn run(&self) -> Result<Ending> {
+        let (To::Slurm(what) | To::Hq(what) | To::Parallel(what) | To::Shell(what)) = &self.engine;
+        let run = match RunArguments::try_parse_from(&what.arguments) {
+            Ok(run) => run,
+            // Its help, which was asked for.
+            Err(help) if !help.use_stderr() => {
+                let _ = help.print();
+                return Ok(Ending::Done);
+            }
+            Err(error) => return Err(unfit(&error)),
+        };
         match &self.engine {
-            To::Slurm(what) => what.slurm(),
-            To::Hq(what) => what.hq(),
-            To::Parallel(what) => what.parallel(),
-            To::Shell(what) => what.shell(),
+            To::Slurm(what) => what.slurm(&run),
+            To::Hq(what) => what.hq(&run),
+            To::Parallel(what) => what.parallel(&run),
+            To::Shell(what) => what.shell(&run),
         }
     }
+}
+
+/// Why the arguments are none of `nemesis run`, which clap says in paragraphs: what is wrong, a tip, and where help is.
+fn unfit(error: &clap::Error) -> Error {
+    let text = error.to_string();
+    let mut paragraphs = text.trim_start_matches("error: ").split("\n\n");
+    let what = paragraphs.next().unwrap_or_default().trim();
+    let tip = paragraphs.find_map(|paragraph| paragraph.trim().strip_prefix("tip: "));
+    Error::new(what).help(tip.unwrap_or("`nemesis run --help` shows its arguments"))
 }
 
 /// What all engines need.
@@ -113,19 +133,19 @@ struct Submitted {
 impl What {
     /// Checks everything that can be checked before a queue has it. `stops_early` says whether a run is told to stop before its
     /// time is up.
-    fn prepare(&self, stops_early: bool) -> Result<Submitted> {
+    fn prepare(&self, run: &RunArguments, stops_early: bool) -> Result<Submitted> {
         let base = self.profile.as_deref().map_or(Ok(Profile::default()), Profile::read)?;
         let profile = self.gets.clone().over(base);
         profile.check()?;
-        let parsed = RunArguments::try_parse_from(&self.arguments).unwrap_or_else(|error| error.exit());
-        let settings = Settings::gather(&parsed.layer)?;
+        let settings = Settings::gather(&run.layer)?;
         let here =
             std::env::current_dir().map_err(|e| Error::new(format!("cannot find the working directory: {e}")))?;
         let out = std::path::absolute(settings.out()).map_err(|e| Error::io("find", settings.out(), &e))?;
-        let program = std::env::current_exe().map_err(|e| Error::new(format!("cannot find this program: {e}")))?;
-        let program = utf8(&program)?;
         let mut command = variables()?;
-        command.extend([program, "run".to_owned()]);
+        for word in again()? {
+            command.push(utf8(&word)?);
+        }
+        command.push("run".to_owned());
         let grace = profile.grace();
         match settings.layer.stop_within {
             // Before the time is up there is more of it than the default, and with it longer epochs reach their end.
@@ -137,7 +157,7 @@ impl What {
             }
             _ => {}
         }
-        if !parsed.no_wait {
+        if !run.no_wait {
             command.push("--no-wait".to_owned());
         }
         // The queue shows a run its own GPUs only.
@@ -154,8 +174,8 @@ impl What {
         Ok(Submitted { profile, command, here, out, name: format!("nemesis-{plain}") })
     }
 
-    fn slurm(&self) -> Result<Ending> {
-        let Submitted { profile, command, here, out, name } = self.prepare(true)?;
+    fn slurm(&self, run: &RunArguments) -> Result<Ending> {
+        let Submitted { profile, command, here, out, name } = self.prepare(run, true)?;
         let logs = logs(&out);
         let array = Array { folder: &here, logs: &logs, command: &command, name: &name, profile: &profile };
         let script = slurm::script(&array)?;
@@ -172,8 +192,8 @@ impl What {
         submitted(&Submission { engine: Engine::Slurm, job, tasks: profile.tasks() }, &out)
     }
 
-    fn hq(&self) -> Result<Ending> {
-        let Submitted { profile, command, here, out, name } = self.prepare(false)?;
+    fn hq(&self, run: &RunArguments) -> Result<Ending> {
+        let Submitted { profile, command, here, out, name } = self.prepare(run, false)?;
         let logs = logs(&out);
         let array = Array { folder: &here, logs: &logs, command: &command, name: &name, profile: &profile };
         if self.dry_run {
@@ -185,16 +205,15 @@ impl What {
         submitted(&Submission { engine: Engine::Hq, job, tasks: profile.tasks() }, &out)
     }
 
-    fn parallel(&self) -> Result<Ending> {
-        let Submitted { profile, command, here, .. } = self.prepare(false)?;
+    fn parallel(&self, run: &RunArguments) -> Result<Ending> {
+        let Submitted { profile, command, here, .. } = self.prepare(run, false)?;
         profile.refuse_what_needs_a_queue()?;
         let line = in_folder(&here, &profile, &command)?;
-        let numbers: Vec<String> = (1..=profile.tasks()).map(|number| number.to_string()).collect();
         let mut words = vec!["--jobs".to_owned(), profile.tasks().to_string(), "--line-buffer".to_owned()];
         words.extend(profile.engine_option.iter().cloned());
-        // The number of the run is no argument of it.
-        words.extend(["--max-args".to_owned(), "0".to_owned(), line, ":::".to_owned()]);
-        words.extend(numbers);
+        // As inputs, since braces in a command would be replaced by them.
+        words.push(":::".to_owned());
+        words.extend((0..profile.tasks()).map(|_| line.clone()));
         if self.dry_run {
             say!("parallel {}", command_line(words.iter().map(String::as_str)))?;
             return Ok(Ending::Done);
@@ -215,8 +234,8 @@ impl What {
         }
     }
 
-    fn shell(&self) -> Result<Ending> {
-        let Submitted { profile, command, here, .. } = self.prepare(false)?;
+    fn shell(&self, run: &RunArguments) -> Result<Ending> {
+        let Submitted { profile, command, here, .. } = self.prepare(run, false)?;
         profile.refuse_what_needs_a_queue()?;
         let line = in_folder(&here, &profile, &command)?;
         (0..profile.tasks()).try_for_each(|_| say!("{line}"))?;

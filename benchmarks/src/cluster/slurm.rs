@@ -110,12 +110,16 @@ fn sbatch_word(value: &str) -> String {
 }
 
 /// Options that `nemesis` sets, and that would make what it says of the job wrong.
-const SET_HERE: [&str; 8] = ["--array", "-a", "--output", "-o", "--open-mode", "--signal", "--wrap", "--ntasks"];
+const SET_HERE: [&str; 10] =
+    ["--array", "-a", "--output", "-o", "--open-mode", "--signal", "--wrap", "--ntasks", "-n", "--no-requeue"];
 
 fn refuse_what_is_set_here(options: &[String]) -> Result<()> {
     for option in options {
         let name = option.split_once('=').map_or(option.as_str(), |(name, _)| name);
-        if SET_HERE.contains(&name) {
+        // sbatch takes the beginning of a long option for all of it, and the value of a short one without a space.
+        let is_long = name.starts_with("--");
+        let is_meant = |known: &&str| if is_long { known.starts_with(name) } else { name.starts_with(*known) };
+        if let Some(name) = SET_HERE.into_iter().find(is_meant) {
             return Err(Error::new(format!("`nemesis submit` sets `{name}` itself"))
                 .about("--engine-option")
                 .help("leave it out; --tasks says how many runs there are"));

@@ -2,11 +2,11 @@
 
 use md5::Md5;
 use nemesis_core::dataset::Source;
-use nemesis_core::{Error, Result};
+use nemesis_core::{Error, Result, files};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a file should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,9 +39,49 @@ impl Checksum {
     }
 }
 
-/// The SHA-256 of a file, in hexadecimal.
-pub(super) fn sha256(path: &Path) -> Result<String> {
-    hash::<Sha256>(path)
+/// Where the sums of fetched files are kept that have no published one.
+pub(super) const SUMS: &str = "SHA256SUMS";
+
+/// A file without a published sum, which is what it was before, if a file of its name was fetched before.
+#[derive(Debug)]
+pub(super) struct Unpublished<'a> {
+    name: &'a str,
+    sum: String,
+    sums: PathBuf,
+    /// What the file of sums holds, if this one is not in it.
+    others: Option<String>,
+}
+
+impl<'a> Unpublished<'a> {
+    /// Compares a file with what was fetched into the folder under this name before.
+    ///
+    /// # Errors
+    ///
+    /// When that was another file, or one cannot be read.
+    pub(super) fn of(file: &Path, folder: &Path, name: &'a str) -> Result<Self> {
+        let (sum, sums) = (hash::<Sha256>(file)?, folder.join(SUMS));
+        let known = if files::exists(&sums)? { files::read_text(&sums)? } else { String::new() };
+        let before = known.lines().find_map(|line| line.strip_suffix(name)?.strip_suffix("  "));
+        if let Some(before) = before.filter(|before| *before != sum) {
+            return Err(Error::new(format!("the file has the wrong SHA-256 checksum {sum}"))
+                .expected(format!("{before}, as {SUMS} has it since {name} was fetched")));
+        }
+        let others = before.is_none().then(|| known.clone());
+        Ok(Self { name, sum, sums, others })
+    }
+
+    /// Keeps the sum for the next time, and says so.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub(super) fn keep(self) -> Result<String> {
+        let Self { name, sum, sums, others } = self;
+        if let Some(others) = others {
+            files::write_atomic(&sums, format!("{others}{sum}  {name}\n").as_bytes())?;
+        }
+        Ok(format!("{name} has no published hash; SHA-256 {sum}, kept in {SUMS}"))
+    }
 }
 
 fn hash<D: Digest>(path: &Path) -> Result<String> {

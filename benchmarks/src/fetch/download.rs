@@ -2,11 +2,14 @@
 
 use super::checksum::Checksum;
 use super::http::{Client, Failure};
-use super::{Listener, News, size};
+use super::{Listener, News};
+use crate::bytes::ByteSize;
+use crate::locks::taken;
 use nemesis_core::{Error, Result, files};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,14 +43,18 @@ struct Begun {
 ///
 /// When the server does not send the file, or sends a different one, or there is no room for it.
 pub(super) fn download(client: &Client, wanted: &Wanted<'_>, listen: Listener<'_>) -> Result<()> {
-    let growing = Growing::beside(wanted.target);
-    let (mut longest, mut retries) = (growing.length(), 0);
+    let mut growing = Growing::beside(wanted.target);
+    let (mut longest, mut retries, mut changes) = (growing.length(), 0, 0);
     loop {
-        match attempt(client, wanted, &growing, listen) {
+        match attempt(client, wanted, &mut growing, listen) {
             Ok(()) => break,
             Err(Failure::Lasting(error)) => return Err(error),
             // The server has a different file now. The answer to a request for all of it does not say so again.
-            Err(Failure::StartOver) if growing.length() > 0 => growing.discard(),
+            Err(Failure::StartOver) if growing.length() > 0 && changes < RETRIES => {
+                growing.hold()?;
+                growing.discard();
+                (longest, changes) = (0, changes + 1);
+            }
             Err(Failure::StartOver) => return Err(Error::new(format!("{} is invalid", wanted.url))),
             Err(Failure::Passing(error)) => {
                 if growing.length() > longest {
@@ -71,20 +78,20 @@ pub(super) fn download(client: &Client, wanted: &Wanted<'_>, listen: Listener<'_
              with --from",
         ));
     }
-    growing.finish(wanted.target)
+    growing.finish()
 }
 
 /// Downloads what is missing, until the connection breaks.
 fn attempt(
     client: &Client,
     wanted: &Wanted<'_>,
-    growing: &Growing,
+    growing: &mut Growing<'_>,
     listen: Listener<'_>,
 ) -> std::result::Result<(), Failure> {
     let begun = growing.begun(wanted);
     let had = if begun.is_some() { growing.length() } else { 0 };
     if had > 0 && begun.as_ref().and_then(|begun| begun.total) == Some(had) {
-        return Ok(());
+        return growing.hold().map(|_| ()).map_err(Failure::Lasting);
     }
     let answer = client.get(wanted.url, had, begun.as_ref().and_then(|begun| begun.validator.as_deref()))?;
     let known = begun.and_then(|begun| begun.total);
@@ -113,19 +120,50 @@ fn attempt(
     }
 }
 
-/// A file that grows next to its place, and a note of where it comes from.
-struct Growing {
+/// A file that grows next to its place, and a note of where it comes from. One process at a time works on it.
+struct Growing<'a> {
+    target: &'a Path,
     part: PathBuf,
     note: PathBuf,
+    /// The file with its lock, once it was opened.
+    file: Option<File>,
 }
 
-impl Growing {
-    fn beside(target: &Path) -> Self {
+impl<'a> Growing<'a> {
+    fn beside(target: &'a Path) -> Self {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         Self {
+            target,
             part: target.with_file_name(format!(".{name}.part")),
             note: target.with_file_name(format!(".{name}.from")),
+            file: None,
         }
+    }
+
+    /// The file, opened and locked until it is in its place.
+    fn hold(&mut self) -> Result<&mut File> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => self.opened()?,
+        };
+        Ok(self.file.insert(file))
+    }
+
+    fn opened(&self) -> Result<File> {
+        let failed = |e: &io::Error| Error::io_write("write the file", &self.part, e);
+        let elsewhere = |what| Error::new(what).at(self.target).help("wait until it has finished");
+        let file = OpenOptions::new().create(true).append(true).open(&self.part).map_err(|e| failed(&e))?;
+        taken(file.try_lock()).map_err(|e| match e.kind() {
+            ErrorKind::WouldBlock => elsewhere("another command is downloading this file"),
+            _ => Error::io("lock the file", &self.part, &e),
+        })?;
+        // Whoever had the lock may have put the file in its place between the two.
+        let of_file = file.metadata().map_err(|e| failed(&e))?;
+        let is_same = |of_path: fs::Metadata| (of_path.dev(), of_path.ino()) == (of_file.dev(), of_file.ino());
+        if fs::metadata(&self.part).is_ok_and(is_same) {
+            return Ok(file);
+        }
+        Err(elsewhere("another command has just downloaded this file"))
     }
 
     fn length(&self) -> u64 {
@@ -149,24 +187,29 @@ impl Growing {
         if bytes <= free {
             return Ok(());
         }
-        Err(Error::new(format!("the download takes {} and the disk has {} left", size(bytes), size(free)))
+        Err(Error::new(format!("the download takes {} and the disk has {} left", ByteSize(bytes), ByteSize(free)))
             .at(folder)
             .help("make room, or give a folder on another disk"))
     }
 
     /// Writes what comes after the first `start` bytes, and returns where it ends.
     fn append(
-        &self,
+        &mut self,
         begun: &Begun,
         start: u64,
         mut body: impl Read,
         listen: Listener<'_>,
     ) -> std::result::Result<u64, Failure> {
-        let failed = |e: &io::Error| Failure::Lasting(Error::io_write("write the file", &self.part, e));
+        let (part, notes, target) = (self.part.clone(), self.note.clone(), self.target);
+        let failed = |e: &io::Error| Failure::Lasting(Error::io_write("write the file", &part, e));
         let note = serde_json::to_vec(begun).expect("texts and numbers are JSON");
-        let mut file = OpenOptions::new().create(true).append(true).open(&self.part).map_err(|e| failed(&e))?;
+        let file = self.hold().map_err(Failure::Lasting)?;
+        if file.metadata().map_err(|e| failed(&e))?.len() < start {
+            let error = Error::new("the partial download has become shorter meanwhile").at(target);
+            return Err(Failure::Lasting(error.help("another command has worked on it: try again")));
+        }
         file.set_len(start).map_err(|e| failed(&e))?;
-        files::write_atomic(&self.note, &note).map_err(Failure::Lasting)?;
+        files::write_atomic(&notes, &note).map_err(Failure::Lasting)?;
         let (mut end, mut buffer) = (start, vec![0; 1 << 18]);
         loop {
             match body.read(&mut buffer) {
@@ -190,7 +233,8 @@ impl Growing {
         Ok(end)
     }
 
-    fn finish(&self, target: &Path) -> Result<()> {
+    fn finish(self) -> Result<()> {
+        let target = self.target;
         fs::rename(&self.part, target).map_err(|e| Error::io_write("write the file", target, &e))?;
         let _ = fs::remove_file(&self.note);
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -199,7 +243,8 @@ impl Growing {
             .map_err(|e| Error::io_write("write the file", target, &e))
     }
 
-    fn discard(&self) {
+    fn discard(&mut self) {
+        self.file = None;
         let _ = fs::remove_file(&self.part);
         let _ = fs::remove_file(&self.note);
     }

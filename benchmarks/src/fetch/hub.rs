@@ -2,7 +2,7 @@
 
 use super::Listener;
 use super::backbones::Fetched;
-use super::checksum::{Checksum, sha256};
+use super::checksum::{Checksum, Unpublished};
 use super::origin::{Origin, Supply};
 use nemesis_core::backbone::{Activation, Assumption, Config};
 use nemesis_core::dataset::{Hex, Source, Url};
@@ -15,8 +15,6 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 const LIST: &str = include_str!("../../../backbones.yaml");
-/// Where the sums of fetched files are kept that have no published one.
-const SUMS: &str = "SHA256SUMS";
 
 /// The list.
 #[derive(Debug, Deserialize)]
@@ -79,7 +77,7 @@ impl Hosted {
                 Checksum::Sha256(sum.as_str().to_owned()).check(&weights).map_err(|e| e.help(AGAIN))?;
                 format!("{name} as published, by its SHA-256")
             }
-            None => format!("{name} has no published hash; SHA-256 {}, kept in {SUMS}", self.keep(&weights, &name)?),
+            None => Unpublished::of(&weights, folder, &name).map_err(|e| e.at(&weights).help(AGAIN))?.keep()?,
         };
         let said = vec![
             format!("{name} and {} of {}", hub().config, self.repository),
@@ -140,25 +138,6 @@ impl Hosted {
         Err(Error::new(format!("the configuration of {} says {found}", self.name))
             .expected(format!("{expected}, as open_clip lists this model"))
             .help("compare with the model's page; a configuration that you have mended stays, and is compared again"))
-    }
-
-    /// Compares a file with what was fetched before, or keeps its sum for the next time.
-    fn keep(&self, file: &Path, name: &str) -> Result<String> {
-        let found = sha256(file)?;
-        let sums = file.with_file_name(SUMS);
-        let known = if files::exists(&sums)? { files::read_text(&sums)? } else { String::new() };
-        let before = known.lines().find_map(|line| line.strip_suffix(name)?.strip_suffix("  "));
-        match before {
-            Some(before) if before != found => {
-                return Err(Error::new(format!("the file has the wrong SHA-256 checksum {found}"))
-                    .at(file)
-                    .expected(format!("{before}, as {SUMS} has it since {} was fetched", self.name))
-                    .help(AGAIN));
-            }
-            Some(_) => {}
-            None => files::write_atomic(&sums, format!("{known}{found}  {name}\n").as_bytes())?,
-        }
-        Ok(found)
     }
 }
 

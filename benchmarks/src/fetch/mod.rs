@@ -34,19 +34,11 @@ pub enum News {
     Bytes(u64),
     /// The download is complete, and its archive is being unpacked.
     Unpacking,
+    /// A file is there whose publisher gives no checksum. The sentence says what is kept of it.
+    Unpublished(String),
     /// Something went wrong, and a retry or the next source follows.
     Trouble(String),
 }
 
 /// A callback for what happens.
 pub type Listener<'a> = &'a mut dyn FnMut(News);
-
-/// A number of bytes as people say it: `812 kB`, `131 MB`, `39.2 GB`.
-pub fn size(bytes: u64) -> String {
-    match bytes {
-        0..1000 => format!("{bytes} bytes"),
-        1000..1_000_000 => format!("{} kB", (bytes + 500) / 1000),
-        1_000_000..1_000_000_000 => format!("{} MB", (bytes + 500_000) / 1_000_000),
-        _ => format!("{:.1} GB", bytes as f64 / 1e9),
-    }
-}

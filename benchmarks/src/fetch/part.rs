@@ -1,11 +1,14 @@
 //! One part of a data set: already there, copied, or fetched from the first source that works.
 
+use super::checksum::{Checksum, SUMS, Unpublished};
 use super::origin::{Origin, Supply, copy, tell_of_next};
 use super::unpack::unpack;
 use super::{Listener, News};
+use crate::locks::taken;
 use nemesis_core::dataset::{Entry, Part, Source};
 use nemesis_core::{Error, Result};
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The state of a part.
@@ -63,20 +66,34 @@ fn from_source(
     work: &Workplace<'_>,
     listen: Listener<'_>,
 ) -> Result<()> {
-    if !source.is_archive() {
-        return supply.place(source, &work.folder.join(&part.gives[0]), listen);
-    }
     let target = work.path.join(source.url.file_name());
-    let archive = supply.file(source, &target, listen)?;
-    listen(News::Unpacking);
-    let downloaded = archive == target;
-    let result = from_archive(&archive, source, part, work);
-    if downloaded {
-        // Once unpacked it is no longer needed, and one that does not unpack would only fail again.
-        let _ = fs::remove_file(&archive);
+    let file = supply.file(source, &target, listen)?;
+    let result = from_file(&file, source, part, work, listen);
+    if file == target {
+        // Once in its place it is no longer needed, and one that cannot be used would only fail again.
+        let _ = fs::remove_file(&file);
         return result.map_err(|e| e.context(format!("cannot use {}", source.url)));
     }
-    result.map_err(|e| if e.file().is_none() { e.at(&archive) } else { e })
+    result.map_err(|e| if e.file().is_none() { e.at(&file) } else { e })
+}
+
+/// Puts what the part gives in its place. A file without a published checksum is compared with what came the last time.
+fn from_file(file: &Path, source: &Source, part: &Part, work: &Workplace<'_>, listen: Listener<'_>) -> Result<()> {
+    let name = source.url.file_name();
+    let unpublished = Checksum::of(source).is_none().then(|| Unpublished::of(file, work.folder, name));
+    let unpublished = unpublished.transpose().map_err(|e| {
+        e.at(work.folder.join(SUMS)).help("if it is meant to be another version, remove the line of the old one there")
+    })?;
+    if source.is_archive() {
+        listen(News::Unpacking);
+        from_archive(file, source, part, work)?;
+    } else {
+        copy(file, &work.folder.join(&part.gives[0]))?;
+    }
+    if let Some(unpublished) = unpublished {
+        listen(News::Unpublished(unpublished.keep()?));
+    }
+    Ok(())
 }
 
 /// Unpacks the archive next to its place, and moves what the part gives there.
@@ -150,10 +167,11 @@ impl<'a> Workplace<'a> {
         let path = folder.join(".fetch");
         fs::create_dir_all(&path).map_err(|e| Error::io_write("create the folder", &path, &e))?;
         let locked = File::open(&path).map_err(|e| Error::io("open the folder", &path, &e))?;
-        locked.try_lock().map_err(|_| {
-            Error::new("another `nemesis data fetch` is working on this data set")
+        taken(locked.try_lock()).map_err(|e| match e.kind() {
+            ErrorKind::WouldBlock => Error::new("another `nemesis data fetch` is working on this data set")
                 .at(folder)
-                .help("wait until it has finished")
+                .help("wait until it has finished"),
+            _ => Error::io("lock the folder", &path, &e),
         })?;
         let work = Self { folder, path, _locked: locked };
         work.clear();

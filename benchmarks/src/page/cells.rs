@@ -1,8 +1,9 @@
 //! Evaluations and trainings as the page shows them.
 
+use crate::cells::tested;
 use crate::plan::SavedCell;
 use nemesis_core::Result;
-use nemesis_core::record::{CorruptionKind, EvaluationRecord, Provenance, Store, TrainingCell, TrainingRecord};
+use nemesis_core::record::{EvaluationRecord, Provenance, Store, TrainingCell, TrainingRecord};
 use nemesis_core::shots::written;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -115,7 +116,7 @@ impl Cells {
                 column: cell.label().to_owned(),
                 shots: cell.sample.map(|(shots, _)| written(shots)),
                 seed: cell.sample.map(|(_, seeds)| seeds.to_string()),
-                what: tested(cell, record),
+                what: tested(&record.cell),
                 accuracy: rounded(outcome.accuracy),
                 correct: outcome.correct,
                 total: outcome.total,
@@ -217,23 +218,6 @@ fn place_of<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
         list.push(item);
         list.len() - 1
     })
-}
-
-/// What was tested, in words.
-fn tested(cell: &SavedCell, record: &EvaluationRecord) -> String {
-    let mut words = vec![format!("{} classes", cell.classes)];
-    if let Some(training) = record.cell.subject.training().filter(|training| training.dataset != cell.dataset) {
-        words.push(format!("trained on {}", training.dataset));
-    }
-    if let Some(corruption) = &cell.corruption {
-        let what = match corruption.kind {
-            CorruptionKind::Replace => format!("replaced by noise of {}", corruption.value),
-            CorruptionKind::Rescale => format!("times {}", corruption.value),
-        };
-        words.push(format!("v{} {what}", corruption.position + 1));
-    }
-    words.extend(cell.epoch.map(|epoch| format!("after epoch {epoch}")));
-    words.join(", ")
 }
 
 /// Five digits are more than a page shows.

@@ -11,6 +11,6 @@ pub(crate) use child::{Messages, Reporter, messages_from_stdin};
 pub(crate) use copy::{exit, this_is_nemesis};
 pub(crate) use forks::{Forks, serve};
 pub(crate) use parent::{Subprocess, listen, pass_on};
-pub(crate) use program::Program;
 pub use program::choose_python;
 pub(crate) use program::chosen_python;
+pub(crate) use program::{Program, again};

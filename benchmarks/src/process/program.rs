@@ -38,6 +38,19 @@ pub(crate) fn chosen_python() -> PathBuf {
     PYTHON.get().cloned().or_else(named).unwrap_or_else(|| PathBuf::from("python3"))
 }
 
+/// The words that start this program again. What Python runs as `python -m nemesis` is started in the same way.
+///
+/// # Errors
+///
+/// When the system does not say what this program is.
+pub(crate) fn again() -> Result<Vec<PathBuf>> {
+    if python::interpreter().is_some() {
+        return Ok(vec![chosen_python(), "-m".into(), "nemesis".into()]);
+    }
+    let program = std::env::current_exe();
+    Ok(vec![program.map_err(|e| Error::new(format!("cannot find this program: {e}")))?])
+}
+
 impl Program {
     /// The program for a plugin's file.
     pub(crate) fn of_plugin(file: &Path) -> Self {

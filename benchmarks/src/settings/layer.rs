@@ -18,8 +18,8 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Layer {
-    /// The suite: few-shot, base-to-new, cross-dataset, domain-generalization, low-norm-effect, norm-curve, ablation, or a
-    /// suite file
+    /// The suite: few-shot, few-shot-all, base-to-new, base-to-new-all, plot, cocoop, cross-dataset, domain-generalization,
+    /// low-norm-effect, norm-curve, ablation, or a suite file
     #[arg(long, value_name = "NAME|FILE")]
     pub suite: Option<String>,
     /// The folder that holds the data sets' folders; without it, the mini suite's data are made

@@ -1,13 +1,13 @@
 //! Averages over data sets with their uncertainty, and ranks of methods.
 
-use super::{Condition, TARGETS_ALONE, counts, shots_field, transfers};
+use super::{Condition, TARGETS_ALONE, averaged, counts, shots_field, transfers};
 use crate::results::{Evaluation, Results};
 use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow};
 use nemesis_core::record::Subject;
 use nemesis_core::record::statistics::bootstrap::{average_interval, mean_of_means};
 use nemesis_core::record::statistics::{friedman, mean_ranks, nemenyi_critical_difference};
 use nemesis_core::seeds::Seeds;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Trained columns as numbers, in the order of the table, with their runs by condition.
 pub(super) type ByColumn = BTreeMap<usize, BTreeMap<Condition, BySeed>>;
@@ -25,16 +25,6 @@ pub(super) fn by_column(results: &Results) -> ByColumn {
         }
     }
     columns
-}
-
-/// How many data sets averages are over if nothing is missing: all, or the targets.
-fn planned(results: &Results) -> usize {
-    if !transfers(results) {
-        return results.datasets.len();
-    }
-    let trainings = results.runs.iter().filter_map(|run| run.record.cell.subject.training());
-    let sources: BTreeSet<&str> = trainings.map(|training| training.dataset.as_str()).collect();
-    results.datasets.iter().filter(|(name, _)| !sources.contains(name.as_str())).count()
 }
 
 const AVERAGES: [SheetColumn; 7] = [
@@ -66,14 +56,12 @@ pub fn averages(results: &Results) -> Option<Sheet> {
     let mut averages: BTreeMap<(Condition, usize), Vec<Vec<f64>>> = BTreeMap::new();
     for (column, conditions) in &columns {
         for (condition, runs) in conditions {
-            // The test sets of one training are not several trainings.
-            let key = Condition { trained_on: None, ..condition.average() };
-            averages.entry((key, *column)).or_default().push(runs.values().copied().collect());
+            averages.entry((condition.average(), *column)).or_default().push(runs.values().copied().collect());
         }
     }
     let fewest = averages.values().flatten().map(Vec::len).min()?;
     let mut footnotes = Footnotes::default();
-    let all = planned(results);
+    let all = averaged(results).len();
     let mut last = None;
     let rows = averages.iter().map(|((condition, column), datasets)| {
         let apart = last.replace(condition.shots).is_some_and(|last| last != condition.shots);

@@ -52,8 +52,8 @@ pub fn images<'a>(
     let mut tests: Vec<(&Condition, Option<Seeds>, McNemar, usize)> = Vec::new();
     let keys: BTreeSet<&(Condition, Option<Seeds>)> = firsts.keys().chain(seconds.keys()).collect();
     for (condition, seed) in keys {
-        // Zero-shot has neither shots nor seed, and is compared with every training.
-        let unseeded = (Condition { shots: None, ..condition.clone() }, None);
+        // Zero-shot has neither shots nor seed, was trained on nothing, and is compared with every training.
+        let unseeded = (Condition { shots: None, trained_on: None, ..condition.clone() }, None);
         let find = |runs: &BTreeMap<_, &'a Evaluation>| {
             runs.get(&(condition.clone(), *seed)).or_else(|| runs.get(&unseeded)).copied()
         };

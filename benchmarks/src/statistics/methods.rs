@@ -79,13 +79,11 @@ pub fn methods(results: &Results) -> Option<Sheet> {
         .filter_map(|(first, second)| Pair::of(&columns, first, second))
         .collect();
     let most = pairs.iter().map(|pair| pair.differences.len()).max()?;
-    // Where no data set differs there is nothing to rank, and nothing is shown.
-    let p_value = |pair: &Pair| SignedRanks::of(&pair.differences).map_or(1.0, |test| test.p_value);
-    let p_values: Vec<f64> = pairs.iter().map(p_value).collect();
-    let adjusted = holm(&p_values);
+    let tests: Vec<Option<SignedRanks>> = pairs.iter().map(|pair| SignedRanks::of(&pair.differences)).collect();
+    let adjusted = holm(&tests.iter().copied().map(p_value).collect::<Vec<f64>>());
     let mut footnotes = Footnotes::default();
-    let rows: Vec<SheetRow> = (pairs.iter().zip(p_values).zip(&adjusted))
-        .map(|((pair, p_value), adjusted)| row(pair, p_value, *adjusted, results, &mut footnotes))
+    let rows: Vec<SheetRow> = (pairs.iter().zip(tests).zip(&adjusted))
+        .map(|((pair, test), adjusted)| row(pair, test, *adjusted, results, &mut footnotes))
         .collect();
     let mut remarks = vec![
         "Difference: second minus first in points, the mean over data sets. P(better): how likely a run of the second beats a \
@@ -125,7 +123,18 @@ pub fn methods(results: &Results) -> Option<Sheet> {
     })
 }
 
-fn row(pair: &Pair, p_value: f64, adjusted: f64, results: &Results, footnotes: &mut Footnotes) -> SheetRow {
+/// Where no data set differs there is nothing to rank, and nothing is shown.
+fn p_value(test: Option<SignedRanks>) -> f64 {
+    test.map_or(1.0, |test| test.p_value)
+}
+
+fn row(
+    pair: &Pair,
+    test: Option<SignedRanks>,
+    adjusted: f64,
+    results: &Results,
+    footnotes: &mut Footnotes,
+) -> SheetRow {
     let (first, second) = (&results.columns[pair.first], &results.columns[pair.second]);
     let difference = Summary::of(&pair.differences).map_or(0.0, |summary| summary.mean);
     let interval = improvement_interval(&pair.runs.0, &pair.runs.1, SEED);
@@ -138,7 +147,8 @@ fn row(pair: &Pair, p_value: f64, adjusted: f64, results: &Results, footnotes: &
         Some(RunsNeeded::TooMany) => Field::Text(format!("> {MOST_RUNS}")),
         None => Field::Nothing,
     };
-    let verdict = match (adjusted <= LEVEL, difference > 0.0) {
+    // The sign of the mean may be that of one data set, and the test is of the ranks.
+    let verdict = match (adjusted <= LEVEL, test.is_some_and(|test| test.is_positive)) {
         (false, _) => NOTHING_SHOWN.to_owned(),
         (true, true) => format!("{second} is better"),
         (true, false) => format!("{first} is better"),
@@ -152,7 +162,7 @@ fn row(pair: &Pair, p_value: f64, adjusted: f64, results: &Results, footnotes: &
             Field::number(probability_of_improvement(&pair.runs.0, &pair.runs.1), 2),
             Field::number(interval.map(|interval| interval.low), 2),
             Field::number(interval.map(|interval| interval.high), 2),
-            Field::Probability(p_value),
+            Field::Probability(p_value(test)),
             Field::Probability(adjusted),
             seeds,
             Field::Text(verdict),

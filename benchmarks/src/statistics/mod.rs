@@ -69,9 +69,9 @@ impl Condition {
         if special.is_empty() { title.to_owned() } else { format!("{title} ({})", special.join(", ")) }
     }
 
-    /// The same over all data sets.
+    /// The same over all data sets, wherever it was trained: the test sets of one training are not several trainings.
     fn average(&self) -> Self {
-        Self { rank: usize::MAX, dataset: String::new(), ..self.clone() }
+        Self { rank: usize::MAX, dataset: String::new(), trained_on: None, ..self.clone() }
     }
 }
 
@@ -122,6 +122,7 @@ pub fn statistics(results: &Results) -> Sheet {
         rows,
         remarks: std::iter::once(LEGEND.to_owned())
             .chain(results.is_crossed().then(|| CROSSED.to_owned()))
+            .chain(transfers(results).then(|| TARGETS_ALONE.to_owned()))
             .chain(results.incomplete())
             .collect(),
         footnotes: footnotes.into_texts(),
@@ -141,16 +142,19 @@ fn shots_field(shots: Option<u32>) -> Field {
     })
 }
 
-/// The mean over data sets for each column and number of shots, seed by seed, if no data set is missing.
+/// The mean over data sets, or targets, for each column and number of shots, seed by seed, if none of them is missing.
 fn average_rows(
     values: &BTreeMap<(Condition, usize), BySeed>,
     results: &Results,
 ) -> BTreeMap<(Condition, usize), BySeed> {
+    let averaged = averaged(results);
     let mut rows: BTreeMap<(Condition, usize), Vec<&BySeed>> = BTreeMap::new();
-    for ((condition, column), by_seed) in values.iter().filter(|((condition, _), _)| condition.trained_on.is_none()) {
-        rows.entry((condition.average(), *column)).or_default().push(by_seed);
+    for ((condition, column), by_seed) in values {
+        if averaged.contains(condition.dataset.as_str()) {
+            rows.entry((condition.average(), *column)).or_default().push(by_seed);
+        }
     }
-    rows.retain(|_, rows| rows.len() == results.datasets.len() && rows.len() > 1);
+    rows.retain(|_, rows| rows.len() == averaged.len() && rows.len() > 1);
     rows.into_iter()
         .map(|(key, rows)| (key, average_by_seed(rows)))
         .filter(|(_, by_seed)| !by_seed.is_empty())
@@ -227,6 +231,17 @@ fn transfers(results: &Results) -> bool {
         cell.subject.training().is_some_and(|training| training.dataset != cell.dataset)
     };
     results.runs.iter().any(is_elsewhere)
+}
+
+/// The data sets that averages are over if nothing is missing: all, or the targets.
+fn averaged(results: &Results) -> BTreeSet<&str> {
+    let mut datasets: BTreeSet<&str> = results.datasets.iter().map(|(name, _)| name.as_str()).collect();
+    if transfers(results) {
+        for training in results.runs.iter().filter_map(|run| run.record.cell.subject.training()) {
+            datasets.remove(training.dataset.as_str());
+        }
+    }
+    datasets
 }
 
 /// What is said of averages that leave the data set out that was trained on.

@@ -106,7 +106,8 @@ impl MethodColumn {
 
     /// Its column, with the label as the key.
     pub(super) fn column(&self) -> Column {
-        Column { key: self.label.clone(), label: self.label.clone(), seeded: true }
+        let label = || self.label.clone();
+        Column { key: label(), label: label(), seeded: true, method: label() }
     }
 }
 
@@ -129,7 +130,12 @@ impl Contents {
 
     /// The columns of the zero-shot baselines.
     pub(super) fn zero_shot_columns(&self) -> impl Iterator<Item = Column> {
-        self.zero_shot.iter().map(|label| Column { key: key_of_zero_shot(label), label: label.clone(), seeded: false })
+        self.zero_shot.iter().map(|label| Column {
+            key: key_of_zero_shot(label),
+            label: label.clone(),
+            seeded: false,
+            method: label.clone(),
+        })
     }
 
     /// A group of only these columns, if there are any, whose key is `0`: zero shots.

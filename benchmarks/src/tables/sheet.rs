@@ -91,7 +91,11 @@ impl Field {
     pub(super) fn json(&self) -> Value {
         match self {
             Self::Text(text) => json!(text),
-            Self::Number(value, _) | Self::Signed(value, _) | Self::Probability(value) => json!(value),
+            Self::Number(value, _) | Self::Signed(value, _) => {
+                json!((without_sign_of_zero(*value, 4) * 1e4).round() / 1e4)
+            }
+            // Small ones matter, as in `plain`.
+            Self::Probability(value) => json!(value),
             Self::Count(count) => json!(count),
             Self::Nothing => Value::Null,
         }

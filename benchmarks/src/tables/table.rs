@@ -68,6 +68,9 @@ pub struct Column {
     pub label: String,
     /// Whether its values are averages over seeds.
     pub seeded: bool,
+    /// The label of the method that it is of, which pages filter by; empty where a column is of none.
+    #[serde(skip)]
+    pub method: String,
 }
 
 /// A name for the program and one for the reader.

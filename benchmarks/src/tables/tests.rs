@@ -1,14 +1,16 @@
 //! Snapshots of one made-up table in every format: a failed run, a missing one, a collapsed one, mixed provenance.
 
-use super::formats::{Csv, Format, Json, Latex, Markdown, Terminal, write_all};
-use super::kinds::FewShot;
+use super::formats::{Csv, Format, Html, Json, Latex, Markdown, Terminal, write_all};
+use super::kinds::{Ablation, FewShot};
 use super::*;
 use nemesis_core::Error;
 use nemesis_core::dataset::ClassSubset;
 use nemesis_core::record::{
-    BackboneKey, Cell, Evaluated, EvaluationCell, MethodKey, Provenance, Store, Subject, TrainingCell,
+    BackboneKey, Cell, Corruption, CorruptionKind, Evaluated, EvaluationCell, MethodKey, Provenance, Store, Subject,
+    TrainingCell,
 };
 use nemesis_core::seeds::Seeds;
+use nemesis_core::shots::ALL_SHOTS;
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
 
@@ -480,6 +482,38 @@ fn one_seed_has_no_spread() {
     - Alpha is 1, which the authors' code leaves open.
     [1] the plugin crashed (signal 11); help: ask its author
     ");
+}
+
+/// A page filters by methods, while the columns of an ablation are headed by values.
+#[test]
+fn columns_of_an_ablation_name_their_methods() {
+    let swept = |value: &str| MethodColumn {
+        label: format!("CoOp, n_ctx {value}"),
+        swept: Some(("n_ctx".to_owned(), value.to_owned())),
+    };
+    let contents = Contents { methods: ["4", "16"].map(swept).to_vec(), ..contents() };
+    let table = Html.table(&Ablation.table(&contents, &[]));
+    for MethodColumn { label, .. } in &contents.methods {
+        assert!(table.contains(&format!(" data-column=\"{label}\"")), "{table}");
+    }
+}
+
+/// Names of files have fewer letters than labels.
+#[test]
+fn every_figure_has_a_name_of_its_own() {
+    let labels = ["A+B", "A B"];
+    let entry = |method: &str| Entry {
+        dataset: "dtd".into(),
+        classes: ClassSubset::All,
+        place: Place::Trained { method: method.into(), shots: ALL_SHOTS, seeds: 1.into() },
+        corruption: Some(Corruption { kind: CorruptionKind::Rescale, position: 0, value: 0.5 }),
+        epoch: None,
+        outcome: Outcome::Derived(50.0),
+    };
+    let contents = Contents { methods: labels.map(MethodColumn::plain).into(), shots: vec![ALL_SHOTS], ..contents() };
+    let figures = super::figures::low_norm_effect(&contents, &labels.map(entry));
+    let names: Vec<&str> = figures.iter().map(|figure| figure.of.as_str()).collect();
+    assert_eq!(names, ["a-b-all", "a-b-all-2"]);
 }
 
 #[test]

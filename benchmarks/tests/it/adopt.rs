@@ -6,6 +6,7 @@ use nemesis_core::record::{Build, Cell, CellId, EvaluationCell, Store, Subject, 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// Runs on a toy data set and gives the records to another build, after `edit` changed the cells.
 fn records_of_another_build(folder: &Path, protocol: &str, edit: impl Fn(&mut TrainingCell)) {
@@ -88,8 +89,21 @@ fn records_that_come_out_differently_are_refused_by_name() {
     let weights = weights();
     let before = crate::files::tree(&folder.path().join("out/records"));
     let adopt = adopt(&weights, &[&OPTIONS[..], &["--cells", "2"]].concat());
-    assert_command!(folder.path(), &by("own.yaml", adopt));
+    assert_command!(folder.path(), &by("own.yaml", adopt.clone()));
     assert_eq!(crate::files::tree(&folder.path().join("out/records")), before);
+    assert!(!folder.path().join("out/adoptions").exists());
+
+    // Trainings that nothing has evaluated are not adopted unseen, beside evaluations of zero-shot that are the same.
+    let store = Store::open(folder.path().join("out")).unwrap();
+    for id in store.ids().unwrap() {
+        let evaluation = store.get::<EvaluationCell>(&id).ok().flatten();
+        if evaluation.is_some_and(|record| record.cell.subject.training().is_some()) {
+            fs::remove_file(folder.path().join(format!("out/records/{id}.json"))).unwrap();
+        }
+    }
+    let output = nemesis(folder.path(), &by("own.yaml", adopt)).output().unwrap();
+    let told = told(&output);
+    assert!(output.status.code() == Some(1) && told.contains("the learned state differs"), "{told}");
     assert!(!folder.path().join("out/adoptions").exists());
 }
 
@@ -100,8 +114,27 @@ fn a_kill_while_the_sample_is_computed_adopts_nothing() {
     let weights = weights();
     let records = folder.path().join("out/records");
     let before = crate::files::tree(&records);
-    let mut child = nemesis(folder.path(), &adopt(&weights, &OPTIONS)).spawn().unwrap();
     let is_scratch = |entry: fs::DirEntry| entry.file_name().to_string_lossy().starts_with(".adopt-");
+
+    // What a signal leaves undone does not differ.
+    let mut adopting = nemesis(folder.path(), &adopt(&weights, &OPTIONS));
+    let mut child = adopting.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let has_a_job = |entry: fs::DirEntry| {
+        let jobs = fs::read_dir(entry.path().join("leases/jobs"));
+        is_scratch(entry) && jobs.is_ok_and(|mut jobs| jobs.next().is_some())
+    };
+    while !fs::read_dir(folder.path().join("out")).unwrap().any(|entry| has_a_job(entry.unwrap())) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was told to");
+        std::thread::yield_now();
+    }
+    Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = told(&output);
+    assert!(output.status.code() == Some(130) && said.contains("nothing was adopted"), "{said}");
+    assert!(output.stdout.is_empty(), "{said}");
+    assert_eq!(crate::files::tree(&records), before);
+
+    let mut child = nemesis(folder.path(), &adopt(&weights, &OPTIONS)).spawn().unwrap();
     while !fs::read_dir(folder.path().join("out")).unwrap().any(|entry| is_scratch(entry.unwrap())) {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
         std::thread::yield_now();

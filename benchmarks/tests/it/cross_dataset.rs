@@ -19,6 +19,12 @@ fn the_average_is_over_the_targets_alone() {
     let run = nemesis(folder.path(), &["run", "--suite", "small.yaml", "--methods", "coop"]).output().unwrap();
     assert!(run.status.success(), "{}", told(&run));
     assert_command!(folder.path(), &["report"]);
+    // Zero-shot was trained nowhere, and is compared on every target.
+    let images = ["stats", "--images", "zero-shot,coop", "--format", "csv"];
+    let images = told(&nemesis(folder.path(), &images).output().unwrap());
+    for place in ["ImageNet,", "DTD (trained on ImageNet),", "EuroSAT (trained on ImageNet),"] {
+        assert!(images.contains(place), "{images}");
+    }
 }
 
 #[test]

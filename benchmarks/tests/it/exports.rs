@@ -210,6 +210,10 @@ fn folders_are_compared_cell_by_cell() {
         all += &told(&output);
     }
     insta::assert_snapshot!("diff", all);
+    // Three seeds that moved by the same image do not show more than it does.
+    folder_of(&folder.join("alike"), &[63.05, 64.05, 65.05], None);
+    let alike = told(&nemesis(folder, &["diff", "a/out", "alike/out"]).output().unwrap());
+    assert!(alike.contains("0 beyond noise"), "{alike}");
     let output = nemesis(&more, &["report", "--format", "csv"]).output().unwrap();
     insta::assert_snapshot!("two_tables_as_csv", told(&output));
     let output = nemesis(folder, &["diff", "a/out", "nowhere"]).output().unwrap();

@@ -69,10 +69,15 @@ fn fetch(root: &tempfile::TempDir) -> String {
     run(root.path(), &["data", "fetch", "toy", "--data", "."])
 }
 
-/// What is in the data set's folder, in one line.
+/// What is in the data set's folder, but for the sums of what came, in one line.
 fn contents(root: &tempfile::TempDir) -> String {
     let folder = root.path().join("toy");
-    if folder.exists() { tree(&folder).join(", ") } else { "no folder".to_owned() }
+    if !folder.exists() {
+        return "no folder".to_owned();
+    }
+    let mut files = tree(&folder);
+    files.retain(|file| !file.starts_with("SHA256SUMS "));
+    files.join(", ")
 }
 
 const WHOLE: &str = "pictures/, pictures/a.png 29, pictures/b.png 29, pictures/c.png 29, split.json 93";
@@ -90,6 +95,31 @@ fn a_data_set_is_fetched_through_a_redirect_and_checked_and_not_fetched_again() 
     assert_eq!(contents(&root), WHOLE);
     insta::assert_snapshot!(fetch(&root));
     assert_eq!(server.requests(), ["/old/pictures.zip", "/new/pictures", "/split.json"]);
+}
+
+#[test]
+fn what_came_without_a_published_sum_is_compared_the_next_time() {
+    let pictures = pictures_zip();
+    let server = Server::start(move |request| match (request.path.as_str(), request.index) {
+        ("/split.json", _) => Answer::of(request, SPLIT),
+        (_, 0..=2) => Answer::of(request, &pictures),
+        _ => Answer::of(request, &zip(&[("pictures/a.png".to_owned(), PNG.to_vec())])),
+    });
+    let root = root(&parts(&server, "/pictures.zip"));
+    let told = fetch(&root);
+    assert!(told.contains("pictures.zip has no published hash; SHA-256 "), "{told}");
+    let sums = fs::read_to_string(root.path().join("toy/SHA256SUMS")).unwrap();
+    assert_eq!(sums.lines().map(|line| &line[64..]).collect::<Vec<_>>(), ["  pictures.zip", "  split.json"]);
+    let again = || {
+        fs::remove_dir_all(root.path().join("toy/pictures")).unwrap();
+        fetch(&root)
+    };
+    again();
+    assert_eq!(contents(&root), WHOLE);
+    assert_eq!(fs::read_to_string(root.path().join("toy/SHA256SUMS")).unwrap(), sums);
+    let other = again();
+    assert!(other.contains("the file has the wrong SHA-256 checksum") && other.contains(&sums[..64]), "{other}");
+    assert_eq!(contents(&root), "split.json 93");
 }
 
 #[test]
@@ -125,12 +155,15 @@ fn what_is_there_of_a_download_stays_for_the_next_command() {
 fn a_file_that_changed_since_is_fetched_from_its_beginning() {
     let server = Server::start(|request| match (request.path.as_str(), request.index) {
         ("/split.json", _) => Answer::of(request, SPLIT),
-        (_, 0) => Answer("200 OK\r\nContent-Length: 500\r\nETag: \"old\"".into(), vec![b'x'; 50]),
+        (_, 0) => Answer("200 OK\r\nContent-Length: 500\r\nETag: \"old\"".into(), vec![b'x'; 150]),
+        (_, 1) => Answer::rest(&pictures_zip(), 150),
+        // It gets further each time, though not yet as far as with the old one.
+        (_, 2..=4) => Answer::of(request, &pictures_zip()).broken_off(20),
         _ => Answer::of(request, &pictures_zip()),
     });
     let root = root(&parts(&server, "/pictures.zip"));
     fetch(&root);
-    assert_eq!(server.requests()[..2], ["/pictures.zip", "/pictures.zip 50"]);
+    assert_eq!(server.requests()[..4], ["/pictures.zip", "/pictures.zip 150", "/pictures.zip", "/pictures.zip 20"]);
     assert_eq!(contents(&root), WHOLE);
 }
 
@@ -300,5 +333,11 @@ fn checkpoints_are_checked_by_their_published_sum() {
     insta::assert_snapshot!(run(here, &["backbone", "fetch", "RN50"]));
     let server = Server::start(|request| Answer::of(request, b"no weights either"));
     insta::assert_snapshot!(run(here, &["backbone", "fetch", "RN101", "--from", &server.url]));
+    // Two commands do not write into one file.
+    let part = fs::File::create(here.join(".RN101.pt.part")).unwrap();
+    part.lock().unwrap();
+    let second = run(here, &["backbone", "fetch", "RN101", "--from", &server.url]);
+    assert!(second.contains("another command is downloading this file"), "{second}");
+    fs::remove_file(here.join(".RN101.pt.part")).unwrap();
     assert_eq!(tree(here), ["RN50.pt 6", "copies/", "copies/ViT-B-16.pt 10"]);
 }

@@ -2,10 +2,14 @@
 
 use crate::command::{nemesis, regex_escape, told};
 use crate::synthetic::Synthetic;
+use nemesis_core::record::{Checkpoint, Machine, Store};
+use nemesis_core::train::Standing;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+use tch::Tensor;
 
 const COOP: (&str, &str) = ("coop", "CoOp");
 
@@ -246,6 +250,16 @@ fn a_job_is_submitted_followed_and_cancelled() {
 }
 
 #[test]
+fn a_folder_of_plans_may_hold_none() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("out/plans")).unwrap();
+    for (command, code) in [("status", 0), ("clean", 0), ("report", 2)] {
+        let output = nemesis(folder.path(), &[command]).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{command}: {}", told(&output));
+    }
+}
+
+#[test]
 fn commands_on_a_folder_that_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
     for command in ["status", "clean", "cancel"] {
@@ -256,4 +270,22 @@ fn commands_on_a_folder_that_is_not_there() {
         assert_eq!(output.status.code(), Some(2), "{command}: {}", told(&output));
         assert!(!folder.path().join("nowhere").exists(), "{command} made the folder");
     }
+}
+
+/// What an interrupted training has kept on the way belongs to no record yet, and the record that it ends in names it.
+#[test]
+fn what_an_interrupted_training_has_kept_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    records(folder);
+    let store = Store::open(folder.join("out")).unwrap();
+    let state = |value: f64| vec![("ctx".to_owned(), Tensor::from(value))];
+    let [kept, nobodys] = [1.0, 2.0].map(|value| store.put_state(&state(value)).unwrap());
+    let numbers = json!({"epochs": 1, "parameters": {}, "scaler": null, "course": [0, null], "history": []});
+    let standing = Standing { tensors: Vec::new(), numbers: serde_json::from_value(numbers).unwrap() };
+    let machine = Machine::here("cpu", 1);
+    let checkpoint = Checkpoint { standing, kept: BTreeMap::from([(1, kept.clone())]), seconds: 1.0, machine };
+    store.put_checkpoint(&"ab".repeat(32).parse().unwrap(), &checkpoint).unwrap();
+    let cleaned = told(&nemesis(folder, &["clean", "--remove"]).output().unwrap());
+    assert!(store.state_path(&kept).exists() && !store.state_path(&nobodys).exists(), "{cleaned}");
 }

@@ -12,7 +12,7 @@ fn records(folder: &Path) {
     let mut records = Synthetic::new(folder);
     for (dataset, accuracy) in [("caltech101", 86.0), ("dtd", 42.0)] {
         records.zero_shot(dataset, accuracy);
-        for (label, gain) in [("CoOp", 2.0), ("α ≥ 0.5 & 100%_#1", 3.0), ("{\\bf 中文} ~^$ <a|b>", 1.0)] {
+        for (label, gain) in [("[CoOp]", 2.0), ("α ≥ 0.5 & 100%_#1", 3.0), ("{\\bf 中文} ~^$ <a|b>", 1.0)] {
             records.few_shot((label, label), dataset, 16, &[accuracy + gain, accuracy + gain + 0.5, accuracy + gain]);
         }
     }
@@ -27,6 +27,10 @@ fn the_best_are_bold_and_the_second_best_underlined_on_demand() {
         let output = nemesis(folder.path(), &[&["report", "--format", "latex"], arguments].concat()).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
+    let stats = nemesis(folder.path(), &["stats", "--format", "latex"]).output().unwrap();
+    let stats = String::from_utf8(stats.stdout).unwrap();
+    // A bracket behind the end of a row would be an option of it.
+    assert!(stats.contains("\n{}[CoOp] & "), "{stats}");
     let line = |text: &str| text.lines().rfind(|line| line.starts_with("caltech101")).unwrap().to_owned();
     assert!(!output(&[]).contains("underline"));
     insta::assert_snapshot!(line(&output(&["--second"])));

@@ -224,6 +224,11 @@ fn webdataset_tars_are_unpacked() {
     assert_command!(dir, &add(&["photos"]));
     assert_command!(dir, &add(&["photos"]));
     assert_command!(dir, &["data", "check", "birds", "--data", "data"]);
+    // What the registry names is there, whether or not it could be said.
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let unheard = nemesis(dir, &["data", "add", "crows", "photos", "--data", "data"]).stdout(full).output().unwrap();
+    assert_eq!(unheard.status.code(), Some(2), "{}", told(&unheard));
+    done(dir, &["data", "check", "crows", "--data", "data"]);
     let captions = [("s0.jpg".to_owned(), PNG), ("s0.txt".to_owned(), &b"a fox"[..])];
     tar(&dir.join("captions/0.tar"), &captions);
     assert_command!(dir, &["data", "add", "foxes", "captions", "--data", "data"]);

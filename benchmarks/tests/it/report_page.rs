@@ -3,6 +3,7 @@
 use crate::command::{nemesis, told};
 use crate::skipped::skipped;
 use crate::synthetic::Synthetic;
+use nemesis_bench::results::ELEVEN;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,6 +37,33 @@ fn page(folder: &Path) -> PathBuf {
     folder.join("page.html")
 }
 
+/// The data of a page.
+fn data(page: &str) -> serde_json::Value {
+    let data = page.split_once("id=\"data\">").unwrap().1.split_once("</script>").unwrap().0;
+    serde_json::from_str(data).unwrap()
+}
+
+/// The published average is over eleven data sets, and would be a wrong line beside an average over others.
+#[test]
+fn the_published_average_stands_beside_one_over_the_same_data_sets() {
+    let dashed = |more: Option<&'static str>| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut records = Synthetic::new(folder.path());
+        for dataset in ELEVEN.into_iter().chain(more) {
+            for shots in [1, 16] {
+                records.few_shot(COOP, dataset, shots, &[60.0]);
+            }
+        }
+        records.save();
+        let data = data(&fs::read_to_string(page(folder.path())).unwrap());
+        let figure = &data["questions"][0]["figures"][0];
+        assert!(!figure["caption"].as_str().unwrap().contains("zero-shot"), "{figure}");
+        figure["svg"].as_str().unwrap().matches("stroke-dasharray").count()
+    };
+    let (of_eleven, of_twelve) = (dashed(None), dashed(Some("imagenetv2")));
+    assert!(of_twelve < of_eleven, "{of_twelve} and {of_eleven}");
+}
+
 #[test]
 fn the_page_needs_no_network_and_holds_the_numbers_of_the_csv() {
     let folder = tempfile::tempdir().unwrap();
@@ -44,8 +72,7 @@ fn the_page_needs_no_network_and_holds_the_numbers_of_the_csv() {
     for address in ["src=\"http", "href=\"http", "url(http", "@import", "fetch("] {
         assert!(!page.contains(address), "{address}");
     }
-    let data = page.split_once("id=\"data\">").unwrap().1.split_once("</script>").unwrap().0;
-    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let data = data(&page);
     let question = &data["questions"][0];
     // Its backbone is OpenAI's, and CoOp's numbers with it are published.
     let curves = &question["figures"][0];
@@ -110,6 +137,8 @@ fn equal_records_give_equal_figures() {
             assert!(format != "svg" || !String::from_utf8_lossy(&bytes).contains("<text"));
         }
     }
+    let unknown = told(&nemesis(folder.path(), &["figure", "--question", "few-shots"]).output().unwrap());
+    assert!(unknown.contains("error: there is no question `few-shots` here"), "{unknown}");
     let output = nemesis(folder.path(), &["figure", "norm-curve"]).output().unwrap();
     insta::assert_snapshot!(told(&output), @r"
     exit code 2

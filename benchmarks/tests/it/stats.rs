@@ -30,6 +30,27 @@ fn a_difference_on_eleven_data_sets_is_shown() {
     assert_command!(folder.path(), &["stats"]);
 }
 
+/// One data set makes the mean worse, and the test is of the ranks, by which the second method is better.
+#[test]
+fn what_is_shown_has_the_direction_of_the_test() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut records = Synthetic::new(folder.path());
+    for (place, dataset) in ELEVEN.into_iter().chain(["imagenetv2"]).enumerate() {
+        let gain = if place == 4 { -40.0 } else { 0.5 + 0.1 * place as f64 };
+        records.few_shot(COOP, dataset, 16, &[60.0]);
+        records.few_shot(PEN, dataset, 16, &[60.0 + gain]);
+    }
+    records.save();
+    let said = |format| {
+        let output = nemesis(folder.path(), &["stats", "--only", "methods", "--format", format]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let table = said("csv");
+    assert!(table.contains("CoOp,Nemesis-PEN,12,-") && table.contains("Nemesis-PEN is better"), "{table}");
+    // No digit of a probability is cut off, whatever the format.
+    assert!(table.contains(",0.0341796875,") && said("json").contains(": 0.0341796875,"), "{table}");
+}
+
 #[test]
 fn two_data_sets_show_nothing_and_say_so() {
     let folder = tempfile::tempdir().unwrap();
@@ -113,6 +134,8 @@ fn the_source_of_a_transfer_is_no_target() {
     let shown: Vec<Vec<&str>> = averages.lines().skip(1).map(|line| line.split(',').take(6).collect()).collect();
     let row = |label, average| vec!["few-shot-averages", "Average", "16", label, "2", average];
     assert_eq!(shown, [row("CoOp", "45.0000"), row("Nemesis-PEN", "46.0000")]);
+    let runs = said(&["report", "--statistics", "--format", "csv"]);
+    assert!(runs.lines().any(|line| line.starts_with("few-shot,Average,16,CoOp,1,45.0000,")), "{runs}");
     let pairs = said(&["report", "--paired", "coop,nemesis-pen", "--format", "csv"]);
     let line = pairs.lines().find(|line| line.contains("Data sets")).unwrap();
     assert!(line.starts_with("few-shot,Data sets,2,45.0000,46.0000,"), "{pairs}");

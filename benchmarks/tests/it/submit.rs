@@ -108,7 +108,7 @@ fn the_other_engines_get_the_same_runs() {
     insta::assert_snapshot!(submit("parallel", &["--engine-option=--sshlogin=n1,n2"]), @r"
     exit code 0
     --- stdout
-    parallel --jobs 2 --line-buffer --sshlogin=n1,n2 --max-args 0 'cd [DIR] && [NEMESIS] run --no-wait --datasets eurosat --out out' ::: 1 2
+    parallel --jobs 2 --line-buffer --sshlogin=n1,n2 ::: 'cd [DIR] && [NEMESIS] run --no-wait --datasets eurosat --out out' 'cd [DIR] && [NEMESIS] run --no-wait --datasets eurosat --out out'
     --- stderr
     ");
     insta::assert_snapshot!(submit("shell", &["--setup", "module load cuda"]), @r"
@@ -172,6 +172,9 @@ fn what_cannot_be_submitted_is_refused() {
     for (arguments, expected) in [
         (&["--grace", "0"][..], "`grace` is 0, so a run would be killed before it could save its trainings"),
         (&["--engine-option=--array=1-3"], "`nemesis submit` sets `--array` itself"),
+        (&["--engine-option=--arr=0-5"], "`nemesis submit` sets `--array` itself"),
+        (&["--engine-option=-a0-9"], "`nemesis submit` sets `-a` itself"),
+        (&["--engine-option=--no-requeue"], "`nemesis submit` sets `--no-requeue` itself"),
         (&["--engine-option=script.sh"], "`script.sh` is no option"),
         (&["--time", "4h"], "`time` is \"4h\""),
         (&["--grace", "60", "--", "--stop-within", "61"], "a run may take 61 s to stop, and is killed after 60"),
@@ -184,8 +187,7 @@ fn what_cannot_be_submitted_is_refused() {
     --- stdout
     --- stderr
     error: invalid value 'x' for '--shots <NUMBERS>': `x` is neither a number nor a range, expected whole numbers from 0 on, as in 1,2,4-8
-
-    For more information, try '--help'.
+      help: `nemesis run --help` shows its arguments
     ");
 }
 

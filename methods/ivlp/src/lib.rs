@@ -54,6 +54,8 @@ pub struct Ivlp {
 impl Plugin for Ivlp {
     type Options = Options;
 
+    const RESUMES: bool = true;
+
     const ABOUT: About = About {
         id: "ivlp",
         label: "IVLP",

@@ -60,6 +60,8 @@ impl Plugin for KgCoop {
         optimisation: Optimisation::Host,
     };
 
+    const RESUMES: bool = true;
+
     /// As published (`configs/trainers/KgCoOp/vit_b16_ep100_ctxv1.yaml`).
     fn protocol() -> ProtocolPatch {
         ProtocolPatch { batch_size: Some(128), epochs: Some(100.into()), ..ProtocolPatch::default() }

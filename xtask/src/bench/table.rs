@@ -87,7 +87,9 @@ fn memory(bytes: f64) -> String {
 fn median(numbers: &[f64]) -> f64 {
     let mut numbers = numbers.to_vec();
     numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
+    // Of an even number, the two in the middle.
+    let middle = |at: usize| numbers.get(at).copied().unwrap_or(f64::NAN);
+    f64::midpoint(middle(numbers.len().saturating_sub(1) / 2), middle(numbers.len() / 2))
 }
 
 #[cfg(test)]
@@ -101,6 +103,7 @@ mod tests {
 
     #[test]
     fn medians_and_ratios() {
+        assert!((median(&[1.0, 4.0, 2.0, 9.0]) - 3.0).abs() < 1e-12 && median(&[]).is_nan());
         let text = Row {
             work: "text tower".to_owned(),
             wanted: "≥ 15×",

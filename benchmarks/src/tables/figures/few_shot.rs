@@ -5,7 +5,7 @@ use crate::tables::{PublishedLine, Table};
 use nemesis_figures::{LineChart, LinePanel, Mark, Series};
 use std::collections::BTreeSet;
 
-/// The curves of a few-shot table with at least two numbers of shots. Zero-shot CLIP is a mark at 0, and what others have
+/// The curves of a few-shot table with at least two numbers of shots. Zero-shot CLIP, if it is there, is a mark at 0, and what others have
 /// published is dashed.
 pub(in crate::tables) fn few_shot(table: &Table, published: &[PublishedLine]) -> Option<Figure> {
     let series = series(table);
@@ -75,7 +75,10 @@ pub(in crate::tables) fn few_shot(table: &Table, published: &[PublishedLine]) ->
     };
     let shaded = spread(table);
     let lacking = lacking(table);
-    let caption =
-        format!("Accuracy by training images per class; shaded: {shaded}{dashed}; at 0: zero-shot CLIP.{lacking}");
+    let has_values =
+        |group: usize| table.rows.iter().any(|row| row.values[group].iter().any(|v| v.measure().is_some()));
+    let is_at_zero = table.groups.iter().enumerate().any(|(place, group)| group.baseline && has_values(place));
+    let at_zero = if is_at_zero { "; at 0: zero-shot CLIP" } else { "" };
+    let caption = format!("Accuracy by training images per class; shaded: {shaded}{dashed}{at_zero}.{lacking}");
     Some(Figure { kind: "few-shot", of: String::new(), shots: None, caption, chart: Box::new(chart) })
 }

@@ -37,7 +37,7 @@ pub(in crate::tables) fn low_norm_effect(contents: &Contents, entries: &[Entry])
             accuracies.iter().find(|((d, m, s, k), _)| *d == dataset && m == method && *s == shots && *k == key);
         found.and_then(|(_, values)| Summary::of(values)).map(|summary| summary.mean)
     };
-    let mut figures = Vec::new();
+    let mut figures: Vec<Figure> = Vec::new();
     for method in &contents.methods {
         for shots in &contents.shots {
             let panels = contents.datasets.iter().map(|(name, title)| {
@@ -63,8 +63,8 @@ pub(in crate::tables) fn low_norm_effect(contents: &Contents, entries: &[Entry])
                 method.label,
                 counted_images(*shots)
             );
-            let of =
-                format!("{}-{shots}", method.label.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+            let label = method.label.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+            let of = unused(&format!("{label}-{}", written(*shots)), &figures);
             figures.push(Figure {
                 kind: "low-norm-effect",
                 of,
@@ -75,6 +75,17 @@ pub(in crate::tables) fn low_norm_effect(contents: &Contents, entries: &[Entry])
         }
     }
     figures
+}
+
+/// The name, with a number behind it if a figure has it already: labels may differ in what no name of a file has.
+fn unused(name: &str, figures: &[Figure]) -> String {
+    let mut unused = name.to_owned();
+    let mut number = 2;
+    while figures.iter().any(|figure| figure.of == unused) {
+        unused = format!("{name}-{number}");
+        number += 1;
+    }
+    unused
 }
 
 fn key(corruption: &Corruption) -> Key {

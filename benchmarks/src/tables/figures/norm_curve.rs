@@ -19,6 +19,8 @@ pub(in crate::tables) fn norm_curve(table: &Table, entries: &[Entry]) -> Option<
             datasets.push((dataset, title.to_owned()));
         }
     }
+    // Each number of shots has a group of accuracies and one of norms.
+    let is_one = table.groups.len() <= 2;
     let mut panels = Vec::new();
     for (dataset, title) in &datasets {
         let of_dataset = || {
@@ -53,7 +55,7 @@ pub(in crate::tables) fn norm_curve(table: &Table, entries: &[Entry]) -> Option<
             let (what, decimals) = if group.measured == Measured::Norm { ("norm", 3) } else { ("accuracy (%)", 1) };
             panels.push(LinePanel {
                 key: dataset.clone(),
-                title: title.clone(),
+                title: if is_one { title.clone() } else { format!("{title}: {}", group.heading) },
                 x: x.clone(),
                 y_label: Some(what.to_owned()),
                 decimals,

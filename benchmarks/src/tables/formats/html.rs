@@ -91,7 +91,7 @@ fn body_row(table: &Table, row: &Row) -> String {
 /// What a column is of, as attributes: a method, and a number of shots.
 fn keys(table: &Table, group: &Group, column: &Column) -> String {
     let (method, shots) =
-        if table.axes.column == "shots" { (&group.key, &column.key) } else { (&column.label, &group.key) };
+        if table.axes.column == "shots" { (&group.key, &column.key) } else { (&column.method, &group.key) };
     let shots = match shots.split(' ').next().and_then(|shots| parse(shots).ok()) {
         Some(shots) if shots > 0 => format!(" data-shots=\"{}\"", written(shots)),
         _ => String::new(),

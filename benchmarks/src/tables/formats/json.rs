@@ -5,7 +5,7 @@ use crate::tables::sheet::{Sheet, SheetRow};
 use crate::tables::table::Table;
 use serde_json::{Map, Number, Value, json};
 
-/// JSON with indentation; numbers are rounded to four decimals.
+/// JSON with indentation; numbers are rounded to four decimals, but for probabilities.
 #[derive(Clone, Copy, Debug)]
 pub struct Json;
 
@@ -49,7 +49,7 @@ impl Format for Json {
             let rows: Vec<Value> = sheet.rows.iter().map(|r| row(sheet, r)).collect();
             json!({"sheet": sheet.name, "title": sheet.title, "rows": rows, "remarks": sheet.remarks})
         };
-        text(Value::Array(sheets.iter().map(of).collect()))
+        format!("{:#}\n", Value::Array(sheets.iter().map(of).collect()))
     }
 }
 

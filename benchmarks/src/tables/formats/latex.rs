@@ -121,7 +121,9 @@ impl Latex {
 }
 
 fn line(cells: &[String]) -> String {
-    format!(r"{} \\", cells.join(" & "))
+    // Behind the end of a row, a bracket or a star would be read as an option of that row.
+    let guard = if cells.first().is_some_and(|cell| cell.trim_start().starts_with(['[', '*'])) { "{}" } else { "" };
+    format!(r"{guard}{} \\", cells.join(" & "))
 }
 
 /// The numbers of footnotes, raised.

@@ -42,7 +42,9 @@ impl Kind for Ablation {
             let (label, seed) = entry.place.column();
             let row = entry.dataset.clone();
             let trained = entry.place.shots().zip(contents.methods.iter().find(|method| method.label == label));
-            let Some((shots, method)) = trained else { return Place { row, group: "0".to_owned(), column: label, seed } };
+            let Some((shots, method)) = trained else {
+                return Place { row, group: "0".to_owned(), column: label, seed };
+            };
             let (group, _, column) = place_of(contents, shots, method);
             Place { row, group, column: column.key, seed }
         };
@@ -54,7 +56,8 @@ impl Kind for Ablation {
 fn place_of(contents: &Contents, shots: u32, method: &MethodColumn) -> (String, String, Column) {
     if let Some((what, value)) = &method.swept {
         let (key, heading) = contents.group_of(shots, what, what);
-        return (key, heading, Column { key: value.clone(), label: value.clone(), seeded: true });
+        let column = Column { key: value.clone(), label: value.clone(), seeded: true, method: method.label.clone() };
+        return (key, heading, column);
     }
     let (key, _) = contents.group_of(shots, UNSWEPT, "");
     (key, shots::in_words(shots), method.column())

@@ -56,7 +56,12 @@ impl Kind for LowNormEffect {
             of_cell.entry(entry.corruption.as_ref().map(key)).or_default().push(&entry.outcome);
         }
         let columns: Vec<Column> = (contents.shots.iter())
-            .map(|shots| Column { key: shots::written(*shots), label: shots::in_words(*shots), seeded: true })
+            .map(|shots| Column {
+                key: shots::written(*shots),
+                label: shots::in_words(*shots),
+                seeded: true,
+                method: String::new(),
+            })
             .collect();
         let groups: Vec<Group> = (contents.methods.iter())
             .map(|method| Group {
