@@ -5,7 +5,7 @@ that the command `nemesis` prints.
 """
 
 from nemesis import _torch as _torch  # isort: skip  (first: it loads libtorch)
-from nemesis import corruption, norm, prompt
+from nemesis import _native, corruption, norm, prompt
 from nemesis._about import About, Batch, FeatureSet, OptionError, Parameter, Task, option
 from nemesis._changes import Changes, LowRank
 from nemesis._data import FewShot, Item, few_shot
@@ -15,6 +15,8 @@ from nemesis._results import learned, predictions, records
 from nemesis._run import Run, run
 from nemesis._tower import TextTower
 from nemesis.prompt import PromptLearner, PromptOptions, cross_entropy, unit
+
+__version__ = _native.VERSION
 
 __all__ = [
     "About",
@@ -34,6 +36,7 @@ __all__ = [
     "Task",
     "TextTower",
     "TowerSizes",
+    "__version__",
     "corruption",
     "cross_entropy",
     "few_shot",

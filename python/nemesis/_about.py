@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from collections.abc import Mapping
@@ -23,6 +24,9 @@ class OptionError(NemesisError):
         super().__init__(f"option `{option}`: {message}")
         self.option = option
         self.message = str(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.option, self.message)
 
 
 @dataclass(frozen=True)
@@ -172,13 +176,19 @@ class Parameter:
     """Factors and replacements for the protocol's optimiser options: `lr_scale`, `weight_decay`, `momentum`."""
 
 
+@functools.cache
+def hints_of(options: type | None) -> dict[str, Any]:
+    """The types of a dataclass's fields. They are remembered, since the modules that name them may be out of reach later."""
+    return {} if options is None else typing.get_type_hints(options)
+
+
 def schema(options: type | None) -> list[dict[str, Any]]:
     """All options of a dataclass with kind, default and help."""
     if options is None:
         return []
     if not dataclasses.is_dataclass(options):
         raise NemesisError(f"the options `{options.__name__}` are not a dataclass\n  help: put `@dataclass` before it")
-    hints = typing.get_type_hints(options)
+    hints = hints_of(options)
     described = []
     for field in dataclasses.fields(options):
         if field.default is dataclasses.MISSING:
@@ -250,5 +260,5 @@ def parse(options: type | None, given: Mapping[str, Any]) -> Any:
             raise OptionError(name, f"it is unknown; the known options are: {', '.join(known) or 'none'}")
     if options is None:
         return None
-    hints = typing.get_type_hints(options)
+    hints = hints_of(options)
     return options(**{name: value_of(name, hints[name], value) for name, value in given.items()})

@@ -60,7 +60,9 @@ def few_shot(
     if shots != "all" and shots < 1:
         raise NemesisError(f"{shots} shots\n  expected: at least 1, or `all`")
     count = None if shots == "all" else shots
-    names, template, train, val = _native.few_shot(data, dataset, count, seed, lists)
+    names, template, train, val = _native.few_shot(
+        os.path.expanduser(data), dataset, count, seed, None if lists is None else os.path.expanduser(lists)
+    )
     return FewShot(names, template, _items(train), _items(val))
 
 

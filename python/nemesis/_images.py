@@ -24,13 +24,13 @@ def _preprocess(
 ) -> _native.Preprocess:
     if weights is None:
         return _native.Preprocess.openai(size)
-    path = os.path.abspath(weights)
+    path = os.path.abspath(os.path.expanduser(weights))
     try:
         status = os.stat(path)
         stamp = (status.st_mtime_ns, status.st_size)
     except OSError:
         stamp = (0, 0)  # What is wrong with the file is said in the words of the command.
-    return _of_weights(path, stamp, None if config is None else os.fspath(config))
+    return _of_weights(path, stamp, None if config is None else os.path.expanduser(config))
 
 
 def preprocess(
@@ -74,7 +74,7 @@ def preprocess(
     )
     name = str(dtype).removeprefix("torch.")
     if all(isinstance(image, (str, os.PathLike)) for image in given):
-        return prepare.files([os.fspath(image) for image in given], name, train)
+        return prepare.files([os.path.expanduser(image) for image in given], name, train)
     decoded = []
     for at, image in enumerate(given):
         if not hasattr(image, "convert"):

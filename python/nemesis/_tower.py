@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Union
+from typing import Any, Literal, Union
 
 import torch
 from nemesis import _native
 from nemesis._native import NemesisError
 
 ClassPosition = Literal["end", "middle", "front"]
+#: The types that features are computed in.
+_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
 Weights = Union[str, "os.PathLike[str]", Mapping[str, torch.Tensor], torch.nn.Module]
 
 
@@ -21,7 +25,8 @@ class TextTower:
 
     It computes what CoOp's `TextEncoder` computes from the prompts that its `PromptLearner` makes, and its gradient in
     the context, many times faster: prompts are cut at their end token, and what all classes have in common is computed
-    once. It holds no parameter and never changes the weights.
+    once. It holds no parameter and never changes the weights, so that copies of a model share its tower. Autocast does not
+    reach into it.
 
     Parameters
     ----------
@@ -75,11 +80,19 @@ class TextTower:
         self.context_vectors = context_vectors
         # A model in memory is read from a file, as any other; kept until the tower goes, for other types.
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        config = None if weights_config is None else os.fspath(weights_config)
+        config = None if weights_config is None else os.path.expanduser(weights_config)
+        #: What makes this tower again; a model in memory cannot be named.
+        self._made_of: tuple[Any, ...] | None = None
         if isinstance(weights, (str, os.PathLike)):
-            path = Path(weights)
+            path = Path(weights).expanduser()
+            there = os.path.abspath(config) if config is not None and os.path.exists(config) else config
+            made = functools.partial(
+                type(self), class_position=class_position, weights_config=there, dtype=dtype, device=str(device)
+            )
+            self._made_of = (made, (str(path.absolute()), list(class_names), context_vectors))
         else:
             path, config = self._written(weights, config)
+        self._device = torch.device(device)
         self._tower = _native.Tower(path, list(class_names), config, str(dtype).removeprefix("torch."), str(device))
         if context_vectors is not None:
             self._tower.check_vectors(context_vectors)
@@ -128,6 +141,8 @@ class TextTower:
         torch.Tensor
             `[classes, D]`, or `[copies, classes, D]` of a context with four dimensions.
         """
+        for given in (ctx, *(prompts or {}).values()):
+            _refuse_unfit(given)
         classes = len(self)
         if ctx.dim() == 2:
             contexts = ctx[None, None]
@@ -144,12 +159,16 @@ class TextTower:
             raise NemesisError(
                 f"a context of {contexts.shape[2]} vectors, but the tower was made for {self.context_vectors}"
             )
-        features = self._tower.encode(contexts, self.class_position, None if prompts is None else dict(prompts))
+        with torch.autocast(ctx.device.type, enabled=False):
+            features = self._tower.encode(contexts, self.class_position, None if prompts is None else dict(prompts))
         return features if ctx.dim() == 4 else features[0]
 
     def encode(self, prompts: Sequence[str]) -> torch.Tensor:
         """Features `[prompts, D]`, not normalised and without gradient, of whole prompts."""
-        return self._tower.encode_strings(list(prompts))
+        if isinstance(prompts, str):
+            raise TypeError("prompts is one string; expected a list of prompts")
+        with torch.autocast(self._device.type, enabled=False):
+            return self._tower.encode_strings(list(prompts))
 
     def embed(self, text: str) -> torch.Tensor:
         """Token embeddings `[tokens, d]` of a text without start and end: what CoOp's `CTX_INIT` starts from."""
@@ -159,5 +178,35 @@ class TextTower:
         """For each class the tokens after its context (name, full stop, end), and how many of them are the name."""
         return self._tower.tokens()
 
+    def __copy__(self) -> TextTower:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> TextTower:
+        # Nothing in it ever changes.
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._made_of is None:
+            raise TypeError(
+                "a text tower of a model in memory cannot be pickled; save the model with `torch.save`, and make the tower "
+                "from the file"
+            )
+        return self._made_of
+
     def __repr__(self) -> str:
         return f"TextTower(classes={len(self)}, width={self.width}, embed_dim={self.embed_dim})"
+
+
+def _refuse_unfit(tensor: torch.Tensor) -> None:
+    """Refuses what the native module has no words for."""
+    if not isinstance(tensor, torch.Tensor):
+        raise TypeError(f"expected a torch.Tensor, not {type(tensor).__name__}")
+    if tensor.dtype not in _DTYPES:
+        raise NemesisError(
+            f"contexts and prompts cannot have the type {tensor.dtype}\n"
+            "  expected: float32, float64, float16 or bfloat16"
+        )
+    if tensor.device.type not in ("cpu", "cuda"):
+        raise NemesisError(
+            f"contexts and prompts cannot lie on the device `{tensor.device}`\n  expected: cpu, or cuda and a number"
+        )

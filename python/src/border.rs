@@ -101,7 +101,7 @@ unsafe impl<T: ?Sized> Sync for Shared<T> {}
 
 impl Shared<Box<dyn nemesis_core::backbone::Backbone>> {
     /// A backbone for all threads. Its functions take `&self` and only read its tensors, which libtorch allows on many
-    /// threads at once; it has neither cells nor other state.
+    /// threads at once. What it works out when it is first needed lies in a [`OnceLock`]; it has no other state.
     pub(crate) fn frozen(backbone: Box<dyn nemesis_core::backbone::Backbone>) -> Self {
         Self(backbone)
     }

@@ -1,7 +1,6 @@
 //! Few-shot samples, as CoOp draws them.
 
-use crate::border::detached;
-use crate::error::caught;
+use crate::pool::on_all_cores;
 use nemesis_core::dataset::{Registry, Sample};
 use nemesis_core::interchange::few_shot_lists;
 use pyo3::prelude::*;
@@ -28,7 +27,7 @@ pub(crate) fn few_shot(
         let (train, val) = (items(&sample.train), items(&sample.val));
         Ok((opened.class_names().to_vec(), opened.template().to_owned(), train, val))
     };
-    detached(py, || caught(drawn))
+    on_all_cores(py, drawn)
 }
 
 fn item(folder: &Path, sample: &Sample) -> (PathBuf, u32) {

@@ -12,6 +12,7 @@ mod error;
 mod host;
 mod images;
 mod method;
+mod pool;
 mod results;
 mod tower;
 
@@ -31,7 +32,7 @@ mod native {
     #[pymodule_export]
     use crate::images::PyPreprocess;
     #[pymodule_export]
-    use crate::results::{learned, predictions, records};
+    use crate::results::{columns, learned, predictions, records};
     #[pymodule_export]
     use crate::tower::Tower;
 
@@ -52,6 +53,10 @@ mod native {
     /// A hash over the sources of this module and of the SDK, which methods in Python compute with.
     #[pymodule_export]
     const SOURCE: &str = nemesis_sdk::source_fingerprint!();
+
+    /// The version of the package.
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
 
     /// Finds Python's torch, whose version was compared: its library `libtorch_python` and its class of tensors.
     #[pyfunction]

@@ -1,28 +1,41 @@
 //! Results: the records of a folder, what was learned, and what was predicted.
 
-use crate::border::{Crossing, detached};
-use crate::error::caught;
+use crate::border::Crossing;
+use crate::pool::on_all_cores;
+use nemesis_bench::cells::{COLUMNS, Content, row};
 use nemesis_core::record::{AnyRecord, CellId, EvaluationCell, Store, TrainingCell};
 use nemesis_core::{Error, Result};
 use pyo3::prelude::*;
 use serde::Serialize;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// Every record as JSON, and the id of the training that it evaluates.
+/// The columns of the table of cells: their names, and whether they hold whole numbers.
 #[pyfunction]
-pub(crate) fn records(py: Python<'_>, out: PathBuf) -> PyResult<Vec<(String, Option<String>)>> {
+pub(crate) fn columns() -> Vec<(&'static str, bool)> {
+    COLUMNS.iter().map(|column| (column.name, column.content == Content::Integer)).collect()
+}
+
+/// Every record, or those with the ids: its row of the table of cells, and itself, as JSON.
+#[pyfunction]
+#[pyo3(signature = (out, ids = None))]
+pub(crate) fn records(py: Python<'_>, out: PathBuf, ids: Option<Vec<String>>) -> PyResult<Vec<(String, String)>> {
     let read = || {
         let store = opened(&out)?;
-        let text = |record| match record {
-            AnyRecord::Training(record) => Ok((json(&record)?, None)),
-            AnyRecord::Evaluation(record) => {
-                let training = record.cell.subject.training().map(|training| training.id().to_string());
-                Ok((json(&record)?, training))
-            }
-        };
-        store.read_all(|_, record| Some(record.and_then(text)))?.into_iter().collect()
+        let parsed = |ids: &Vec<String>| ids.iter().map(|id| id.parse::<CellId>()).collect::<Result<HashSet<CellId>>>();
+        let wanted = ids.as_ref().map(parsed).transpose()?;
+        let is_wanted = |id: &CellId| wanted.as_ref().is_none_or(|wanted| wanted.contains(id));
+        store.read_some(is_wanted, |_, record| Some(record.and_then(|record| told(&record))))?.into_iter().collect()
     };
-    detached(py, || caught(read))
+    on_all_cores(py, read)
+}
+
+fn told(record: &AnyRecord) -> Result<(String, String)> {
+    let whole = match record {
+        AnyRecord::Training(record) => json(record)?,
+        AnyRecord::Evaluation(record) => json(record)?,
+    };
+    Ok((json(&row(record))?, whole))
 }
 
 /// What a training learned: in the end, or up to an epoch that it kept. Of an evaluation, what it evaluated.
@@ -41,7 +54,7 @@ pub(crate) fn learned(py: Python<'_>, out: PathBuf, id: &str, epoch: Option<u64>
         let record = store.get::<TrainingCell>(&training)?.ok_or_else(|| missing(&out, &training))?;
         store.learned(&record, epoch)
     };
-    let state = detached(py, || caught(read))?;
+    let state = on_all_cores(py, read)?;
     Ok(state.into_iter().map(|(name, tensor)| (name, Crossing(tensor))).collect())
 }
 
@@ -54,7 +67,7 @@ pub(crate) fn predictions(py: Python<'_>, out: PathBuf, id: &str) -> PyResult<Ve
         let record = store.get::<EvaluationCell>(&id)?.ok_or_else(|| missing(&out, &id))?;
         store.predictions(&record)
     };
-    detached(py, || caught(read))
+    on_all_cores(py, read)
 }
 
 fn opened(out: &Path) -> Result<Store> {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import random
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,17 @@ def test_files_and_pillow_images_become_what_pillow_makes_of_them(size: int, suf
     assert torch.equal(nemesis.preprocess(paths, size=size), expected)
     assert torch.equal(nemesis.preprocess(opened, size=size), expected)
     assert torch.equal(nemesis.preprocess(paths[0], size=size), expected[:1])
+
+
+def test_a_forked_process_has_threads_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo(60, 40).save(tmp_path / "one.png")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    expected = nemesis.preprocess("~/one.png", size=32)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)  # Threads that are not there are waited for without end.
+        os._exit(0 if torch.equal(nemesis.preprocess("~/one.png", size=32), expected) else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_training_views_follow_seed_epoch_and_place() -> None:

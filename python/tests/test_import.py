@@ -49,3 +49,8 @@ def test_every_place_names_the_same_torch() -> None:
     manifest = (Path(__file__).parents[1] / "pyproject.toml").read_text()
     (pinned,) = [line.split('"')[1] for line in manifest.splitlines() if line.startswith("dependencies")]
     assert pinned == f"torch=={_torch.TORCH}" == f"torch=={_native.built_for()[0]}"
+
+
+def test_the_version_is_that_of_the_sources() -> None:
+    manifest = (Path(__file__).parents[2] / "Cargo.toml").read_text()
+    assert f'version = "{nemesis.__version__}"' in manifest.splitlines()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import random
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,7 +39,11 @@ BROKEN = {
         "self.alpha = ",
         "self.idle = torch.nn.Parameter(torch.zeros(2, dtype=task.dtype))\n        self.alpha = ",
     ),
-    "random-state": ("penalty = ", "penalty = 0 * torch.rand(()) + "),
+    # Losses may draw from torch; see below.
+    "random-state": (
+        "    def logits",
+        "    def state(self):\n        return {'ctx': self.prompt.ctx + 0 * torch.rand(())}\n\n    def logits",
+    ),
     "grad-mode": ("return self.prompt.evaluate", "torch.set_grad_enabled(True)\n        return self.prompt.evaluate"),
     "logits": (
         "return self.prompt.evaluate(batch.features, host)",
@@ -163,6 +169,120 @@ def test_options_know_their_types_and_defaults() -> None:
         "class_position": ("`end`, `middle` or `front`", "end"),
         "beta": ("number or null", None),
     }
+
+
+class Drawing:
+    """Draws from everything there is, and keeps what it learns in lists and dicts."""
+
+    def __init__(self) -> None:
+        self.net = torch.nn.Linear(2, 2)
+        self.deep = [torch.nn.Parameter(torch.zeros(2)), {"norm": torch.nn.BatchNorm1d(2), "drop": torch.nn.Dropout()}]
+        self.again = self.deep[0]
+        self.modes: list[bool] = []
+
+    def loss(self, batch: nemesis.Batch, host: nemesis.Host) -> torch.Tensor:
+        drop, norm = self.deep[1]["drop"], self.deep[1]["norm"]  # type: ignore[index]
+        self.modes.append(drop.training)
+        norm(torch.rand(4, 2))
+        return drop(torch.ones(64)).sum() + torch.rand(()) + random.random()  # type: ignore[no-any-return]
+
+    def logits(self, batch: nemesis.Batch, host: nemesis.Host) -> torch.Tensor:
+        self.modes.append(self.deep[1]["drop"].training)  # type: ignore[index]
+        return torch.zeros(1)
+
+
+DRAWING = """
+import nemesis
+from test_methods import Drawing
+
+
+class Mine(Drawing):
+    ABOUT = nemesis.About(id="mine", label="M", summary="For a test")
+
+    def __init__(self, task, options, host):
+        super().__init__()
+"""
+
+
+def drawing(toy: Toy, folder: Path) -> Any:
+    from nemesis import _method
+
+    described(DRAWING, folder)
+    return _method.create((folder / "m.py").resolve(), toy.task, "{}", toy.host)
+
+
+def test_what_a_method_draws_follows_from_the_seed_and_the_step(tmp_path: Path) -> None:
+    toy = Toy(classes=3)
+    one = drawing(toy, tmp_path)
+    torch.rand(3)
+    random.random()
+    two = drawing(toy, tmp_path)
+    assert torch.equal(one.method.net.weight, two.method.net.weight)
+    assert not torch.equal(one.method.net.weight, drawing(Toy(classes=3, seed=2), tmp_path).method.net.weight)
+    before = torch.get_rng_state()
+    losses = [one.loss(toy.batch(2, step=step), toy.host) for step in (0, 1, 0)]
+    assert torch.equal(torch.get_rng_state(), before)
+    assert losses[0] == losses[2] != losses[1]
+
+
+def test_what_is_learned_is_stored_and_modules_know_their_mode(tmp_path: Path) -> None:
+    toy = Toy(classes=3)
+    one, two = drawing(toy, tmp_path), drawing(toy, tmp_path)
+    learned = ["net.weight", "net.bias", "deep.0", "deep.1.norm.weight", "deep.1.norm.bias"]
+    assert [name for name, *_ in one.parameters()] == learned
+    # Buffers that nothing has changed are not learned: they follow from the task.
+    assert [name for name, _ in one.state()] == learned
+    for call in (one.loss, one.logits, one.loss):
+        call(toy.batch(2), toy.host)
+    assert one.method.modes == [True, False, True]
+    state = one.state()
+    assert {name for name, _ in state} - set(learned) == {
+        f"deep.1.norm.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")
+    }
+    two.load_state([(name, tensor.clone()) for name, tensor in state])
+    assert all(torch.equal(mine, theirs) for (_, mine), (_, theirs) in zip(state, two.state()))
+    with pytest.raises(nemesis.NemesisError, match="the state has the tensor `other`"):
+        two.load_state([*state, ("other", torch.zeros(1))])
+
+
+def test_a_failure_names_its_cause_and_notes() -> None:
+    from nemesis import _method
+
+    def failing() -> None:
+        nothing: dict[str, int] = {}
+        try:
+            nothing["missing"]
+        except KeyError as error:
+            raise ValueError("in the end") from error
+
+    with pytest.raises(ValueError, match="in the end") as caught:
+        failing()
+    caught.value.__notes__ = ["a note"]  # type: ignore[attr-defined]
+    kind, option, text = _method.explain(caught.value)
+    assert (kind, option) == ("failed", None)
+    assert text.startswith("ValueError: in the end\na note\n")
+    assert "KeyError: 'missing'" in text
+    assert text.count("in failing") == 2
+
+
+def test_an_option_error_survives_a_pickle() -> None:
+    again = pickle.loads(pickle.dumps(nemesis.OptionError("alpha", "too large")))
+    assert (again.option, again.message, str(again)) == ("alpha", "too large", "option `alpha`: too large")
+
+
+def test_options_of_a_helper_may_have_types_that_are_strings(tmp_path: Path) -> None:
+    (tmp_path / "choices.py").write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\nfrom typing import Literal\n"
+        "import nemesis\n\n\n@dataclass\nclass Options:\n"
+        "    way: Literal['up', 'down'] = nemesis.option('up', 'Which way.')\n"
+    )
+    told = described(
+        "import nemesis\nfrom choices import Options\n\n\nclass M:\n"
+        "    ABOUT = nemesis.About(id='m', label='M', summary='S', options=Options, optimisation='none')\n\n"
+        "    def logits(self, batch, host):\n        return None\n",
+        tmp_path,
+    )
+    assert [option["kind"] for option in told["options"]] == ["`up` or `down`"]
 
 
 def test_the_host_is_of_no_use_after_its_call_or_on_another_thread() -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import nemesis
+import pytest
 import torch
 from nemesis.testing import Toy
 from plain import Clip
+from test_run import program
 from torch import nn
 from torch.nn import functional
 
@@ -57,3 +59,25 @@ def test_kg_coop_is_the_one_of_the_examples() -> None:
     batch = toy.batch(images=8)
     losses = [toy.create(found["KgCoOp"]).loss(batch, toy.host) for found in (space, example)]
     assert torch.equal(losses[0], losses[1])
+
+
+def test_images_samples_and_results(tmp_path: Path, painted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for needed in ("PIL", "numpy", "pandas"):
+        pytest.importorskip(needed)
+    found = program()
+    monkeypatch.setattr("nemesis._run._command", lambda: [str(found)])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()
+    for link in ("DATA", "out/mini"):
+        (tmp_path / link).symlink_to(painted)
+    template = (ROOT / "nemesis-core/sdk/scaffold/python/sparse_prompt.py").read_text()
+    (tmp_path / "my_idea.py").write_text(template.replace("sparse-prompt", "my-idea"))
+    text = listing("nemesis.few_shot")
+    assert "shots=[1, 16]" in text
+    space: dict[str, Any] = {"nemesis": nemesis}
+    exec(text.replace("shots=[1, 16]", "shots=[1], seeds=[1], jobs=1, progress=False"), space)
+    assert space["pixels"].shape == (len(space["sample"].train), 3, 224, 224)
+    assert {method for _, method, _, _ in space["means"].index} == {"coop", "my-idea"}
+    assert space["context"].dim() == 2
+    assert len(space["predicted"]) == space["tested"].total

@@ -34,14 +34,6 @@ def the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nemesis._run._command", lambda: [str(found)])
 
 
-@pytest.fixture(scope="session")
-def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The mini suite's pictures, which take seconds to paint."""
-    root = tmp_path_factory.mktemp("painted") / "mini"
-    subprocess.run([str(program()), "mini", "data", "--out", str(root)], check=True)
-    return root
-
-
 @pytest.fixture
 def out(tmp_path: Path, painted: Path) -> Path:
     """A folder of records in which a run finds them."""
@@ -115,6 +107,36 @@ def test_vpt_in_python_computes_what_the_compiled_one_computes(out: Path) -> Non
     for key, outcome in ours.items():
         # What is learned has other names, so the hash of the state differs.
         assert {**outcome, "state": None} == {**theirs[key], "state": None}
+
+
+def test_records_of_a_run_are_those_of_its_plan(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin = tmp_path / "misbehaving.py"
+    source = MISBEHAVING.read_text()
+    runs = []
+    # Where records go may be said in a variable, and a run remembers it wherever Python goes.
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NEMESIS_OUT", "out")
+    for version in (source, source + "\nX = 1\n"):
+        plugin.write_text(version)
+        options: dict[str, Any] = {"datasets": ["eurosat"], "shots": [1], "seeds": [1], "limit": 2, "jobs": 1}
+        runs.append(nemesis.run(plugin=plugin, methods=["misbehaving"], progress=False, **options))
+    monkeypatch.chdir(out)
+    assert [run.out for run in runs] == [out, out]
+
+    def tested(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [row for row in rows if row["kind"] == "evaluation" and row["method"] == "misbehaving"]
+
+    (old,), (new,) = (tested(run.records(frame=False)) for run in runs)
+    for column in ("id", "plugin", "recipe"):
+        assert old[column] != new[column]
+    assert (old["options_json"], old["engine"], old["limit"]) == (new["options_json"], new["engine"], 2)
+    assert {row["id"] for row in tested(nemesis.records(out, frame=False))} == {old["id"], new["id"]}
+    pandas = pytest.importorskip("pandas")
+    frame = nemesis.records(out, frame=True)
+    assert {str(frame[column].dtype) for column in ("shots", "seed", "total")} == {"Int64"}
+    groups = frame[frame.method == "misbehaving"].groupby(["kind", "method", "options_json", "shots", "recipe"])
+    assert len(groups.accuracy.mean()) == 4
+    assert pandas.isna(frame[frame.method == "zero-shot"].seed).all()
 
 
 def wrapper(folder: Path, name: str, lines: str) -> Path:

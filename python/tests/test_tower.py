@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import threading
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,27 @@ def test_strings_and_embeddings(clip: Clip, names: list[str]) -> None:
     torch.testing.assert_close(tower.encode(["a photo of a cat."]), only(start), rtol=1e-5, atol=1e-5)
 
 
+def test_autocast_does_not_reach_into_a_tower(clip: Clip, names: list[str]) -> None:
+    tower = nemesis.TextTower(clip, names)
+    ctx = torch.randn(4, tower.width) * 0.02
+    expected = tower(ctx), tower.encode(["a cat"])
+    with torch.autocast("cpu", torch.bfloat16):
+        found = tower(ctx), tower.encode(["a cat"])
+    assert all(torch.equal(one, other) for one, other in zip(expected, found))
+
+
+def test_a_tower_is_shared_by_copies_and_made_again_from_its_file(clip: Clip, names: list[str], tmp_path: Path) -> None:
+    of_model = nemesis.TextTower(clip, names)
+    assert copy.deepcopy(of_model) is copy.copy(of_model) is of_model
+    with pytest.raises(TypeError, match="a text tower of a model in memory cannot be pickled"):
+        pickle.dumps(of_model)
+    torch.save(clip.state_dict(), tmp_path / "clip.pt")
+    of_file = nemesis.TextTower(tmp_path / "clip.pt", names, 4, class_position="front", weights_config="openai")
+    again = pickle.loads(pickle.dumps(of_file))
+    ctx = torch.randn(4, 128) * 0.02
+    assert torch.equal(again(ctx), of_file(ctx))
+
+
 def test_threads_may_share_a_tower(clip: Clip, names: list[str]) -> None:
     tower = nemesis.TextTower(clip, names)
     contexts = [torch.randn(4, tower.width) * 0.02 for _ in range(4)]
@@ -124,10 +146,14 @@ def test_what_does_not_fit_is_refused_with_one_message(clip: Clip, names: list[s
     assert refused(clip, names, ctx=torch.zeros(3, 4, 128)).startswith("a context has the shape [3, 4, 128]")
     assert refused(clip, names, 4, ctx=torch.zeros(5, 128)) == "a context of 5 vectors, but the tower was made for 4"
     assert "int" in refused(clip, names, ctx=torch.zeros(4, 128, dtype=torch.int64)).lower()
+    assert "torch.uint16" in refused(clip, names, ctx=torch.zeros(4, 128).to(torch.uint16))
+    assert "the device `meta`" in refused(clip, names, ctx=torch.zeros(4, 128, device="meta"))
     assert "128" in refused(clip, names, ctx=torch.zeros(4, 127))
     assert "there is no class position `start`" in refused(clip, names, class_position="start")
     assert str(tmp_path / "none.pt") in refused(tmp_path / "none.pt", names)
     # A state dict does not say its activation.
     assert "--weights-config" in refused(clip.state_dict(), names) or "openai" in refused(clip.state_dict(), names)
+    with pytest.raises(TypeError, match="prompts is one string"):
+        nemesis.TextTower(clip, names).encode("a photo of a cat.")
     with pytest.raises(TypeError, match=r"expected a torch\.Tensor, not list"):
         nemesis.TextTower(clip, names)._tower.encode([1.0], "end")  # type: ignore[arg-type]
