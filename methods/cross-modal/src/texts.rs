@@ -4,7 +4,7 @@ use nemesis_sdk::random::permutation;
 use nemesis_sdk::tch::{Kind, Tensor};
 use nemesis_sdk::templates::{Templates, features_of_prompts};
 use nemesis_sdk::{FeatureSet, Host, Result, Task};
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 
 /// The texts of all classes, encoded when they are first asked for.
 #[derive(Debug)]
@@ -14,8 +14,6 @@ pub(crate) struct Texts {
     /// The data set's own template.
     single: String,
     encoded: OnceCell<Encoded>,
-    /// The order of the last pass over the texts, and which pass that was.
-    order: RefCell<Option<(u64, Vec<usize>)>>,
 }
 
 #[derive(Debug)]
@@ -34,7 +32,6 @@ impl Texts {
             class_names: task.class_names.clone(),
             single: task.template.clone(),
             encoded: OnceCell::new(),
-            order: RefCell::new(None),
         }
     }
 
@@ -70,14 +67,9 @@ impl Texts {
         let size = (images.max(0) as usize).min(count).max(1);
         // A last, smaller batch is left out, as the authors' loader does (`drop_last`).
         let batches = (count / size).max(1) as u64;
-        let pass = step / batches;
-        let order = match self.order.take() {
-            Some((known, order)) if known == pass => order,
-            _ => permutation(count, |bits| host.random("texts", pass, bits)),
-        };
+        let order = permutation(count, |bits| host.random("texts", step / batches, bits));
         let first = (step % batches) as usize * size;
         let rows: Vec<i64> = order[first..first + size].iter().map(|row| *row as i64).collect();
-        *self.order.borrow_mut() = Some((pass, order));
         let rows = Tensor::from_slice(&rows).to_device(features.device());
         Ok(FeatureSet { features: features.f_index_select(0, &rows)?, labels: labels.f_index_select(0, &rows)? })
     }
