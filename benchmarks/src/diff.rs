@@ -313,6 +313,7 @@ fn noise(both: &[Both]) -> f64 {
         let by_seed: BySeed = seeded().map(|cell| (cell.seed, cell.difference())).collect();
         Spread::of(&by_seed).and_then(|spread| spread.half_interval)
     } else {
+        // Not by seed: in a row of several recipes, each has the same ones.
         let differences: Vec<f64> = seeded().map(Both::difference).collect();
         Summary::of(&differences).and_then(|summary| summary.half_interval(0.95))
     };

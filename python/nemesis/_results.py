@@ -48,8 +48,9 @@ def records(out: str | os.PathLike[str] = "out", *, frame: bool | None = None) -
 
 def table(out: str | os.PathLike[str], ids: Sequence[str] | None, *, frame: bool | None) -> Any:
     """The records with these ids, or all of a folder, as `records` returns them."""
-    whole = {name for name, is_whole in _native.columns() if is_whole}
-    names = [name for name, _ in _native.columns()]
+    columns = _native.columns()
+    names = [name for name, _ in columns]
+    whole = {name for name, is_whole in columns if is_whole}
     told = _native.records(os.path.expanduser(out), None if ids is None else list(ids))
     rows = [_row(dict(zip(names, json.loads(values))), json.loads(record)) for values, record in told]
     if frame is False:
