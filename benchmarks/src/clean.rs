@@ -4,9 +4,10 @@ mod damaged;
 mod unshown;
 
 use crate::cluster::submissions;
-use crate::status::{Run, size};
+use crate::status::{self, Run, size};
 use nemesis_core::error::Kind as ErrorKind;
 use nemesis_core::leases::{self, LEASES, Places, RunState};
+use nemesis_core::pool::{Pool, TEMPORARY};
 use nemesis_core::record::{CellId, Store};
 use nemesis_core::{Error, Result};
 use std::collections::HashSet;
@@ -88,21 +89,19 @@ impl Leftover {
     }
 }
 
-/// Everything that may go from the records in `out` and the feature pool, kinds of which there is nothing left out. Whether
+/// Everything that may go from the records in `out` and the feature pool, kinds of which there is nothing left out. As long
+/// as a run is at work, or it is not `alone` that this process uses the folder, only that may go which no run needs. Whether
 /// learned states and predictions are damaged is found out only if they are to be read `in_full`.
 ///
 /// # Errors
 ///
 /// When a folder cannot be read.
-pub fn leftovers(out: &Path, pool: &Path, runs: &[Run], in_full: bool) -> Result<Vec<Leftover>> {
-    let quiet = runs.iter().all(|run| run.lost);
-    let is_temporary = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let ours = [".tmp", ".adopt-", ".mini-"].iter().any(|prefix| name.starts_with(prefix));
-        ours && (quiet || is_old(path))
-    };
-    let folders = FOLDERS.iter().map(|folder| out.join(folder)).chain([pool.to_owned()]);
-    let temporary = folders.flat_map(|folder| entries(&folder)).filter(is_temporary).collect();
+pub fn leftovers(out: &Path, pool: &Path, runs: &[Run], alone: bool, in_full: bool) -> Result<Vec<Leftover>> {
+    let quiet = alone && runs.iter().all(|run| run.lost);
+    // Before the records are read: what is written meanwhile is not for us to judge.
+    let temporary = temporary(out, pool, quiet)?;
+    let states = entries(&out.join("states"));
+    let predictions = entries(&out.join("predictions"));
     let lost: HashSet<&str> = runs.iter().filter(|run| run.lost).map(|run| run.id.as_str()).collect();
     let places = Places::of(out);
     let mut stale: Vec<PathBuf> =
@@ -125,9 +124,7 @@ pub fn leftovers(out: &Path, pool: &Path, runs: &[Run], in_full: bool) -> Result
     let checkpoints = entries(&store.checkpoints_folder()).into_iter().filter(|path| of_cell(path).is_some());
     let (spent, open): (Vec<_>, Vec<_>) =
         checkpoints.partition(|path| of_cell(path).is_some_and(|id| store.contains(&id)));
-    let orphans = entries(&out.join("predictions"))
-        .into_iter()
-        .filter(|path| quiet && of_cell(path).is_some_and(|id| !store.contains(&id)));
+    let orphans = predictions.into_iter().filter(|path| quiet && of_cell(path).is_some_and(|id| !store.contains(&id)));
     // What no record needs may go only once no run is about to need it. What is damaged is so in any case.
     let all = if quiet || in_full { store.read_all(|id, record| Some((id, record)))? } else { Vec::new() };
     let (mut records, mut damaged, mut unreadable) = (Vec::new(), Vec::new(), false);
@@ -142,7 +139,8 @@ pub fn leftovers(out: &Path, pool: &Path, runs: &[Run], in_full: bool) -> Result
     // What a record refers to that cannot be read, nobody knows.
     let all_known = quiet && damaged.is_empty() && !unreadable;
     let interrupted = open.iter().filter_map(|path| of_cell(path));
-    let learned = if all_known { unshown::states_without_record(&store, &records, interrupted)? } else { Vec::new() };
+    let learned =
+        if all_known { unshown::states_without_record(&store, states, &records, interrupted)? } else { Vec::new() };
     let logs = if quiet { entries(&submissions::logs(out)) } else { Vec::new() };
     let all = [
         ("temporary files of processes that were killed", "nothing", Kind::Waste, temporary),
@@ -156,6 +154,7 @@ pub fn leftovers(out: &Path, pool: &Path, runs: &[Run], in_full: bool) -> Result
             Kind::Waste,
             submissions::outlived_scripts(out),
         ),
+        ("notes and scripts of submitted jobs that are over", "nothing", Kind::Waste, submissions::over(out)),
         ("notes of failures of cells that are done", "nothing", Kind::Waste, store.outlived_failures()?),
         ("checkpoints of trainings that were interrupted", "the epochs that they hold", Kind::Checkpoints, open),
         ("logs of submitted runs that have ended", "what they say", Kind::Logs, logs),
@@ -165,6 +164,32 @@ pub fn leftovers(out: &Path, pool: &Path, runs: &[Run], in_full: bool) -> Result
     all.extend(damaged::damaged(&store, damaged, &records, in_full));
     all.extend(if quiet { unshown::unshown(&store, &records)? } else { None });
     Ok(all)
+}
+
+/// Files and folders under names that writers use until they are done.
+fn temporary(out: &Path, pool: &Path, quiet: bool) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in FOLDERS.iter().flat_map(|folder| entries(&out.join(folder))) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let begins = |prefix| name.starts_with(prefix);
+        // An adoption at work has runs of its own in its folder.
+        let may_go = if begins(".adopt-") {
+            (quiet || is_old(&path)) && status::runs(&path)?.iter().all(|run| run.lost)
+        } else {
+            (begins(".tmp") || begins(".mini-")) && (quiet || is_old(&path))
+        };
+        if may_go {
+            found.push(path);
+        }
+    }
+    // Other folders of records may use a pool that lies elsewhere, and their runs are not seen from here.
+    let quiet = quiet && pool.starts_with(out);
+    let is_part = |path: &PathBuf| path.extension().is_some_and(|ending| ending == TEMPORARY);
+    found.extend(entries(pool).into_iter().filter(|path| is_part(path) && (quiet || is_old(path))));
+    if pool.is_dir() {
+        found.extend(Pool::open(pool, 0)?.free_leases()?);
+    }
+    Ok(found)
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {

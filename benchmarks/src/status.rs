@@ -1,12 +1,12 @@
 //! The state of a folder of records: what is done, who is at work, how fast it goes, and how much room it takes.
 
 use crate::bytes::ByteSize;
-use crate::cluster::submissions::{self, Submission};
+use crate::cluster::submissions::{self, Queues, Standing, Submission};
 use crate::numbers::counted;
 use crate::progress::duration;
 use crate::report::all_plans;
 use nemesis_core::Result;
-use nemesis_core::leases::{self, Places, RunState, Work};
+use nemesis_core::leases::{self, HeldJob, Places, RunState, Work};
 use nemesis_core::record::{CellId, Store};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -80,6 +80,8 @@ pub struct Run {
     pub work: Vec<Work>,
     /// The jobs that it holds.
     pub jobs: Vec<String>,
+    /// The jobs that it held when another run took them over.
+    pub taken_over: Vec<String>,
 }
 
 /// What was submitted to a queue.
@@ -89,6 +91,8 @@ pub struct Queued {
     pub job: String,
     /// Its runs that wait or are at work, each with its state.
     pub runs: Vec<(String, String)>,
+    /// Who submitted it, if that is another user, whose queue is not asked.
+    pub submitted_by: Option<String>,
     /// Why the queue could not be asked, if so.
     pub error: Option<String>,
 }
@@ -152,6 +156,11 @@ impl Status {
             free_bytes: free(out),
         })
     }
+
+    /// Whether there is more to come: a run is at work, or waits in a queue.
+    pub fn is_open(&self) -> bool {
+        self.runs.iter().any(|run| !run.lost) || self.queued.iter().any(|job| !job.runs.is_empty())
+    }
 }
 
 /// The runs on the records in `out`.
@@ -162,14 +171,25 @@ impl Status {
 pub fn runs(out: &Path) -> Result<Vec<Run>> {
     let places = Places::of(out);
     let held = leases::leases(out)?;
+    let highest = highest(&held);
+    let is_superseded = |job: &HeldJob| {
+        numbered(job).is_some_and(|(key, number)| highest.get(key).is_some_and(|highest| *highest > number))
+    };
+    let states = RunState::all(&places)?;
+    // To know the time, a file is written and synced.
+    let now = if states.is_empty() { None } else { places.now() };
     let mut runs = Vec::new();
-    for state in RunState::all(&places)? {
-        let silent = state.silent_for(&places);
-        // Six heartbeats, as those count that would take a job over; a run that is stopped on this machine lives.
-        let lost = state.has_died_here(&places) || silent.is_some_and(|silent| silent > 12 * state.heartbeat());
-        let jobs = held.iter().filter(|job| job.run.as_ref() == Some(&state.run)).map(|job| job.what.clone());
+    for state in states {
+        let silent = now.and_then(|now| state.silent_for(&places, now));
+        let is_silent = silent.is_some_and(|silent| silent > state.patience());
+        // A process of this machine that was stopped may go on.
+        let lost = state.has_died_here(&places) || (is_silent && !state.lives_here(&places));
+        let its = held.iter().filter(|job| job.run.as_ref() == Some(&state.run));
+        let (taken_over, jobs): (Vec<&HeldJob>, Vec<&HeldJob>) = its.partition(|job| is_superseded(job));
+        let names = |jobs: Vec<&HeldJob>| jobs.into_iter().map(|job| job.what.clone()).collect();
         runs.push(Run {
-            jobs: jobs.collect(),
+            jobs: names(jobs),
+            taken_over: names(taken_over),
             id: state.run,
             host: state.host,
             process: state.process,
@@ -187,24 +207,41 @@ pub fn runs(out: &Path) -> Result<Vec<Run>> {
     Ok(runs)
 }
 
+/// The key and the number of a lease, as its file is called.
+fn numbered(job: &HeldJob) -> Option<(&str, u64)> {
+    let (key, number) = job.file.file_stem()?.to_str()?.rsplit_once('-')?;
+    Some((key, number.parse().ok()?))
+}
+
+/// The highest number of each key, whose run holds the job.
+fn highest(held: &[HeldJob]) -> HashMap<&str, u64> {
+    let mut highest = HashMap::new();
+    for (key, number) in held.iter().filter_map(numbered) {
+        let so_far = highest.entry(key).or_insert(number);
+        *so_far = number.max(*so_far);
+    }
+    highest
+}
+
 /// The submissions that are in a queue, and the jobs of those that are over.
 fn submitted(out: &Path) -> Result<(Vec<Queued>, Vec<String>)> {
     let (mut queued, mut over) = (Vec::new(), Vec::new());
-    // An engine that does not answer is waited for once, however many jobs it has.
-    let mut queues = HashMap::new();
-    for Submission { engine, job, .. } in Submission::all(out)? {
-        let (runs, error) = match queues.entry(engine).or_insert_with(|| engine.queue()) {
-            Ok(queue) => {
-                let its = queue.iter().filter(|run| run.job == job);
-                (its.map(|run| (run.id.clone(), run.state.clone())).collect(), None)
+    let mut queues = Queues::default();
+    for submission in Submission::all(out)? {
+        let standing = queues.look(&submission);
+        let mut listed = Queued { job: submission.job, runs: Vec::new(), submitted_by: None, error: None };
+        match standing {
+            Standing::Over => {
+                over.push(listed.job);
+                continue;
             }
-            Err(error) => (Vec::new(), Some(error.to_string().lines().next().unwrap_or_default().to_owned())),
-        };
-        if runs.is_empty() && error.is_none() {
-            over.push(job);
-        } else {
-            queued.push(Queued { job, runs, error });
+            Standing::InQueue(runs) => listed.runs = runs.into_iter().map(|run| (run.id, run.state)).collect(),
+            Standing::OfAnother(user) => listed.submitted_by = Some(user.to_string()),
+            Standing::Unknown(error) => {
+                listed.error = Some(error.to_string().lines().next().unwrap_or_default().to_owned());
+            }
         }
+        queued.push(listed);
     }
     Ok((queued, over))
 }
@@ -253,10 +290,11 @@ impl fmt::Display for Status {
         if self.runs.is_empty() {
             writeln!(f, "no run is at work")?;
         }
-        for Queued { job, runs, error } in &self.queued {
-            match error {
-                Some(error) => writeln!(f, "job {job}: {error}")?,
-                None => runs.iter().try_for_each(|(run, state)| writeln!(f, "job {run}: {state}"))?,
+        for Queued { job, runs, submitted_by, error } in &self.queued {
+            match (error, submitted_by) {
+                (Some(error), _) => writeln!(f, "job {job}: {error}")?,
+                (None, Some(user)) => writeln!(f, "job {job}: submitted by {user}")?,
+                (None, None) => runs.iter().try_for_each(|(run, state)| writeln!(f, "job {run}: {state}"))?,
             }
         }
         if !self.over.is_empty() {
@@ -290,12 +328,40 @@ impl fmt::Display for Run {
         let cells = counted(*computed as u64, "cell");
         writeln!(f, "{host}:{process}{by}  {question}, {cells} computed{failed}, {sign}")?;
         if self.lost {
-            return self.jobs.iter().try_for_each(|job| writeln!(f, "  its job {job} is taken over"));
+            self.jobs.iter().try_for_each(|job| writeln!(f, "  its job {job} is free"))?;
+            return self.taken_over.iter().try_for_each(|job| writeln!(f, "  its job {job} is taken over"));
         }
         for Work { cell, since, part, .. } in &self.work {
             let part = if *part > 0.0 { format!("{:.0} %, ", 100.0 * part) } else { String::new() };
             writeln!(f, "  {cell}: {part}for {}", time(self.seconds.saturating_sub(*since)))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_more_to_come_while_a_queue_has_runs() {
+        let of = |queued: Queued| Status {
+            questions: Vec::new(),
+            runs: Vec::new(),
+            queued: vec![queued],
+            over: Vec::new(),
+            logs: PathBuf::new(),
+            records: 0,
+            rate: None,
+            bytes: 0,
+            pool_bytes: 0,
+            free_bytes: None,
+        };
+        let silent = Queued { job: "4711".to_owned(), runs: Vec::new(), submitted_by: None, error: None };
+        let waiting = Queued { runs: vec![("4711_0".to_owned(), "PENDING (Priority)".to_owned())], ..silent.clone() };
+        assert!(of(waiting).is_open());
+        // Nobody knows when these end.
+        assert!(!of(Queued { error: Some("no server".to_owned()), ..silent.clone() }).is_open());
+        assert!(!of(Queued { submitted_by: Some("anna".to_owned()), ..silent }).is_open());
     }
 }

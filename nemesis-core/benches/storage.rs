@@ -19,6 +19,7 @@ fn pool(criterion: &mut Criterion) {
     let key = PartKey {
         images: "images".to_owned(),
         weights: "weights".to_owned(),
+        assumed: None,
         preprocess: "preprocess".to_owned(),
         precision: "Float".to_owned(),
         code: "code".to_owned(),

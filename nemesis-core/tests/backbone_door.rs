@@ -4,11 +4,12 @@
 use flate2::write::ZlibEncoder;
 use flate2::{Compression, Crc};
 use nemesis_core::Result;
-use nemesis_core::backbone::{Backbone, BackboneSpec, ClassPrompts, Origin};
+use nemesis_core::backbone::{Activation, Assumption, Backbone, BackboneSpec, ClassPrompts, Config, Origin};
 use nemesis_core::contents::Contents;
 use nemesis_core::dataset::Sample;
 use nemesis_core::image::{Interpolation, Preprocess, RandomCrop, ResizeMode};
 use nemesis_core::method::ClassPosition;
+use nemesis_core::pool::Pool;
 use nemesis_core::train::{Features, encode_images, zero_shot_predictions};
 use std::fs;
 use std::io::Write;
@@ -135,4 +136,27 @@ fn features_follow_the_size_and_normalisation_of_the_backbone() {
     let names = ["green", "blue", "red"].map(str::to_owned);
     let predictions = zero_shot_predictions(&backbone, &test, &[2, 1], &names, &["a {} picture"]).unwrap();
     assert_eq!(predictions.predicted, [2, 1]);
+}
+
+#[test]
+fn weights_of_which_something_else_was_said_share_no_features() {
+    let folder = tempfile::tempdir().unwrap();
+    let samples = [picture(folder.path(), "red.png", [200, 10, 20])];
+    let pool = || Pool::open(&folder.path().join("pool"), u64::MAX).unwrap();
+    let gelu = Config { activation: Activation::Gelu, ..Config::OPENAI };
+    let beside = Origin::Beside("open_clip_config.json", gelu);
+    // A configuration is the same whether a file beside the weights says it, or the user.
+    for (origin, parts) in [
+        (Origin::Script, 1),
+        (Origin::Assumed(Assumption::OpenAi), 2),
+        (Origin::Assumed(Assumption::Config(gelu)), 3),
+        (beside, 3),
+        (Origin::Script, 3),
+    ] {
+        let backbone = Colours { spec: BackboneSpec { origin, ..Colours::new().spec } };
+        let contents = Contents::open(folder.path().join("contents"));
+        let mut features = Features::new(backbone.spec(), Some(pool()), 0, contents);
+        let _ = features.test(&backbone, folder.path(), &samples).unwrap();
+        assert_eq!(pool().list().unwrap().len(), parts, "{origin}");
+    }
 }

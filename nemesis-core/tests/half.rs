@@ -102,7 +102,6 @@ fn mixed_precision_is_for_gradients_alone() {
     let expected = no_grad(|| single.encode_contexts(&classes, &contexts(), ClassPosition::End).unwrap());
     for recompute in [Recompute::Never, Recompute::Chunks(2)] {
         let services = Services::new(&single, &classes, 1, recompute, &cancelled).with_mixed(Some(&mixed));
-        services.watch([context.shallow_clone()]);
         let plain = no_grad(|| services.encode_contexts(&contexts(), ClassPosition::End).unwrap());
         assert!(error(&plain, &expected) < 1e-6);
         let trained = services.encode_contexts(&contexts(), ClassPosition::End).unwrap();

@@ -194,6 +194,50 @@ fn preprocessing_that_leaves_other_pixels_is_refused() {
 }
 
 #[test]
+fn values_of_another_type_are_refused_and_not_taken_as_left_out() {
+    let (model, images, clip) = ("config.json", "preprocessor_config.json", "open_clip_config.json");
+    let gelu = "\"hidden_act\": \"gelu\"";
+    let said = [
+        refused("transformers-gelu", model, &[(gelu, "\"hidden_act\": [\"gelu\"]")]),
+        refused("transformers-gelu", model, &[("0.001", "\"1e-3\"")]),
+        refused("transformers-gelu", images, &[("\"resample\": 3", "\"resample\": \"bilinear\"")]),
+        refused("transformers-gelu", images, &[("0.00392156862745098", "\"1/255\"")]),
+        refused("transformers-gelu", images, &[("\"do_normalize\": true", "\"do_normalize\": \"false\"")]),
+        refused("open-clip-gelu", clip, &[("\"squash\"", "1"), ("\"bicubic\"", "3")]),
+        refused("open-clip-gelu", clip, &[("\"heads\": 2", "\"heads\": 2, \"act_kwargs\": \"tanh\"")]),
+        // Null is what is left out.
+        refused("transformers-gelu", images, &[("\"resample\": 3", "\"resample\": null")]),
+    ];
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    `hidden_act` is ["gelu"]
+      --> FOLDER/config.json
+      expected: a word in quotes
+    `layer_norm_eps` is "1e-3"
+      --> FOLDER/config.json
+      expected: a number
+    `resample` is "bilinear"
+      --> FOLDER/preprocessor_config.json
+      expected: a whole number
+    `rescale_factor` is "1/255"
+      --> FOLDER/preprocessor_config.json
+      expected: a number
+    `do_normalize` is "false"
+      --> FOLDER/preprocessor_config.json
+      expected: true or false
+    `resize_mode` is 1
+      --> FOLDER/open_clip_config.json
+      expected: a word in quotes
+    `interpolation` is 3
+      --> FOLDER/open_clip_config.json
+      expected: a word in quotes
+    `act_kwargs` is "tanh"
+      --> FOLDER/open_clip_config.json
+      expected: keys with values, in braces
+    read
+    "#);
+}
+
+#[test]
 fn a_configuration_of_another_model_is_refused() {
     let folder = unpacked("open-clip-gelu");
     let path = folder.path().join("open_clip_config.json");

@@ -129,3 +129,27 @@ fn schedules_are_those_of_pytorch_and_dassl() {
         }
     }
 }
+
+#[test]
+fn a_parameter_has_no_numbers_that_a_protocol_could_not_have() {
+    let refused = |optimiser: &str, option: &str, value: f64| {
+        let tensor = Tensor::ones([2], (Kind::Double, tch::Device::Cpu)).set_requires_grad(true);
+        let options = BTreeMap::from([(option.to_owned(), value)]);
+        let parameter = Parameter { optimiser: optimiser.to_owned(), options, ..Parameter::new("ctx", tensor) };
+        Optimiser::new(vec![parameter], &resolved(&Map::new(), 32)).map(drop).map_err(|error| error.to_string())
+    };
+    for (optimiser, option, sound, unsound) in [
+        ("sgd", "weight_decay", 0.0, -1e-4),
+        ("adamw", "weight_decay", 0.1, f64::NAN),
+        ("sgd", "momentum", 0.0, -0.9),
+        ("sgd", "dampening", -1.0, f64::INFINITY),
+        ("adam", "beta1", 0.0, -0.1),
+        ("adam", "beta2", 0.999, 1.0),
+        ("adam", "eps", 0.0, f64::NAN),
+        ("", "lr_scale", 0.0, -1.0),
+    ] {
+        assert_eq!(refused(optimiser, option, sound), Ok(()), "{optimiser} {option}");
+        let error = refused(optimiser, option, unsound).unwrap_err();
+        assert!(error.starts_with(&format!("the parameter `ctx` has the `{option}` {unsound}")), "{error}");
+    }
+}

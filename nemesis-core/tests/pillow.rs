@@ -1,7 +1,7 @@
 //! Damaged images: what Pillow reads is read to the same pixels, and what it refuses is refused.
 //!
 //! The archives of `tests/pillow` hold a few hundred files with Pillow's verdicts; `cargo xtask campaign images` makes and
-//! compares as many as one likes, by setting `NEMESIS_DAMAGED_IMAGES` to the archives' folder.
+//! compares as many as one likes, by setting `XTASK_DAMAGED_IMAGES` to the archives' folder.
 
 use nemesis_core::image::{Rgb8, decode};
 use sha2::{Digest, Sha256};
@@ -56,7 +56,7 @@ fn compare(path: &Path) -> (usize, usize, Vec<String>) {
 #[test]
 fn damaged_images_are_read_as_pillow_reads_them() {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pillow");
-    let folder = std::env::var_os("NEMESIS_DAMAGED_IMAGES").map_or(own, PathBuf::from);
+    let folder = std::env::var_os("XTASK_DAMAGED_IMAGES").map_or(own, PathBuf::from);
     let mut differences = vec![];
     for kind in ["jpeg", "png"] {
         let (accepted, refused, more) = compare(&folder.join(format!("damaged-{kind}.zip")));

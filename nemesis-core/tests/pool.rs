@@ -16,6 +16,7 @@ fn key(epoch: u64) -> PartKey {
     PartKey {
         images: "images".to_owned(),
         weights: "weights".to_owned(),
+        assumed: None,
         preprocess: "preprocess".to_owned(),
         precision: "fp32".to_owned(),
         code: "code".to_owned(),
@@ -85,6 +86,7 @@ fn everything_in_the_key_tells_parts_apart() {
     let others = [
         PartKey { images: "x".to_owned(), ..base.clone() },
         PartKey { weights: "x".to_owned(), ..base.clone() },
+        PartKey { assumed: Some("x".to_owned()), ..base.clone() },
         PartKey { preprocess: "x".to_owned(), ..base.clone() },
         PartKey { precision: "x".to_owned(), ..base.clone() },
         PartKey { code: "x".to_owned(), ..base.clone() },

@@ -4,7 +4,7 @@ use nemesis_core::pool::{PartKey, Pool, View};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tch::{Device, Kind, Tensor};
 
 const NO_LIMIT: u64 = u64::MAX;
@@ -14,6 +14,7 @@ fn key(epoch: u64) -> PartKey {
     PartKey {
         images: "images".to_owned(),
         weights: "weights".to_owned(),
+        assumed: None,
         preprocess: "preprocess".to_owned(),
         precision: "Float".to_owned(),
         code: "code".to_owned(),
@@ -87,7 +88,7 @@ fn what_a_killed_run_held_is_free() {
     assert_eq!(leases(folder.path()), 0);
 }
 
-/// Whether a process of another machine lives cannot be seen by its lock, so it counts as living.
+/// Whether a process of another machine lives cannot be seen by its lock, so it counts as living for some hours.
 #[test]
 fn a_run_of_another_machine_is_believed() {
     let folder = tempfile::tempdir().unwrap();
@@ -96,6 +97,13 @@ fn a_run_of_another_machine_is_believed() {
     let error = pool.prune(0, false).unwrap_err().to_string();
     assert!(error.contains("process 17 on elsewhere") && error.contains("cannot be seen from here"), "{error}");
     assert!(pool.prune(0, true).is_ok());
+    assert_eq!(leases(folder.path()), 0);
+    // A holder touches its lease every few minutes. One that has not for hours is gone.
+    let path = folder.path().join("x.lease");
+    fs::write(&path, r#"{"process":17,"host":"elsewhere","folder":"/out"}"#).unwrap();
+    let hours_ago = SystemTime::now() - Duration::from_secs(3 * 3600);
+    fs::File::options().append(true).open(&path).unwrap().set_modified(hours_ago).unwrap();
+    assert!(pool.prune(0, false).is_ok());
     assert_eq!(leases(folder.path()), 0);
     // One that says nothing of itself is no claim.
     fs::write(folder.path().join("x.lease"), "damaged").unwrap();

@@ -121,6 +121,10 @@ fn overrides_hold_against_what_a_method_publishes() {
     let fixed = Protocol { overrides: vec!["optimiser".to_owned()], ..paper() };
     let published = patch(json!({ "optimiser": "adam", "eps": 1e-3, "weight_decay": 0.1 }));
     assert_eq!(fixed.changeable(&published), patch(json!({ "weight_decay": 0.1 })));
+    // Where there is to be no warm-up, nothing of a published one is left.
+    let fixed = Protocol { overrides: vec!["warmup_epochs".to_owned()], warmup_epochs: Some(0), ..paper() };
+    let published = patch(json!({ "warmup": "linear", "warmup_steps": 50, "warmup_learning_rate": 1e-5 }));
+    assert_eq!(fixed.changeable(&published), ProtocolPatch::default());
 }
 
 #[test]
@@ -146,6 +150,12 @@ fn what_has_no_effect_is_refused() {
     `average_decay` has no effect without `average: moving`
       help: leave out `average_decay`, or add `average: moving`
     ");
+    insta::assert_snapshot!(refused(json!({ "warmup_epochs": 0, "warmup_learning_rate": 1e-4 })), @r"
+    `warmup_learning_rate` has no effect without `warmup_epochs` or `warmup_steps` above 0
+      help: leave out `warmup_learning_rate`, or add `warmup_epochs` or `warmup_steps` above 0
+    ");
+    let none = patched(json!({ "warmup_steps": 0 })).unwrap().patched(&patch(json!({ "warmup": "linear" })));
+    assert_eq!(none.unwrap_err().option(), Some("warmup"));
     insta::assert_snapshot!(refused(json!({ "epochs": 5, "steps": 5 })), @r"
     `epochs` and `steps` exclude each other
       help: leave out one of the two

@@ -165,7 +165,6 @@ fn a_budget_changes_nothing_but_memory() {
     let learned = |recompute| {
         let contexts = contexts.detach().set_requires_grad(true);
         let services = Services::new(&clip, &classes, 1, recompute, &cancelled);
-        services.watch([contexts.shallow_clone()]);
         let features = services.encode_contexts(&contexts, ClassPosition::End).unwrap();
         let is_cut = features.is_leaf();
         services.backward(&features.square().sum(None::<Kind>)).unwrap();

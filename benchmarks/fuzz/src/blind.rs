@@ -13,7 +13,9 @@ pub struct Tally {
     pub inputs: u64,
     /// Inputs that were accepted.
     pub accepted: u64,
-    /// Different things that the reader said.
+    /// Those of them that are seeds, which nothing has changed.
+    pub accepted_seeds: u64,
+    /// Different things that the reader said, that it accepts an input being one.
     pub outcomes: usize,
     /// What went wrong.
     pub finds: Vec<Find>,
@@ -55,15 +57,18 @@ pub fn fuzz(target: &Target, seed: u64, changes: u64) -> Tally {
         if judged.is_new {
             corpus.push(changed);
         }
+        judged.is_accepted
     };
+    let mut accepted_seeds = 0;
     for seed in seeds {
-        one(seed, &mut corpus, &mut chance);
+        accepted_seeds += u64::from(one(seed, &mut corpus, &mut chance));
     }
     for _ in 0..changes {
         let mut changed = chance.pick(&corpus).cloned().unwrap_or_default();
         mutate(&mut changed, &words, &corpus, &mut chance);
         one(changed, &mut corpus, &mut chance);
     }
+    tally.accepted_seeds = accepted_seeds;
     tally.outcomes = judge.outcomes();
     tally
 }

@@ -1,6 +1,7 @@
 //! Has a target read inputs, and says what must not be: panics, too much memory or time, and memory that is not given back.
 
 use crate::{ALLOCATED, Target};
+use nemesis_core::error::Kind;
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +15,9 @@ pub(crate) struct Judge {
     target: Target,
     /// Where readers find their inputs.
     folder: PathBuf,
-    /// What the reader has said, and what was wrong.
+    /// What the reader has said, nothing where it accepted an input.
+    said: HashSet<String>,
+    /// The same, each with how much memory that took, and what was wrong.
     seen: HashSet<String>,
     inputs: u64,
     /// What stays allocated after inputs were read, summed up.
@@ -36,7 +39,8 @@ impl Judge {
     /// Inputs are read in this folder, which is empty.
     pub(crate) fn new(target: &Target, folder: &Path) -> Self {
         watch_panics();
-        Self { target: *target, folder: folder.to_owned(), seen: HashSet::new(), inputs: 0, kept: 0 }
+        let (said, seen) = (HashSet::new(), HashSet::new());
+        Self { target: *target, folder: folder.to_owned(), said, seen, inputs: 0, kept: 0 }
     }
 
     pub(crate) fn judge(&mut self, input: &[u8]) -> Judged {
@@ -55,7 +59,9 @@ impl Judge {
             return self.fault("memory is not given back".to_owned());
         }
         let size = reading.peak.checked_ilog2().unwrap_or(0);
-        let is_new = self.seen.insert(format!("{} {size}", said.as_deref().unwrap_or_default()));
+        let said = said.unwrap_or_default();
+        let is_new = self.seen.insert(format!("{said} {size}"));
+        self.said.insert(said);
         Judged { fault: None, is_accepted, is_new }
     }
 
@@ -64,9 +70,9 @@ impl Judge {
         Judged { fault: is_new.then_some(what), is_accepted: false, is_new: false }
     }
 
-    /// How many different things the reader has said, or done wrong.
+    /// How many different things the reader has said, that it accepts an input being one.
     pub(crate) fn outcomes(&self) -> usize {
-        self.seen.len()
+        self.said.len()
     }
 }
 
@@ -74,6 +80,8 @@ impl Judge {
 struct Reading {
     /// What the reader said, in general; nothing if it accepted the input. Or how it panicked.
     said: Result<Option<String>, String>,
+    /// Whether libtorch was refused memory. What it takes is not counted in `peak`.
+    ran_out: bool,
     peak: usize,
     /// Of the processor.
     time: Duration,
@@ -90,12 +98,13 @@ fn read(target: &Target, folder: &Path, input: &[u8]) -> Reading {
     let before = ALLOCATED.current_usage();
     let read = catch_unwind(AssertUnwindSafe(|| (target.read)(folder, input)));
     let peak = ALLOCATED.peak_usage().saturating_sub(before);
+    let ran_out = matches!(&read, Ok(Err(error)) if error.kind() == Kind::OutOfMemory);
     let said = match read {
         Ok(Ok(())) => Ok(None),
         Ok(Err(error)) => Ok(Some(general(&error.to_string()))),
         Err(_) => Err(PANIC.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()),
     };
-    Reading { said, peak, time: processor_time().saturating_sub(start) }
+    Reading { said, ran_out, peak, time: processor_time().saturating_sub(start) }
 }
 
 impl Reading {
@@ -103,6 +112,7 @@ impl Reading {
         let allowed = target.allowed(size);
         match &self.said {
             Err(panic) => Some(format!("it panics: {panic}")),
+            Ok(_) if self.ran_out => Some("it asks for more memory than there is".to_owned()),
             Ok(_) if self.peak > allowed => Some(format!("it takes more than {} MB", allowed >> 20)),
             Ok(_) if self.time > Duration::from_secs(target.seconds) => {
                 Some(format!("it takes more than {} s", target.seconds))
@@ -139,4 +149,33 @@ fn watch_panics() {
         let message = message.unwrap_or("a panic without a message");
         *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{message} at {place}"));
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nemesis_core::{Error, Result};
+
+    fn target(read: fn(&Path, &[u8]) -> Result<()>) -> Target {
+        Target { read, ..crate::TARGETS[0] }
+    }
+
+    #[test]
+    fn memory_that_is_refused_is_a_find() {
+        let ran_out = target(|_, _| Err(Error::new("not enough").of_kind(Kind::OutOfMemory)));
+        assert!(Judge::new(&ran_out, Path::new("")).judge(b"").fault.is_some());
+        let refuses = target(|_, _| Err(Error::new("not that")));
+        assert_eq!(Judge::new(&refuses, Path::new("")).judge(b"").fault, None);
+    }
+
+    #[test]
+    fn a_reader_that_refuses_everything_says_one_thing() {
+        // However much memory that takes.
+        let target = target(|_, input| Err(Error::new(format!("refused: `{}`", "x".repeat(1 << input.len())))));
+        let mut judge = Judge::new(&target, Path::new(""));
+        for length in 0..12 {
+            assert!(!judge.judge(&vec![0; length]).is_accepted);
+        }
+        assert_eq!(judge.outcomes(), 1);
+    }
 }

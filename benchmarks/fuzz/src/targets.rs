@@ -61,7 +61,7 @@ impl Target {
 }
 
 /// All of them.
-pub static TARGETS: [Target; 25] = [
+pub static TARGETS: [Target; 26] = [
     Target::new("datasets", "`datasets.yaml`", data::registries, data::registry),
     Target::new("suites", "suites in YAML", data::suites, data::suite),
     Target::new("protocols", "protocols in YAML", data::protocols, data::protocol),
@@ -82,6 +82,7 @@ pub static TARGETS: [Target; 25] = [
     Target::new("torch", "the same, as zip files", weights::torch, weights::read_pt),
     Target::new("safetensors", "safetensors", weights::safetensors, weights::read_safetensors)
         .packed(weights::pack_safetensors),
+    Target::new("configs", "configurations and indexes beside weights", weights::configs, weights::read_config),
     Target::new("coop", "contexts of CoOp's code", weights::contexts, weights::context).packed(weights::pack_zip),
     Target::new("plugins", "the section of a plugin that is read before it is loaded", made::plugins, ours::plugin),
     Target::new("descriptors", "what a plugin says of itself", ours::descriptors, ours::descriptor),

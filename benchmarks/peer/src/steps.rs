@@ -71,7 +71,6 @@ pub(crate) fn steps(folder: &Path, how: &How, plugins: &Registry) -> Result<Step
     let mut method = load(plugins, id)?.create(&task(&clip, &inputs.class_names, 1), &options, &services)?;
     method.load_state(&vec![("ctx".to_owned(), tensors.get("ctx0")?)])?;
     let parameters = method.parameters()?;
-    services.watch(parameters.iter().map(|parameter| parameter.tensor.shallow_clone()));
     let mut optimiser = Optimiser::new(parameters, &inputs.protocol())?;
 
     let [labels, images, given] = ["labels", "images", "image_features"].map(|name| tensors.get(name));
@@ -123,6 +122,7 @@ fn pooled(pool: &Pool, step: u64, clip: &Clip, images: &Tensor) -> Result<Tensor
     let key = PartKey {
         images: "the reference's batch".to_owned(),
         weights: clip.spec().weights_hash.clone(),
+        assumed: None,
         preprocess: "none".to_owned(),
         precision: format!("{:?}", clip.spec().kind),
         code: String::new(),

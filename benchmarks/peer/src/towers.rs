@@ -59,7 +59,6 @@ pub(crate) fn steps(folder: &Path, threads: usize, recompute: Recompute) -> Resu
         let _ = store.root().var_copy(&name.replace('.', "/"), &tensors.get(&format!("learned.{name}"))?);
     }
     let variables = store.variables();
-    services.watch(variables.values().map(Tensor::shallow_clone));
     let learned = |name: &str| variables[&name.replace('.', "/")].shallow_clone();
     let mut optimiser = if inputs.method == "clip-lora" {
         nn::AdamW { wd: 0.01, ..nn::AdamW::default() }.build(&store, 2e-4)?

@@ -47,10 +47,11 @@ pub(super) fn unshown(store: &Store, records: &[AnyRecord]) -> Result<Option<Lef
     Ok((!paths.is_empty()).then_some(Leftover { what, cost, kind: Kind::Records, paths }))
 }
 
-/// What was learned for no record: its process was killed before it wrote that. A state may be that of several records,
-/// and of a training that was interrupted and has kept some on the way.
+/// Those of the states that were learned for no record: their process was killed before it wrote that. A state may be that
+/// of several records, and of a training that was interrupted and has kept some on the way.
 pub(super) fn states_without_record(
     store: &Store,
+    mut states: Vec<PathBuf>,
     records: &[AnyRecord],
     interrupted: impl Iterator<Item = CellId>,
 ) -> Result<Vec<PathBuf>> {
@@ -60,7 +61,6 @@ pub(super) fn states_without_record(
     }
     let is_state = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "safetensors");
     let name = |path: &PathBuf| path.file_stem().map(|name| name.to_string_lossy().into_owned());
-    let mut found = super::entries(&store.folder().join("states"));
-    found.retain(|path| is_state(path) && name(path).is_some_and(|name| !needed.contains(&name)));
-    Ok(found)
+    states.retain(|path| is_state(path) && name(path).is_some_and(|name| !needed.contains(&name)));
+    Ok(states)
 }

@@ -1,10 +1,11 @@
 //! `nemesis clean`: what may go from a folder of records, and what it costs to get it back.
 
 use super::only::{Only, Records};
+use super::run::{Use, lock};
 use super::trainings::require_records;
 use super::{Ending, say};
 use crate::bytes::ByteSize;
-use crate::clean::{Kind, leftovers};
+use crate::clean::{self, Kind};
 use crate::status::{runs, size};
 use clap::Args;
 use nemesis_core::Result;
@@ -51,7 +52,15 @@ impl Clean {
         let settings = self.records.settings()?;
         let (out, pool) = (settings.out(), settings.pool_folder());
         require_records(&out)?;
-        let leftovers = leftovers(&out, &pool, &runs(&out)?, self.verify)?;
+        // On this machine no run begins while something is removed.
+        let held = if self.remove { lock(&out, Use::Changes).ok() } else { None };
+        let alone = !self.remove || held.is_some();
+        let find = || clean::leftovers(&out, &pool, &runs(&out)?, alone, self.verify);
+        let mut leftovers = find()?;
+        if self.remove && runs(&out)?.iter().any(|run| !run.lost) {
+            // One on another machine may have begun since.
+            leftovers = find()?;
+        }
         for leftover in &leftovers {
             let (files, bytes) = (leftover.paths.len(), ByteSize(leftover.bytes()));
             let is_meant = match leftover.kind {

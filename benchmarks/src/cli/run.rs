@@ -79,10 +79,11 @@ impl Run {
         if let Some(signal) = outcome.stopped {
             return Ok(Ending::Stopped(signal));
         }
+        let ending = if outcome.failed == 0 && plan.is_whole() { Ending::Done } else { Ending::WithFailures };
         if outcome.left > 0 {
             let jobs = if outcome.left == 1 { "1 job is".to_owned() } else { format!("{} jobs are", outcome.left) };
             log!("{jobs} with other runs, of which the last one prints the table");
-            return Ok(if outcome.failed == 0 { Ending::Done } else { Ending::WithFailures });
+            return Ok(ending);
         }
         let (table, files) = write_and_render(&plan.name, &plan.saved(), &store, &out)?;
         print(&table)?;
@@ -90,7 +91,7 @@ impl Run {
         let page = out.join("report.html");
         crate::page::write(&saved_plans(&out, None)?, &store, Shown::All, &page)?;
         tell_files(&[page]);
-        Ok(if outcome.failed == 0 && plan.is_whole() { Ending::Done } else { Ending::WithFailures })
+        Ok(ending)
     }
 }
 
@@ -184,7 +185,7 @@ pub(super) enum Use {
 pub(super) fn lock(out: &Path, what: Use) -> Result<File> {
     std::fs::create_dir_all(out).map_err(|e| Error::io_write("create the folder", out, &e))?;
     let path = out.join("lock");
-    let file = File::options().create(true).append(true).open(&path);
+    let file = File::options().read(true).append(true).create(true).open(&path);
     let file = file.map_err(|e| Error::io_write("create the file", &path, &e))?;
     let asked = if what == Use::Adds { file.try_lock_shared() } else { file.try_lock() };
     match taken(asked) {

@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(super) struct StatusCommand {
     #[command(flatten)]
     records: Only<Records>,
-    /// Show it again every two seconds until no run is left
+    /// Show it again every two seconds until no run is left, at work or in a queue
     #[arg(long)]
     watch: bool,
     /// Print it as JSON; with --watch, a line each time
@@ -47,7 +47,7 @@ impl StatusCommand {
                 }
                 print(&status.to_string())?;
             }
-            if !self.watch || status.runs.iter().all(|run| run.lost) {
+            if !self.watch || !status.is_open() {
                 return Ok(Ending::Done);
             }
             std::thread::sleep(Duration::from_secs(2));

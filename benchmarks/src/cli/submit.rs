@@ -1,7 +1,7 @@
 //! `nemesis submit`: hands equal runs on one folder to an engine that has machines for them.
 
 use super::{Ending, say, warn};
-use crate::cluster::submissions::{Engine, Submission, folder, logs};
+use crate::cluster::submissions::{Engine, Submission, User, folder, logs};
 use crate::cluster::{Array, Profile, command_line, hq, quoted, setup_failed, slurm, utf8};
 use crate::numbers::counted;
 use crate::process::again;
@@ -171,7 +171,10 @@ impl What {
         let suite = Path::new(settings.layer.suite.as_deref().unwrap_or("few-shot"));
         let suite = suite.file_stem().unwrap_or_default().to_string_lossy();
         let plain: String = suite.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-        Ok(Submitted { profile, command, here, out, name: format!("nemesis-{plain}") })
+        // A server that starts anew gives the same numbers again, so the name has to tell whose a job is.
+        let hash = &blake3::hash(out.as_os_str().as_encoded_bytes()).to_hex()[..8];
+        let name = format!("nemesis-{plain}-{hash}");
+        Ok(Submitted { profile, command, here, out, name })
     }
 
     fn slurm(&self, run: &RunArguments) -> Result<Ending> {
@@ -186,10 +189,12 @@ impl What {
         // Slurm creates no folders, and an element without its log's folder fails without a word.
         std::fs::create_dir_all(&logs).map_err(|e| Error::io_write("create the folder", &logs, &e))?;
         let hash = &blake3::hash(script.as_bytes()).to_hex()[..8];
-        let file = folder(&out).join(format!("slurm-{hash}.sh"));
+        let file_name = format!("slurm-{hash}.sh");
+        let file = folder(&out).join(&file_name);
         files::write_atomic(&file, script.as_bytes())?;
-        let job = slurm::submit(&file)?;
-        submitted(&Submission { engine: Engine::Slurm, job, tasks: profile.tasks() }, &out)
+        let (job, place) = slurm::submit(&file)?;
+        let (name, script, user) = (Some(name), Some(file_name), Some(User::of_this_process()));
+        submitted(&Submission { engine: Engine::Slurm, job, tasks: profile.tasks(), name, place, script, user }, &out)
     }
 
     fn hq(&self, run: &RunArguments) -> Result<Ending> {
@@ -201,8 +206,9 @@ impl What {
             return Ok(Ending::Done);
         }
         std::fs::create_dir_all(&logs).map_err(|e| Error::io_write("create the folder", &logs, &e))?;
-        let job = hq::submit(&array)?;
-        submitted(&Submission { engine: Engine::Hq, job, tasks: profile.tasks() }, &out)
+        let (job, place) = (hq::submit(&array)?, hq::server());
+        let (name, script, user) = (Some(name), None, Some(User::of_this_process()));
+        submitted(&Submission { engine: Engine::Hq, job, tasks: profile.tasks(), name, place, script, user }, &out)
     }
 
     fn parallel(&self, run: &RunArguments) -> Result<Ending> {
@@ -245,8 +251,10 @@ impl What {
 
 /// Notes a submission, and says how to follow it.
 fn submitted(submission: &Submission, out: &Path) -> Result<Ending> {
-    submission.save(out)?;
     let Submission { job, tasks, .. } = submission;
+    // No other place has its number.
+    let unknown = format!("job {job} is in the queue, but `nemesis status` and `nemesis cancel` do not know it");
+    submission.save(out).map_err(|e| e.context(unknown))?;
     let runs = counted(u64::from(*tasks), "run");
     say!("submitted job {job} with {runs}; logs go to {}", logs(out).display())?;
     Ok(Ending::Done)
@@ -271,8 +279,11 @@ fn variables() -> Result<Vec<String>> {
 fn in_folder(here: &Path, profile: &Profile, command: &[String]) -> Result<String> {
     let go = format!("cd {}", quoted(&utf8(here)?));
     let mut parts = vec![go.clone()];
-    // In brackets, since a list of commands may be read by one shell, which should go on with the next.
-    let setup = |line: &String| format!("{{ {line} || {{ echo {} >&2; (exit 2); }}; }}", quoted(&setup_failed(line)));
+    // In brackets, since a list of commands may be read by one shell, which should go on with the next. And as a word for
+    // `eval`, since what ends in `;` or a comment would take the rest of the line with it.
+    let setup = |line: &String| {
+        format!("{{ eval {} || {{ echo {} >&2; (exit 2); }}; }}", quoted(line), quoted(&setup_failed(line)))
+    };
     parts.extend(profile.setup.iter().map(setup));
     if !profile.setup.is_empty() {
         // A command may have gone elsewhere.

@@ -33,7 +33,14 @@ fn printed(output: &Output, name: &str) -> Result<String> {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(Error::new(format!("`{name}` failed: {}", said.trim())))
+    let said = in_json(&output.stdout).unwrap_or_else(|| said.trim().to_owned());
+    Err(Error::new(format!("`{name}` failed: {said}")))
+}
+
+/// What went wrong, as `HyperQueue` says it where JSON was asked for: not on standard error.
+fn in_json(stdout: &[u8]) -> Option<String> {
+    let said: serde_json::Value = serde_json::from_slice(stdout).ok()?;
+    Some(said.get("error")?.as_str()?.trim().to_owned())
 }
 
 /// What a process prints; none if it takes longer, and is ended.
@@ -67,17 +74,18 @@ fn reader(from: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8
     })
 }
 
-/// The number of a job, as `name` printed it: as the last line, since a wrapper may greet first, and before a semicolon, behind
-/// which Slurm names its cluster.
-pub(super) fn job_number(said: &str, name: &str) -> Result<String> {
+/// The number of a job, as `name` printed it: as the last line, since a wrapper may greet first. Behind a semicolon Slurm names
+/// the cluster, where there are several.
+pub(super) fn job_number(said: &str, name: &str) -> Result<(String, Option<String>)> {
     let last = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
-    let job = last.split(';').next().unwrap_or_default();
+    let (job, cluster) = last.split_once(';').unwrap_or((last, ""));
     if job.is_empty() || !job.chars().all(|c| c.is_ascii_digit()) {
         return Err(Error::new(format!("{name} says {said:?}"))
             .expected("the number of the job in the last line")
             .help("the runs may be in the queue, whose own list of jobs tells; `nemesis cancel` does not know them"));
     }
-    Ok(job.to_owned())
+    let cluster = Some(cluster.to_owned()).filter(|cluster| !cluster.is_empty());
+    Ok((job.to_owned(), cluster))
 }
 
 #[cfg(test)]
@@ -86,12 +94,24 @@ mod tests {
 
     #[test]
     fn the_number_of_a_job_is_found_behind_what_a_wrapper_says() {
-        for said in ["4711\n", "4711;cluster\n", "*** 12 hours left ***\n4711\n\n"] {
-            assert_eq!(job_number(said, "sbatch").unwrap(), "4711");
+        let read = [("4711\n", None), ("4711;west\n", Some("west")), ("*** 12 hours left ***\n4711\n\n", None)];
+        for (said, cluster) in read {
+            let expected = ("4711".to_owned(), cluster.map(str::to_owned));
+            assert_eq!(job_number(said, "sbatch").unwrap(), expected);
         }
         for said in ["", "\n", "Submitted batch job\n", "4711\nbye\n"] {
             assert!(job_number(said, "sbatch").is_err(), "{said}");
         }
+    }
+
+    #[test]
+    fn what_went_wrong_is_read_from_json_too() {
+        let failed = |script: &str| {
+            let output = Command::new("sh").args(["-c", script]).output().unwrap();
+            printed(&output, "hq").unwrap_err().to_string()
+        };
+        assert_eq!(failed("echo '{\"error\": \"no server\"}'; exit 1"), "`hq` failed: no server");
+        assert_eq!(failed("echo '[]'; echo no server >&2; exit 1"), "`hq` failed: no server");
     }
 
     #[test]

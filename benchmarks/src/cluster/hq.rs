@@ -4,10 +4,13 @@
 
 use super::engine::{ask, job_number, run};
 use super::submissions::QueuedRun;
-use super::{Array, utf8};
+use super::{Array, Profile, utf8};
 use nemesis_core::{Error, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::env;
 use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// The arguments of `hq` that submit the runs.
@@ -18,6 +21,28 @@ use std::process::{Command, Stdio};
 pub fn arguments(array: &Array<'_>) -> Result<Vec<String>> {
     let Array { folder, logs, command, name, profile } = *array;
     let (folder, logs) = (utf8(folder)?, utf8(logs)?);
+    refuse_what_it_lacks(profile)?;
+    let mut words = vec!["submit".to_owned(), format!("--array=1-{}", profile.tasks())];
+    words.extend([format!("--name={name}"), format!("--cwd={folder}")]);
+    words.extend([format!("--stdout={logs}/hq-%{{JOB_ID}}_%{{TASK_ID}}.out")]);
+    words.extend([format!("--stderr={logs}/hq-%{{JOB_ID}}_%{{TASK_ID}}.log")]);
+    if let Some(cpus) = profile.cpus {
+        words.push(format!("--cpus={cpus}"));
+        // Otherwise a task may use all cores of its machine, and takes as many threads.
+        if !profile.engine_option.iter().any(|option| option.starts_with("--pin")) {
+            words.push("--pin=taskset".to_owned());
+        }
+    }
+    words.extend(profile.gpus.filter(|gpus| *gpus > 0).map(|gpus| format!("--resource=gpus/nvidia={gpus}")));
+    words.extend(profile.megabytes()?.map(|megabytes| format!("--resource=mem={megabytes}")));
+    words.extend(profile.seconds()?.map(|seconds| format!("--time-request={seconds}s")));
+    words.extend(profile.engine_option.iter().cloned());
+    words.extend(["--output-mode=quiet".to_owned(), "--".to_owned()]);
+    words.extend(command.iter().cloned());
+    Ok(words)
+}
+
+fn refuse_what_it_lacks(profile: &Profile) -> Result<()> {
     let foreign = [("partition", &profile.partition), ("account", &profile.account), ("qos", &profile.qos)];
     if let Some((name, _)) = foreign.into_iter().find(|(_, value)| value.is_some()) {
         return Err(Error::new(format!("HyperQueue has no {name}"))
@@ -29,18 +54,24 @@ pub fn arguments(array: &Array<'_>) -> Result<Vec<String>> {
             .about("--setup")
             .help("start its workers in the environment that the runs need"));
     }
-    let mut words = vec!["submit".to_owned(), format!("--array=1-{}", profile.tasks())];
-    words.extend([format!("--name={name}"), format!("--cwd={folder}")]);
-    words.extend([format!("--stdout={logs}/hq-%{{JOB_ID}}_%{{TASK_ID}}.out")]);
-    words.extend([format!("--stderr={logs}/hq-%{{JOB_ID}}_%{{TASK_ID}}.log")]);
-    words.extend(profile.cpus.map(|cpus| format!("--cpus={cpus}")));
-    words.extend(profile.gpus.filter(|gpus| *gpus > 0).map(|gpus| format!("--resource=gpus/nvidia={gpus}")));
-    words.extend(profile.megabytes()?.map(|megabytes| format!("--resource=mem={megabytes}")));
-    words.extend(profile.seconds()?.map(|seconds| format!("--time-request={seconds}s")));
-    words.extend(profile.engine_option.iter().cloned());
-    words.extend(["--output-mode=quiet".to_owned(), "--".to_owned()]);
-    words.extend(command.iter().cloned());
-    Ok(words)
+    if profile.grace.is_some() {
+        return Err(Error::new("HyperQueue does not tell a task that its time is nearly up")
+            .about("--grace")
+            .help("leave it out; a run that is ended resumes at its last checkpoint, see `--checkpoint-every`"));
+    }
+    if profile.engine_option.iter().any(|option| option.starts_with("--server-dir")) {
+        return Err(Error::new("`nemesis status` and `nemesis cancel` would ask another server")
+            .about("--engine-option")
+            .help("name the server's folder by HQ_SERVER_DIR in place of `--server-dir`"));
+    }
+    Ok(())
+}
+
+/// The folder of the server that gets what is submitted from here. Its number of a job means nothing to another one.
+pub fn server() -> Option<String> {
+    let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = variable(SERVER).or_else(|| Some(variable("HOME")?.join(".hq-server")))?;
+    std::path::absolute(folder).ok()?.to_str().map(str::to_owned)
 }
 
 /// Submits the runs; returns the job's number.
@@ -52,7 +83,8 @@ pub fn submit(array: &Array<'_>) -> Result<String> {
     if is_missing() {
         return submit_from_python(array);
     }
-    job_number(&run(Command::new(HQ).args(arguments(array)?), HQ)?, HQ)
+    let said = run(Command::new(HQ).args(arguments(array)?), HQ)?;
+    job_number(&said, HQ).map(|(job, _)| job)
 }
 
 fn submit_from_python(array: &Array<'_>) -> Result<String> {
@@ -83,7 +115,7 @@ fn submit_from_python(array: &Array<'_>) -> Result<String> {
     child.stdin.take().map(|mut input| input.write_all(&text));
     let output = child.wait_with_output().map_err(failed)?;
     if output.status.success() {
-        return job_number(&String::from_utf8_lossy(&output.stdout), "HyperQueue");
+        return job_number(&String::from_utf8_lossy(&output.stdout), "HyperQueue").map(|(job, _)| job);
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("python3 failed").trim();
@@ -109,16 +141,36 @@ struct Wanted<'a> {
     seconds: Option<u64>,
 }
 
+/// A job as `hq` lists it, as far as it is needed here.
+#[derive(Deserialize)]
+struct Listed {
+    id: u64,
+    name: String,
+    /// How many of its tasks are in each state.
+    #[serde(default)]
+    task_stats: BTreeMap<String, u64>,
+}
+
 /// The jobs that are not over, each as one run with its state.
 ///
 /// # Errors
 ///
-/// When `hq` is missing or cannot reach its server.
-pub(super) fn queue() -> Result<Vec<QueuedRun>> {
-    // Jobs that are over are not in this list. Of a single job `hq` says nothing in this form.
-    let said = ask(require()?.args(["job", "list", "--output-mode=quiet"]), HQ)?;
-    let line = |line: &str| line.split_once(' ').map(|(job, state)| QueuedRun::new(job, job, state));
-    Ok(said.lines().filter_map(line).collect())
+/// When `hq` is missing, cannot reach its server, or lists them in another form.
+pub(super) fn queue(server: Option<&str>) -> Result<Vec<QueuedRun>> {
+    // Jobs that are over are not in this list.
+    let said = ask(at(server)?.args(["job", "list", "--output-mode=json"]), HQ);
+    listed(&said.map_err(|e| e.help("if its server is gone for good, delete the notes `hq-*.json` in `submissions`"))?)
+}
+
+fn listed(said: &str) -> Result<Vec<QueuedRun>> {
+    let unknown = |e: serde_json::Error| Error::new(format!("`{HQ}` lists its jobs in a form that is not known: {e}"));
+    let jobs: Vec<Listed> = serde_json::from_str(said).map_err(unknown)?;
+    let run = |Listed { id, name, task_stats }| {
+        let tasks = task_stats.iter().filter(|(_, tasks)| **tasks > 0);
+        let state = tasks.map(|(state, tasks)| format!("{tasks} {state}")).collect::<Vec<_>>().join(", ");
+        QueuedRun { job: id.to_string(), name, id: id.to_string(), state }
+    };
+    Ok(jobs.into_iter().map(run).collect())
 }
 
 /// Cancels a job.
@@ -126,17 +178,23 @@ pub(super) fn queue() -> Result<Vec<QueuedRun>> {
 /// # Errors
 ///
 /// When `hq` is missing or refuses.
-pub fn cancel(job: &str) -> Result<()> {
-    run(require()?.args(["job", "cancel", job]), HQ).map(|_| ())
+pub(super) fn cancel(job: &str, server: Option<&str>) -> Result<()> {
+    run(at(server)?.args(["job", "cancel", job]), HQ).map(|_| ())
 }
 
 const HQ: &str = "hq";
 
-fn require() -> Result<Command> {
+/// The variable that names the folder of a server.
+const SERVER: &str = "HQ_SERVER_DIR";
+
+/// The program, which is to ask this server.
+fn at(server: Option<&str>) -> Result<Command> {
     if is_missing() {
         return Err(no_program().help("its Python package can submit jobs, but neither list nor cancel them"));
     }
-    Ok(Command::new(HQ))
+    let mut command = Command::new(HQ);
+    command.envs(server.map(|folder| (SERVER, folder)));
+    Ok(command)
 }
 
 fn no_program() -> Error {
@@ -147,4 +205,21 @@ fn no_program() -> Error {
 fn is_missing() -> bool {
     let started = Command::new(HQ).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     started.is_err_and(|e| e.kind() == ErrorKind::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_are_read_from_what_hq_lists() {
+        let said = r#"[{"id": 12, "name": "nemesis-few-shot-0a1b2c3d", "task_count": 4, "is_open": false, "cancel_reason": null,
+            "task_stats": {"running": 1, "finished": 0, "failed": 0, "canceled": 0, "aborted": 0, "waiting": 3}}]"#;
+        let [run]: [QueuedRun; 1] = listed(said).unwrap().try_into().unwrap();
+        let QueuedRun { job, name, id, state } = run;
+        assert_eq!([job, id, name], ["12", "12", "nemesis-few-shot-0a1b2c3d"]);
+        assert_eq!(state, "1 running, 3 waiting");
+        assert!(listed("[]").unwrap().is_empty());
+        assert!(listed("{}").is_err());
+    }
 }

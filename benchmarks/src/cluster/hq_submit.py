@@ -8,6 +8,10 @@ from hyperqueue import Client, Job
 from hyperqueue.ffi.protocol import ResourceRequest
 
 wanted = json.load(sys.stdin)
+command = wanted["command"]
+if wanted["cpus"]:
+    # What `--pin=taskset` is to the program. The package has no word for it, but tasks are told their cores.
+    command = ["sh", "-c", 'exec ${HQ_CPUS:+taskset -c "$HQ_CPUS"} "$@"', "sh", *command]
 job = Job(default_workdir=wanted["cwd"], max_fails=None, name=wanted["name"])
 for task in range(1, wanted["tasks"] + 1):
     resources = {"gpus/nvidia": wanted["gpus"], "mem": wanted["memory"]}
@@ -19,7 +23,7 @@ for task in range(1, wanted["tasks"] + 1):
         min_time=datetime.timedelta(seconds=seconds) if seconds else None,
     )
     job.program(
-        wanted["command"],
+        command,
         stdout=f"{wanted['logs']}/hq-%{{JOB_ID}}_{task}.out",
         stderr=f"{wanted['logs']}/hq-%{{JOB_ID}}_{task}.log",
         resources=request,

@@ -110,21 +110,40 @@ fn sbatch_word(value: &str) -> String {
 }
 
 /// Options that `nemesis` sets, and that would make what it says of the job wrong.
-const SET_HERE: [&str; 10] =
-    ["--array", "-a", "--output", "-o", "--open-mode", "--signal", "--wrap", "--ntasks", "-n", "--no-requeue"];
+const SET_HERE: [&str; 12] = [
+    "--array",
+    "-a",
+    "--job-name",
+    "-J",
+    "--output",
+    "-o",
+    "--open-mode",
+    "--signal",
+    "--wrap",
+    "--ntasks",
+    "-n",
+    "--no-requeue",
+];
+
+/// Variables that sbatch heeds before the options in a script.
+const VARIABLES: [&str; 6] =
+    ["SBATCH_ARRAY_INX", "SBATCH_JOB_NAME", "SBATCH_OUTPUT", "SBATCH_OPEN_MODE", "SBATCH_SIGNAL", "SBATCH_NO_REQUEUE"];
 
 fn refuse_what_is_set_here(options: &[String]) -> Result<()> {
     for option in options {
-        let name = option.split_once('=').map_or(option.as_str(), |(name, _)| name);
-        // sbatch takes the beginning of a long option for all of it, and the value of a short one without a space.
-        let is_long = name.starts_with("--");
-        let is_meant = |known: &&str| if is_long { known.starts_with(name) } else { name.starts_with(*known) };
-        if let Some(name) = SET_HERE.into_iter().find(is_meant) {
-            return Err(Error::new(format!("`nemesis submit` sets `{name}` itself"))
-                .about("--engine-option")
-                .help("leave it out; --tasks says how many runs there are"));
+        // What is behind `=` is one word for sbatch. Before it, words are as on a command line, and may be several options.
+        let head = option.split_once('=').map_or(option.as_str(), |(head, _)| head);
+        for name in head.split_whitespace().filter(|word| word.starts_with('-')) {
+            // sbatch takes the beginning of a long option for all of it, and the value of a short one without a space.
+            let is_long = name.starts_with("--");
+            let is_meant = |known: &&str| if is_long { known.starts_with(name) } else { name.starts_with(*known) };
+            if let Some(name) = SET_HERE.into_iter().find(is_meant) {
+                return Err(Error::new(format!("`nemesis submit` sets `{name}` itself"))
+                    .about("--engine-option")
+                    .help("leave it out; --tasks says how many runs there are"));
+            }
         }
-        if !name.starts_with('-') {
+        if !option.starts_with('-') {
             let expected = "an option of sbatch, as in --engine-option=--constraint=a100";
             return Err(Error::new(format!("`{option}` is no option")).expected(expected).about("--engine-option"));
         }
@@ -132,14 +151,27 @@ fn refuse_what_is_set_here(options: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Submits a script; returns the job's number.
+/// Submits a script; returns the job's number, and the cluster that has it if there are several.
 ///
 /// # Errors
 ///
 /// When `sbatch` is missing or refuses.
-pub fn submit(script: &Path) -> Result<String> {
-    let output = run(Command::new("sbatch").arg("--parsable").arg(script), "sbatch")?;
-    job_number(&output, "sbatch")
+pub fn submit(script: &Path) -> Result<(String, Option<String>)> {
+    let mut command = Command::new("sbatch");
+    for variable in VARIABLES {
+        command.env_remove(variable);
+    }
+    job_number(&run(command.arg("--parsable").arg(script), "sbatch")?, "sbatch")
+}
+
+/// A program of Slurm that is to ask this cluster; without a name the one that this machine belongs to.
+fn at(cluster: Option<&str>, program: &str) -> Command {
+    let mut command = Command::new(program);
+    match cluster {
+        Some(cluster) => command.arg(format!("--clusters={cluster}")),
+        None => command.env_remove("SLURM_CLUSTERS"),
+    };
+    command
 }
 
 /// Cancels a job with all its elements.
@@ -147,8 +179,8 @@ pub fn submit(script: &Path) -> Result<String> {
 /// # Errors
 ///
 /// When `scancel` is missing or refuses.
-pub fn cancel(job: &str) -> Result<()> {
-    run(Command::new("scancel").arg(job), "scancel").map(|_| ())
+pub(super) fn cancel(job: &str, cluster: Option<&str>) -> Result<()> {
+    run(at(cluster, "scancel").arg(job), "scancel").map(|_| ())
 }
 
 /// The elements of all of the user's jobs that are in the queue, each with its state and the reason or the node.
@@ -156,21 +188,32 @@ pub fn cancel(job: &str) -> Result<()> {
 /// # Errors
 ///
 /// When `squeue` is missing or cannot reach its server.
-pub(super) fn queue() -> Result<Vec<QueuedRun>> {
-    let mut command = Command::new("squeue");
+pub(super) fn queue(cluster: Option<&str>) -> Result<Vec<QueuedRun>> {
+    let mut command = at(cluster, "squeue");
     // A job that is over is forgotten after some minutes, and asking for it alone fails then.
-    command.args(["--noheader", "--me", "--format", "%F|%i|%T %R"]);
+    command.args(["--noheader", "--me", "--format", "%F|%i|%j|%T %R"]);
     let output = ask(&mut command, "squeue")?;
-    let line = |line: &str| {
-        let [job, run, state] = line.splitn(3, '|').collect::<Vec<_>>().try_into().ok()?;
-        Some(QueuedRun::new(job, run, state))
-    };
-    Ok(output.lines().filter_map(line).collect())
+    Ok(output.lines().filter_map(listed).collect())
+}
+
+/// A line of the queue. Those that name a cluster are none.
+fn listed(line: &str) -> Option<QueuedRun> {
+    let [job, id, name, state] = line.splitn(4, '|').map(str::to_owned).collect::<Vec<_>>().try_into().ok()?;
+    Some(QueuedRun { job, name, id, state })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_of_the_queue_is_an_element() {
+        let element = listed("4711|4711_[1-3]|nemesis-few-shot-0a1b2c3d|PENDING (Priority)").unwrap();
+        let QueuedRun { job, name, id, state } = element;
+        assert_eq!([job, id], ["4711", "4711_[1-3]"]);
+        assert_eq!([name, state], ["nemesis-few-shot-0a1b2c3d", "PENDING (Priority)"]);
+        assert!(listed("CLUSTER: west").is_none());
+    }
 
     #[test]
     fn values_are_one_word_each_for_sbatch() {

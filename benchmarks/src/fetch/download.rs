@@ -152,7 +152,7 @@ impl<'a> Growing<'a> {
     fn opened(&self) -> Result<File> {
         let failed = |e: &io::Error| Error::io_write("write the file", &self.part, e);
         let elsewhere = |what| Error::new(what).at(self.target).help("wait until it has finished");
-        let file = OpenOptions::new().create(true).append(true).open(&self.part).map_err(|e| failed(&e))?;
+        let file = OpenOptions::new().read(true).append(true).create(true).open(&self.part).map_err(|e| failed(&e))?;
         taken(file.try_lock()).map_err(|e| match e.kind() {
             ErrorKind::WouldBlock => elsewhere("another command is downloading this file"),
             _ => Error::io("lock the file", &self.part, &e),

@@ -126,6 +126,8 @@ pub(crate) fn run(
         started: 0,
         stopping: None,
         looked: Instant::now(),
+        look_again: LOOK,
+        unsure: true,
         told_waiting: false,
     };
     // It lasts as long as this process, and covers what its workers use.
@@ -188,6 +190,10 @@ struct Coordinator<'a> {
     stopping: Option<Instant>,
     /// When this run last looked at what others do.
     looked: Instant,
+    /// How long after that it looks again.
+    look_again: Duration,
+    /// Whether one of the others may have died without anybody knowing.
+    unsure: bool,
     told_waiting: bool,
 }
 
@@ -245,14 +251,17 @@ impl Coordinator<'_> {
 
     /// The next job for a worker of this program, else one of another, of which no other run holds the lease.
     fn next_job(&mut self, program: Program, last: Option<&str>) -> Result<Option<Job>> {
-        let (held, elsewhere) = self.division.look()?;
+        let (held, mut busy) = self.division.look()?;
+        for dataset in self.workers.values().filter_map(|worker| worker.dataset.as_ref()) {
+            *busy.entry(dataset.clone()).or_default() += 1;
+        }
         let others = self.queues.keys().copied().filter(|other| *other != program);
         let programs: Vec<Program> = std::iter::once(program).chain(others).collect();
         for of in programs {
             let (division, queue) = (&mut self.division, self.queues.get_mut(&of));
             let Some(queue) = queue else { continue };
             let last = last.filter(|_| of == program);
-            if let Some(job) = queue.next(last, &elsewhere, &mut |job| division.offer(&held, of, job))? {
+            if let Some(job) = queue.next(last, &busy, &mut |job| division.offer(&held, of, job))? {
                 return Ok(Some(job));
             }
         }
@@ -321,7 +330,7 @@ impl Coordinator<'_> {
         receiver: &Receiver<(usize, Line)>,
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<()> {
-        while !self.workers.is_empty() || (self.stopping.is_none() && self.options.wait && self.jobs_left() > 0) {
+        while !self.workers.is_empty() || self.waits() {
             match receiver.recv_timeout(Duration::from_millis(200)) {
                 Ok((number, Line::Message(FromWorker::Finished))) => self.go_on(number, sender)?,
                 Ok((number, Line::Message(message))) => self.hear(number, message, on_event),
@@ -341,7 +350,7 @@ impl Coordinator<'_> {
                 }
                 continue;
             }
-            if self.looked.elapsed() >= LOOK.min(self.options.lease_timeout / 12) {
+            if self.looked.elapsed() >= self.look_again {
                 self.look_at_others(sender)?;
             }
             self.tell_of_others(on_event);
@@ -349,9 +358,20 @@ impl Coordinator<'_> {
         Ok(())
     }
 
+    /// Whether there is something to wait for when no worker is at work: jobs of other runs. One that need not wait for them
+    /// leaves a job to a run that is known to live, and to no other: that may be its own predecessor, which died on
+    /// another machine.
+    fn waits(&self) -> bool {
+        self.stopping.is_none() && (self.options.wait || self.unsure) && self.jobs_left() > 0
+    }
+
     /// Gives up what other runs have taken over, and takes what has become free.
     fn look_at_others(&mut self, sender: &Sender<(usize, Line)>) -> Result<()> {
         let (held, _) = self.division.look()?;
+        self.unsure = !self.division.knows_all(&held);
+        // Each look reads all leases, and every run looks.
+        let many = LOOK_AT_EACH * u32::try_from(held.len()).unwrap_or(u32::MAX);
+        self.look_again = LOOK.max(many).min(self.options.lease_timeout / 12);
         let lost = |worker: &Worker| worker.lease.as_ref().is_some_and(|lease| lease.is_lost(&held));
         let lost: Vec<usize> =
             self.workers.iter().filter(|(_, worker)| lost(worker)).map(|(number, _)| *number).collect();
@@ -563,8 +583,11 @@ impl RunOptions {
     }
 }
 
-/// How often a run looks at what other runs do.
+/// How often a run looks at what other runs do, at most.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// The least time between two looks, for each lease that there is.
+const LOOK_AT_EACH: Duration = Duration::from_millis(20);
 
 /// How long a worker that no longer talks may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);

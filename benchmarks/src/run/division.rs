@@ -57,6 +57,11 @@ impl<'a> Division<'a> {
         Ok((held, groups))
     }
 
+    /// Whether each run that holds a job is known to live or to be lost.
+    pub(super) fn knows_all(&self, held: &Held) -> bool {
+        self.leases.knows_all(held)
+    }
+
     /// Takes a job with what is left of it, if no other run is at it.
     pub(super) fn offer(&mut self, held: &Held, program: Program, job: &[PlannedCell]) -> Result<Offer<Job>> {
         let (key, first) = (key(program, &job[0])?, &job[0]);
@@ -148,11 +153,12 @@ fn key(program: Program, cell: &PlannedCell) -> Result<String> {
 /// The queue's job that this process is part of, as far as queues say so in the environment.
 fn starter() -> Option<String> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    // Its workers may be jobs of Slurm themselves.
+    if let Some(job) = variable("HQ_JOB_ID") {
+        return Some(format!("HyperQueue {job}.{}", variable("HQ_TASK_ID").unwrap_or_default()));
+    }
     if let Some(job) = variable("SLURM_ARRAY_JOB_ID") {
         return Some(format!("Slurm {job}_{}", variable("SLURM_ARRAY_TASK_ID").unwrap_or_default()));
     }
-    let (slurm, hq) = (variable("SLURM_JOB_ID"), variable("HQ_JOB_ID"));
-    slurm
-        .map(|job| format!("Slurm {job}"))
-        .or_else(|| hq.map(|job| format!("HyperQueue {job}.{}", variable("HQ_TASK_ID").unwrap_or_default())))
+    variable("SLURM_JOB_ID").map(|job| format!("Slurm {job}"))
 }

@@ -16,7 +16,6 @@ pub(super) struct Queue {
 struct Lane {
     dataset: String,
     jobs: VecDeque<Vec<PlannedCell>>,
-    workers: usize,
 }
 
 /// What becomes of a job that is at hand.
@@ -37,7 +36,7 @@ impl Queue {
         let mut lanes: Vec<Lane> = Vec::new();
         for cell in cells {
             let at = lanes.iter().position(|lane| lane.dataset == cell.home()).unwrap_or_else(|| {
-                lanes.push(Lane { dataset: cell.home().to_owned(), jobs: VecDeque::new(), workers: 0 });
+                lanes.push(Lane { dataset: cell.home().to_owned(), jobs: VecDeque::new() });
                 lanes.len() - 1
             });
             let jobs = &mut lanes[at].jobs;
@@ -67,30 +66,23 @@ impl Queue {
     }
 
     /// The next job that `offer` takes, for a worker whose last data set was `last`: of the same data set, else of one
-    /// that no other worker has, else of the one with the most work left. `elsewhere` counts the jobs that other runs
-    /// hold by data set.
+    /// that nobody is at, else of the one with the most work left. `busy` counts this run's workers and the jobs that other
+    /// runs hold, by data set.
     pub(super) fn next<T>(
         &mut self,
         last: Option<&str>,
-        elsewhere: &HashMap<String, usize>,
+        busy: &HashMap<String, usize>,
         offer: &mut dyn FnMut(&[PlannedCell]) -> Result<Offer<T>>,
     ) -> Result<Option<T>> {
         let is_last = |lane: &Lane| Some(lane.dataset.as_str()) == last;
         let mut order: Vec<usize> = (0..self.lanes.len()).collect();
         order.sort_by_key(|at| {
             let lane = &self.lanes[*at];
-            let workers = lane.workers + elsewhere.get(&lane.dataset).copied().unwrap_or(0);
+            let workers = busy.get(&lane.dataset).copied().unwrap_or(0);
             (!is_last(lane), workers, Reverse(if workers == 0 { 0 } else { lane.jobs.len() }))
         });
         for at in order {
             if let Some(taken) = self.lanes[at].next(offer)? {
-                if !is_last(&self.lanes[at]) {
-                    self.lanes[at].workers += 1;
-                    let before = self.lanes.iter_mut().find(|lane| is_last(lane));
-                    if let Some(lane) = before {
-                        lane.workers = lane.workers.saturating_sub(1);
-                    }
-                }
                 return Ok(Some(taken));
             }
         }

@@ -4,21 +4,27 @@ use nemesis_core::{Error, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
+use std::time::{Duration, Instant};
+
+/// Within this time, a second SIGTERM or SIGHUP is the same wish: queues signal a whole job, of which each part may pass it on.
+const ECHO: Duration = Duration::from_secs(5);
 
 /// Passes on the first signal to `tell`, which returns whether somebody listens. Whoever sends a second one does not want to
-/// wait: this process then ends at once, and its workers with it.
+/// wait: this process then ends at once, and its workers with it. What may be an echo of the first one changes nothing.
 pub(super) fn listen(mut tell: impl FnMut(i32) -> bool + Send + 'static) -> Result<()> {
     // `nohup` is there for runs that outlive their terminal.
     let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
     let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))
         .map_err(|e| Error::new(format!("cannot listen for the signals that end a run: {e}")))?;
     std::thread::spawn(move || {
-        let mut passed_on = false;
+        let mut passed_on: Option<Instant> = None;
         for signal in signals.forever() {
-            if passed_on || !tell(signal) {
+            // A person who presses Ctrl-C twice means it.
+            let is_echo = signal != SIGINT && passed_on.is_some_and(|first| first.elapsed() < ECHO);
+            if !is_echo && (passed_on.is_some() || !tell(signal)) {
                 let _ = emulate_default_handler(signal);
             }
-            passed_on = true;
+            passed_on.get_or_insert_with(Instant::now);
         }
     });
     Ok(())

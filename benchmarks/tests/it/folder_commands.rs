@@ -30,13 +30,17 @@ fn files(folder: &Path) -> Vec<std::path::PathBuf> {
 
 /// A run of another machine, whose last heartbeat was so many seconds ago.
 fn run(folder: &Path, process: u32, silent: u64, activity: &Value) {
-    let runs = folder.join("out/leases/runs");
-    fs::create_dir_all(&runs).unwrap();
     let state = json!({
         "run": format!("run-{process}"), "host": "node7", "boot": "another", "process": process, "locked": false, "every": 10.0, "beat": 12,
         "seconds": 125, "activity": activity
     });
-    let file = runs.join(format!("run-{process}.json"));
+    run_that_says(folder, silent, &state);
+}
+
+fn run_that_says(folder: &Path, silent: u64, state: &Value) {
+    let runs = folder.join("out/leases/runs");
+    fs::create_dir_all(&runs).unwrap();
+    let file = runs.join(format!("{}.json", state["run"].as_str().unwrap()));
     fs::write(&file, state.to_string()).unwrap();
     let at = SystemTime::now() - Duration::from_secs(silent);
     fs::File::options().append(true).open(file).unwrap().set_modified(at).unwrap();
@@ -69,6 +73,15 @@ fn slurm(folder: &Path, programs: &[(&str, &str)]) {
     }
 }
 
+/// A queue that takes job 4711, and lists it beside that of somebody else.
+#[cfg(unix)]
+fn slurm_with_a_job(folder: &Path) {
+    let submitted = "sed -n 's/^#SBATCH --job-name=//p' \"$2\" > name && echo '4711;cluster'";
+    let queue = "n=$(cat name); echo \"4711|4711_0|$n|RUNNING node7\"; echo \"4711|4711_[1-3]|$n|PENDING (Priority)\"; \
+                 echo '1|1|other|RUNNING node1'";
+    slurm(folder, &[("sbatch", submitted), ("squeue", queue), ("scancel", "exit 0")]);
+}
+
 /// A snapshot without what differs from machine to machine.
 macro_rules! assert_told {
     ($folder:expr, $output:expr) => {{
@@ -80,6 +93,7 @@ macro_rules! assert_told {
         settings.add_filter(r"(?m)(: \d+), [\d.]+ k?B; costs", "$1, [SIZE]; costs");
         settings.add_filter(r"\b[0-9a-f]{64}\b", "[HASH]");
         settings.add_filter(r"slurm-[0-9a-f]{8}\.sh", "slurm-[HASH].sh");
+        settings.add_filter(r"(nemesis-[a-z-]+)-[0-9a-f]{8}\b", "$1-[HASH]");
         settings.bind(|| insta::assert_snapshot!(told(&$output)));
     }};
 }
@@ -99,6 +113,36 @@ fn the_status_of_a_folder() {
     let status: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(status["questions"][0]["done"], 3);
     assert_eq!((&status["runs"][0]["lost"], &status["runs"][1]["lost"]), (&json!(false), &json!(true)));
+}
+
+/// A run is lost after the silence that it was started to put up with. Its jobs are free until another run takes them.
+#[test]
+fn what_a_lost_run_held_is_free_until_it_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    records(folder);
+    run(folder, 11, 2, &at_work());
+    run(folder, 12, 3600, &json!({"question": "few-shot", "computed": 1, "failed": 0, "work": []}));
+    let patient = json!({
+        "run": "run-13", "host": "node7", "boot": "another", "process": 13, "locked": false, "every": 10.0, "patience": 3600.0,
+        "beat": 12, "seconds": 125, "activity": at_work()
+    });
+    run_that_says(folder, 600, &patient);
+    let jobs = folder.join("out/leases/jobs");
+    fs::create_dir_all(&jobs).unwrap();
+    for (lease, run, what) in [("a-1", 12, "dtd, 1 shot"), ("b-9", 12, "dtd, 2 shots"), ("b-10", 11, "dtd, 2 shots")] {
+        let job = json!({"run": format!("run-{run}"), "group": "dtd", "what": what});
+        fs::write(jobs.join(format!("{lease}.json")), job.to_string()).unwrap();
+    }
+    let status = told(&nemesis(folder, &["status"]).output().unwrap());
+    let lost =
+        ", lost, last heard of 60 min ago\n  its job dtd, 1 shot is free\n  its job dtd, 2 shots is taken over\n";
+    assert!(status.contains(lost) && status.contains(", silent for 10 min\n"), "{status}");
+    let output = nemesis(folder, &["status", "--json"]).output().unwrap();
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lost: Vec<&Value> = status["runs"].as_array().unwrap().iter().map(|run| &run["lost"]).collect();
+    assert_eq!(lost, [false, true, false]);
+    assert_eq!(status["runs"][0]["jobs"], json!(["dtd, 2 shots"]));
 }
 
 /// For a program that follows a run: a line each time, until no run is left.
@@ -228,8 +272,7 @@ fn what_would_be_submitted() {
 fn a_job_is_submitted_followed_and_cancelled() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let queue = "echo '4711|4711_0|RUNNING node7'; echo '4711|4711_[1-3]|PENDING (Priority)'; echo '1|1|RUNNING node1'";
-    slurm(folder, &[("sbatch", "test -f \"$2\" && echo '4711;cluster'"), ("squeue", queue), ("scancel", "exit 0")]);
+    slurm_with_a_job(folder);
     let submit = ["submit", "slurm", "--", "--out", "out"];
     assert_told!(folder, on_path(folder, &submit).output().unwrap());
     assert_told!(folder, on_path(folder, &["status"]).output().unwrap());
@@ -239,14 +282,44 @@ fn a_job_is_submitted_followed_and_cancelled() {
 
     // What the queue refuses is said, and the job is not forgotten.
     on_path(folder, &submit).output().unwrap();
-    slurm(
-        folder,
-        &[("scancel", "echo 'scancel: error: no server' >&2; exit 1"), ("squeue", "echo nobody >&2; exit 1")],
-    );
+    slurm(folder, &[("scancel", "echo 'scancel: error: no server' >&2; exit 1")]);
     assert_told!(folder, on_path(folder, &["cancel"]).output().unwrap());
+    slurm(folder, &[("squeue", "echo nobody >&2; exit 1")]);
+    let unanswered = told(&on_path(folder, &["cancel"]).output().unwrap());
+    assert!(unanswered.contains("job 4711 could not be cancelled: `squeue` failed: nobody"), "{unanswered}");
     assert_told!(folder, on_path(folder, &["status"]).output().unwrap());
     slurm(folder, &[("sbatch", "echo 'sbatch: error: invalid partition' >&2; exit 1")]);
     assert_told!(folder, on_path(folder, &submit).output().unwrap());
+}
+
+/// Where it is at work, the queue's signal has reached it already. A second one would end it at once.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stopped_run_of_a_cancelled_job_gets_no_second_signal() {
+    use std::os::unix::process::ExitStatusExt;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    slurm_with_a_job(folder);
+    on_path(folder, &["submit", "slurm", "--", "--out", "out"]).output().unwrap();
+    let runs = folder.join("out/leases/runs");
+    fs::create_dir_all(&runs).unwrap();
+    let alive = fs::File::create(runs.join("run-here.alive")).unwrap();
+    alive.try_lock().unwrap();
+    // It holds the lock from here on, as a run does.
+    let mut run = std::process::Command::new("sleep").arg("60").stdout(alive).spawn().unwrap();
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let state = json!({
+        "run": "run-here", "host": "node1", "boot": boot.trim(), "process": run.id(), "locked": true, "every": 10.0, "beat": 12,
+        "seconds": 125, "activity": at_work()
+    });
+    run_that_says(folder, 3600, &state);
+    let status = told(&on_path(folder, &["status"]).output().unwrap());
+    assert!(status.contains(", silent for 60 min\n"), "its process lives: {status}");
+    let cancel = || told(&on_path(folder, &["cancel"]).output().unwrap());
+    assert_eq!(cancel(), "exit code 0\n--- stdout\njob 4711 is cancelled\n--- stderr\n");
+    assert!(run.try_wait().unwrap().is_none());
+    assert_eq!(cancel(), format!("exit code 0\n--- stdout\nprocess {} is told to end\n--- stderr\n", run.id()));
+    assert_eq!(run.wait().unwrap().signal(), Some(15));
 }
 
 #[test]
@@ -283,7 +356,7 @@ fn what_an_interrupted_training_has_kept_stays() {
     let [kept, nobodys] = [1.0, 2.0].map(|value| store.put_state(&state(value)).unwrap());
     let numbers = json!({"epochs": 1, "parameters": {}, "scaler": null, "course": [0, null], "history": []});
     let standing = Standing { tensors: Vec::new(), numbers: serde_json::from_value(numbers).unwrap() };
-    let machine = Machine::here("cpu", 1);
+    let machine = Machine::here("cpu", 1, None);
     let checkpoint = Checkpoint { standing, kept: BTreeMap::from([(1, kept.clone())]), seconds: 1.0, machine };
     store.put_checkpoint(&"ab".repeat(32).parse().unwrap(), &checkpoint).unwrap();
     let cleaned = told(&nemesis(folder, &["clean", "--remove"]).output().unwrap());

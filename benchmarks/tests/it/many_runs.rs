@@ -1,7 +1,7 @@
 //! Several runs on one folder: they divide the jobs, and none is lost with a run that dies or sleeps.
 
 use crate::command::{nemesis, records, told, written};
-use crate::processes::{left_behind, mark};
+use crate::processes::{left_behind, mark, processes};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -51,8 +51,33 @@ fn wait_for_records(folder: &Path, run: &mut Child, wanted: usize) {
     }
 }
 
-fn signal(process: &Child, name: &str) {
-    assert!(Command::new("kill").args(["-s", name, &process.id().to_string()]).status().unwrap().success());
+/// Sends a signal to all processes of the marked run in `folder`.
+fn signal(folder: &Path, name: &str) {
+    // What has been stopped starts no more processes, so that the second time there are no others.
+    for _ in 0..2 {
+        for process in processes(folder) {
+            let id = process.file_name().unwrap().to_string_lossy().into_owned();
+            let _ = Command::new("kill").args(["-s", name, &id]).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+/// Stops all processes of the marked run in `folder` at a moment at which it is at a job.
+fn stop_at_work(folder: &Path, run: &mut Child) {
+    let start = Instant::now();
+    let is_at_work = || fs::read_dir(folder.join("out/leases/jobs")).into_iter().flatten().next().is_some();
+    loop {
+        assert!(run.try_wait().unwrap().is_none(), "the run has ended");
+        assert!(start.elapsed() < Duration::from_secs(60), "it takes no job");
+        if is_at_work() {
+            signal(folder, "STOP");
+            if is_at_work() {
+                return;
+            }
+            signal(folder, "CONT");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// The files of leases that are left.
@@ -97,7 +122,6 @@ fn the_jobs_of_a_run_that_dies_are_taken_over() {
 }
 
 /// Its lease is lost while it sleeps. When it wakes up, another run is at its job or has done it.
-#[cfg(target_os = "linux")]
 #[test]
 fn a_run_that_wakes_up_does_no_harm() {
     let folder = tempfile::tempdir().unwrap();
@@ -106,16 +130,10 @@ fn a_run_that_wakes_up_does_no_harm() {
     mark(&mut first, folder);
     let mut sleeper = first.spawn().unwrap();
     wait_for_records(folder, &mut sleeper, 2);
-    let stop = |name: &str| {
-        for process in crate::processes::processes(folder) {
-            let id = process.file_name().unwrap().to_string_lossy().into_owned();
-            let _ = Command::new("kill").args(["-s", name, &id]).status();
-        }
-    };
-    stop("STOP");
+    signal(folder, "STOP");
     let second = run(folder, &["--lease-timeout", "1"]).output().unwrap();
     assert!(computed(&second) > 0);
-    stop("CONT");
+    signal(folder, "CONT");
     let first = sleeper.wait_with_output().unwrap();
     computed(&first);
     assert_eq!(table(folder, &first), table(folder, &second));
@@ -128,17 +146,21 @@ fn a_run_that_wakes_up_does_no_harm() {
 fn a_run_need_not_wait_for_others() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let mut first = run(folder, &["--shots", "1", "--seeds", "1"]).spawn().unwrap();
-    wait_for_records(folder, &mut first, 1);
-    signal(&first, "STOP");
-    // What is left is one job, and the other run holds it.
-    let second = run(folder, &["--shots", "1", "--seeds", "1", "--no-wait"]).output().unwrap();
-    signal(&first, "CONT");
+    let small = ["--shots", "1", "--seeds", "1"];
+    let mut first = run(folder, &small);
+    mark(&mut first, folder);
+    let mut first = first.spawn().unwrap();
+    stop_at_work(folder, &mut first);
+    // There are two jobs: this run takes the one that the other does not hold.
+    let second = run(folder, &[&small[..], &["--no-wait"]].concat()).output().unwrap();
+    let done = records(folder);
+    signal(folder, "CONT");
     let told = told(&second);
     assert!(second.status.success(), "{told}");
+    assert!(told.contains("1 job is with other runs, of which the last one prints the table"), "{told}");
+    assert!(second.stdout.is_empty(), "a table of a part: {told}");
     let first = first.wait_with_output().unwrap();
     assert!(first.status.success());
-    if records(folder) > 1 && told.contains("with other runs") {
-        assert!(told.contains("1 job is with other runs, of which the last one prints the table"), "{told}");
-    }
+    assert!(done < records(folder), "the second run has done everything: {told}");
+    assert!(!first.stdout.is_empty(), "the last run prints the table");
 }

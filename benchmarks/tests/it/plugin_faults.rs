@@ -14,7 +14,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("entry-functions", "entry", "lacks the function `save`"),
     ("struct-sizes", "struct-sizes", "a task of 8 bytes is accepted"),
     ("extensions", "extensions", "claims to have the extension"),
-    ("load-time", "load-time", "it took 1."),
+    ("load-time", "load-time", "it took "),
     ("descriptor", "descriptor", "the help of the option `csc`"),
     ("protocol-name", "entry", "its descriptor cannot be read: unknown field `batchsize`, expected one of `optimiser`"),
     ("protocol-batch", "protocol", "`batch_size` is 0 expected: 1 or more"),
@@ -58,7 +58,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("no-output", "no-output", "it printed \"loss "),
     ("random-state", "random-state", "draw from the host's `random` instead"),
     ("grad-mode", "grad-mode", "grad mode is off after a loss"),
-    ("step-overhead", "step-overhead", "the fastest of 31 steps took 1"),
+    ("step-overhead", "step-overhead", "the fastest of 31 steps took "),
     ("memory", "memory", "another 1,000 steps take"),
     ("crash", "loss", "was killed by signal 6 SIGABRT"),
 ];

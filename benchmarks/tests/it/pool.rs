@@ -13,6 +13,7 @@ fn fill(folder: &Path) {
         let key = PartKey {
             images: "0123456789abcdef".to_owned(),
             weights: "fedcba9876543210".to_owned(),
+            assumed: None,
             preprocess: "none".to_owned(),
             precision: "Float".to_owned(),
             code: "code".to_owned(),

@@ -70,6 +70,16 @@ fn a_second_signal_ends_it_at_once() {
     assert!(line.is_none(), "nothing goes to standard output");
 }
 
+/// Queues signal every process of a job, and a script of the job passes the signal on once more.
+#[test]
+fn an_echo_of_a_signal_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = begun(folder.path());
+    (0..3).for_each(|_| signal(&run, "TERM"));
+    let status = run.wait().unwrap();
+    assert_eq!(status.code(), Some(143), "{status:?}");
+}
+
 #[test]
 fn a_run_that_was_started_so_outlives_its_terminal() {
     let folder = tempfile::tempdir().unwrap();

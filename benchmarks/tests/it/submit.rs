@@ -16,7 +16,10 @@ fn said(folder: &Path, arguments: &[&str]) -> String {
     let output = command.env("PATH", path).env_remove("HQ_SERVER_DIR").output().unwrap();
     let text = told(&output).replace(&program().display().to_string(), "[NEMESIS]");
     let text = text.replace(&folder.canonicalize().unwrap().display().to_string(), "[DIR]");
-    text.replace(&folder.display().to_string(), "[DIR]")
+    let text = text.replace(&folder.display().to_string(), "[DIR]");
+    // The name of a job ends in a hash of the folder.
+    let name = regex::Regex::new(r"(nemesis-[a-z-]+)-[0-9a-f]{8}\b").unwrap();
+    name.replace_all(&text, "$1-[HASH]").into_owned()
 }
 
 /// Puts a shell script into the folder of made-up programs.
@@ -48,7 +51,7 @@ fn slurm_gets_an_array_of_what_profile_and_options_say() {
     exit code 0
     --- stdout
     #!/bin/bash
-    #SBATCH --job-name=nemesis-base-to-new
+    #SBATCH --job-name=nemesis-base-to-new-[HASH]
     #SBATCH --array=0-2
     #SBATCH --output="[DIR]/my out/logs/%A_%a.log"
     #SBATCH --open-mode=append
@@ -102,7 +105,7 @@ fn the_other_engines_get_the_same_runs() {
     insta::assert_snapshot!(submit("hq", &["--cpus", "4", "--gpus", "1", "--memory", "2G", "--time", "1:00:00"]), @r"
     exit code 0
     --- stdout
-    hq submit --array=1-2 --name=nemesis-few-shot --cwd=[DIR] '--stdout=[DIR]/out/logs/hq-%{JOB_ID}_%{TASK_ID}.out' '--stderr=[DIR]/out/logs/hq-%{JOB_ID}_%{TASK_ID}.log' --cpus=4 --resource=gpus/nvidia=1 --resource=mem=2048 --time-request=3600s --output-mode=quiet -- [NEMESIS] run --no-wait --device=cuda:0 --datasets eurosat --out out
+    hq submit --array=1-2 --name=nemesis-few-shot-[HASH] --cwd=[DIR] '--stdout=[DIR]/out/logs/hq-%{JOB_ID}_%{TASK_ID}.out' '--stderr=[DIR]/out/logs/hq-%{JOB_ID}_%{TASK_ID}.log' --cpus=4 --pin=taskset --resource=gpus/nvidia=1 --resource=mem=2048 --time-request=3600s --output-mode=quiet -- [NEMESIS] run --no-wait --device=cuda:0 --datasets eurosat --out out
     --- stderr
     ");
     insta::assert_snapshot!(submit("parallel", &["--engine-option=--sshlogin=n1,n2"]), @r"
@@ -114,8 +117,8 @@ fn the_other_engines_get_the_same_runs() {
     insta::assert_snapshot!(submit("shell", &["--setup", "module load cuda"]), @r"
     exit code 0
     --- stdout
-    cd [DIR] && { module load cuda || { echo 'the command of --setup failed: module load cuda' >&2; (exit 2); }; } && cd [DIR] && [NEMESIS] run --no-wait --datasets eurosat --out out
-    cd [DIR] && { module load cuda || { echo 'the command of --setup failed: module load cuda' >&2; (exit 2); }; } && cd [DIR] && [NEMESIS] run --no-wait --datasets eurosat --out out
+    cd [DIR] && { eval 'module load cuda' || { echo 'the command of --setup failed: module load cuda' >&2; (exit 2); }; } && cd [DIR] && [NEMESIS] run --no-wait --datasets eurosat --out out
+    cd [DIR] && { eval 'module load cuda' || { echo 'the command of --setup failed: module load cuda' >&2; (exit 2); }; } && cd [DIR] && [NEMESIS] run --no-wait --datasets eurosat --out out
     --- stderr
     ");
 }
@@ -156,6 +159,20 @@ fn what_cannot_be_submitted_is_refused() {
     error: HyperQueue has no partition
       help: its workers have one: give it to `hq alloc add slurm`
     ");
+    insta::assert_snapshot!(refused(&["hq", "--grace", "60"]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: HyperQueue does not tell a task that its time is nearly up
+      help: leave it out; a run that is ended resumes at its last checkpoint, see `--checkpoint-every`
+    ");
+    insta::assert_snapshot!(refused(&["hq", "--engine-option=--server-dir=x"]), @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: `nemesis status` and `nemesis cancel` would ask another server
+      help: name the server's folder by HQ_SERVER_DIR in place of `--server-dir`
+    ");
     insta::assert_snapshot!(refused(&["hq", "--memory", "much"]), @r#"
     exit code 2
     --- stdout
@@ -174,6 +191,11 @@ fn what_cannot_be_submitted_is_refused() {
         (&["--engine-option=--array=1-3"], "`nemesis submit` sets `--array` itself"),
         (&["--engine-option=--arr=0-5"], "`nemesis submit` sets `--array` itself"),
         (&["--engine-option=-a0-9"], "`nemesis submit` sets `-a` itself"),
+        (&["--engine-option=--array 0-99"], "`nemesis submit` sets `--array` itself"),
+        (&["--engine-option=--output x"], "`nemesis submit` sets `--output` itself"),
+        (&["--engine-option=--exclusive --array=0-99"], "`nemesis submit` sets `--array` itself"),
+        (&["--engine-option=--job-name=mine"], "`nemesis submit` sets `--job-name` itself"),
+        (&["--engine-option=-J mine"], "`nemesis submit` sets `-J` itself"),
         (&["--engine-option=--no-requeue"], "`nemesis submit` sets `--no-requeue` itself"),
         (&["--engine-option=script.sh"], "`script.sh` is no option"),
         (&["--time", "4h"], "`time` is \"4h\""),
@@ -191,30 +213,37 @@ fn what_cannot_be_submitted_is_refused() {
     ");
 }
 
+/// Programs of Slurm and of `HyperQueue` that know what was submitted, and jobs of others.
+fn engines(folder: &Path) {
+    let name = "name=$(cat name)";
+    made_up(folder, "sbatch", "sed -n 's/^#SBATCH --job-name=//p' \"$2\" > name; echo '4711;west'");
+    let queue = "printf '%s\\n' 'CLUSTER: west' \"47|47_0|$name|RUNNING n0\" \"4711|4711_0|$name|RUNNING n1\" \\\n\
+                 \"4711|4711_1|$name|PENDING (Priority)\"";
+    made_up(folder, "squeue", &format!("echo \"$@\" > asked\n{name}\n{queue}"));
+    made_up(folder, "scancel", "echo \"$@\" > cancelled");
+    let list = "printf '[{\"id\": 1, \"name\": \"%s\", \"task_stats\": {\"running\": 1}},\
+                {\"id\": 12, \"name\": \"%s\", \"task_stats\": {\"running\": 0, \"waiting\": 4}}]\\n' \"$name\" \"$name\"";
+    let hq = format!(
+        "case \"$*\" in\n*--version*) ;;\nsubmit*) for word; do case $word in --name=*) echo \"${{word#--name=}}\" > name ;; esac; done\necho 12 ;;\n\
+         'job list --output-mode=json') {name}\n{list} ;;\n'job cancel 12') touch hq-cancelled ;;\n*) echo \"error: $*\" >&2; exit 1 ;;\nesac"
+    );
+    made_up(folder, "hq", &hq);
+}
+
 #[test]
 fn a_submission_is_followed_and_cancelled() {
     let folder = tempfile::tempdir().unwrap();
-    made_up(folder.path(), "sbatch", "cat \"$2\" > script; echo '4711;cluster'");
-    made_up(
-        folder.path(),
-        "squeue",
-        "printf '47|47_0|RUNNING n0\\n4711|4711_0|RUNNING n1\\n4711|4711_1|PENDING (Priority)\\n'",
-    );
-    made_up(folder.path(), "scancel", "echo \"$@\" > cancelled");
-    made_up(
-        folder.path(),
-        "hq",
-        "case \"$*\" in\n*--version*) ;;\nsubmit*) echo 12 ;;\n'job list --output-mode=quiet') printf '1 RUNNING\\n12 WAITING\\n' ;;\n\
-         'job cancel 12') ;;\n*) echo \"error: $*\" >&2; exit 1 ;;\nesac",
-    );
-    let out = ["--", "--out", "out"];
-    insta::assert_snapshot!(said(folder.path(), &[&["submit", "slurm"][..], &out].concat()), @r"
+    let file = |name: &str| folder.path().join(name);
+    engines(folder.path());
+    let submit = |engine| said(folder.path(), &["submit", engine, "--", "--out", "out"]);
+    let cancel = || said(folder.path(), &["cancel", "--out", "out"]);
+    insta::assert_snapshot!(submit("slurm"), @r"
     exit code 0
     --- stdout
     submitted job 4711 with 4 runs; logs go to [DIR]/out/logs
     --- stderr
     ");
-    insta::assert_snapshot!(said(folder.path(), &[&["submit", "hq"][..], &out].concat()), @r"
+    insta::assert_snapshot!(submit("hq"), @r"
     exit code 0
     --- stdout
     submitted job 12 with 4 runs; logs go to [DIR]/out/logs
@@ -223,23 +252,99 @@ fn a_submission_is_followed_and_cancelled() {
     let status = || said(folder.path(), &["status", "--out", "out"]);
     let running = status();
     let queue: Vec<&str> = running.lines().filter(|line| line.starts_with("job ")).collect();
-    assert_eq!(queue, ["job 12: WAITING", "job 4711_0: RUNNING n1", "job 4711_1: PENDING (Priority)"]);
+    assert_eq!(queue, ["job 12: 4 waiting", "job 4711_0: RUNNING n1", "job 4711_1: PENDING (Priority)"]);
+    assert!(fs::read_to_string(file("asked")).unwrap().starts_with("--clusters=west "));
     made_up(folder.path(), "squeue", "");
     assert!(status().contains("\njob 4711: over; logs are in out/logs\n"), "{}", status());
-    insta::assert_snapshot!(said(folder.path(), &["cancel", "--out", "out"]), @r"
+    insta::assert_snapshot!(cancel(), @r"
     exit code 0
     --- stdout
     job 12 is cancelled
-    job 4711 is cancelled
+    job 4711 is over
     --- stderr
     ");
-    assert_eq!(fs::read_to_string(folder.path().join("cancelled")).unwrap(), "4711\n");
-    insta::assert_snapshot!(said(folder.path(), &["cancel", "--out", "out"]), @r"
+    assert!(file("hq-cancelled").exists() && !file("cancelled").exists(), "what is over is not cancelled");
+    insta::assert_snapshot!(cancel(), @r"
     exit code 0
     --- stdout
     nothing was submitted for this folder, and no run on this machine is at work on it
     --- stderr
     ");
+    engines(folder.path());
+    submit("slurm");
+    insta::assert_snapshot!(cancel(), @r"
+    exit code 0
+    --- stdout
+    job 4711 is cancelled
+    --- stderr
+    ");
+    assert_eq!(fs::read_to_string(file("cancelled")).unwrap(), "--clusters=west 4711\n");
+}
+
+/// Numbers begin anew with each server, so that of a job is soon that of another one.
+#[test]
+fn a_job_of_the_same_number_is_not_cancelled() {
+    let folder = tempfile::tempdir().unwrap();
+    engines(folder.path());
+    for engine in ["slurm", "hq"] {
+        said(folder.path(), &["submit", engine, "--", "--out", "out"]);
+    }
+    fs::write(folder.path().join("name"), "nemesis-few-shot-of-another-folder").unwrap();
+    insta::assert_snapshot!(said(folder.path(), &["cancel", "--out", "out"]), @r"
+    exit code 0
+    --- stdout
+    job 12 is over
+    job 4711 is over
+    --- stderr
+    ");
+    let cancelled = ["cancelled", "hq-cancelled"].map(|file| folder.path().join(file).exists());
+    assert_eq!(cancelled, [false, false]);
+}
+
+#[test]
+fn the_jobs_of_other_users_are_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    made_up(folder.path(), "squeue", "touch asked");
+    let notes = folder.path().join("out/submissions");
+    fs::create_dir_all(&notes).unwrap();
+    let note = r#"{"engine": "slurm", "job": "4711", "tasks": 4, "name": "nemesis-few-shot-0a1b2c3d",
+        "user": {"id": 4294967294, "name": "anna"}}"#;
+    fs::write(notes.join("slurm-4711.json"), note).unwrap();
+    let status = said(folder.path(), &["status", "--out", "out"]);
+    assert!(status.contains("\njob 4711: submitted by anna\n"), "{status}");
+    insta::assert_snapshot!(said(folder.path(), &["cancel", "--out", "out"]), @r"
+    exit code 1
+    --- stdout
+    --- stderr
+    warning: job 4711 could not be cancelled: it is anna's
+    ");
+    assert!(!folder.path().join("asked").exists());
+}
+
+#[test]
+fn the_number_of_a_job_that_cannot_be_noted_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    made_up(folder.path(), "sbatch", "rm -r out/submissions; touch out/submissions; echo 4711");
+    let said = said(folder.path(), &["submit", "slurm", "--", "--out", "out"]);
+    let expected = "error: job 4711 is in the queue, but `nemesis status` and `nemesis cancel` do not know it: cannot ";
+    assert!(said.starts_with("exit code 2") && said.contains(expected), "{said}");
+}
+
+#[test]
+fn commands_before_a_run_may_end_as_they_like() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = |setup: &str| {
+        let submit = ["submit", "shell", "--tasks", "1", "--setup", setup, "--", "--out", "out"];
+        let said = said(folder.path(), &submit);
+        let line = said.lines().find(|line| line.starts_with("cd ")).unwrap_or_else(|| panic!("{said}"));
+        let line = line.replace("[DIR]", &folder.path().display().to_string()).replace("[NEMESIS]", "echo");
+        let output = Command::new("sh").args(["-c", &line]).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    for setup in ["true", "true # 12.1", "true;", "A='b c'; test \"$A\" = 'b c'"] {
+        assert_eq!(ran(setup), (Some(0), "run --no-wait --out out\n".to_owned()), "{setup}");
+    }
+    assert_eq!(ran("false # 12.1"), (Some(2), String::new()));
 }
 
 #[test]
@@ -302,11 +407,12 @@ class Client:
     submitted job 3 with 2 runs; logs go to [DIR]/out/logs
     --- stderr
     ");
-    insta::assert_snapshot!(fs::read_to_string(folder.path().join("submitted")).unwrap(), @r"
-    servers/1 None 2 ['run', '--no-wait', '--jobs', '1', '--out', 'out']
+    let submitted = fs::read_to_string(folder.path().join("submitted")).unwrap();
+    insta::assert_snapshot!(submitted.replace(&program().display().to_string(), "[NEMESIS]"), @r#"
+    servers/1 None 2 ['-c', 'exec ${HQ_CPUS:+taskset -c "$HQ_CPUS"} "$@"', 'sh', '[NEMESIS]', 'run', '--no-wait', '--jobs', '1', '--out', 'out']
     hq-%{JOB_ID}_1.out hq-%{JOB_ID}_1.log {'cpus': 3, 'resources': {'mem': 1024}, 'min_time': datetime.timedelta(seconds=120)}
     hq-%{JOB_ID}_2.out hq-%{JOB_ID}_2.log {'cpus': 3, 'resources': {'mem': 1024}, 'min_time': datetime.timedelta(seconds=120)}
-    ");
+    "#);
 }
 
 /// A job's script that runs with made-up programs, until it has started the run.

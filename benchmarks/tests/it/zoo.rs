@@ -42,7 +42,8 @@ fn failures(output: &Output) -> Vec<String> {
 
 #[test]
 fn every_method_meets_its_authors_values() {
-    let folder = golden(&["cocoop", "ivlp", "kgcoop", "plot", "plot_nemesis", "prograd", "tcp"]);
+    let folder =
+        golden(&["cocoop", "ivlp", "kgcoop", "maple", "plot", "plot_nemesis", "prograd", "promptsrc", "tcp", "vpt"]);
     for path in [&[][..], &["--text-path", "plain"]] {
         let output = parity(folder.path(), path);
         assert!(output.status.success(), "{}", told(&output));
@@ -52,10 +53,14 @@ fn every_method_meets_its_authors_values() {
             "cocoop, case 0, gradient",
             "ivlp, case 3, parameters after step 2",
             "kgcoop, case 1, kg_score",
+            "maple, case 0, parameters after step 2",
             "plot, case 1, logits_eval",
             "plot_nemesis, case 6, alpha",
             "prograd, case 3, gradient of step 1",
+            "promptsrc, case 0, scl_logits",
+            "promptsrc, case 1, average over epochs",
             "tcp, case 2, parameters after step 2",
+            "vpt, case 0, gradient",
         ] {
             assert!(lines.lines().any(|found| found.starts_with(line) && found.ends_with("ok")), "{line}\n{lines}");
         }
@@ -104,6 +109,17 @@ fn what_is_missing_in_a_folder_is_an_error_that_names_it() {
     let output = parity(empty.path(), &["--only", "zoo"]);
     assert_eq!(output.status.code(), Some(2), "{}", told(&output));
     assert!(told(&output).contains("the folder holds no golden values of methods"), "{}", told(&output));
+}
+
+#[test]
+fn a_file_that_breaks_off_is_an_error_that_names_it() {
+    let folder = golden(&["kgcoop", "tcp"]);
+    let file = folder.path().join("tcp.json");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, &text[..text.len() / 2]).unwrap();
+    let output = parity(folder.path(), &[]);
+    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    assert!(told(&output).contains("tcp.json:1"), "{}", told(&output));
 }
 
 /// A setting that the authors' case has but our method lacks would be compared with something else.

@@ -140,6 +140,7 @@ impl Method for Clap {
         }
         let constraint = (&self.multipliers.lambda * self.distances(host)?).mean(None::<Kind>);
         host.report("constraint", &constraint);
+        host.report("multiplier", &self.multipliers.lambda.mean(None::<Kind>));
         Ok(cross_entropy + constraint)
     }
 
@@ -170,7 +171,6 @@ impl Method for Clap {
             let views = train.by_view()?.size()[0];
             let logits = no_grad(|| self.logits_of(&train.features, host))?;
             self.multipliers = Multipliers::of(self.constraint, &logits, &train.labels.repeat([views]))?;
-            host.report("multiplier", &self.multipliers.lambda.mean(None::<Kind>));
         }
         Ok(())
     }

@@ -116,3 +116,17 @@ fn every_start_learns_and_is_stored() {
         assert_eq!(one.logits(&batch, &host).unwrap(), two.logits(&batch, &host).unwrap(), "{init:?}");
     }
 }
+
+#[test]
+fn every_step_reports_the_multiplier() {
+    let host = ToyHost::new(4);
+    let mut method = method(options(Init::Zs, Constraint::L2), &host);
+    let _ = host.take_reports();
+    let mean = method.multipliers.lambda.mean(Kind::Double);
+    for step in 0..2 {
+        let _loss = method.loss(&host.batch(8, step), &host).unwrap();
+        let reports = host.take_reports();
+        let (_, reported) = reports.iter().find(|(name, _)| name == "multiplier").unwrap();
+        assert_eq!(reported, &mean);
+    }
+}

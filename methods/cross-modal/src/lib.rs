@@ -29,7 +29,8 @@
 //! * They train with each of two learning rates, three weight decays and two batch sizes, look at validation images every
 //!   100 steps, and keep the best. Here a training has one protocol, a point of their grid, and what its last step has
 //!   left: 0.001, 0.01, and 8 samples, 4 of which are images. `batch_size` counts images, and as many texts come with
-//!   them.
+//!   them. The grid is that of `head: linear`; theirs for the adapter has smaller learning rates and other decays, so that
+//!   `head: adapter` needs a protocol of your own.
 //! * They train on a centre crop of each image, and in the paper also on its mirror image. Here it is the centre crop alone,
 //!   the default of their code.
 //! * They refuse a batch that has at least as many texts as there are. Here it has all of them, each once.
@@ -141,7 +142,7 @@ impl Plugin for CrossModal {
         optimisation: Optimisation::Host,
     };
 
-    /// A point of the grid in `engine/optimizer/default.py`.
+    /// A point of the grid for linear classifiers in `engine/optimizer/default.py`.
     fn protocol() -> ProtocolPatch {
         ProtocolPatch {
             optimiser: Some(OptimiserKind::AdamW),

@@ -11,10 +11,11 @@
 //! with L-BFGS from zero, as scikit-learn does: until no element of the gradient of the mean objective exceeds `tol`. For
 //! two classes, scikit-learn has a single weight vector, whose penalty is twice this; so has ours.
 //!
-//! `C` is searched on validation images: the best of seven powers of ten, the first if several are, then eight halvings
-//! of the two decades around it, each towards the better end, the left one in a tie. With a `c` of your own, nothing is
-//! searched. Without validation images `C` is 0.316, which CLIP's authors publish. What differs from the search's
-//! authors: they have as many validation images of each class as training images, here there are at most four.
+//! `C` is searched on validation images: the best of seven powers of ten, the first if several are, then `num_step` rounds
+//! in the two decades around it. The first tries both ends, and each of the others, seven by default, halves what lies
+//! between them, towards the better end, the left one in a tie. With a `c` of your own, nothing is searched. Without
+//! validation images `C` is 0.316, which CLIP's authors publish. What differs from the search's authors: they have as many
+//! validation images of each class as training images, here there are at most four.
 
 mod lbfgs;
 
@@ -32,7 +33,8 @@ nemesis_sdk::options! {
     pub struct Options {
         /// Inverse weight of the regularisation; searched on validation images if it is not given.
         pub c: Option<f64> = None,
-        /// Number of halvings in the search.
+        /// Number of rounds of the search around the best power of ten, the first of which tries both ends, and each of the
+        /// others halves what lies between them.
         pub num_step: u64 = 8,
         /// Largest number of iterations of L-BFGS.
         pub max_iter: u64 = 1000,
@@ -80,6 +82,9 @@ impl Plugin for LinearProbe {
             if !(value > 0.0 && value.is_finite()) {
                 return Err(Error::option(name, format_args!("{value} is not a number above 0")));
             }
+        }
+        if options.num_step == 0 {
+            return Err(Error::option("num_step", "there must be at least one round"));
         }
         let classes = task.class_names.len() as i64;
         let zeros = |shape: &[i64]| leaf(&Tensor::zeros(shape, (Kind::Float, Device::Cpu)), &task);
@@ -308,6 +313,22 @@ mod tests {
         let four = trained(options(), &train, None, &ToyHost::new(4));
         assert!(five.coef.narrow(0, 0, 4).allclose(&four.coef, 1e-6, 1e-9, false));
         assert!((f64::try_from(five.intercept.get(4)).unwrap() - NEVER).abs() < 1e-9);
+    }
+
+    /// Each round fits once, but for the first, which fits at both ends.
+    #[test]
+    fn a_search_has_at_least_one_round() {
+        let host = ToyHost::new(4);
+        let options = |num_step| Options { num_step, ..Options::default() };
+        let error = LinearProbe::create(host.task(), options(0), &host).unwrap_err();
+        assert_eq!(error.to_string(), "option `num_step`: there must be at least one round");
+        let (train, val) = (sample(&host, 24, 0), sample(&host, 40, 3));
+        for num_step in [1, 3] {
+            let before = host.logged().len();
+            trained(options(num_step), &train, Some(&val), &host);
+            let halvings = host.logged()[before..].iter().filter(|line| line.starts_with("step ")).count() as u64;
+            assert_eq!(halvings, num_step - 1);
+        }
     }
 
     #[test]

@@ -116,6 +116,9 @@ impl Plugin for Plot {
         if options.prompts == 0 {
             return Err(Error::option("prompts", "there must be at least one prompt"));
         }
+        if options.rounds == 0 {
+            return Err(Error::option("rounds", "there must be at least one round, or there is no plan"));
+        }
         if options.global && options.variant == Variant::Nemesis {
             return Err(Error::option("global", "only the variant `plot` adds the cosine of the global features"));
         }

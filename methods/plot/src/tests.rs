@@ -126,6 +126,7 @@ fn what_neither_code_can_run_is_refused() {
     let message = |options| Plot::create(host.task(), options, &host).unwrap_err().to_string();
     assert!(message(Options { ctx_init: "a photo".to_owned(), ..small() }).starts_with("option `ctx_init`: prompts"));
     assert!(message(Options { prompts: 0, ..small() }).starts_with("option `prompts`"));
+    assert!(message(Options { rounds: 0, ..small() }).starts_with("option `rounds`"));
     assert!(message(Options { global: true, variant: Variant::Nemesis, ..small() }).starts_with("option `global`"));
     assert!(message(Options { epsilon: 0.0, ..small() }).starts_with("option `epsilon`"));
 }

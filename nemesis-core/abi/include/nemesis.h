@@ -169,7 +169,9 @@ typedef struct {
 typedef struct {
     // The size of this struct in bytes.
     size_t struct_size;
-    // Features `[images, embed_dim]`, not normalised. Never null.
+    // Features `[views * images, embed_dim]`, not normalised, one view of all images after the other. Never null. There
+    // is one view, unless the descriptor asks for more `views` of the training sample; how many there are, the number of
+    // labels tells.
     NemesisTensor features;
     // Labels `[images]`, 64-bit integers. Never null.
     NemesisTensor labels;
@@ -187,9 +189,11 @@ typedef struct {
     NemesisStr group;
     // The optimiser by name; empty for the protocol's.
     NemesisStr optimiser;
-    // Names of factors and replacements for the protocol's optimiser options: `lr_scale`, `weight_decay`, `momentum`.
+    // Names of factors and replacements for the protocol's optimiser options: `lr_scale`, `weight_decay`, and those of
+    // the optimiser: `momentum` and `dampening` of SGD, `beta1`, `beta2` and `eps` of Adam and `AdamW`. Null if there
+    // are none.
     const NemesisStr *option_names;
-    // Their values.
+    // Their values. Null if there are none.
     const double *option_values;
     // How many there are.
     size_t option_count;
@@ -269,7 +273,8 @@ typedef struct {
     // Writes `count` random 64-bit numbers to `out`, a pure function of the cell's seed, `purpose` and `index`. A
     // longer stream begins with the shorter one.
     NemesisStatus (*random)(void *context, NemesisStr purpose, uint64_t index, size_t count, uint64_t *out);
-    // Records a value of this step (a scalar or a small vector) under a name, for the training record.
+    // Records a value of this step (a scalar or a small vector) under a name, for the training record. Outside of
+    // steps, as in `create`, `prepare`, `fit` or an evaluation, it does nothing.
     NemesisStatus (*report)(void *context, NemesisStr name, NemesisTensor value);
     // A table of an optional service by its name, a string that ends with a zero byte, or null if this host has
     // none, or not for this method. Names end with the version of their table. Since version 1.1 there is
@@ -448,12 +453,16 @@ typedef struct {
     NemesisStatus (*load)(void *method, const NemesisTensorList *state);
     // Optional: called once before training with features of the training sample, for methods that use the data in
     // advance. `val` holds those of the few-shot validation sample if the descriptor asks for `validation` and the
-    // data set has one; otherwise it is null. Called only if the descriptor asks for `features`. Grad mode is off.
+    // data set has one; otherwise it is null. Called only if the descriptor asks for `features`, and then also if it
+    // says `none`, for methods that learn without gradients. Grad mode is off.
     NemesisStatus (*prepare)(void *method,
                              const NemesisFeatureSet *train,
                              const NemesisFeatureSet *val,
                              const NemesisHost *host);
     // Optional: trains the method in a single call, if the descriptor says `fit`. Grad mode is on.
+    //
+    // The host does not see where a step ends. So no gradient can be taken of features once one was taken of features that
+    // were encoded later, and not of the former as well: these must be encoded again.
     NemesisStatus (*fit)(void *method, const NemesisFeatureSet *train, const NemesisHost *host);
     // Optional: fills the gradients of the parameters itself and writes the loss to record to `out`, or writes null
     // to let the host take `loss` and its gradient. Grad mode is on, and every `grad` is undefined or zero.

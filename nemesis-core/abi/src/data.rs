@@ -73,7 +73,9 @@ pub struct Batch {
 pub struct FeatureSet {
     /// The size of this struct in bytes.
     pub struct_size: usize,
-    /// Features `[images, embed_dim]`, not normalised. Never null.
+    /// Features `[views * images, embed_dim]`, not normalised, one view of all images after the other. Never null. There
+    /// is one view, unless the descriptor asks for more `views` of the training sample; how many there are, the number of
+    /// labels tells.
     pub features: Tensor,
     /// Labels `[images]`, 64-bit integers. Never null.
     pub labels: Tensor,
@@ -93,9 +95,11 @@ pub struct Parameter {
     pub group: Str,
     /// The optimiser by name; empty for the protocol's.
     pub optimiser: Str,
-    /// Names of factors and replacements for the protocol's optimiser options: `lr_scale`, `weight_decay`, `momentum`.
+    /// Names of factors and replacements for the protocol's optimiser options: `lr_scale`, `weight_decay`, and those of
+    /// the optimiser: `momentum` and `dampening` of SGD, `beta1`, `beta2` and `eps` of Adam and `AdamW`. Null if there
+    /// are none.
     pub option_names: *const Str,
-    /// Their values.
+    /// Their values. Null if there are none.
     pub option_values: *const f64,
     /// How many there are.
     pub option_count: usize,

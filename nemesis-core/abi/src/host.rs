@@ -64,7 +64,8 @@ pub struct Host {
         unsafe extern "C" fn(context: *mut c_void, purpose: Str, index: u64, count: usize, out: *mut u64) -> Status,
     >,
 
-    /// Records a value of this step (a scalar or a small vector) under a name, for the training record.
+    /// Records a value of this step (a scalar or a small vector) under a name, for the training record. Outside of
+    /// steps, as in `create`, `prepare`, `fit` or an evaluation, it does nothing.
     pub report: Option<unsafe extern "C" fn(context: *mut c_void, name: Str, value: Tensor) -> Status>,
 
     /// A table of an optional service by its name, a string that ends with a zero byte, or null if this host has

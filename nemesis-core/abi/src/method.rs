@@ -39,7 +39,8 @@ pub struct MethodTable {
 
     /// Optional: called once before training with features of the training sample, for methods that use the data in
     /// advance. `val` holds those of the few-shot validation sample if the descriptor asks for `validation` and the
-    /// data set has one; otherwise it is null. Called only if the descriptor asks for `features`. Grad mode is off.
+    /// data set has one; otherwise it is null. Called only if the descriptor asks for `features`, and then also if it
+    /// says `none`, for methods that learn without gradients. Grad mode is off.
     pub prepare: Option<
         unsafe extern "C" fn(
             method: *mut c_void,
@@ -50,6 +51,9 @@ pub struct MethodTable {
     >,
 
     /// Optional: trains the method in a single call, if the descriptor says `fit`. Grad mode is on.
+    ///
+    /// The host does not see where a step ends. So no gradient can be taken of features once one was taken of features that
+    /// were encoded later, and not of the former as well: these must be encoded again.
     pub fit: Option<unsafe extern "C" fn(method: *mut c_void, train: *const FeatureSet, host: *const Host) -> Status>,
 
     /// Optional: fills the gradients of the parameters itself and writes the loss to record to `out`, or writes null

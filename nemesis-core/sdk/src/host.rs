@@ -77,8 +77,8 @@ pub trait Host {
     fn random(&self, purpose: &str, index: u64, count: usize) -> Vec<u64>;
 
     /// Records a value of this step (a scalar, or a small vector of the same length in every step) under a name, for the
-    /// training record. Outside of steps, as in an evaluation, there is no record for it, and it is dropped. The names
-    /// `loss` and `learning_rate` are the host's own: a training that reports them fails.
+    /// training record. Outside of steps, as in [`prepare`](crate::Method::prepare) or an evaluation, there is no record for
+    /// it, and it is dropped. The names `loss` and `learning_rate` are the host's own: a training that reports them fails.
     fn report(&self, name: &str, value: &Tensor);
 
     /// Whether the run was cancelled, so that a long call should return an error soon.

@@ -79,7 +79,7 @@ pub enum Optimisation {
     Host,
     /// The method itself, with one call of [`Method::fit`].
     Fit,
-    /// Nobody: there is nothing to learn.
+    /// Nobody: nothing is learned by gradients. What follows from the training sample is made in [`Method::prepare`].
     None,
 }
 
@@ -261,8 +261,9 @@ pub trait Method {
     fn load_state(&mut self, state: &State) -> Result<()>;
 
     /// Called once before training with features of the training sample, as in its first epoch, for methods that use
-    /// the data in advance. It is called only if the method asks for [`Needs::features`]. With [`Needs::views`], the
-    /// features of that many first epochs follow each other, as far as the protocol has different ones.
+    /// the data in advance. It is called only if the method asks for [`Needs::features`], and then also with
+    /// [`Optimisation::None`]: what a method learns without gradients, it learns here. With [`Needs::views`], the features of
+    /// that many first epochs follow each other, as far as the protocol has different ones.
     ///
     /// `val` holds features of the few-shot validation sample, under the preprocessing of test images, if
     /// [`Needs::validation`] and the data set has one: as many images of each class as in training, at most four.
@@ -275,7 +276,10 @@ pub trait Method {
         Ok(())
     }
 
-    /// Trains the method in a single call, if the descriptor says [`Optimisation::Fit`].
+    /// Trains the method in a single call, if the descriptor says [`Optimisation::Fit`]. Grad mode is on.
+    ///
+    /// The host does not see where a step ends. So no gradient can be taken of features once one was taken of features that
+    /// were encoded later, and not of the former as well: these must be encoded again.
     ///
     /// # Errors
     ///

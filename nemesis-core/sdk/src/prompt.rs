@@ -40,8 +40,9 @@ macro_rules! prompt_options {
             $visibility struct $Options {
                 /// Number of context vectors; with `ctx_init`, the number of tokens in that text.
                 pub n_ctx: usize = $n_ctx,
-                /// Text whose token embeddings initialise the context, such as "a photo of a"; without it, the context
-                /// is drawn from a normal distribution with standard deviation 0.02.
+                /// Text whose token embeddings initialise the context, such as "a photo of a": all of its tokens are
+                /// learned, more than there are words if a word has several. Without it, the context is drawn from a
+                /// normal distribution with standard deviation 0.02.
                 pub ctx_init: String = ::std::string::ToString::to_string($ctx_init),
                 /// Whether each class has its own context.
                 pub csc: bool = false,

@@ -37,7 +37,9 @@ impl Budget {
     fn share(memory: u64, taken: u64) -> Result<Self> {
         let left = memory.saturating_sub(taken + REST);
         let decoded = MOST_DECODED.min(left / 4);
-        let activations = left - decoded;
+        // In steps, since what a process uses at first differs a little from one to the next, and what is computed in how
+        // many pieces shows in the last digits.
+        let activations = (left - decoded) / LEAST * LEAST;
         if activations < LEAST {
             let megabytes = |bytes: u64| format!("{} MB", bytes.div_ceil(1_000_000));
             let needed = taken + REST + LEAST * 4 / 3;
@@ -68,10 +70,19 @@ mod tests {
     fn what_is_left_is_shared_out() {
         let budget = Budget::share(3_000_000_000, 900_000_000).unwrap();
         let activations = budget.activations.unwrap();
-        assert_eq!(budget.decoded as u64 + activations + REST + 900_000_000, 3_000_000_000);
-        assert!(budget.decoded as u64 <= activations / 3 + 1);
+        let all = budget.decoded as u64 + activations + REST + 900_000_000;
+        assert!((3_000_000_000 - LEAST..=3_000_000_000).contains(&all), "{all}");
+        assert!(budget.decoded as u64 <= (activations + LEAST) / 3 + 1);
         let large = Budget::share(u64::MAX, 0).unwrap();
         assert_eq!(large.decoded, Budget::UNBOUNDED.decoded);
+    }
+
+    /// A training that is resumed has the same pieces, although another process uses some kilobytes more.
+    #[test]
+    fn what_is_left_comes_in_steps() {
+        let taken = [900_000_000, 900_400_000, 900_123_456];
+        let budgets = taken.map(|taken| Budget::share(3_000_000_000, taken).unwrap().activations);
+        assert!(budgets.iter().all(|budget| *budget == budgets[0]), "{budgets:?}");
     }
 
     #[test]

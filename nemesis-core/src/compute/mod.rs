@@ -9,13 +9,17 @@ pub mod image;
 pub mod train;
 
 /// The fingerprint of the sources that cells are computed by: a part of every cell's id, and of every feature's in the
-/// pool. It covers this module, the engine that puts its parts together, few-shot sampling, and what methods are made of.
+/// pool. It covers this module, the engine that puts its parts together, few-shot sampling, what methods are made of,
+/// and what takes tensors over to plugins and back.
 pub const FINGERPRINT: &str = nemesis_macros::source_fingerprint!(
     only "src/compute",
     "src/engine",
     "src/dataset/few_shot.rs",
     "src/dataset/python_random.rs",
     "src/dataset/subset.rs",
+    "src/plugin/method.rs",
+    "src/plugin/services.rs",
+    "src/plugin/towers.rs",
     "sdk/src",
     "abi/src"
 );

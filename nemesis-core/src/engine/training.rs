@@ -14,7 +14,7 @@ use tch::Tensor;
 
 impl Engine {
     pub(super) fn train(&mut self, cell: &TrainingCell, tell: &mut dyn FnMut(Notice<'_>)) -> Result<()> {
-        let started = Instant::now();
+        let (started, machine) = (Instant::now(), self.machine());
         self.enter(&cell.dataset);
         let dataset = opened(&self.registry, &mut self.datasets, &self.setup.data, &cell.dataset, &cell.manifest)?;
         let protocol: ResolvedProtocol = serde_json::from_value(Value::Object(cell.protocol.clone()))
@@ -44,7 +44,7 @@ impl Engine {
         let mut interruption = Interruption {
             store: &self.store,
             id: cell.id(),
-            machine: Machine::here(&device::describe(backbone.spec().device), self.setup.threads),
+            machine,
             resumes: plugin.descriptor().resumes && plugin.descriptor().optimisation == Optimisation::Host,
             every: self.setup.checkpoint_every,
             stop: &self.stop,
@@ -114,6 +114,12 @@ impl Engine {
             provenance,
         )?;
         Ok(())
+    }
+
+    /// What a checkpoint says of this process.
+    fn machine(&self) -> Machine {
+        let device = device::describe(self.backbone.spec().device);
+        Machine::here(&device, self.setup.threads, self.recompute.activations())
     }
 }
 

@@ -89,6 +89,11 @@ impl Places {
         create_new(&path, &text).map_err(|e| cannot_write(&path, &e))
     }
 
+    /// The content of a lease, as [`read_job`] has it.
+    pub(super) fn read_job(&self, key: &str, number: u64) -> Option<JobFile> {
+        read_job(&self.job(key, number))
+    }
+
     pub(super) fn remove_job(&self, key: &str, number: u64) {
         let _ = fs::remove_file(self.job(key, number));
     }

@@ -17,7 +17,7 @@
 //! run did not look counts for nothing, since it may have been asleep itself.
 //!
 //! Leases save work, but no result depends on them. If a run is taken for lost while it still computes, or a stale listing
-//! of the folder hides a lease, a cell is computed twice. Both write the same outcome to the same name in one rename.
+//! of the folder hides a lease, a cell is computed twice. The record that is there first stays.
 
 mod files;
 mod run;
@@ -59,6 +59,8 @@ struct Shared {
 #[derive(Debug)]
 pub struct Lease {
     places: Places,
+    /// The run that holds it. After a long sleep the number alone may be that of somebody else's lease.
+    run: String,
     key: String,
     number: u64,
 }
@@ -75,6 +77,18 @@ pub enum Claim {
 /// The leases in force, by the job's key. It is a snapshot: another run may be ahead of it.
 #[derive(Debug, Default)]
 pub struct Held(BTreeMap<String, Holding>);
+
+impl Held {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 /// The highest lease of a job.
 #[derive(Debug)]
@@ -94,7 +108,7 @@ impl Leases {
     pub fn open(folder: &Path, patience: Duration, activity: Activity) -> Result<Self> {
         let places = Places::of(folder);
         places.create()?;
-        let pulse = Pulse::start(&places, heartbeat(patience), activity)?;
+        let pulse = Pulse::start(&places, heartbeat(patience), patience, activity)?;
         let shared = Arc::new(Shared { places, pulse, patience, watches: Mutex::default() });
         let (stop, stopped) = mpsc::channel::<()>();
         let beating = Arc::clone(&shared);
@@ -138,6 +152,12 @@ impl Leases {
         held.0.get(key).is_some_and(|holding| !self.shared.is_lost(holding))
     }
 
+    /// Whether each run that holds a lease is known to live or to be lost. Until then a job may be with a run that died on
+    /// another machine, and whoever leaves it to that run leaves it to nobody.
+    pub fn knows_all(&self, held: &Held) -> bool {
+        held.0.values().all(|holding| self.shared.is_lost(holding) || self.shared.is_alive(holding))
+    }
+
     /// Takes the job `key`, unless a run that is not lost holds it. `group` and `what` tell others what the job is.
     ///
     /// # Errors
@@ -151,11 +171,11 @@ impl Leases {
             Some(_) => return Ok(Claim::Held),
         };
         let run = self.shared.pulse.run().to_owned();
-        let job = JobFile { run, group: group.to_owned(), what: what.to_owned() };
+        let job = JobFile { run: run.clone(), group: group.to_owned(), what: what.to_owned() };
         if !places.create_job(key, number, &job)? {
             return Ok(Claim::Held);
         }
-        let lease = Lease { places: places.clone(), key: key.to_owned(), number };
+        let lease = Lease { places: places.clone(), run, key: key.to_owned(), number };
         // The listing may have been stale: a higher number was there all along.
         if lease.is_lost(&self.held()?) {
             lease.withdraw();
@@ -191,11 +211,28 @@ impl Shared {
         if state.as_ref().is_some_and(|state| state.has_died_here(&self.places)) {
             return true;
         }
-        let every = state.as_ref().map_or(Duration::ZERO, RunState::heartbeat);
+        let patience = self.patience_with(state.as_ref());
         let mut watches = self.watches();
         let watch = watches.entry(name).or_insert_with(|| Watch::new(2 * heartbeat(self.patience)));
         watch.look(state.map(|state| state.beat), Instant::now());
-        watch.unchanged() >= self.patience.max(6 * every)
+        watch.unchanged() >= patience
+    }
+
+    /// Whether the holder of a lease was seen to live: by its lock, or by a heartbeat not long ago.
+    fn is_alive(&self, holding: &Holding) -> bool {
+        let Some(job) = &holding.job else { return false };
+        if job.run == self.pulse.run() {
+            return true;
+        }
+        let Some(state) = RunState::read(&self.places, &job.run) else { return false };
+        let not_long = self.patience_with(Some(&state)) / 4;
+        let beats = |watch: &Watch| watch.has_changed() && watch.unchanged() <= not_long;
+        self.watches().get(&job.run).is_some_and(beats) || state.lives_here(&self.places)
+    }
+
+    /// For how long a run may be silent before it is lost. One that beats slowly gets more time.
+    fn patience_with(&self, state: Option<&RunState>) -> Duration {
+        self.patience.max(6 * state.map_or(Duration::ZERO, RunState::heartbeat))
     }
 
     /// Looks at every run that holds a lease, so that time in which its heartbeat stands still counts.
@@ -229,12 +266,17 @@ impl Holding {
     fn watched(&self) -> String {
         self.job.as_ref().map_or_else(|| self.file.display().to_string(), |job| job.run.clone())
     }
+
+    /// Whether it is a lease of this run, as far as it can be read.
+    fn may_be_of(&self, run: &str) -> bool {
+        self.job.as_ref().is_none_or(|job| job.run == run)
+    }
 }
 
 impl Lease {
     /// Whether another run has taken the job over, or the lease was removed.
     pub fn is_lost(&self, held: &Held) -> bool {
-        held.0.get(&self.key).is_none_or(|holding| holding.number != self.number)
+        held.0.get(&self.key).is_none_or(|holding| holding.number != self.number || !holding.may_be_of(&self.run))
     }
 
     /// Removes this lease alone.
@@ -245,8 +287,12 @@ impl Lease {
 }
 
 impl Drop for Lease {
-    /// Gives the job back: lower numbers go first, so that nobody takes one of them for the holder.
+    /// Gives the job back: lower numbers go first, so that nobody takes one of them for the holder. If the lease was lost
+    /// and given back by its successor, the next one has the same number again, and that one stays.
     fn drop(&mut self) {
+        if self.places.read_job(&self.key, self.number).is_some_and(|job| job.run != self.run) {
+            return;
+        }
         let lower = self
             .places
             .jobs()

@@ -24,6 +24,10 @@ pub struct RunState {
     pub locked: bool,
     /// Seconds between heartbeats.
     pub every: f64,
+    /// For how many seconds a run that was started like this one waits for a heartbeat before another counts as lost.
+    /// Earlier versions did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<f64>,
     /// The number of heartbeats so far.
     pub beat: u64,
     /// For how many seconds it has run, on its own clock.
@@ -100,6 +104,14 @@ impl RunState {
         Duration::try_from_secs_f64(self.every).unwrap_or_default().min(MOST)
     }
 
+    /// For how long it may be silent before runs that were started like it take its jobs over. Without its word these are
+    /// twelve heartbeats, as they are with the default; and nobody takes a job over before six.
+    pub fn patience(&self) -> Duration {
+        let told = self.patience.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let every = self.heartbeat();
+        told.unwrap_or(12 * every).max(6 * every)
+    }
+
     /// Whether it ran on this machine and its process has ended, which the lock shows for certain. `false` if that cannot
     /// be seen from here.
     pub fn has_died_here(&self, places: &Places) -> bool {
@@ -117,19 +129,33 @@ impl RunState {
             && File::options().append(true).open(places.alive(&self.run)).is_ok_and(locked)
     }
 
-    /// How long ago its last heartbeat was, on the clock of the file server, which stamps both files that are compared.
-    pub fn silent_for(&self, places: &Places) -> Option<Duration> {
+    /// How long before `now` its last heartbeat was. [`Places::now`] has the time of the file server, which stamped the
+    /// heartbeat.
+    pub fn silent_for(&self, places: &Places, now: SystemTime) -> Option<Duration> {
         let written = fs::metadata(places.run(&self.run)).ok()?.modified().ok()?;
-        Some(now_of(places)?.duration_since(written).unwrap_or_default())
+        Some(now.duration_since(written).unwrap_or_default())
     }
 }
 
-/// The time of the server on which the files lie.
-fn now_of(places: &Places) -> Option<SystemTime> {
-    let mut probe = crate::files::temporary_in(places.runs(), ".tmp-", "").ok()?;
-    probe.write_all(b"now").ok()?;
-    probe.as_file().sync_all().ok()?;
-    fs::metadata(probe.path()).ok()?.modified().ok()
+impl Places {
+    /// The time of the server on which the files lie, as it stamps a new file. Who may not write there gets the time of
+    /// this machine, which does for a look. `None` if no file can be written for another reason: on a full disk no
+    /// heartbeat can be written either, and silence says nothing.
+    pub fn now(&self) -> Option<SystemTime> {
+        use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+        match stamp(self) {
+            Ok(now) => Some(now),
+            Err(e) if matches!(e.kind(), PermissionDenied | ReadOnlyFilesystem) => Some(SystemTime::now()),
+            Err(_) => None,
+        }
+    }
+}
+
+fn stamp(places: &Places) -> std::io::Result<SystemTime> {
+    let mut probe = crate::files::temporary_in(places.runs(), ".tmp-", "")?;
+    probe.write_all(b"now")?;
+    probe.as_file().sync_all()?;
+    fs::metadata(probe.path())?.modified()
 }
 
 fn is_state(path: &Path) -> bool {
@@ -152,7 +178,7 @@ pub(super) struct Pulse {
 
 impl Pulse {
     /// Locks a file that shows others on this machine that the process lives, and beats for the first time.
-    pub(super) fn start(places: &Places, every: Duration, activity: Activity) -> Result<Self> {
+    pub(super) fn start(places: &Places, every: Duration, patience: Duration, activity: Activity) -> Result<Self> {
         let (run, alive) = create_alive(places)?;
         // Not every shared file system has locks. Without one, a run that died is noticed by its silence.
         let locked = alive.try_lock().is_ok();
@@ -163,6 +189,7 @@ impl Pulse {
             process: std::process::id(),
             locked,
             every: every.as_secs_f64(),
+            patience: Some(patience.as_secs_f64()),
             beat: 0,
             seconds: 0,
             activity,
@@ -228,5 +255,31 @@ fn create_alive(places: &Places) -> Result<(String, File)> {
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && attempt < 100 => attempt += 1,
             Err(e) => return Err(Error::io_write("create the file", &path, &e)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_tells_for_how_long_it_may_be_silent() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = Places::of(folder.path());
+        places.create().unwrap();
+        let second = Duration::from_secs(1);
+        let pulse = Pulse::start(&places, 10 * second, 3600 * second, Activity::default()).unwrap();
+        let state = RunState::read(&places, pulse.run()).unwrap();
+        assert_eq!(state.patience(), 3600 * second);
+        let with = |patience| RunState { patience, ..state.clone() }.patience();
+        assert_eq!(with(None), 120 * second, "an earlier version");
+        for impatient in [0.0, 1.0] {
+            assert_eq!(with(Some(impatient)), 60 * second, "six of its heartbeats");
+        }
+        for damaged in [-1.0, f64::MAX] {
+            assert_eq!(with(Some(damaged)), 120 * second);
+        }
+        assert!(state.silent_for(&places, places.now().unwrap()).unwrap() < 60 * second);
+        assert!(state.lives_here(&places) && !state.has_died_here(&places));
     }
 }

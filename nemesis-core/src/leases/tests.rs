@@ -108,6 +108,50 @@ fn a_stale_listing_does_not_take_a_job_away() {
 }
 
 #[test]
+fn a_number_that_is_used_again_is_not_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, third) = (open(folder.path()), open(folder.path()));
+    let asleep = claim(&first, "job").unwrap();
+    // While it slept, another run took the job over, was done with it, and gave all leases back.
+    Places::of(folder.path()).remove_job("job", 1);
+    let taken = claim(&third, "job").unwrap();
+    assert_eq!(taken.number, asleep.number);
+    assert!(asleep.is_lost(&first.held().unwrap()));
+    drop(asleep);
+    assert!(!taken.is_lost(&third.held().unwrap()), "its lease stays");
+}
+
+#[test]
+fn a_holder_is_known_once_it_beats_or_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let far = open(folder.path());
+    let lease = claim(&far, "job").unwrap();
+    let near = open(folder.path());
+    assert!(near.knows_all(&near.held().unwrap()), "its lock shows that it lives");
+    drop(near);
+    let places = Places::of(folder.path());
+    let run = silence(far);
+    let state = RunState { boot: "of another machine".to_owned(), ..RunState::read(&places, &run).unwrap() };
+    let mut beat = state.beat;
+    let mut pulse = || {
+        beat += 1;
+        let state = RunState { beat, ..state.clone() };
+        fs::write(places.run(&run), serde_json::to_vec(&state).unwrap()).unwrap();
+    };
+    pulse();
+    let here = open(folder.path());
+    assert!(!here.knows_all(&here.held().unwrap()), "it may have died on its machine");
+    wait_for(|| {
+        pulse();
+        here.knows_all(&here.held().unwrap()).then_some(())
+    });
+    assert!(claim(&here, "job").is_none(), "it lives");
+    // From here on it is silent.
+    let taken = wait_for(|| claim(&here, "job"));
+    drop((lease, taken));
+}
+
+#[test]
 fn a_damaged_lease_holds_for_a_while() {
     let folder = tempfile::tempdir().unwrap();
     let run = open(folder.path());

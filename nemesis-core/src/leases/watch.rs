@@ -10,11 +10,12 @@ pub(super) struct Watch {
     most: Duration,
     seen: Option<(Option<u64>, Instant)>,
     unchanged: Duration,
+    changed: bool,
 }
 
 impl Watch {
     pub(super) fn new(most: Duration) -> Self {
-        Self { most, seen: None, unchanged: Duration::ZERO }
+        Self { most, seen: None, unchanged: Duration::ZERO, changed: false }
     }
 
     /// Takes note of a heartbeat, which is `None` if it cannot be read.
@@ -25,8 +26,14 @@ impl Watch {
             self.unchanged += now.duration_since(at).min(self.most);
         } else {
             self.unchanged = Duration::ZERO;
+            self.changed = self.seen.is_some();
         }
         self.seen = Some((beat, now));
+    }
+
+    /// Whether the heartbeat was seen to change.
+    pub(super) fn has_changed(&self) -> bool {
+        self.changed
     }
 
     /// For how long the heartbeat has certainly stood still.
@@ -46,11 +53,13 @@ mod tests {
         let (mut watch, start) = (Watch::new(2 * SECOND), Instant::now());
         watch.look(Some(7), start);
         assert_eq!(watch.unchanged(), Duration::ZERO, "one look says nothing");
+        assert!(!watch.has_changed(), "one look says nothing");
         watch.look(Some(7), start + SECOND);
         watch.look(Some(7), start + 2 * SECOND);
         assert_eq!(watch.unchanged(), 2 * SECOND);
         watch.look(Some(8), start + 3 * SECOND);
         assert_eq!(watch.unchanged(), Duration::ZERO);
+        assert!(watch.has_changed());
         // A file that goes back, as a stale cache shows it, is a change as well.
         watch.look(Some(7), start + 4 * SECOND);
         assert_eq!(watch.unchanged(), Duration::ZERO);

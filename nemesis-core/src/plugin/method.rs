@@ -39,14 +39,14 @@ impl LibraryMethod {
         let loss = required(self.table.loss, "loss")?;
         let batch = BorrowedBatch::new(batch);
         // SAFETY: see below.
-        with_table(host, self.needs, |host| written(|out| unsafe { loss(self.instance, batch.as_ptr(), host, out) }))
+        with_table(host, self.needs, |host| unsafe { written(|out| loss(self.instance, batch.as_ptr(), host, out)) })
     }
 
     fn call_logits(&mut self, batch: &Batch, host: &dyn Host) -> Result<Tensor> {
         let logits = required(self.table.logits, "logits")?;
         let batch = BorrowedBatch::new(batch);
         // SAFETY: see below.
-        with_table(host, self.needs, |host| written(|out| unsafe { logits(self.instance, batch.as_ptr(), host, out) }))
+        with_table(host, self.needs, |host| unsafe { written(|out| logits(self.instance, batch.as_ptr(), host, out)) })
     }
 }
 
@@ -217,14 +217,15 @@ unsafe extern "C" fn push_parameter(context: *mut c_void, parameter: *const abi:
         unsafe {
             let pushed = &mut *context.cast::<Vec<Parameter>>();
             let parameter = sized(parameter, "parameter")?;
-            let names = slice(parameter.option_names, parameter.option_count).iter();
-            let values = slice(parameter.option_values, parameter.option_count).iter();
+            let names = slice(parameter.option_names, parameter.option_count, "names of a parameter's options")?;
+            let values = slice(parameter.option_values, parameter.option_count, "values of a parameter's options")?;
             pushed.push(Parameter {
                 name: text(parameter.name)?.to_owned(),
                 tensor: copy(parameter.tensor, "parameter")?,
                 group: text(parameter.group)?.to_owned(),
                 optimiser: text(parameter.optimiser)?.to_owned(),
                 options: names
+                    .iter()
                     .zip(values)
                     .map(|(name, value)| Ok((text(*name)?.to_owned(), *value)))
                     .collect::<Result<_>>()?,

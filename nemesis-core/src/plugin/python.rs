@@ -65,13 +65,6 @@ pub struct Source {
 static ABOUT: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?m)^[ \t]+ABOUT\s*(?::[^=\n]+)?=\s*[\w.]*\bAbout\s*\(").expect("a valid pattern"));
 
-/// `id="my-method"`, as an argument.
-static ID: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r#"\bid\s*=\s*(?:"([^"\n]*)"|'([^'\n]*)')"#).expect("a valid pattern"));
-
-static VERSION: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r#"\bversion\s*=\s*(?:"([^"\n]*)"|'([^'\n]*)')"#).expect("a valid pattern"));
-
 /// What may be an import. What only looks like one, in a string or a comment, does no harm: a file more is hashed.
 static IMPORT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
@@ -161,16 +154,20 @@ impl Source {
                 .help("`nemesis plugin new --python NAME` makes a plugin to start from")
         })?;
         let line = text[..about.start()].matches('\n').count() + 1;
-        let arguments = &text[about.end()..];
-        let literal = |pattern: &Regex| {
-            let found = pattern.captures(arguments)?;
-            found.get(1).or_else(|| found.get(2)).map(|value| value.as_str().to_owned())
-        };
-        let id = literal(&ID).ok_or_else(|| {
-            Error::new("the `ABOUT` of this plugin has no `id` that can be read without running it")
+        let arguments = arguments(&text[about.end()..]);
+        let said = |name: &str| arguments.iter().find_map(|argument| value_of(argument, name));
+        let unread = |name: &str| {
+            Error::new(format!("the `ABOUT` of this plugin has no `{name}` that can be read without running it"))
                 .line(line)
-                .expected("a string that is written out: `id=\"my-method\"`")
-        })?;
+        };
+        let id = said("id")
+            .and_then(unquoted)
+            .ok_or_else(|| unread("id").expected("a string that is written out: `id=\"my-method\"`"))?;
+        let written_out = format!("a string that is written out, or none, which is \"{DEFAULT_VERSION}\"");
+        let version = match said("version") {
+            None => DEFAULT_VERSION.to_owned(),
+            Some(version) => unquoted(version).ok_or_else(|| unread("version").expected(written_out))?,
+        };
         if !super::file::is_kebab(&id) {
             return Err(Error::new(format!("the id `{id}` is not in kebab case"))
                 .line(line)
@@ -182,7 +179,7 @@ impl Source {
             cxx11_abi: versions::CXX11_ABI.to_owned(),
             sdk: "python".to_owned(),
             id,
-            version: literal(&VERSION).unwrap_or_else(|| DEFAULT_VERSION.to_owned()),
+            version,
             source: self.hash(),
         })
     }
@@ -195,6 +192,56 @@ fn package_of(file: &Path) -> Option<&Path> {
 
 /// The version of a plugin that says none, as `nemesis.About` has it.
 const DEFAULT_VERSION: &str = "0.1.0";
+
+/// The arguments of a call, by what follows its opening parenthesis, without comments.
+fn arguments(text: &str) -> Vec<String> {
+    let mut arguments = vec![String::new()];
+    let (mut rest, mut depth) = (text, 1);
+    while let Some(next) = rest.chars().next() {
+        let (mut part, behind) = rest.split_at(match next {
+            '#' => rest.find('\n').unwrap_or(rest.len()),
+            '"' | '\'' => string_length(rest),
+            _ => next.len_utf8(),
+        });
+        rest = behind;
+        match next {
+            '#' => part = "",
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            _ => {}
+        }
+        match (next, depth) {
+            (_, 0) => break,
+            (',', 1) => arguments.push(String::new()),
+            _ => arguments.last_mut().expect("there is always one").push_str(part),
+        }
+    }
+    arguments
+}
+
+/// How long the string of Python's is that a text begins with, quotes included.
+fn string_length(text: &str) -> usize {
+    let (one, three) = (text.get(..1).unwrap_or_default(), text.get(..3).unwrap_or_default());
+    let quote = if three == one.repeat(3) { three } else { one };
+    let mut length = quote.len();
+    while length < text.len() && !text[length..].starts_with(quote) {
+        let of_one = if text[length..].starts_with('\\') { 2 } else { 1 };
+        length += text[length..].chars().take(of_one).map(char::len_utf8).sum::<usize>();
+    }
+    (length + quote.len()).min(text.len())
+}
+
+/// What an argument says if it is the one of this name.
+fn value_of<'a>(argument: &'a str, name: &str) -> Option<&'a str> {
+    argument.trim().strip_prefix(name)?.trim_start().strip_prefix('=').map(str::trim)
+}
+
+/// The text of a string that is written out in one piece.
+fn unquoted(value: &str) -> Option<String> {
+    let quote = value.chars().next().filter(|quote| ['"', '\''].contains(quote))?;
+    let text = value[1..].strip_suffix(quote)?;
+    (!text.contains([quote, '\\', '\n'])).then(|| text.to_owned())
+}
 
 /// The first parts of all names that a source may import.
 fn imported(text: &str) -> BTreeSet<String> {
@@ -328,6 +375,24 @@ mod tests {
     }
 
     #[test]
+    fn only_the_arguments_of_the_about_say_what_the_plugin_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = |arguments: &str, behind: &str| {
+            let text = format!("class M:\n    ABOUT = nemesis.About(\n{arguments})\n\n{behind}\n");
+            let metadata = Source::read(&write(folder.path(), "m.py", &text)).unwrap().metadata().unwrap();
+            (metadata.id, metadata.version)
+        };
+        let expected = |version: &str| ("m-1".to_owned(), version.to_owned());
+        assert_eq!(said("id='m-1'", "version = '2'\nother(version='3', id='n')"), expected("0.1.0"));
+        let commented = "summary='(id=\"no\")',  # id='no', )\n id=\"m-1\", # why\n version = '2',";
+        assert_eq!(said(commented, ""), expected("2"));
+        let nested = "needs=tuple(['features'], version='4'), protocol={'version': '5'}, id='m-1'";
+        assert_eq!(said(nested, "version='6'"), expected("0.1.0"));
+        assert_eq!(said("summary='''It's\n\\''', version='7' '''\n, version='8', id='m-1'", ""), expected("8"));
+        assert_eq!(said("summary='', label=\"\", id='m-1', version='9'", ""), expected("9"));
+    }
+
+    #[test]
     fn what_cannot_be_read_without_running_it_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let refused = |text: &str| {
@@ -341,5 +406,10 @@ mod tests {
         "#);
         assert!(refused(&PLUGIN.replace("'m-1'", "NAME")).starts_with("the `ABOUT` of this plugin has no `id`"));
         assert!(refused(&PLUGIN.replace("m-1", "M 1")).starts_with("the id `M 1` is not in kebab case"));
+        let of_version = PLUGIN.replace("'m-1',", "'m-1', version=VERSION");
+        insta::assert_snapshot!(refused(&of_version), @r#"
+        the `ABOUT` of this plugin has no `version` that can be read without running it
+          expected: a string that is written out, or none, which is "0.1.0"
+        "#);
     }
 }

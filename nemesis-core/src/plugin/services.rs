@@ -88,7 +88,7 @@ unsafe extern "C" fn encode_strings(
     // SAFETY: see above.
     unsafe {
         serve(context, |host| {
-            let prompts = slice(prompts, count).iter().map(|prompt| text(*prompt).map(str::to_owned));
+            let prompts = slice(prompts, count, "prompts")?.iter().map(|prompt| text(*prompt).map(str::to_owned));
             write(out, host.encode_strings(&prompts.collect::<Result<Vec<_>>>()?)?)
         })
     }
@@ -130,7 +130,8 @@ unsafe extern "C" fn gradients(
     unsafe {
         serve(context, |host| {
             let loss = copy(loss, "loss")?;
-            let inputs = slice(inputs, count).iter().map(|input| copy(*input, "input")).collect::<Result<Vec<_>>>()?;
+            let inputs = slice(inputs, count, "inputs")?.iter().map(|input| copy(*input, "input"));
+            let inputs = inputs.collect::<Result<Vec<_>>>()?;
             let gradients = host.gradients(&loss, &inputs.iter().collect::<Vec<_>>())?;
             if gradients.len() != count || (out.is_null() && count > 0) {
                 return Err(Error::new(format!("the host made {} gradients for {count} inputs", gradients.len())));

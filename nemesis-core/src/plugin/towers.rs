@@ -81,7 +81,7 @@ unsafe extern "C" fn encode_strings(
     // SAFETY: see above.
     unsafe {
         serve(context, |host| {
-            let prompts = slice(prompts, count).iter().map(|prompt| text(*prompt).map(str::to_owned));
+            let prompts = slice(prompts, count, "prompts")?.iter().map(|prompt| text(*prompt).map(str::to_owned));
             let prompts = prompts.collect::<Result<Vec<_>>>()?;
             write(out, towers::of(host)?.encode_strings(&prompts, &changes(changed)?)?)
         })

@@ -9,6 +9,10 @@ pub struct PartKey {
     pub images: String,
     /// The backbone's weights: `BackboneSpec::weights_hash`.
     pub weights: String,
+    /// What was said of the weights outside of their file, as `Origin::assumed` displays it: the same weights with
+    /// another activation give other features. None where the file is known, or says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assumed: Option<String>,
     /// What is done to an image before it is encoded: `Preprocess::id`.
     pub preprocess: String,
     /// The type that features are computed in.

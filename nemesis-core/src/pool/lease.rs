@@ -3,7 +3,8 @@
 //! A run that is going on holds a file of its own in the pool's folder, locked with `flock` for as long as its process
 //! lives. The kernel lets go of the lock when the process dies, however it does, so that a file whose lock is free was left
 //! behind. That is certain among the processes of one machine. Of a file that another machine wrote nothing is certain,
-//! since not every shared file system passes such locks on: it counts as held.
+//! since not every shared file system passes such locks on: it counts as held as long as its holder touches it, which it
+//! does every few minutes.
 
 use super::Pool;
 use super::lock::{self, Lock};
@@ -14,7 +15,8 @@ use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::time::{Duration, SystemTime};
 
 /// The extension of leases.
 pub(super) const LEASE: &str = "lease";
@@ -29,9 +31,15 @@ pub struct Holder {
     /// The folder that it writes its records to.
     pub folder: PathBuf,
     /// Since when it holds the lease.
-    #[serde(skip, default = "SystemTime::now")]
+    #[serde(default = "SystemTime::now")]
     pub since: SystemTime,
 }
+
+/// How often a holder touches its lease.
+const TOUCH: Duration = Duration::from_secs(600);
+
+/// A lease that was not touched for so long is no longer held, whatever the clocks of two machines differ by.
+const SILENCE: Duration = Duration::from_secs(2 * 3600);
 
 /// Says that a run is using a pool, until it is dropped or its process ends.
 #[derive(Debug)]
@@ -39,6 +47,8 @@ pub struct Lease {
     path: PathBuf,
     /// What the lock hangs on.
     _file: File,
+    /// Ends the touching when it is dropped.
+    _touching: Sender<()>,
 }
 
 impl Drop for Lease {
@@ -73,7 +83,8 @@ impl Pool {
         let _ = file.as_file().lock();
         let path = file.path().with_extension(LEASE);
         let file = file.persist(&path).map_err(|e| failed(e.error))?;
-        Ok(Some(Lease { path, _file: file }))
+        let touched = file.try_clone().map_err(failed)?;
+        Ok(Some(Lease { path, _file: file, _touching: touching(touched) }))
     }
 
     /// The leases that are held, the oldest first. Those that dead processes left are removed.
@@ -84,11 +95,29 @@ impl Pool {
     pub fn holders(&self) -> Result<Vec<Holder>> {
         let mut holders = Vec::new();
         for file in self.files(LEASE)? {
-            if let Some(holder) = holder(&file.path)? {
-                holders.push(Holder { since: file.used, ..holder });
+            match holder(&file.path, file.used)? {
+                Some(holder) => holders.push(holder),
+                // Where we may not remove it, whoever may will find it free as well.
+                None => drop(fs::remove_file(&file.path)),
             }
         }
+        holders.sort_by_key(|holder| holder.since);
         Ok(holders)
+    }
+
+    /// The files of leases that dead processes left.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read.
+    pub fn free_leases(&self) -> Result<Vec<PathBuf>> {
+        let mut free = Vec::new();
+        for file in self.files(LEASE)? {
+            if holder(&file.path, file.used)?.is_none() {
+                free.push(file.path);
+            }
+        }
+        Ok(free)
     }
 
     /// Removes the leases that no process of this machine holds, whatever machine they are of.
@@ -128,10 +157,23 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Who holds the lease at `path`; nobody where it was left behind, and is removed now.
-fn holder(path: &Path) -> Result<Option<Holder>> {
+/// Touches a lease for as long as what is returned lives.
+fn touching(lease: File) -> Sender<()> {
+    let (sender, ended) = mpsc::channel();
+    std::thread::spawn(move || {
+        while ended.recv_timeout(TOUCH) == Err(RecvTimeoutError::Timeout) {
+            // Where that fails, others may take it for left behind, which costs time but no result.
+            let _ = lease.set_modified(SystemTime::now());
+        }
+    });
+    sender
+}
+
+/// Who holds the lease at `path`, which was `touched` then; nobody where it was left behind.
+fn holder(path: &Path, touched: SystemTime) -> Result<Option<Holder>> {
     let failed = |e| Error::io("read the lease", path, &e);
-    let unknown = || Holder { process: 0, host: String::new(), folder: PathBuf::new(), since: SystemTime::now() };
+    let unknown = || Holder { process: 0, host: String::new(), folder: PathBuf::new(), since: touched };
+    let is_silent = touched.elapsed().is_ok_and(|silent| silent > SILENCE);
     let mut file = match lock::open(File::options().read(true), path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         // Of another user's lease that may not be read nothing is certain.
@@ -142,14 +184,11 @@ fn holder(path: &Path) -> Result<Option<Holder>> {
     file.read_to_string(&mut text).map_err(failed)?;
     let holder = serde_json::from_str(&text).unwrap_or_else(|_| unknown());
     match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Ok(Some(holder)),
         // Nor is it where files cannot be locked.
-        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => Ok(Some(holder)),
-        Ok(()) if holder.host != host() && !holder.host.is_empty() => Ok(Some(holder)),
-        Ok(()) => {
-            // Where we may not remove it, whoever may will find it free as well.
-            let _ = fs::remove_file(path);
-            Ok(None)
-        }
+        Err(TryLockError::Error(_)) if !is_silent => Ok(Some(holder)),
+        Ok(()) if !holder.is_here() && !holder.host.is_empty() && !is_silent => Ok(Some(holder)),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(None),
     }
 }
 

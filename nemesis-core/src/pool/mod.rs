@@ -20,6 +20,7 @@ mod room;
 
 pub use key::{PartKey, View};
 pub use lease::{Holder, Lease};
+pub use part::TEMPORARY;
 
 use crate::{Error, Result};
 use lock::Lock;

@@ -34,6 +34,9 @@ pub struct Machine {
     processor: String,
     device: String,
     threads: usize,
+    /// The bytes that activations may take, by which the classes are divided; `None` if they need not be.
+    #[serde(default)]
+    activations: Option<u64>,
 }
 
 /// What a checkpoint holds beside tensors.
@@ -51,10 +54,10 @@ struct Notes {
 const NOTES: &str = "training";
 
 impl Machine {
-    /// This machine, with this device and number of threads.
-    pub fn here(device: &str, threads: usize) -> Self {
+    /// This machine, with this device, number of threads and bytes for activations.
+    pub fn here(device: &str, threads: usize, activations: Option<u64>) -> Self {
         let libtorch = method::versions::LIBTORCH.to_owned();
-        Self { libtorch, processor: device::processor(), device: device.to_owned(), threads }
+        Self { libtorch, processor: device::processor(), device: device.to_owned(), threads, activations }
     }
 }
 

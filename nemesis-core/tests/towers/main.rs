@@ -5,4 +5,5 @@ mod model;
 mod paths;
 mod refusals;
 mod steps;
+mod training;
 mod zoo;

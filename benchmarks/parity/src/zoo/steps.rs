@@ -93,7 +93,6 @@ pub(super) fn take(
     }
     let protocol = subject.protocol(case);
     let mut optimiser = Optimiser::new(method.parameters()?, &protocol)?;
-    services.watch(method.parameters()?.into_iter().map(|parameter| parameter.tensor));
     let logits = no_grad(|| method.logits(&batches.at(0)?, &services).map_err(Error::from))?;
     let _ = services.end_step();
     let mut steps = Vec::with_capacity(case.trace.len());

@@ -59,7 +59,7 @@ pub unsafe fn task(pointer: *const abi::Task) -> Result<Task> {
     // SAFETY: the caller vouches for the struct and all that its fields lead to.
     unsafe {
         let task = sized(pointer, "task")?;
-        let class_names = slice(task.class_names, task.class_count);
+        let class_names = slice(task.class_names, task.class_count, "class names")?;
         Ok(Task {
             class_names: class_names.iter().map(|name| text(*name).map(str::to_owned)).collect::<Result<_>>()?,
             template: text(task.template)?.to_owned(),
@@ -120,7 +120,7 @@ pub unsafe fn batch(pointer: *const abi::Batch) -> Result<Batch> {
         let batch = sized(pointer, "batch")?;
         let optional = |tensor: abi::Tensor| (!tensor.is_null()).then(|| copy(tensor, "input")).transpose();
         Ok(Batch {
-            items: slice(batch.items, batch.count).to_vec(),
+            items: slice(batch.items, batch.count, "items")?.to_vec(),
             labels: copy(batch.labels, "labels")?,
             features: optional(batch.features)?,
             dense: optional(batch.dense)?,

@@ -87,8 +87,12 @@ impl<P: Plugin> Exports<P> {
     }
 
     /// Runs a call on the method that the host passes.
-    fn call(method: *mut c_void, body: impl FnOnce(&mut P) -> Result<()>) -> abi::Status {
-        // SAFETY: see above.
+    ///
+    /// # Safety
+    ///
+    /// `method` is what `create` wrote and not yet destroyed, and no other call to it is going on.
+    unsafe fn call(method: *mut c_void, body: impl FnOnce(&mut P) -> Result<()>) -> abi::Status {
+        // SAFETY: the caller vouches for it.
         status(catch(|| body(unsafe { &mut *method.cast::<P>() })))
     }
 
@@ -100,18 +104,19 @@ impl<P: Plugin> Exports<P> {
         out: *mut abi::Tensor,
         body: impl FnOnce(&mut P, &Batch, &dyn Host) -> Result<Option<Tensor>>,
     ) -> abi::Status {
-        Self::call(method, |method| {
-            // SAFETY: see above.
-            let (inputs, host) = unsafe { (batch(inputs)?, GuestHost::new(host)?) };
-            let computed = body(method, &inputs, &host)?;
-            // SAFETY: see above.
-            unsafe { out.write(computed.map_or(std::ptr::null_mut(), release)) };
-            Ok(())
-        })
+        // SAFETY: see above.
+        unsafe {
+            Self::call(method, |method| {
+                let (inputs, host) = (batch(inputs)?, GuestHost::new(host)?);
+                let computed = body(method, &inputs, &host)?;
+                out.write(computed.map_or(std::ptr::null_mut(), release));
+                Ok(())
+            })
+        }
     }
 
     unsafe extern "C" fn parameters(method: *mut c_void, sink: *const abi::ParameterSink) -> abi::Status {
-        Self::call(method, |method| {
+        let body = |method: &mut P| -> Result<()> {
             // SAFETY: see above.
             let sink = unsafe { sized(sink, "parameter sink") }?;
             let push = required(sink.push, "push")?;
@@ -132,7 +137,9 @@ impl<P: Plugin> Exports<P> {
                 unsafe { result(push(sink.context, &raw const pushed)) }?;
             }
             Ok(())
-        })
+        };
+        // SAFETY: see above.
+        unsafe { Self::call(method, body) }
     }
 
     unsafe extern "C" fn loss(
@@ -158,7 +165,7 @@ impl<P: Plugin> Exports<P> {
     }
 
     unsafe extern "C" fn save(method: *mut c_void, sink: *const abi::TensorSink) -> abi::Status {
-        Self::call(method, |method| {
+        let body = |method: &mut P| -> Result<()> {
             // SAFETY: see above.
             let sink = unsafe { sized(sink, "tensor sink") }?;
             let push = required(sink.push, "push")?;
@@ -167,23 +174,24 @@ impl<P: Plugin> Exports<P> {
                 unsafe { result(push(sink.context, borrowed(&name), borrow(&tensor))) }?;
             }
             Ok(())
-        })
+        };
+        // SAFETY: see above.
+        unsafe { Self::call(method, body) }
     }
 
     unsafe extern "C" fn load(method: *mut c_void, state: *const abi::TensorList) -> abi::Status {
-        Self::call(method, |method| {
-            // SAFETY: see above.
-            let state = unsafe {
+        // SAFETY: see above.
+        unsafe {
+            Self::call(method, |method| {
                 let list = sized(state, "state")?;
-                let names = slice(list.names, list.count).iter().map(|name| text(*name));
-                let tensors = slice(list.tensors, list.count).iter();
-                names
-                    .zip(tensors)
-                    .map(|(name, tensor)| Ok((name?.to_owned(), super::copy(*tensor, "state")?)))
-                    .collect::<Result<_>>()?
-            };
-            method.load_state(&state)
-        })
+                let names = slice(list.names, list.count, "names of a state")?;
+                let tensors = slice(list.tensors, list.count, "tensors of a state")?;
+                let named = names.iter().zip(tensors);
+                let state = named.map(|(name, tensor)| Ok((text(*name)?.to_owned(), super::copy(*tensor, "state")?)));
+                let state: Vec<_> = state.collect::<Result<_>>()?;
+                method.load_state(&state)
+            })
+        }
     }
 
     unsafe extern "C" fn prepare(
@@ -192,14 +200,13 @@ impl<P: Plugin> Exports<P> {
         val: *const abi::FeatureSet,
         host: *const abi::Host,
     ) -> abi::Status {
-        Self::call(method, |method| {
-            // SAFETY: see above.
-            let (train, val, host) = unsafe {
+        // SAFETY: see above.
+        unsafe {
+            Self::call(method, |method| {
                 let val = (!val.is_null()).then(|| feature_set(val)).transpose()?;
-                (feature_set(train)?, val, GuestHost::new(host)?)
-            };
-            method.prepare(&train, val.as_ref(), &host)
-        })
+                method.prepare(&feature_set(train)?, val.as_ref(), &GuestHost::new(host)?)
+            })
+        }
     }
 
     unsafe extern "C" fn fit(
@@ -207,11 +214,8 @@ impl<P: Plugin> Exports<P> {
         train: *const abi::FeatureSet,
         host: *const abi::Host,
     ) -> abi::Status {
-        Self::call(method, |method| {
-            // SAFETY: see above.
-            let (train, host) = unsafe { (feature_set(train)?, GuestHost::new(host)?) };
-            method.fit(&train, &host)
-        })
+        // SAFETY: see above.
+        unsafe { Self::call(method, |method| method.fit(&feature_set(train)?, &GuestHost::new(host)?)) }
     }
 
     unsafe extern "C" fn compute_gradients(

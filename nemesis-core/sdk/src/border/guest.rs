@@ -38,20 +38,20 @@ impl Host for GuestHost<'_> {
         let encode = required(self.table.encode_strings, "encode_strings")?;
         let prompts: Vec<_> = prompts.iter().map(|prompt| borrowed(prompt)).collect();
         // SAFETY: see above.
-        written(|out| unsafe { encode(self.table.context, prompts.as_ptr(), prompts.len(), out) })
+        unsafe { written(|out| encode(self.table.context, prompts.as_ptr(), prompts.len(), out)) }
     }
 
     fn encode_contexts(&self, contexts: &Tensor, position: ClassPosition) -> Result<Tensor> {
         let encode = required(self.table.encode_contexts, "encode_contexts")?;
         let position = class_position_code(position);
         // SAFETY: see above.
-        written(|out| unsafe { encode(self.table.context, borrow(contexts), position, out) })
+        unsafe { written(|out| encode(self.table.context, borrow(contexts), position, out)) }
     }
 
     fn embed_text(&self, text: &str) -> Result<Tensor> {
         let embed = required(self.table.embed_text, "embed_text")?;
         // SAFETY: see above.
-        written(|out| unsafe { embed(self.table.context, borrowed(text), out) })
+        unsafe { written(|out| embed(self.table.context, borrowed(text), out)) }
     }
 
     fn backward(&self, loss: &Tensor) -> Result<()> {

@@ -60,15 +60,37 @@ pub fn required<F>(function: Option<F>, name: &str) -> Result<F> {
     function.ok_or_else(|| Error::new(format!("the table of the other side lacks the function `{name}`")))
 }
 
-/// The slice that a pointer and a count of the other side describe. A null pointer leads to nothing, whatever the count.
+/// The slice that a pointer and a count of the other side describe. With a count of zero, the pointer may be null.
 ///
 /// # Safety
 ///
 /// When neither is zero, `pointer` leads to `count` values, which live for `'a`.
-pub unsafe fn slice<'a, T>(pointer: *const T, count: usize) -> &'a [T] {
-    if count == 0 || pointer.is_null() {
-        return &[];
+///
+/// # Errors
+///
+/// When a null pointer is to lead to values; the message names `what` it is.
+pub unsafe fn slice<'a, T>(pointer: *const T, count: usize, what: &str) -> Result<&'a [T]> {
+    if count == 0 {
+        return Ok(&[]);
+    }
+    if pointer.is_null() {
+        return Err(Error::new(format!("the {what} of the other side, {count} of them, are a null pointer")));
     }
     // SAFETY: the caller vouches for it.
-    unsafe { std::slice::from_raw_parts(pointer, count) }
+    Ok(unsafe { std::slice::from_raw_parts(pointer, count) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_null_pointer_leads_to_nothing_but_not_to_values() {
+        // SAFETY: no value is read.
+        unsafe {
+            assert_eq!(slice(std::ptr::null::<f64>(), 0, "options"), Ok(&[][..]));
+            let error = slice(std::ptr::null::<f64>(), 2, "options").unwrap_err();
+            assert_eq!(error.to_string(), "the options of the other side, 2 of them, are a null pointer");
+        }
+    }
 }

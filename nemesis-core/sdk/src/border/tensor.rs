@@ -48,12 +48,17 @@ pub unsafe fn adopt(tensor: abi::Tensor) -> Option<Tensor> {
 
 /// The tensor that a function of the other side writes to its last argument.
 ///
+/// # Safety
+///
+/// `call` returns a status that the other side made and that is taken over only here. If it is OK, what it has written is null
+/// or leads to an `at::Tensor` that the other side has given up.
+///
 /// # Errors
 ///
 /// What the function's status says, or that it wrote none.
-pub fn written(call: impl FnOnce(*mut abi::Tensor) -> abi::Status) -> Result<Tensor> {
+pub unsafe fn written(call: impl FnOnce(*mut abi::Tensor) -> abi::Status) -> Result<Tensor> {
     let mut out = std::ptr::null_mut();
-    // SAFETY: the status is taken over only here, and after OK so is the tensor.
+    // SAFETY: the caller vouches for both.
     unsafe {
         super::result(call(&raw mut out))?;
         adopt(out).ok_or_else(|| Error::new("the other side returned no tensor"))

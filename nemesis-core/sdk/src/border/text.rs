@@ -17,10 +17,10 @@ pub fn borrowed(text: &str) -> abi::Str {
 ///
 /// # Errors
 ///
-/// When the bytes are not UTF-8.
+/// When the bytes are not UTF-8, or a null pointer.
 pub unsafe fn text<'a>(text: abi::Str) -> Result<&'a str> {
     // SAFETY: the caller vouches for the bytes.
-    let bytes = unsafe { super::slice(text.data.cast::<u8>(), text.len) };
+    let bytes = unsafe { super::slice(text.data.cast::<u8>(), text.len, "bytes of a text") }?;
     std::str::from_utf8(bytes).map_err(|_| Error::new("text from the other side is not UTF-8"))
 }
 
@@ -69,7 +69,8 @@ pub fn status(result: Result<()>) -> abi::Status {
 pub unsafe fn result(abi::Status { code, message }: abi::Status) -> Result<()> {
     let abi::OwnedStr { data, len, free } = message;
     // SAFETY: the maker vouches for the bytes until they are freed below.
-    let message = String::from_utf8_lossy(unsafe { super::slice(data.cast::<u8>().cast_const(), len) }).into_owned();
+    let bytes = unsafe { super::slice(data.cast::<u8>().cast_const(), len, "bytes of a message") };
+    let message = String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
     if let Some(free) = free {
         // SAFETY: called once, with what the maker handed over.
         unsafe { free(data, len) };

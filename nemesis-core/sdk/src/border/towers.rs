@@ -117,11 +117,11 @@ pub unsafe fn changes(pointer: *const abi::TowerChanges) -> Result<Changes> {
     // SAFETY: the caller vouches for the struct and all that its fields lead to.
     unsafe {
         let changes = sized(pointer, "changes")?;
-        let prompts = slice(changes.prompts, changes.prompt_count).iter().map(|prompt| {
+        let prompts = slice(changes.prompts, changes.prompt_count, "layer prompts")?.iter().map(|prompt| {
             let prompt = sized(*prompt, "layer prompt")?;
             Ok(LayerPrompt { layer: prompt.layer, tokens: copy(prompt.tokens, "tokens")? })
         });
-        let low_rank = slice(changes.low_rank, changes.low_rank_count).iter().map(|delta| {
+        let low_rank = slice(changes.low_rank, changes.low_rank_count, "low-rank deltas")?.iter().map(|delta| {
             let delta = sized(*delta, "low-rank delta")?;
             Ok(LowRank {
                 name: text(delta.name)?.to_owned(),
@@ -131,7 +131,7 @@ pub unsafe fn changes(pointer: *const abi::TowerChanges) -> Result<Changes> {
                 dropout: (!delta.dropout.is_null()).then(|| dropout(delta.dropout)).transpose()?,
             })
         });
-        let replaced = slice(changes.replaced, changes.replaced_count).iter().map(|replaced| {
+        let replaced = slice(changes.replaced, changes.replaced_count, "replacements")?.iter().map(|replaced| {
             let replaced = sized(*replaced, "replacement")?;
             Ok(Replacement { name: text(replaced.name)?.to_owned(), tensor: copy(replaced.tensor, "replacement")? })
         });
@@ -225,7 +225,7 @@ impl Towers for GuestTowers<'_> {
         let encode = required(self.table.encode_contexts, "encode_contexts")?;
         let (changes, position) = (BorrowedChanges::new(changes), class_position_code(position));
         // SAFETY: see above.
-        written(|out| unsafe { encode(self.context, borrow(contexts), position, changes.as_ptr(), out) })
+        unsafe { written(|out| encode(self.context, borrow(contexts), position, changes.as_ptr(), out)) }
     }
 
     fn encode_strings(&self, prompts: &[String], changes: &Changes) -> Result<Tensor> {
@@ -233,6 +233,6 @@ impl Towers for GuestTowers<'_> {
         let prompts: Vec<_> = prompts.iter().map(|prompt| borrowed(prompt)).collect();
         let changes = BorrowedChanges::new(changes);
         // SAFETY: see above.
-        written(|out| unsafe { encode(self.context, prompts.as_ptr(), prompts.len(), changes.as_ptr(), out) })
+        unsafe { written(|out| encode(self.context, prompts.as_ptr(), prompts.len(), changes.as_ptr(), out)) }
     }
 }

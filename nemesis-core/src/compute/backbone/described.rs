@@ -5,7 +5,7 @@ use super::keys::{self, refuse_other, refuse_unknown};
 use crate::error::words_of_serde_json;
 use crate::image::{Interpolation, ResizeMode};
 use crate::{Error, Result, files, json};
-use serde_json::{Value, json as value_of};
+use serde_json::Value;
 use std::path::Path;
 
 /// The name of `open_clip`'s file.
@@ -82,22 +82,22 @@ fn open_clip(value: &Value) -> Result<Described> {
             return Err(not_read(what));
         }
     }
+    for (cfg, key) in [(model, "model_cfg"), (vision, "vision_cfg"), (text, "text_cfg"), (images, "preprocess_cfg")] {
+        refuse_no_object(cfg, key)?;
+    }
     for (cfg, known) in [(model, keys::MODEL), (vision, keys::VISION), (text, keys::TEXT)] {
         refuse_unknown(cfg, &[known])?;
     }
     for (cfg, key, plain) in
         [(vision, "pool_type", "tok"), (text, "pool_type", "argmax"), (text, "proj_type", "linear")]
     {
-        if !matches!(cfg[key].as_str(), None | Some("")) && cfg[key] != plain {
+        if word(cfg, key)?.is_some_and(|said| !said.is_empty() && said != plain) {
             return Err(not_read(&format!("`{key}` {}", cfg[key])));
         }
     }
-    if !matches!(model["quick_gelu"], Value::Null | Value::Bool(_)) {
-        return Err(Error::new(format!("`quick_gelu` is {}", model["quick_gelu"])).expected("true or false"));
-    }
-    let mut activation = if truthy(&model["quick_gelu"]) { Activation::QuickGelu } else { Activation::Gelu };
-    let tanh = |cfg: &Value| cfg["act_kwargs"]["approximate"] == "tanh";
-    match (tanh(vision), tanh(text)) {
+    let quick = flag(model, "quick_gelu")?.unwrap_or(false);
+    let mut activation = if quick { Activation::QuickGelu } else { Activation::Gelu };
+    match (is_tanh(vision)?, is_tanh(text)?) {
         (true, true) if activation == Activation::Gelu => activation = Activation::GeluTanh,
         (false, false) => {}
         _ => return Err(not_read("another activation in each tower")),
@@ -113,12 +113,12 @@ fn open_clip(value: &Value) -> Result<Described> {
         text_epsilon: 1e-5,
         mean: colours(images, "mean")?.unwrap_or(Config::OPENAI.mean),
         std: colours(images, "std")?.unwrap_or(Config::OPENAI.std),
-        resize: match images["resize_mode"].as_str() {
+        resize: match word(images, "resize_mode")? {
             None | Some("shortest") => ResizeMode::Shortest,
             Some("squash") => ResizeMode::Squash,
             Some(other) => return Err(not_read(&format!("`resize_mode` `{other}`"))),
         },
-        interpolation: match images["interpolation"].as_str() {
+        interpolation: match word(images, "interpolation")? {
             None | Some("bicubic") => Interpolation::Bicubic,
             Some("bilinear") => Interpolation::Bilinear,
             Some(other) => return Err(not_read(&format!("`interpolation` `{other}`"))),
@@ -143,60 +143,78 @@ fn open_clip(value: &Value) -> Result<Described> {
     checked(Described { config, sizes })
 }
 
+/// Whether the activation of a tower is to be the approximation by a hyperbolic tangent.
+fn is_tanh(tower: &Value) -> Result<bool> {
+    let arguments = &tower["act_kwargs"];
+    refuse_no_object(arguments, "act_kwargs")?;
+    refuse_unknown(arguments, &[&["approximate"]])?;
+    match word(arguments, "approximate")? {
+        None | Some("none") => Ok(false),
+        Some("tanh") => Ok(true),
+        Some(other) => Err(not_read(&format!("`approximate` `{other}`"))),
+    }
+}
+
+/// What a configuration of transformers says of a tower. Old ones hold the values that count under another name.
+fn tower(value: &Value, name: &str) -> Value {
+    let [mut all, old] =
+        [name.to_owned(), old_name(name)].map(|name| value[name].as_object().cloned().unwrap_or_default());
+    all.extend(old.into_iter().filter(|(_, value)| !value.is_null()));
+    Value::Object(all)
+}
+
+fn old_name(name: &str) -> String {
+    format!("{name}_dict")
+}
+
 fn transformers(value: &Value) -> Result<Described> {
-    if let Some(other) = value["model_type"].as_str().filter(|kind| *kind != "clip") {
+    if let Some(other) = word(value, "model_type")?.filter(|kind| *kind != "clip") {
         return Err(Error::new(format!("the configuration is that of a model of the type `{other}`"))
             .expected("`clip`")
             .help(if other.starts_with("siglip") { SIGLIP } else { "give a checkpoint of CLIP" }));
     }
-    // Old configurations hold the values that count under another name.
-    let part = |name: &str, key: &str| -> Value {
-        let [old, new] = [format!("{name}_dict"), name.to_owned()].map(|name| value[name][key].clone());
-        if old.is_null() { new } else { old }
-    };
-    let get = |name: &str, key: &str, default: i64| {
-        let value = part(name, key);
-        if value.is_null() { Ok(default) } else { whole(&value, key) }
-    };
-    let activation = |name: &str| match part(name, "hidden_act").as_str() {
+    let (vision, text) = ("vision_config", "text_config");
+    refuse_unknown(value, &[keys::TRANSFORMERS, keys::INERT])?;
+    for (name, known) in [(vision, keys::TRANSFORMERS_VISION), (text, keys::TRANSFORMERS_TEXT)] {
+        for name in [name.to_owned(), old_name(name)] {
+            let config = &value[&name];
+            refuse_no_object(config, &name)?;
+            refuse_unknown(config, &[known, keys::INERT])?;
+            refuse_other(config, "num_channels", &[3])?;
+        }
+    }
+    let (vision, text) = (tower(value, vision), tower(value, text));
+    let get = |tower: &Value, key: &str, default: i64| number(tower, key).map(|said| said.unwrap_or(default));
+    let activation = |tower: &Value| match word(tower, "hidden_act")? {
         None | Some("quick_gelu") => Ok(Activation::QuickGelu),
         Some("gelu") => Ok(Activation::Gelu),
         Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") => Ok(Activation::GeluTanh),
         Some(other) => Err(not_read(&format!("`hidden_act` `{other}`"))),
     };
-    let (vision, text) = ("vision_config", "text_config");
-    refuse_unknown(value, &[keys::TRANSFORMERS, keys::INERT])?;
-    for (name, known) in [(vision, keys::TRANSFORMERS_VISION), (text, keys::TRANSFORMERS_TEXT)] {
-        for config in [&value[name], &value[format!("{name}_dict")]] {
-            refuse_unknown(config, &[known, keys::INERT])?;
-            refuse_other(config, "num_channels", &[3])?;
-        }
-    }
     // Features are those of the first end token. Old configurations say 2, which stands for the token of the largest number:
     // the end token, too.
-    let end = part(text, "eos_token_id");
-    refuse_other(&value_of!({ "eos_token_id": end }), "eos_token_id", &[2, 49407])?;
-    if activation(vision)? != activation(text)? {
+    refuse_other(&text, "eos_token_id", &[2, 49407])?;
+    if activation(&vision)? != activation(&text)? {
         return Err(not_read("another activation in each tower"));
     }
-    let (image_width, text_width) = (get(vision, "hidden_size", 768)?, get(text, "hidden_size", 512)?);
-    let epsilon = |name: &str| part(name, "layer_norm_eps").as_f64().unwrap_or(1e-5);
+    let (image_width, text_width) = (get(&vision, "hidden_size", 768)?, get(&text, "hidden_size", 512)?);
+    let epsilon = |tower: &Value| decimal(tower, "layer_norm_eps").map(|said| said.unwrap_or(1e-5));
     let config = Config {
-        activation: activation(text)?,
-        image_head_width: head_width("image", image_width, get(vision, "num_attention_heads", 12)?)?,
-        text_head_width: head_width("text", text_width, get(text, "num_attention_heads", 8)?)?,
-        image_epsilon: epsilon(vision),
-        text_epsilon: epsilon(text),
-        context_length: get(text, "max_position_embeddings", 77)?,
+        activation: activation(&text)?,
+        image_head_width: head_width("image", image_width, get(&vision, "num_attention_heads", 12)?)?,
+        text_head_width: head_width("text", text_width, get(&text, "num_attention_heads", 8)?)?,
+        image_epsilon: epsilon(&vision)?,
+        text_epsilon: epsilon(&text)?,
+        context_length: get(&text, "max_position_embeddings", 77)?,
         ..Config::OPENAI
     };
     let sizes = vec![
         ("image width", image_width),
         ("text width", text_width),
-        ("image layers", get(vision, "num_hidden_layers", 12)?),
-        ("text layers", get(text, "num_hidden_layers", 12)?),
-        ("patch size", get(vision, "patch_size", 32)?),
-        ("image size", get(vision, "image_size", 224)?),
+        ("image layers", get(&vision, "num_hidden_layers", 12)?),
+        ("text layers", get(&text, "num_hidden_layers", 12)?),
+        ("patch size", get(&vision, "patch_size", 32)?),
+        ("image size", get(&vision, "image_size", 224)?),
         ("dimensions", number(value, "projection_dim")?.unwrap_or(512)),
     ];
     Ok(Described { config, sizes })
@@ -204,30 +222,34 @@ fn transformers(value: &Value) -> Result<Described> {
 
 /// What transformers' image processor does.
 fn preprocessor_config(value: &Value, described: &mut Described) -> Result<()> {
+    if !value.is_object() {
+        return Err(ill_typed(PREPROCESSOR, value, OBJECT));
+    }
     let config = &mut described.config;
     config.mean = colours(value, "image_mean")?.unwrap_or(Config::OPENAI.mean);
     config.std = colours(value, "image_std")?.unwrap_or(Config::OPENAI.std);
-    config.interpolation = match value["resample"].as_i64() {
+    config.interpolation = match number(value, "resample")? {
         None | Some(3) => Interpolation::Bicubic,
         Some(2) => Interpolation::Bilinear,
         Some(other) => return Err(not_read(&format!("`resample` {other}"))),
     };
     refuse_unknown(value, &[keys::PROCESSOR])?;
-    let factor = value["rescale_factor"].as_f64().unwrap_or(1.0 / 255.0);
+    let factor = decimal(value, "rescale_factor")?.unwrap_or(1.0 / 255.0);
     if (factor * 255.0 - 1.0).abs() > 1e-6 {
         return Err(not_read(&format!("`rescale_factor` {factor}")));
     }
     for step in ["do_resize", "do_rescale", "do_normalize"] {
-        if value[step] == false {
+        if flag(value, step)? == Some(false) {
             return Err(not_read(&format!("`{step}` false")));
         }
     }
+    let crops = flag(value, "do_center_crop")?;
     let size = &value["size"];
     let shortest = size.as_i64().or_else(|| size["shortest_edge"].as_i64());
     let sides = [&size["height"], &size["width"]].map(Value::as_i64);
     let side = match (shortest, sides) {
         (Some(side), _) => {
-            if value["do_center_crop"] == false {
+            if crops == Some(false) {
                 return Err(Error::new(format!(
                     "`do_center_crop` is false, and `size` makes only the shorter side of an image {side} pixels long"
                 ))
@@ -242,7 +264,7 @@ fn preprocessor_config(value: &Value, described: &mut Described) -> Result<()> {
             Some(side)
         }
         (None, [Some(height), Some(width)]) if height == width => {
-            if value["do_center_crop"] != false {
+            if crops != Some(false) {
                 refuse_other_crop(value, height)?;
             }
             config.resize = ResizeMode::Squash;
@@ -315,27 +337,53 @@ fn no_json(error: &serde_json::Error) -> Error {
     Error::new(format!("the configuration is no JSON: {}", words_of_serde_json(error))).help("download it again")
 }
 
-fn truthy(value: &Value) -> bool {
-    value.as_bool().unwrap_or(false)
+/// What everything that holds keys should be.
+const OBJECT: &str = "keys with values, in braces";
+
+/// Refuses what has no keys where an object should be: all of it would be taken as left out.
+fn refuse_no_object(value: &Value, name: &str) -> Result<()> {
+    if value.is_null() || value.is_object() { Ok(()) } else { Err(ill_typed(name, value, OBJECT)) }
 }
 
-fn whole(value: &Value, key: &str) -> Result<i64> {
-    value.as_i64().ok_or_else(|| Error::new(format!("`{key}` is {value}")).expected("a whole number"))
+fn ill_typed(key: &str, value: &Value, expected: &str) -> Error {
+    Error::new(format!("`{key}` is {value}")).expected(expected)
 }
 
-fn number(value: &Value, key: &str) -> Result<Option<i64>> {
-    let value = &value[key];
-    if value.is_null() { Ok(None) } else { whole(value, key).map(Some) }
-}
-
-fn colours(value: &Value, key: &str) -> Result<Option<[f64; 3]>> {
-    let value = &value[key];
+/// What stands under a key that may be left out or null. Another type is refused: taken as left out, it would make
+/// another model.
+fn typed<'a, T>(
+    config: &'a Value,
+    key: &str,
+    read: impl FnOnce(&'a Value) -> Option<T>,
+    expected: &str,
+) -> Result<Option<T>> {
+    let value = &config[key];
     if value.is_null() {
         return Ok(None);
     }
-    let numbers: Option<Vec<f64>> = value.as_array().and_then(|all| all.iter().map(Value::as_f64).collect());
-    let three = numbers.and_then(|numbers| <[f64; 3]>::try_from(numbers).ok());
-    three
-        .map(Some)
-        .ok_or_else(|| Error::new(format!("`{key}` is {value}")).expected("three numbers, for red, green and blue"))
+    read(value).map(Some).ok_or_else(|| ill_typed(key, value, expected))
+}
+
+fn flag(config: &Value, key: &str) -> Result<Option<bool>> {
+    typed(config, key, Value::as_bool, "true or false")
+}
+
+fn word<'a>(config: &'a Value, key: &str) -> Result<Option<&'a str>> {
+    typed(config, key, Value::as_str, "a word in quotes")
+}
+
+fn number(config: &Value, key: &str) -> Result<Option<i64>> {
+    typed(config, key, Value::as_i64, "a whole number")
+}
+
+fn decimal(config: &Value, key: &str) -> Result<Option<f64>> {
+    typed(config, key, Value::as_f64, "a number")
+}
+
+fn colours(config: &Value, key: &str) -> Result<Option<[f64; 3]>> {
+    let three = |value: &Value| {
+        let numbers: Option<Vec<f64>> = value.as_array()?.iter().map(Value::as_f64).collect();
+        <[f64; 3]>::try_from(numbers?).ok()
+    };
+    typed(config, key, three, "three numbers, for red, green and blue")
 }

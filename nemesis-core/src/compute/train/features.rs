@@ -224,6 +224,7 @@ impl Features {
         PartKey {
             images,
             weights: spec.weights_hash.clone(),
+            assumed: spec.origin.assumed().map(String::from),
             preprocess: self.preprocess.id(),
             precision: if spec.rounds_to == spec.kind {
                 format!("{:?}", spec.kind)

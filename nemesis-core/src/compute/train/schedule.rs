@@ -12,6 +12,17 @@ fn cosine(count: u64, of: u64, base_rate: f64, minimum: f64) -> f64 {
 }
 
 impl ResolvedProtocol {
+    /// The length of the warm-up in steps, where an epoch has `steps_per_epoch`.
+    fn warmup_length(&self, steps_per_epoch: u64) -> u64 {
+        if self.warmup_steps > 0 { self.warmup_steps } else { self.warmup_epochs.saturating_mul(steps_per_epoch) }
+    }
+
+    /// Whether a training on `images` is no longer than its warm-up, so that it never reaches the learning rate.
+    pub fn only_warms_up(&self, images: u64) -> bool {
+        let warmup = self.warmup_length(self.steps_per_epoch(images));
+        warmup > 0 && warmup >= self.total_steps(images)
+    }
+
     /// The learning rate of a zero-based `step`, where an epoch has `steps_per_epoch`.
     ///
     /// The warm-up comes first. Then the schedule's own count starts at zero, although a cosine's length is that of the
@@ -28,7 +39,7 @@ impl ResolvedProtocol {
                 _ => self.warmup_learning_rate,
             };
         }
-        let warmed_up = if self.warmup_steps > 0 { self.warmup_steps } else { self.warmup_epochs * steps_per_epoch };
+        let warmed_up = self.warmup_length(steps_per_epoch);
         let (count, length) = match self.schedule_unit {
             ScheduleUnit::Epoch => ((step - warmed_up) / steps_per_epoch, self.epochs),
             ScheduleUnit::Step => (step - warmed_up, self.steps.unwrap_or(self.epochs * steps_per_epoch)),
@@ -50,6 +61,17 @@ impl ResolvedProtocol {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_training_may_be_no_longer_than_its_warmup() {
+        let of = |epochs, warmup_epochs, warmup_steps| {
+            let protocol = ResolvedProtocol { warmup_epochs, warmup_steps, epochs, ..ResolvedProtocol::default() };
+            // In batches of 32, with the rest left out.
+            protocol.only_warms_up(100)
+        };
+        assert_eq!([of(1, 1, 0), of(2, 1, 0), of(1, 0, 0)], [true, false, false]);
+        assert_eq!([of(2, 0, 6), of(2, 0, 5)], [true, false]);
+    }
 
     #[test]
     fn the_published_schedule_of_fifty_epochs() {

@@ -76,18 +76,9 @@ pub fn train(
 ) -> Result<Vec<EpochRecord>> {
     let labels: Vec<i64> = inputs.labels.iter().map(|label| i64::from(*label)).collect();
     let labels = Tensor::from_slice(&labels).to_device(inputs.device);
-    if optimisation == Optimisation::None {
+    prepare(method, optimisation, protocol, inputs, &labels, services)?;
+    if optimisation != Optimisation::Host {
         return Ok(Vec::new());
-    }
-    if inputs.needs.features {
-        let views = (0..inputs.needs.views.min(protocol.views).max(1)).map(&mut *inputs.features);
-        let features = Tensor::f_cat(&views.collect::<Result<Vec<_>>>()?, 0)?;
-        let first = FeatureSet { features, labels: labels.shallow_clone() };
-        method.prepare(&first, inputs.validation.as_ref(), services)?;
-        if optimisation == Optimisation::Fit {
-            method.fit(&first, services)?;
-            return Ok(Vec::new());
-        }
     }
 
     let parameters = method.parameters()?;
@@ -96,7 +87,6 @@ pub fn train(
             "a method that does not learn by gradients must declare `Optimisation::None` or `Optimisation::Fit`",
         ));
     }
-    services.watch(parameters.iter().map(|parameter| parameter.tensor.shallow_clone()));
     let optimiser = Optimiser::new(parameters, protocol)?;
     let mut optimiser = if services.is_mixed() { optimiser.scaled() } else { optimiser };
     let images = inputs.labels.len();
@@ -155,6 +145,30 @@ pub fn train(
         ));
     }
     Ok(history)
+}
+
+/// Shows the method the features that it asks for, and lets it train itself if it does.
+fn prepare(
+    method: &mut dyn Method,
+    optimisation: Optimisation,
+    protocol: &ResolvedProtocol,
+    inputs: &mut TrainingInputs<'_>,
+    labels: &Tensor,
+    services: &Services<'_>,
+) -> Result<()> {
+    // What was reported while the method was created belongs to no step, either.
+    services.end_step();
+    if !inputs.needs.features {
+        return Ok(());
+    }
+    let views = (0..inputs.needs.views.min(protocol.views).max(1)).map(&mut *inputs.features);
+    let features = Tensor::f_cat(&views.collect::<Result<Vec<_>>>()?, 0)?;
+    let first = FeatureSet { features, labels: labels.shallow_clone() };
+    services.outside_of_steps(|| method.prepare(&first, inputs.validation.as_ref(), services))?;
+    if optimisation == Optimisation::Fit {
+        services.outside_of_steps(|| method.fit(&first, services))?;
+    }
+    Ok(())
 }
 
 /// The batches of a whole training on `images`, in order: each with its epoch, and the places of its images.

@@ -20,7 +20,7 @@ fn read_file<T>(file: &Path, parse: impl Fn(&[u8]) -> Result<T>) -> Result<T> {
 }
 
 fn class_names(bytes: &[u8]) -> Result<Vec<String>> {
-    let Array::Cells(cells) = matlab::variable(matlab::read(bytes)?, "class_names")? else {
+    let Array::Cells(cells) = matlab::variable(bytes, "class_names")? else {
         return Err(Error::new("the variable `class_names` is not a cell array"));
     };
     let name = |(i, cell): (usize, &Array)| {
@@ -36,7 +36,7 @@ fn year_first(name: &str) -> String {
 }
 
 fn annotations(bytes: &[u8], images: &str, names: &[String]) -> Result<Vec<Row>> {
-    let Array::Structs { fields, elements } = matlab::variable(matlab::read(bytes)?, "annotations")? else {
+    let Array::Structs { fields, elements } = matlab::variable(bytes, "annotations")? else {
         return Err(Error::new("the variable `annotations` is not a struct array"));
     };
     let field = |name: &str| {

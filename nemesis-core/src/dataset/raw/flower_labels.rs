@@ -23,7 +23,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Row>> {
 
 /// Labels that count from one.
 fn read_labels(bytes: &[u8]) -> Result<Vec<u32>> {
-    let Array::Numbers(labels) = matlab::variable(matlab::read(bytes)?, "labels")? else {
+    let Array::Numbers(labels) = matlab::variable(bytes, "labels")? else {
         return Err(Error::new("the variable `labels` does not hold numbers"));
     };
     let label = |label: f64| {

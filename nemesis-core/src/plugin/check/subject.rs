@@ -102,21 +102,31 @@ impl Subject {
 
     /// Creates a method with more options than the user gave.
     pub(super) fn method_with(&self, stage: &Stage, seed: u64, more: &Map<String, Value>) -> Finding<LoadedMethod> {
+        self.method_over(stage, &stage.services(seed, Recompute::Never), more)
+    }
+
+    /// Creates a method over services that may cut the graph.
+    pub(super) fn method_over(
+        &self,
+        stage: &Stage,
+        services: &Services<'_>,
+        more: &Map<String, Value>,
+    ) -> Finding<LoadedMethod> {
         let plugin = self.plugin()?;
-        let services = stage.services(seed, Recompute::Never);
         let options = self.options.clone().into_iter().chain(more.clone()).collect();
-        let mut method = plugin.create_method(&stage.task(), &options, &services)?;
+        let mut method = plugin.create_method(&stage.task(), &options, services)?;
         let Descriptor { needs, optimisation, .. } = plugin.descriptor();
         let sample = |images, step| {
             let Batch { features, labels, .. } = stage.batch(images, step, Needs::FEATURES);
             features.map(|features| FeatureSet { features, labels })
         };
-        let Some(train) = sample(16, 0).filter(|_| needs.features && *optimisation != Optimisation::None) else {
+        let Some(train) = sample(16, 0).filter(|_| needs.features) else {
             return Ok(method);
         };
-        method.prepare(&train, sample(5, 9).filter(|_| needs.validation).as_ref(), &services)?;
+        let val = sample(5, 9).filter(|_| needs.validation);
+        services.outside_of_steps(|| method.prepare(&train, val.as_ref(), services))?;
         if *optimisation == Optimisation::Fit {
-            method.fit(&train, &services)?;
+            services.outside_of_steps(|| method.fit(&train, services))?;
         }
         Ok(method)
     }
@@ -170,7 +180,6 @@ impl Step {
         for parameter in &mut parameters {
             parameter.tensor.zero_grad();
         }
-        services.watch(parameters.iter().map(|parameter| parameter.tensor.shallow_clone()));
         let own = method.compute_gradients(batch, services)?;
         let by_itself = own.is_some();
         let loss = if let Some(loss) = own {

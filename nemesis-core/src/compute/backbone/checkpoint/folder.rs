@@ -88,6 +88,15 @@ pub(super) fn read_shards(index: &Path) -> Result<Checkpoint> {
             continue;
         };
         whole.beside.extend(part.beside);
+        for (key, value) in part.metadata {
+            let said = whole.metadata.entry(key.clone()).or_insert_with(|| value.clone());
+            if *said != value {
+                let differ = format!("one shard says that `{key}` is `{said}`, and another that it is `{value}`");
+                return Err(Error::new(differ)
+                    .at(index)
+                    .help("they are not of one checkpoint: download all of them again"));
+            }
+        }
         for (name, tensor) in part.tensors {
             if whole.tensors.insert(name.clone(), tensor).is_some() {
                 return Err(Error::new(format!("two shards hold the weight `{name}`")).at(index));
@@ -102,4 +111,37 @@ pub(super) fn read_shards(index: &Path) -> Result<Checkpoint> {
     whole.hash = joined(&hashes);
     whole.sha256 = None;
     Ok(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use safetensors::Dtype;
+    use safetensors::tensor::TensorView;
+    use std::collections::HashMap;
+    use std::fs;
+
+    /// Two shards of one weight each, and what their metadata say.
+    fn shards(folder: &Path, said: [&[(&str, &str)]; 2]) -> Result<Checkpoint> {
+        for (name, said) in ["one", "two"].into_iter().zip(said) {
+            let view = TensorView::new(Dtype::F32, vec![1], &[0; 4]).unwrap();
+            let said: HashMap<String, String> =
+                said.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            let bytes = safetensors::serialize([(name, view)], Some(said)).unwrap();
+            fs::write(folder.join(name), bytes).unwrap();
+        }
+        let index = folder.join("model.safetensors.index.json");
+        fs::write(&index, r#"{"weight_map": {"one": "one", "two": "two"}}"#).unwrap();
+        read_shards(&index)
+    }
+
+    #[test]
+    fn shards_must_agree_in_what_they_say_and_one_may_say_it_for_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let of_both = shards(folder.path(), [&[("format", "pt")], &[("format", "pt"), ("weights_config", "openai")]]);
+        let said: Vec<_> = of_both.unwrap().metadata.into_iter().collect();
+        assert_eq!(said, [("format", "pt"), ("weights_config", "openai")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+        let error = shards(folder.path(), [&[("weights_config", "openai")], &[("weights_config", "{}")]]).unwrap_err();
+        assert_eq!(error.what(), "one shard says that `weights_config` is `openai`, and another that it is `{}`");
+    }
 }

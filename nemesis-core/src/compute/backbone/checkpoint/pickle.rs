@@ -1,10 +1,12 @@
-//! A reader of Python's pickle format, protocols 2 to 4, that builds a tree of values and executes nothing.
+//! A reader of Python's pickle format, protocols 2 to 5, that builds a tree of values and executes nothing.
 //!
 //! What a pickle would call or instantiate stays an opaque [`Value::Object`] with the name of its class. The memory
-//! that a pickle takes is bounded by its length, as every opcode makes at most one value and no opcode copies one.
+//! that a pickle takes is bounded by its length, as every opcode makes at most one value and no opcode copies one. The
+//! opcodes of protocol 5 for buffers outside of the pickle are refused.
 
 use crate::{Error, Result};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// The number of a value among all values of a pickle. Python's values are shared and may contain themselves.
 pub(crate) type Id = usize;
@@ -22,6 +24,7 @@ pub(crate) enum Value {
     Text(String),
     /// A tuple, a list or a set.
     Sequence(Vec<Id>),
+    /// Each key once.
     Dict(Vec<(Id, Id)>),
     /// A class or function by name: `torch._utils._rebuild_tensor_v2`.
     Global(String),
@@ -60,7 +63,19 @@ impl Pickle {
             Machine { input: bytes, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
         loop {
             if let Some(root) = machine.step()? {
-                return Ok((Self { values: machine.values, root }, machine.input));
+                let mut pickle = Self { values: machine.values, root };
+                pickle.drop_replaced();
+                return Ok((pickle, machine.input));
+            }
+        }
+    }
+
+    /// Keeps of the entries of each dictionary what Python keeps.
+    fn drop_replaced(&mut self) {
+        for id in 0..self.values.len() {
+            if let Value::Dict(entries) = &mut self.values[id] {
+                let entries = std::mem::take(entries);
+                self.values[id] = Value::Dict(without_replaced(&self.values, entries));
             }
         }
     }
@@ -116,6 +131,49 @@ impl Pickle {
     pub(crate) fn entry(&self, id: Id, key: &str) -> Option<Id> {
         match self.value(id) {
             Value::Dict(entries) => entries.iter().find(|(k, _)| self.text(*k) == Some(key)).map(|(_, value)| *value),
+            _ => None,
+        }
+    }
+}
+
+/// Of entries with equal keys the last value, at the place of the first.
+fn without_replaced(values: &[Value], entries: Vec<(Id, Id)>) -> Vec<(Id, Id)> {
+    let mut kept: Vec<(Id, Id)> = Vec::with_capacity(entries.len());
+    let mut places: HashMap<Key<'_>, usize> = HashMap::new();
+    for (key, value) in entries {
+        let Some(compared) = Key::of(&values[key]) else {
+            kept.push((key, value));
+            continue;
+        };
+        match places.entry(compared) {
+            Entry::Occupied(place) => kept[*place.get()].1 = value,
+            Entry::Vacant(place) => {
+                place.insert(kept.len());
+                kept.push((key, value));
+            }
+        }
+    }
+    kept
+}
+
+/// What keys of dictionaries are compared by. To Python, `True` is 1.
+#[derive(PartialEq, Eq, Hash)]
+enum Key<'a> {
+    None,
+    Int(i64),
+    Bytes(&'a [u8]),
+    Text(&'a str),
+}
+
+impl<'a> Key<'a> {
+    /// The key that a value is. Nothing asks for others, such as tuples.
+    fn of(value: &'a Value) -> Option<Self> {
+        match value {
+            Value::None => Some(Self::None),
+            Value::Bool(truth) => Some(Self::Int(i64::from(*truth))),
+            Value::Int(int) => Some(Self::Int(*int)),
+            Value::Bytes(bytes) => Some(Self::Bytes(bytes)),
+            Value::Text(text) => Some(Self::Text(text)),
             _ => None,
         }
     }
@@ -388,6 +446,16 @@ mod tests {
         let pickle = Pickle::parse(b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.").unwrap();
         let Value::Object { callable, .. } = pickle.value(pickle.root()) else { panic!("it is an object") };
         assert_eq!(pickle.global(*callable), Some("os.system"));
+    }
+
+    #[test]
+    fn of_equal_keys_the_last_value_counts_as_in_python() {
+        // `d = {"a": 1, "b": 2}`, and then `d["a"] = 3`.
+        let pickle = Pickle::parse(b"\x80\x02}(U\x01aK\x01U\x01bK\x02uU\x01aK\x03s.").unwrap();
+        let value = |key| pickle.entry(pickle.root(), key).and_then(|id| pickle.int(id));
+        assert_eq!((value("a"), value("b")), (Some(3), Some(2)));
+        let Value::Dict(entries) = pickle.value(pickle.root()) else { panic!("it is a dictionary") };
+        assert_eq!(entries.iter().map(|(key, _)| pickle.text(*key)).collect::<Vec<_>>(), [Some("a"), Some("b")]);
     }
 
     proptest! {

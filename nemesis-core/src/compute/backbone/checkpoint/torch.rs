@@ -15,6 +15,15 @@ const DEEPEST: usize = 32;
 /// More values than this are not visited, since shared values can make a small pickle describe a huge tree.
 const MOST_VALUES: usize = 1_000_000;
 
+/// A longer name is no weight's. Names begin with those of all dictionaries around them, so that long ones would add up.
+const LONGEST_NAME: usize = 1 << 16;
+
+/// What is made of a file takes at most so many times its size, or [`ALWAYS`] if that is more. The storages of a sound one
+/// take its size once, and those of its tensors that are not contiguous once more. But a pickle may name a storage, a tensor
+/// or a text as often as it likes, in a few bytes each time.
+const MOST_TIMES: usize = 4;
+const ALWAYS: usize = 16 << 20;
+
 /// Parts of names that trainings give to what they leave beside a state dict, and that is no part of a model.
 const LEFT_BY_TRAINING: [&str; 13] = [
     "optim", "sched", "scaler", "rng", "random", "loss", "metric", "result", "args", "hparam", "hyper", "callback",
@@ -28,16 +37,16 @@ const LEFT_BY_TRAINING: [&str; 13] = [
 pub(super) fn read(bytes: &[u8]) -> Result<Content> {
     let mut archive = Archive::open(bytes)?;
     let pickle = Pickle::parse(&archive.file("data.pkl")?)?;
-    collect(Source::Archive(archive), &pickle)
+    collect(Source::Archive(archive), &pickle, bytes.len())
 }
 
 /// The same of a file in the format that `torch.save` had before `PyTorch` 1.6.
 pub(super) fn read_legacy(bytes: &[u8]) -> Result<Content> {
     let (legacy, pickle) = Legacy::open(bytes)?;
-    collect(Source::Legacy(legacy), &pickle)
+    collect(Source::Legacy(legacy), &pickle, bytes.len())
 }
 
-fn collect(source: Source<'_>, pickle: &Pickle) -> Result<Content> {
+fn collect(source: Source<'_>, pickle: &Pickle, length: usize) -> Result<Content> {
     let dict = pickle.entry(pickle.root(), "state_dict");
     let root = dict.unwrap_or(pickle.root());
     if let Some(elements) = pickle.sequence(root) {
@@ -50,10 +59,17 @@ fn collect(source: Source<'_>, pickle: &Pickle) -> Result<Content> {
     }
     let epoch =
         pickle.entry(pickle.root(), "epoch").and_then(|id| pickle.int(id)).and_then(|epoch| epoch.try_into().ok());
-    let classes = pickle.entry(pickle.root(), CLASSES).and_then(|id| pickle.sequence(id));
-    let classes = classes.and_then(|ids| ids.iter().map(|id| pickle.text(*id).map(str::to_owned)).collect());
-    let mut reader =
-        Reader { source, pickle, storages: HashMap::new(), tensors: BTreeMap::new(), beside: Vec::new(), visited: 0 };
+    let mut reader = Reader {
+        source,
+        pickle,
+        storages: HashMap::new(),
+        copies: HashMap::new(),
+        tensors: BTreeMap::new(),
+        beside: Vec::new(),
+        visited: 0,
+        left: length.saturating_mul(MOST_TIMES).max(ALWAYS),
+    };
+    let classes = reader.classes()?;
     reader.visit(root, "", 0)?;
     if dict.is_some() {
         reader.note_beside("state_dict")?;
@@ -141,21 +157,28 @@ impl<'a> Archive<'a> {
     }
 }
 
+/// What part of a storage a tensor is: the storage's number, offset, sizes and strides.
+type View = (usize, i64, Vec<i64>, Vec<i64>);
+
 struct Reader<'a> {
     source: Source<'a>,
     pickle: &'a Pickle,
-    /// Storages as flat tensors by class, file and elements, since several tensors may share one.
-    storages: HashMap<(String, String, i64), Tensor>,
+    /// Storages as flat tensors, with numbers, by class, file and elements, since several tensors may share one.
+    storages: HashMap<(String, String, i64), (usize, Tensor)>,
+    /// Contiguous copies of what lies in another order.
+    copies: HashMap<View, Tensor>,
     tensors: BTreeMap<String, Tensor>,
     /// Names of what holds numbers and is not among the tensors.
     beside: Vec<String>,
     visited: usize,
+    /// How many more bytes may be taken for what is made of the file.
+    left: usize,
 }
 
 impl Reader<'_> {
     /// Collects the tensors under a value into `self.tensors`.
     fn visit(&mut self, id: Id, name: &str, depth: usize) -> Result<()> {
-        self.count_visit(depth)?;
+        self.count_visit(name, depth)?;
         let under = |key: &str| if name.is_empty() { key.to_owned() } else { format!("{name}.{key}") };
         match self.pickle.value(id) {
             Value::Dict(entries) => {
@@ -176,6 +199,7 @@ impl Reader<'_> {
                 match (self.pickle.global(*callable), arguments, state) {
                     (Some("torch._utils._rebuild_tensor_v2"), arguments, _) => {
                         let tensor = self.tensor(arguments).map_err(|e| e.context(format!("weight `{name}`")))?;
+                        self.take(name.len())?;
                         if self.tensors.insert(name.to_owned(), tensor).is_some() {
                             return Err(damaged(format!("two weights are called `{name}`")));
                         }
@@ -212,7 +236,7 @@ impl Reader<'_> {
 
     /// Notes the names under a value of what holds numbers.
     fn note(&mut self, id: Id, name: &str, depth: usize) -> Result<()> {
-        self.count_visit(depth)?;
+        self.count_visit(name, depth)?;
         match self.pickle.value(id) {
             Value::Dict(entries) => {
                 for (key, value) in entries {
@@ -227,6 +251,7 @@ impl Reader<'_> {
             }
             Value::Object { callable, .. } if self.holds_numbers(id, depth)? => {
                 let class = self.pickle.global(*callable).unwrap_or("an object");
+                self.take(name.len() + class.len())?;
                 self.beside.push(if is_tensor(class) { name.to_owned() } else { format!("{name} ({class})") });
             }
             _ => {}
@@ -236,7 +261,7 @@ impl Reader<'_> {
 
     /// Whether a value needs a storage of the file, or is an array of `NumPy`'s.
     fn holds_numbers(&mut self, id: Id, depth: usize) -> Result<bool> {
-        self.count_visit(depth)?;
+        self.count_visit("", depth)?;
         let parts: Vec<Id> = match self.pickle.value(id) {
             Value::Persistent(_) => return Ok(true),
             Value::Dict(entries) => entries.iter().map(|(_, value)| *value).collect(),
@@ -265,12 +290,29 @@ impl Reader<'_> {
         }
     }
 
-    fn count_visit(&mut self, depth: usize) -> Result<()> {
+    fn count_visit(&mut self, name: &str, depth: usize) -> Result<()> {
         self.visited += 1;
-        if depth > DEEPEST || self.visited > MOST_VALUES {
+        if depth > DEEPEST || self.visited > MOST_VALUES || name.len() > LONGEST_NAME {
             return Err(damaged("its weights are nested without end"));
         }
         Ok(())
+    }
+
+    /// Takes so many bytes of what may be made of the file.
+    fn take(&mut self, bytes: usize) -> Result<()> {
+        let left = self.left.checked_sub(bytes);
+        self.left = left.ok_or_else(|| damaged("what it describes is many times as large as the file"))?;
+        Ok(())
+    }
+
+    /// The class names, if there is a list of texts under their key.
+    fn classes(&mut self) -> Result<Option<Vec<String>>> {
+        let pickle = self.pickle;
+        let list = pickle.entry(pickle.root(), CLASSES).and_then(|id| pickle.sequence(id));
+        let texts = list.and_then(|ids| ids.iter().map(|id| pickle.text(*id)).collect::<Option<Vec<&str>>>());
+        let Some(texts) = texts else { return Ok(None) };
+        self.take(texts.iter().map(|text| text.len()).sum())?;
+        Ok(Some(texts.into_iter().map(str::to_owned).collect()))
     }
 
     /// A tensor from the arguments of `_rebuild_tensor_v2`: storage, offset, sizes, strides, two that do not matter
@@ -278,7 +320,7 @@ impl Reader<'_> {
     fn tensor(&mut self, arguments: &[Id]) -> Result<Tensor> {
         let &[storage, offset, sizes, strides, ..] = arguments else { return Err(damaged("a tensor lacks its shape")) };
         self.refuse_metadata(arguments.get(6..).unwrap_or_default())?;
-        let storage = self.storage(storage)?;
+        let (number, storage) = self.storage(storage)?;
         let ints = |id| self.pickle.sequence(id)?.iter().map(|int| self.pickle.int(*int).filter(|i| *i >= 0)).collect();
         let (Some(offset), Some(sizes), Some(strides)) = (self.pickle.int(offset), ints(sizes), ints(strides)) else {
             return Err(damaged("a tensor has no valid shape"));
@@ -287,7 +329,18 @@ impl Reader<'_> {
         if offset < 0 || !fits(offset, &sizes, &strides, storage.size()[0]) {
             return Err(damaged(format!("a tensor of the shape {sizes:?} lies outside of its storage")));
         }
-        Ok(storage.f_as_strided(&sizes, &strides, offset)?.f_contiguous()?)
+        let tensor = storage.f_as_strided(&sizes, &strides, offset)?;
+        if tensor.is_contiguous() {
+            return Ok(tensor);
+        }
+        let view = (number, offset, sizes, strides);
+        if let Some(copy) = self.copies.get(&view) {
+            return Ok(copy.shallow_clone());
+        }
+        self.take(tensor.numel() * tensor.kind().elt_size_in_bytes())?;
+        let copy = tensor.f_contiguous()?;
+        self.copies.insert(view, copy.shallow_clone());
+        Ok(copy)
     }
 
     /// Refuses what a tensor carries beside its numbers: bits such as `neg`, which says that the numbers in the file are
@@ -313,8 +366,8 @@ impl Reader<'_> {
             .help("store it as `tensor.resolve_neg().resolve_conj().clone()`, and save the file again"))
     }
 
-    /// The storage behind a persistent id `("storage", class, file, device, elements)`, as a flat tensor.
-    fn storage(&mut self, id: Id) -> Result<Tensor> {
+    /// The storage behind a persistent id `("storage", class, file, device, elements)`, as a flat tensor with its number.
+    fn storage(&mut self, id: Id) -> Result<(usize, Tensor)> {
         let pickle = self.pickle;
         let Value::Persistent(name) = pickle.value(id) else { return Err(damaged("a tensor has no storage")) };
         let Some(&[_, class, file, _, elements, ..]) = pickle.sequence(*name) else {
@@ -326,8 +379,8 @@ impl Reader<'_> {
         };
         // Each tensor names its storage anew.
         let key = (class.to_owned(), file.to_owned(), elements);
-        if let Some(storage) = self.storages.get(&key) {
-            return Ok(storage.shallow_clone());
+        if let Some((number, storage)) = self.storages.get(&key) {
+            return Ok((*number, storage.shallow_clone()));
         }
         let kind = kind(class).ok_or_else(|| {
             Error::new(format!("it is stored as `{class}`"))
@@ -338,9 +391,11 @@ impl Reader<'_> {
         if Some(bytes.len()) != count.checked_mul(kind.elt_size_in_bytes()) {
             return Err(damaged(format!("a storage has {} bytes for {elements} elements", bytes.len())));
         }
+        self.take(bytes.len())?;
         let storage = Tensor::f_from_data_size(&bytes, &[elements], kind)?;
-        self.storages.insert(key, storage.shallow_clone());
-        Ok(storage)
+        let number = self.storages.len();
+        self.storages.insert(key, (number, storage.shallow_clone()));
+        Ok((number, storage))
     }
 }
 
@@ -408,6 +463,106 @@ fn kind(class: &str) -> Option<Kind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
+
+    /// A pickle of protocol 2, which is a dictionary.
+    struct Dict(Vec<u8>);
+
+    impl Dict {
+        fn new() -> Self {
+            Self(b"\x80\x02}(".to_vec())
+        }
+
+        fn text(&mut self, text: &str) {
+            self.0.push(b'X');
+            self.0.extend((text.len() as u32).to_le_bytes());
+            self.0.extend(text.as_bytes());
+        }
+
+        fn ints(&mut self, ints: &[i32]) {
+            self.0.push(b'(');
+            for int in ints {
+                self.0.push(b'J');
+                self.0.extend(int.to_le_bytes());
+            }
+            self.0.push(b't');
+        }
+
+        /// A square of a storage of `SIDE` times `SIDE` numbers, the other way round.
+        fn transposed(&mut self, side: i32, offset: i32) {
+            self.0.extend(b"ctorch._utils\n_rebuild_tensor_v2\n((");
+            self.text("storage");
+            self.0.extend(b"ctorch\nFloatStorage\n");
+            self.text("0");
+            self.text("cpu");
+            self.0.push(b'J');
+            self.0.extend((SIDE * SIDE).to_le_bytes());
+            self.0.extend(b"tQJ");
+            self.0.extend(offset.to_le_bytes());
+            self.ints(&[side, side]);
+            self.ints(&[1, SIDE]);
+            self.0.extend(b"\x89NtR");
+        }
+
+        fn read(mut self) -> Result<Content> {
+            self.0.extend(b"u.");
+            let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+            let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+            for (name, bytes) in [("a/data.pkl", &self.0), ("a/data/0", &vec![0; 4 * (SIDE * SIDE) as usize])] {
+                zip.start_file(name, stored).unwrap();
+                zip.write_all(bytes).unwrap();
+            }
+            super::read(&zip.finish().unwrap().into_inner())
+        }
+    }
+
+    const SIDE: i32 = 512;
+
+    /// One memorised tensor under many names.
+    #[test]
+    fn a_tensor_of_many_names_is_one_in_memory() {
+        let mut dict = Dict::new();
+        dict.text("first");
+        dict.transposed(SIDE, 0);
+        dict.0.extend(b"q\x00");
+        for name in 0..999 {
+            dict.text(&name.to_string());
+            dict.0.extend(b"h\x00");
+        }
+        let tensors = dict.read().unwrap().tensors;
+        assert_eq!(tensors.len(), 1000);
+        assert!(tensors.values().all(|tensor| tensor.data_ptr() == tensors["first"].data_ptr()));
+    }
+
+    #[test]
+    fn a_small_file_that_describes_much_is_refused() {
+        let refused = |dict: Dict| dict.read().unwrap_err().to_string();
+        let mut squares = Dict::new();
+        for offset in 0..40 {
+            squares.text(&offset.to_string());
+            squares.transposed(SIDE - 1, offset);
+        }
+        assert!(refused(squares).contains("many times as large as the file"));
+
+        let long = "long".repeat(10_000);
+        let mut classes = Dict::new();
+        classes.text(CLASSES);
+        classes.0.extend(b"](");
+        classes.text(&long);
+        classes.0.extend(b"q\x00");
+        classes.0.extend(b"h\x00".repeat(1000));
+        classes.0.push(b'e');
+        assert!(refused(classes).contains("many times as large as the file"));
+
+        // A name within a name.
+        let mut names = Dict::new();
+        names.text(&long);
+        names.0.extend(b"}(");
+        names.text(&long);
+        names.transposed(SIDE, 0);
+        names.0.push(b'u');
+        assert!(refused(names).contains("nested without end"));
+    }
 
     #[test]
     fn views_must_lie_within_their_storage() {

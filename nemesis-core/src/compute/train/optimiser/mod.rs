@@ -71,12 +71,14 @@ impl Optimiser {
         Ok(Self { slots, clip_norm: protocol.clip_norm, scaler: None, course })
     }
 
-    /// Refuses a method that has put other tensors into the place of its parameters: these would not be trained.
+    /// Refuses a method that has put other tensors into the place of its parameters, or beside them: these would not be
+    /// trained.
     ///
     /// # Errors
     ///
-    /// When a parameter is not the one that this optimiser has.
+    /// When a parameter is not the one that this optimiser has, or is one more.
     pub(super) fn require_same(&self, parameters: &[Parameter]) -> Result<()> {
+        const FIRST: &str = "the parameters that it gave first";
         let is_same = |slot: &Slot| {
             let now =
                 parameters.iter().find(|parameter| parameter.name == slot.name).map(|parameter| &parameter.tensor);
@@ -85,14 +87,16 @@ impl Optimiser {
                 now.defined() && first(now) == first(&slot.parameter)
             })
         };
-        match self.slots.iter().find(|slot| !is_same(slot)) {
-            Some(slot) => {
-                Err(Error::new(format!("the method has put another tensor into the place of `{}`", slot.name))
-                    .expected("the parameters that it gave first")
-                    .help(
-                        "change a parameter in place, without a gradient: the optimiser goes on with the first tensor",
-                    ))
-            }
+        if let Some(slot) = self.slots.iter().find(|slot| !is_same(slot)) {
+            return Err(Error::new(format!("the method has put another tensor into the place of `{}`", slot.name))
+                .expected(FIRST)
+                .help("change a parameter in place, without a gradient: the optimiser goes on with the first tensor"));
+        }
+        let is_new = |parameter: &&Parameter| self.slots.iter().all(|slot| slot.name != parameter.name);
+        match parameters.iter().find(is_new) {
+            Some(added) => Err(Error::new(format!("the method has added the parameter `{}`", added.name))
+                .expected(FIRST)
+                .help("make all parameters before the first step: later ones are not trained")),
             None => Ok(()),
         }
     }
@@ -246,6 +250,32 @@ fn refuse_twins(parameters: &[Parameter]) -> Result<()> {
     Ok(())
 }
 
+/// Refuses numbers that a protocol may not have, either.
+fn check_numbers(name: &str, rule: &Rule) -> Result<()> {
+    let not_negative =
+        |option, value: f64| (option, value, value >= 0.0 && value.is_finite(), "a number that is not negative");
+    let fraction = |option, value: f64| (option, value, (0.0..1.0).contains(&value), "a number from 0 on and below 1");
+    let numbers = match rule {
+        Rule::Sgd(Sgd { weight_decay, momentum, dampening, .. }) => vec![
+            not_negative("weight_decay", *weight_decay),
+            not_negative("momentum", *momentum),
+            ("dampening", *dampening, dampening.is_finite(), "a finite number"),
+        ],
+        Rule::Adam(Adam { weight_decay, betas: [beta1, beta2], eps, .. }) => vec![
+            not_negative("weight_decay", *weight_decay),
+            fraction("beta1", *beta1),
+            fraction("beta2", *beta2),
+            not_negative("eps", *eps),
+        ],
+    };
+    match numbers.into_iter().find(|(_, _, is_sound, _)| !is_sound) {
+        Some((option, value, _, expected)) => {
+            Err(Error::new(format!("the parameter `{name}` has the `{option}` {value}")).expected(expected))
+        }
+        None => Ok(()),
+    }
+}
+
 impl Slot {
     fn new(parameter: Parameter, protocol: &ResolvedProtocol) -> Result<Self> {
         let Parameter { name, tensor, group, optimiser, options } = parameter;
@@ -308,6 +338,7 @@ impl Slot {
                 Rule::Adam(adam)
             }
         };
+        check_numbers(&name, &rule)?;
         Ok(Self { name, parameter: tensor, rate_scale: lr_scale.unwrap_or(rate_scale), rule })
     }
 

@@ -97,10 +97,18 @@ impl Protocol {
             .chain(FAMILIES.into_iter().filter(|keys| fixed.contains(&keys[0])))
             .collect();
         fixed.extend(together.into_iter().flatten());
+        if !self.warms_up() && fixed.contains(&"warmup_epochs") {
+            fixed.extend(["warmup", "warmup_learning_rate"]);
+        }
         published.clone().without(&fixed)
     }
 
-    /// Refuses parts that have no effect beside the optimiser, schedule or average that there is.
+    /// Whether the learning rate starts lower.
+    fn warms_up(&self) -> bool {
+        self.warmup_epochs.is_some_and(|n| n > 0) || self.warmup_steps.is_some_and(|n| n > 0)
+    }
+
+    /// Refuses parts that have no effect beside the optimiser, schedule, warm-up or average that there is.
     fn refuse_idle<'a>(&self, given: impl Iterator<Item = &'a str>) -> Result<()> {
         let sgd = self.optimiser == OptimiserKind::Sgd;
         let schedule = self.schedule.unwrap_or_default();
@@ -111,6 +119,9 @@ impl Protocol {
                 "betas" | "eps" | "amsgrad" => sgd.then_some("`optimiser: adam` or `adamw`"),
                 "minimum_learning_rate" => (schedule != ScheduleKind::Cosine).then_some("`schedule: cosine`"),
                 "step_size" | "milestones" | "gamma" => (schedule != ScheduleKind::Step).then_some("`schedule: step`"),
+                "warmup" | "warmup_learning_rate" => {
+                    (!self.warms_up()).then_some("`warmup_epochs` or `warmup_steps` above 0")
+                }
                 "average_decay" => (average != AverageKind::Moving).then_some("`average: moving`"),
                 "average_mean" | "average_deviation" => {
                     (average != AverageKind::Gaussian).then_some("`average: gaussian`")
@@ -183,8 +194,7 @@ impl Protocol {
                 return refused("step_size", "1 or more, or a list of `milestones`");
             }
         }
-        let warms_up = self.warmup_epochs.is_some_and(|n| n > 0) || self.warmup_steps.is_some_and(|n| n > 0);
-        if !self.warmup_learning_rate.map_or(!warms_up, at_least_0) {
+        if !self.warmup_learning_rate.map_or(!self.warms_up(), at_least_0) {
             return refused("warmup_learning_rate", "0 or more");
         }
         for (key, length) in [("steps", self.steps), ("steps_per_shot", self.steps_per_shot)] {

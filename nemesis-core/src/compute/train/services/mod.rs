@@ -12,7 +12,7 @@ use encoding::Encoding;
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tch::{Tensor, no_grad, with_grad};
+use tch::{Tensor, no_grad};
 
 /// Whether text features are computed in one graph, or in chunks of classes that are recomputed for the gradient.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,13 @@ pub enum Recompute {
     Within(u64),
 }
 
+impl Recompute {
+    /// The bytes that activations may take, if they are bounded so.
+    pub(crate) fn activations(self) -> Option<u64> {
+        if let Self::Within(bytes) = self { Some(bytes) } else { None }
+    }
+}
+
 /// The services for one task: a backbone, the task's classes and the cell's seed.
 pub struct Services<'a> {
     backbone: &'a dyn Backbone,
@@ -37,9 +44,12 @@ pub struct Services<'a> {
     /// Whether the method may change something in the towers.
     offers_towers: bool,
     cuts: RefCell<Vec<Cut>>,
+    /// How many cuts there have been, those that are forgotten included.
+    cuts_made: Cell<u64>,
+    /// Whether a step or an evaluation may be going on; not while a method prepares or trains itself.
+    in_step: Cell<bool>,
     /// About how many bytes the graphs of this step take that are not cut, those of towers with changes.
     held: Cell<u64>,
-    watched: RefCell<Vec<Tensor>>,
     reports: RefCell<BTreeMap<String, Vec<Tensor>>>,
     warnings: RefCell<Vec<String>>,
     cancelled: &'a AtomicBool,
@@ -71,8 +81,9 @@ impl<'a> Services<'a> {
             recompute,
             offers_towers: false,
             cuts: RefCell::default(),
+            cuts_made: Cell::default(),
+            in_step: Cell::new(true),
             held: Cell::default(),
-            watched: RefCell::default(),
             reports: RefCell::default(),
             warnings: RefCell::default(),
             cancelled,
@@ -102,9 +113,14 @@ impl<'a> Services<'a> {
         self.mixed.filter(|_| needs_graph).unwrap_or(self.backbone)
     }
 
-    /// Names the parameters that [`Host::backward`] must reach through cuts.
-    pub fn watch(&self, parameters: impl IntoIterator<Item = Tensor>) {
-        *self.watched.borrow_mut() = parameters.into_iter().collect();
+    /// Runs a call of the method that is no step, such as that of `fit`: what it reports is dropped, and cuts in the graph
+    /// go once the method is done with them.
+    pub(crate) fn outside_of_steps<T>(&self, call: impl FnOnce() -> T) -> T {
+        self.in_step.set(false);
+        let result = call();
+        self.in_step.set(true);
+        self.end_step();
+        result
     }
 
     /// Ends a step: forgets its graph cuts and returns what was reported, by name, one tensor per report.
@@ -148,15 +164,7 @@ impl Host for Services<'_> {
         if self.cuts.borrow().is_empty() {
             return Ok(loss.f_backward()?);
         }
-        let watched = self.watched.borrow();
-        let watched: Vec<&Tensor> = watched.iter().collect();
-        for (parameter, gradient) in watched.iter().zip(self.gradients_through_cuts(loss, &watched)?) {
-            if gradient.defined() {
-                // The gradient of this product is `gradient`, and this adds it to the leaf's own.
-                with_grad(|| (*parameter * gradient).sum(None::<tch::Kind>)).f_backward()?;
-            }
-        }
-        Ok(())
+        self.backward_through_cuts(loss)
     }
 
     fn gradients(&self, loss: &Tensor, inputs: &[&Tensor]) -> method::Result<Vec<Tensor>> {
@@ -172,6 +180,9 @@ impl Host for Services<'_> {
     }
 
     fn report(&self, name: &str, value: &Tensor) {
+        if !self.in_step.get() {
+            return;
+        }
         self.reports.borrow_mut().entry(name.to_owned()).or_default().push(value.detach());
     }
 
