@@ -21,7 +21,7 @@ pub struct Comparison {
     pub sheet: Sheet,
     /// How many values were compared.
     pub compared: usize,
-    /// How many differ by more than the tolerance.
+    /// How many of those that count differ by more than the tolerance.
     pub beyond: usize,
 }
 
@@ -35,7 +35,7 @@ pub enum Verdict {
 }
 
 /// The columns of a comparison.
-const COLUMNS: [SheetColumn; 10] = [
+const COLUMNS: [SheetColumn; 11] = [
     SheetColumn { key: "method", heading: "Method" },
     SheetColumn { key: "data_set", heading: "Data set" },
     SheetColumn { key: "group", heading: "Shots" },
@@ -46,7 +46,11 @@ const COLUMNS: [SheetColumn; 10] = [
     SheetColumn { key: "published_uncertainty", heading: "±" },
     SheetColumn { key: "difference", heading: "Difference" },
     SheetColumn { key: "in_spread", heading: "In spread" },
+    SheetColumn { key: "beyond", heading: "Beyond" },
 ];
+
+/// The group of the harmonic means of base and new classes.
+const HARMONIC: &str = "h";
 
 const RULE: &str = "In spread: the difference is at most the sum of both ±. Ours is half of Student's 95 % interval over \
                     our seeds (0 where nothing is drawn, unknown for a single seed); theirs is the reading error of the \
@@ -135,7 +139,7 @@ impl SideBySide<'_> {
     fn comparison(&self) -> Option<Comparison> {
         let mut footnotes = Footnotes::default();
         let mut rows: Vec<SheetRow> = Vec::new();
-        let (mut compared, mut beyond) = (0, 0);
+        let (mut compared, mut counting, mut beyond) = (0, 0, 0);
         for column in &self.results.columns {
             let start = rows.len();
             let runs = || self.usable().filter(|run| run.column == *column);
@@ -144,8 +148,9 @@ impl SideBySide<'_> {
                 for (row, group) in self.places(&ours) {
                     let Some(theirs) = self.published.get(block, row, group) else { continue };
                     let by_seed = &ours[&(row.to_owned(), group.to_owned())];
-                    let side = self.row(column, row, group, by_seed, Some(theirs), &mut footnotes);
+                    let side = self.row(column, row, group, by_seed, Some((block, theirs)), &mut footnotes);
                     compared += 1;
+                    counting += usize::from(block.not_counted.is_none());
                     beyond += usize::from(side.alarm);
                     rows.push(side);
                 }
@@ -177,7 +182,7 @@ impl SideBySide<'_> {
             title: format!("{}: ours beside `{}`", self.published.title, self.published.name),
             columns,
             rows,
-            remarks: self.remarks(compared, beyond),
+            remarks: self.remarks(counting, beyond),
             footnotes: footnotes.into_texts(),
         };
         Some(Comparison { sheet, compared, beyond })
@@ -225,7 +230,10 @@ impl SideBySide<'_> {
                 let (Some(base), Some(new)) = (of("base"), of("new")) else { continue };
                 let both = base.iter().filter_map(|(seed, base)| Some((*seed, harmonic_mean(*base, *new.get(seed)?))));
                 let both: BySeed = both.collect();
-                values.insert((row, "h".to_owned()), both);
+                // Without a training that has both, there is none.
+                if !both.is_empty() {
+                    values.insert((row, HARMONIC.to_owned()), both);
+                }
             }
         }
         values
@@ -250,21 +258,25 @@ impl SideBySide<'_> {
         row: &str,
         group: &str,
         by_seed: &BySeed,
-        theirs: Option<Known>,
+        theirs: Option<(&Block, Known)>,
         footnotes: &mut Footnotes,
     ) -> SheetRow {
+        let not_counted = theirs.and_then(|(block, _)| block.not_counted.as_ref());
+        let theirs = theirs.map(|(_, known)| known);
         let accuracies: Vec<f64> = by_seed.values().copied().collect();
         let summary = Summary::of(&accuracies).expect("a place has at least one value");
         let drawn = by_seed.keys().any(Option::is_some);
         let half = if drawn { summary.half_interval(0.95) } else { Some(0.0) };
-        // An average is not a run: the rows of its data sets say which runs collapsed.
-        let mut marks = if row == AVERAGE { Vec::new() } else { footnotes.collapses(by_seed) };
+        // Neither an average nor a harmonic mean is a run: the rows that they come from say which runs collapsed.
+        let is_derived = row == AVERAGE || group == HARMONIC;
+        let mut marks = if is_derived { Vec::new() } else { footnotes.collapses(by_seed) };
         if let Some(seeds) = self.published.seeds.filter(|seeds| theirs.is_some() && drawn && accuracies.len() < *seeds)
         {
             marks.push(
                 footnotes.mark(format!("{} of ours, {seeds} published", counted(accuracies.len() as u64, "seed"))),
             );
         }
+        marks.extend(not_counted.map(|reason| footnotes.mark(format!("does not count: {reason}"))));
         let difference = theirs.map(|theirs| summary.mean - theirs.value);
         let slack = theirs.map_or(0.0, |theirs| theirs.reading_error);
         let in_spread = match (difference, half, theirs) {
@@ -274,6 +286,13 @@ impl SideBySide<'_> {
             }
             (Some(_), None, _) => "?",
             _ => "–",
+        };
+        let is_beyond = difference.is_some_and(|difference| difference.abs() - slack > self.tolerance);
+        let beyond = match (difference, not_counted) {
+            (None, _) => "–",
+            (_, Some(_)) => "not counted",
+            _ if is_beyond => "yes",
+            _ => "no",
         };
         let decimals = self.published.decimals.max(1) as usize;
         let title = if row == AVERAGE { "Average" } else { self.results.title(row) };
@@ -289,17 +308,18 @@ impl SideBySide<'_> {
                 Field::number(theirs.map(|theirs| theirs.reading_error + theirs.half_interval), decimals + 1),
                 difference.map_or(Field::Nothing, |difference| Field::Signed(difference, decimals)),
                 Field::Text(in_spread.to_owned()),
+                Field::Text(beyond.to_owned()),
             ],
             footnotes: marks,
-            alarm: difference.is_some_and(|difference| difference.abs() - slack > self.tolerance),
+            alarm: is_beyond && not_counted.is_none(),
             apart: false,
         }
     }
 
-    fn remarks(&self, compared: usize, beyond: usize) -> Vec<String> {
+    fn remarks(&self, counting: usize, beyond: usize) -> Vec<String> {
         let Published { source, notes, protocol, arithmetic, seeds, figure, backbone, .. } = self.published;
         let mut remarks = vec![format!(
-            "Differences beyond the tolerance of ±{} points: {beyond} of {compared}. A published number's reading error is \
+            "Differences beyond the tolerance of ±{} points: {beyond} of {counting}. A published number's reading error is \
              taken off first.",
             self.tolerance
         )];
@@ -338,6 +358,13 @@ impl SideBySide<'_> {
             remarks.push("Not like with like: ours are not by the protocol `paper`.".to_owned());
         }
         let listed = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
+        remarks.extend(self.departures());
+        let changed = self.fitting().filter(|run| self.results.changes_protocol(run));
+        let changed: BTreeSet<&str> = changed.map(|run| run.column.as_str()).collect();
+        if !changed.is_empty() {
+            remarks
+                .push(format!("Not like with like: the suite or `--set` changes the protocol of {}.", listed(changed)));
+        }
         let (foreign, unknown) =
             (self.foreign(), self.usable().filter_map(|run| self.splits.unknown_in(run)).collect());
         if !foreign.is_empty() {
@@ -352,6 +379,18 @@ impl SideBySide<'_> {
         }
         remarks.extend(self.results.incomplete());
         remarks
+    }
+
+    /// The runs that there are published numbers of.
+    fn fitting(&self) -> impl Iterator<Item = &Evaluation> {
+        self.usable().filter(|run| self.published.methods.iter().any(|block| is_of(run, block)))
+    }
+
+    /// How the methods that are compared are trained, where that is not by the protocol.
+    fn departures(&self) -> Vec<String> {
+        let columns: BTreeSet<&str> = self.fitting().map(|run| run.column.as_str()).collect();
+        let departures = self.results.departures.iter().filter(|(column, _)| columns.contains(column.as_str()));
+        departures.map(|(_, what)| format!("{what}.")).collect()
     }
 
     /// The rows of published numbers that no data set is called like: a slip of the pen compares with nothing.
@@ -388,8 +427,7 @@ impl SideBySide<'_> {
             let methods: Vec<&str> = methods.into_iter().collect();
             return format!("it is of other methods: {}", methods.join(", "));
         }
-        let fitting = |run: &&Evaluation| self.published.methods.iter().any(|block| is_of(run, block));
-        if self.usable().find(fitting).is_none() {
+        if self.fitting().next().is_none() {
             return "its methods were run with other options".to_owned();
         }
         let is_average = self.published.methods.iter().all(|block| block.rows.keys().all(|row| row == AVERAGE));

@@ -102,6 +102,7 @@ pub fn diff(first: &Side<'_>, second: &Side<'_>, all: bool) -> Result<Difference
     let mut rows: BTreeMap<Row, BTreeMap<Option<Seeds>, Found>> = BTreeMap::new();
     gather(first, &mut rows, |found| &mut found.first);
     gather(second, &mut rows, |found| &mut found.second);
+    pair_elsewhere(&mut rows);
     let mut footnotes = Footnotes::default();
     let mut counts = Difference {
         sheet: Sheet {
@@ -262,6 +263,19 @@ fn gather(
             let row = (plan.suite(name).to_owned(), place(cell, plan), column, shots);
             of_side(rows.entry(row).or_default().entry(seed).or_default()).insert(cell.id);
         }
+    }
+}
+
+/// Puts the cells that both sides have, but in different rows, into the rows of the first: a suite, a label or a title may
+/// have another name in the second.
+fn pair_elsewhere(rows: &mut BTreeMap<Row, BTreeMap<Option<Seeds>, Found>>) {
+    let ids = |of_side: fn(&Found) -> &BTreeSet<CellId>| -> BTreeSet<CellId> {
+        rows.values().flat_map(BTreeMap::values).flat_map(of_side).copied().collect()
+    };
+    let (first, second) = (ids(|found| &found.first), ids(|found| &found.second));
+    for found in rows.values_mut().flat_map(BTreeMap::values_mut) {
+        found.second.retain(|id| found.first.contains(id) || !first.contains(id));
+        found.second.extend(found.first.intersection(&second));
     }
 }
 

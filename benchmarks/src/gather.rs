@@ -41,8 +41,12 @@ pub struct Gathered {
 /// Labels of columns, and other names, that were separated at every comma: labels may have commas. The longest run of
 /// parts that is a label is one.
 pub(crate) fn with_commas(parts: &[String], plans: &[(String, SavedPlan)]) -> Vec<String> {
-    let columns = || plans.iter().flat_map(|(_, plan)| &plan.columns);
-    let is_label = |name: &String| columns().any(|column| column.label.eq_ignore_ascii_case(name.trim()));
+    let columns = || plans.iter().flat_map(|(_, plan)| &plan.columns).map(|column| column.label.as_str());
+    let zero_shot = || plans.iter().flat_map(|(_, plan)| plan.zero_shot_labels());
+    let is_label = |name: &String| {
+        let is_it = |label: &str| label.eq_ignore_ascii_case(name.trim());
+        columns().any(is_it) || zero_shot().any(is_it)
+    };
     let mut names = Vec::new();
     let mut rest = parts;
     while !rest.is_empty() {
@@ -97,7 +101,10 @@ impl Filter {
         let columns = || plans.iter().flat_map(|(_, plan)| &plan.columns);
         let labels = columns().map(|column| column.label.as_str());
         let ids = columns().filter_map(|column| Some(column.method.as_ref()?.id.as_str()));
-        let methods: BTreeSet<&str> = labels.chain(ids).collect();
+        let mut methods: BTreeSet<&str> = labels.chain(ids).collect();
+        for label in plans.iter().flat_map(|(_, plan)| plan.zero_shot_labels()) {
+            methods.insert(label);
+        }
         let unknown = |what: &str, name: &str, known: &BTreeSet<&str>| {
             Error::new(format!("no table here has the {what} `{name}`")).help(suggest(name, known.iter().copied()))
         };
@@ -133,9 +140,16 @@ impl Filter {
             };
             self.methods.is_empty() || self.methods.iter().any(is_meant)
         };
+        let is_named = |label: &str| self.methods.iter().any(|name| name.eq_ignore_ascii_case(label));
+        // What others are compared with stays, unless some of it is asked for by name.
+        let names_zero_shot = plan.zero_shot_labels().any(is_named);
+        let fits_column = |cell: &SavedCell| match cell.sample {
+            None => !names_zero_shot || is_named(cell.label()),
+            Some(_) => cell.column.as_ref().is_none_or(|label| fits_label(label)),
+        };
         let fits = |cell: &&SavedCell| {
             is_in(&self.datasets, &cell.dataset)
-                && (cell.sample.is_none() || cell.column.as_ref().is_none_or(|label| fits_label(label)))
+                && fits_column(cell)
                 && cell.sample.is_none_or(|(shots, seeds)| {
                     let both = [seeds.sample, seeds.initialisation];
                     is_in(&self.shots, &shots) && both.iter().all(|seed| is_in(&self.seeds, seed))
@@ -195,9 +209,15 @@ impl Filter {
         } else {
             plan.shots.clone_from(&self.shots);
         }
-        let crossed = (!plan.initialisations.is_empty()).then_some(&mut plan.initialisations);
-        for seeds in std::iter::once(&mut plan.seeds).chain(crossed) {
-            if self.seeds.is_empty() { seeds.sort_unstable() } else { seeds.clone_from(&self.seeds) }
+        if self.seeds.is_empty() {
+            plan.seeds.sort_unstable();
+            plan.initialisations.sort_unstable();
+        } else {
+            // Crossed seeds have two lists, which need not be alike: what is in one of them is no hole in the other.
+            let asked = || self.seeds.iter().copied();
+            let initialisations: Vec<u64> = asked().filter(|seed| plan.initialisations.contains(seed)).collect();
+            plan.seeds = asked().filter(|seed| plan.seeds.contains(seed) || !initialisations.contains(seed)).collect();
+            plan.initialisations = initialisations;
         }
     }
 }
@@ -264,6 +284,7 @@ fn differences(one: &SavedPlan, other: &SavedPlan) -> Vec<String> {
         fact("the protocol", &|asked| json!(asked.protocol)),
         fact("the precision", &|asked| json!(asked.precision)),
         fact("the backbone's weights", &|asked| json!(asked.checkpoint.hash)),
+        fact("what is assumed of the backbone", &|asked| json!(asked.checkpoint.assumed)),
         fact("how many test images count", &|asked| json!(asked.limit)),
         fact("where few-shot samples come from", &|asked| json!(asked.few_shot_lists)),
         fact("the version of nemesis", &|asked| json!(asked.engine)),
@@ -290,7 +311,7 @@ fn differences(one: &SavedPlan, other: &SavedPlan) -> Vec<String> {
         let places: BTreeMap<String, &SavedCell> = one.cells.iter().map(|cell| (place(cell), cell)).collect();
         let differs = |cell: &&SavedCell| places.get(&place(cell)).is_some_and(|known| known.id != cell.id);
         let datasets: BTreeSet<&str> = other.cells.iter().filter(differs).map(|cell| cell.dataset.as_str()).collect();
-        all.extend(datasets.into_iter().map(|name| format!("the images of `{name}`")));
+        all.extend(datasets.into_iter().map(|name| format!("the images of `{name}` or something else")));
     }
     all
 }

@@ -89,6 +89,10 @@ pub struct Block {
     /// The options that are known and matter.
     #[serde(default)]
     pub options: Map<String, Value>,
+    /// Why these numbers do not count when ours differ from them by more than the tolerance, if they do not: a rerun, or a
+    /// source that another one contradicts.
+    #[serde(default)]
+    pub not_counted: Option<String>,
     /// For each data set (or `average`) a value of each group.
     pub rows: BTreeMap<String, Vec<Option<Number>>>,
 }
@@ -97,6 +101,7 @@ pub struct Block {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(
     untagged,
+    deny_unknown_fields,
     expecting = "this is not a published number, expected a number, `{value, reading_error}`, `{value, deviation}` or `{runs: [number, …]}`"
 )]
 pub enum Number {
@@ -341,11 +346,48 @@ mod tests {
         }
     }
 
+    /// A method with a norm loss is another method with it, so that numbers without one must say so.
+    #[test]
+    fn numbers_of_methods_that_have_a_norm_loss_say_which() {
+        let methods = Path::new(env!("CARGO_MANIFEST_DIR")).join("../methods");
+        let takes_one = |method: &str| {
+            let source = std::fs::read_to_string(methods.join(method).join("src/lib.rs"));
+            source.is_ok_and(|source| source.contains("with_norm_loss!"))
+        };
+        let mut seen = 0;
+        for published in Published::gather(&[]).unwrap() {
+            for block in published.methods.iter().filter(|block| takes_one(&block.method)) {
+                assert!(block.options.contains_key("norm_loss"), "{} in {}", block.method, published.name);
+                seen += 1;
+            }
+        }
+        assert!(seen > 20, "{seen} blocks");
+    }
+
+    /// Of two sources that contradict each other, nothing of ours is within the tolerance of both.
+    #[test]
+    fn no_two_sources_that_count_contradict_each_other() {
+        let all = Published::gather(&[]).unwrap();
+        let mut known: BTreeMap<String, (f64, String)> = BTreeMap::new();
+        for published in &all {
+            for block in published.methods.iter().filter(|block| block.not_counted.is_none()) {
+                let groups = |row| published.groups.iter().map(move |group| (row, group));
+                for (row, group) in block.rows.keys().flat_map(groups) {
+                    let Some(value) = published.get(block, row, group) else { continue };
+                    let (table, backbone) = (published.table, &published.backbone);
+                    let place = format!("{table:?} {backbone} {} {:?} {row} {group}", block.method, block.options);
+                    let (other, name) = known.entry(place.clone()).or_insert((value.value, published.name.clone()));
+                    assert!((value.value - *other).abs() < 2.0, "{place}: {} and {name}", published.name);
+                }
+            }
+        }
+    }
+
     /// Averages that a source does not print were computed from its numbers.
     #[test]
     fn computed_averages_are_right() {
         let all = Published::gather(&[]).unwrap();
-        for name in ["ape-coop-few-shot", "ape-zero-shot", "tip-adapter-zero-shot", "tip-adapter-few-shot"] {
+        for name in ["ape-coop-few-shot", "tip-adapter-few-shot"] {
             let published = all.iter().find(|published| published.name == name).unwrap();
             let block = &published.methods[0];
             for group in &published.groups {
@@ -383,6 +425,15 @@ methods:
         assert!((of("dtd", "2").unwrap().half_interval - 4.3027 * 0.9070 / 3f64.sqrt()).abs() < 1e-3);
         assert!((of(AVERAGE, "2").unwrap().half_interval - 4.3027 / 3f64.sqrt()).abs() < 1e-3);
         assert_eq!((of("dtd", "4"), of("eurosat", "1")), (None, None));
+    }
+
+    #[test]
+    fn a_number_with_keys_of_two_forms_or_of_none_is_refused() {
+        for keys in ["deviation: 1, reading_error: 0.1", "deviation: 1, seeds: 3"] {
+            let text = TEXT.replace("deviation: 1", keys);
+            let message = Published::parse(&text, Path::new("x.yaml")).unwrap_err().to_string();
+            assert!(message.contains("average: this is not a published number"), "{message}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use nemesis_core::seeds::Seeds;
 use nemesis_core::shots::written;
 use nemesis_core::{Error, Result};
 use rayon::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The data sets that published averages are over.
 pub const ELEVEN: [&str; 11] = [
@@ -53,6 +53,10 @@ pub struct Results {
     pub datasets: Vec<(String, String)>,
     /// The seeds that were planned.
     pub seeds: Vec<Seeds>,
+    /// What is said of columns that are not trained by the protocol of the table, by their labels.
+    pub departures: BTreeMap<String, String>,
+    /// The labels of the columns whose protocol the suite changes.
+    pub changed_by_suite: BTreeSet<String>,
     /// The evaluations, in the order of the plan.
     pub runs: Vec<Evaluation>,
     /// How many evaluations were planned.
@@ -96,6 +100,8 @@ impl Results {
             columns: zero_shot.into_iter().chain(plan.columns.iter().map(|column| column.label.clone())).collect(),
             datasets: plan.datasets.clone(),
             seeds: plan.crossed_seeds(),
+            departures: plan.departures(),
+            changed_by_suite: plan.changed_by_suite(),
             planned: plan.cells.len(),
             runs,
         }
@@ -131,6 +137,15 @@ impl Results {
     /// The published backbone of the weights, if their hash is known: `RN50`, `ViT-B/16`.
     pub fn published_backbone(&self) -> Option<&str> {
         self.asked.as_ref()?.checkpoint.published.as_deref()
+    }
+
+    /// Whether the suite or the user changes how the method of a run is trained. What its publication says of that does not
+    /// count.
+    pub fn changes_protocol(&self, run: &Evaluation) -> bool {
+        let is_of_method =
+            |option: &String| option.strip_prefix(run.method()).is_some_and(|option| option.starts_with(".protocol."));
+        let mut set = self.asked.iter().flat_map(|asked| asked.set.keys());
+        set.any(is_of_method) || self.changed_by_suite.contains(&run.column)
     }
 
     /// Whether few-shot samples and initialisations were crossed, so that runs share one or the other.

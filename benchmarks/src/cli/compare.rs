@@ -18,7 +18,7 @@ use std::path::PathBuf;
 /// spread. Nothing is computed.
 ///
 /// The exit code is 0 when every difference is within the tolerance, 1 when one is beyond it, and 2 when nothing could
-/// be compared.
+/// be compared. Reruns, and sources that another one contradicts, are shown and do not count.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Compare {
@@ -44,7 +44,7 @@ pub(super) struct Compare {
     #[arg(long, value_parser = format_parser(), default_value = "terminal")]
     format: &'static dyn Format,
     /// List the published numbers
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["suite", "tolerance", "said", "format"])]
     list: bool,
 }
 

@@ -38,12 +38,15 @@ pub(super) struct Report {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["suite", "datasets", "methods", "shots", "seeds"])]
     question: Option<String>,
     /// List the questions that have tables
-    #[arg(long, conflicts_with_all = ["datasets", "methods", "shots", "seeds"])]
+    #[arg(
+        long,
+        conflicts_with_all = ["datasets", "methods", "shots", "seeds", "statistics", "paired", "format", "second"]
+    )]
     list: bool,
     /// Only these data sets, over the records of all questions
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     datasets: Vec<String>,
-    /// Only these methods: ids, or labels of columns
+    /// Only these methods: ids, or labels of columns. Zero-shot columns stay unless one of them is named
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     methods: Vec<String>,
     /// Only these numbers of training images per class, as in 1,2,4-8
@@ -69,7 +72,7 @@ pub(super) struct Report {
     #[arg(long, value_parser = format_parser(), default_value = "terminal")]
     format: &'static dyn Format,
     /// Underline the second best values of a LaTeX table, beside the best in bold
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["statistics", "paired"])]
     second: bool,
 }
 

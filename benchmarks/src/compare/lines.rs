@@ -8,8 +8,8 @@ use nemesis_core::Result;
 use serde_json::json;
 
 /// The published few-shot lines of what our columns are, by the rules of [`super::compare`]: the same backbone by its hash,
-/// the same options and splits, and the protocol `paper`. A line is shown where ours has a value in its row, and that of the
-/// average where the table is of the same eleven data sets.
+/// the same options and splits, and the protocol `paper` as it stands. A line is shown where ours has a value in its row, and
+/// that of the average where the table is of the same eleven data sets.
 ///
 /// # Errors
 ///
@@ -29,7 +29,9 @@ pub fn published_lines(results: &Results) -> Result<Vec<PublishedLine>> {
         for column in &results.columns {
             for block in &published.methods {
                 // The published numbers are by the paper's protocol, and a figure has no place to say that ours are not.
-                let is_paper = |run: &&Evaluation| run.record.cell.protocol.get("name") == Some(&json!("paper"));
+                let is_paper = |run: &&Evaluation| {
+                    run.record.cell.protocol.get("name") == Some(&json!("paper")) && !results.changes_protocol(run)
+                };
                 let runs = side.usable().filter(|run| run.column == *column && is_of(run, block)).filter(is_paper);
                 let ours = side.values(runs);
                 let rows = block.rows.keys().filter(|row| ours.keys().any(|(ours, _)| ours == *row));

@@ -7,13 +7,12 @@ use nemesis_core::record::{EvaluationRecord, Provenance, Store, TrainingCell, Tr
 use nemesis_core::shots::written;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An evaluation.
 #[derive(Debug, Serialize)]
 pub(super) struct Cell {
     pub(super) dataset: String,
-    pub(super) column: String,
     shots: Option<String>,
     seed: Option<String>,
     /// What was tested, in words.
@@ -86,6 +85,8 @@ pub(super) struct Classes {
 #[derive(Debug, Default)]
 pub(super) struct Cells {
     pub(super) evaluations: BTreeMap<String, Cell>,
+    /// The labels of the columns that each evaluation stands in.
+    pub(super) columns: BTreeMap<String, BTreeSet<String>>,
     pub(super) trainings: BTreeMap<String, Training>,
     pub(super) recipes: Vec<Recipe>,
     pub(super) provenance: Vec<BTreeMap<String, String>>,
@@ -97,9 +98,10 @@ pub(super) struct Cells {
 }
 
 impl Cells {
-    /// Adds an evaluation with its training, and returns the digits that it is known by.
+    /// Adds an evaluation with its training, and returns the digits that it is known by. It may stand in several columns.
     pub(super) fn add(&mut self, cell: &SavedCell, record: &EvaluationRecord, store: &Store) -> Result<String> {
         let key = cell.id.short();
+        self.columns.entry(key.clone()).or_default().insert(cell.label().to_owned());
         if self.evaluations.contains_key(&key) {
             return Ok(key);
         }
@@ -113,7 +115,6 @@ impl Cells {
             key.clone(),
             Cell {
                 dataset: cell.dataset.clone(),
-                column: cell.label().to_owned(),
                 shots: cell.sample.map(|(shots, _)| written(shots)),
                 seed: cell.sample.map(|(_, seeds)| seeds.to_string()),
                 what: tested(&record.cell),

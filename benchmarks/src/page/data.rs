@@ -2,7 +2,7 @@
 
 use super::cells::{Cell, Cells, Classes, Recipe, Training};
 use super::images::{Image, Images};
-use super::nearest::Nearest;
+use super::nearest::{MOST_VECTORS, Nearest};
 use crate::plan::SavedPlan;
 use crate::report::table_and_figures_of;
 use crate::results::{Results, outcomes};
@@ -10,11 +10,11 @@ use crate::statistics::variance;
 use crate::tables::Outcome;
 use crate::tables::formats::{Format, Html};
 use nemesis_core::Result;
-use nemesis_core::record::Store;
+use nemesis_core::record::{CellId, Store};
 use nemesis_core::shots::written;
 use nemesis_figures::{Letters, ONE_COLUMN, TWO_COLUMNS, svg};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All of a page's data.
 #[derive(Debug, Serialize)]
@@ -64,8 +64,8 @@ struct Question {
     /// How much samples and initialisations contribute to the spread, if they were crossed: HTML.
     spread: Option<String>,
     figures: Vec<Drawn>,
-    /// The first digits of the ids of its evaluations.
-    cells: Vec<String>,
+    /// The first digits of the ids of its evaluations, each with the label of its column. Columns may share some.
+    cells: Vec<(String, String)>,
     failures: Vec<Failed>,
 }
 
@@ -78,6 +78,8 @@ struct Drawn {
     narrow: bool,
     /// Whether no part of it is of a single data set.
     summary: bool,
+    /// The label of the method, if it is of one.
+    method: Option<String>,
     /// The number of shots, if it is of one.
     shots: Option<String>,
 }
@@ -93,21 +95,31 @@ struct Failed {
 
 /// The data of a page of these plans.
 pub(super) fn data(plans: &[(String, SavedPlan)], store: &Store, shown: Shown) -> Result<Data> {
-    let count: usize = plans.iter().map(|(_, plan)| plan.cells.len()).sum();
+    let complete = store.complete()?;
+    let there = plans.iter().flat_map(|(_, plan)| &plan.cells).map(|cell| cell.id).filter(|id| complete.contains(id));
+    let count = there.collect::<BTreeSet<CellId>>().len();
     let mut cells = Cells { brief: count > DETAILED, ..Cells::default() };
     let mut questions = Vec::with_capacity(plans.len());
     for (name, plan) in plans {
         questions.push(question(name, plan, store, &mut cells, shown)?);
     }
-    let left_out = match shown {
-        Shown::All if cells.brief => Some(format!(
+    let brief = (shown == Shown::All && cells.brief).then(|| {
+        format!(
             "A page holds what was learned and what went wrong for up to {DETAILED} cells, and these are {count}. \
              `nemesis log CELL` shows them for one cell, and `nemesis report --html FILE --question NAME` writes a page of one table."
-        )),
-        Shown::All | Shown::Tables => None,
-    };
+        )
+    });
     let images = Images::look_at(plans, store, &mut cells)?;
-    Nearest::look_up(plans, store, &mut cells)?;
+    let wordless = Nearest::look_up(plans, store, &mut cells)?;
+    let without_words = (wordless > 0).then(|| {
+        format!(
+            "The nearest words of {wordless} of {} trainings are left out: a page looks up at most {MOST_VECTORS} context vectors. \
+             One of fewer tables, as `nemesis report --html FILE --question NAME` writes it, may hold them.",
+            cells.trainings.len()
+        )
+    });
+    let left_out: Vec<String> = brief.into_iter().chain(without_words).collect();
+    let left_out = (!left_out.is_empty()).then(|| left_out.join(" "));
     let Cells { evaluations, trainings, recipes, provenance, classes, .. } = cells;
     Ok(Data { questions, cells: evaluations, trainings, recipes, provenance, classes, images, left_out })
 }
@@ -120,9 +132,10 @@ fn question(name: &str, plan: &SavedPlan, store: &Store, cells: &mut Cells, show
         of: figure.of.clone(),
         caption: figure.caption.clone(),
         // The page shows these at half its width.
-        svg: svg(&figure.chart.draw(if figure.is_narrow() { ONE_COLUMN * 1.2 } else { TWO_COLUMNS }), Letters::Live),
-        narrow: figure.is_narrow(),
-        summary: figure.is_summary(),
+        svg: svg(&figure.chart.draw(if figure.narrow { ONE_COLUMN * 1.2 } else { TWO_COLUMNS }), Letters::Live),
+        narrow: figure.narrow,
+        summary: figure.summary,
+        method: figure.method.clone(),
         shots: figure.shots.clone(),
     });
     let crossed = (!plan.initialisations.is_empty()).then(|| Results::of(name, plan, outcomes.clone()));
@@ -145,7 +158,9 @@ fn question(name: &str, plan: &SavedPlan, store: &Store, cells: &mut Cells, show
         let (shots, seeds) = cell.sample.unzip();
         match outcome {
             Outcome::Done(_) if shown == Shown::Tables => {}
-            Outcome::Done(record) => question.cells.push(cells.add(cell, &record, store)?),
+            Outcome::Done(record) => {
+                question.cells.push((cells.add(cell, &record, store)?, cell.label().to_owned()));
+            }
             Outcome::Failed(reason) => question.failures.push(Failed {
                 dataset: cell.dataset.clone(),
                 column: cell.column.clone(),

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub(super) struct Image {
     path: String,
     label: String,
-    /// The columns that were right in some cell.
+    /// The columns that were right in some cell, whatever its shots and seed.
     right: BTreeSet<String>,
     /// A `data:` address.
     src: String,
@@ -43,26 +43,29 @@ impl Images {
     /// returns the pictures.
     pub(super) fn look_at(plans: &[(String, SavedPlan)], store: &Store, cells: &mut Cells) -> Result<Vec<Image>> {
         let mut images = Self::default();
-        let mut seen = BTreeSet::new();
+        let (mut opened, mut seen) = (BTreeSet::new(), BTreeSet::new());
         for (_, plan) in plans {
             // Without its data sets a table is shown without pictures.
             let Some(root) = root_of(plan, store).filter(|root| root.is_dir()) else { continue };
             for (name, _) in &plan.datasets {
-                if !seen.insert((root.clone(), name.clone())) {
+                if !opened.insert((root.clone(), name.clone())) {
                     continue;
                 }
                 // Without its data set a cell is shown without pictures.
                 let Ok(dataset) = Registry::load(&root).and_then(|registry| registry.get(name)?.open(&root)) else {
                     continue;
                 };
-                images.of_dataset(&*dataset, store, cells)?;
+                // Another data root may hold the same.
+                let manifest = manifest_hash(&*dataset);
+                if seen.insert((name.clone(), manifest.clone())) {
+                    images.of_dataset(&*dataset, &manifest, store, cells)?;
+                }
             }
         }
         Ok(images.images)
     }
 
-    fn of_dataset(&mut self, dataset: &dyn Dataset, store: &Store, cells: &mut Cells) -> Result<()> {
-        let manifest = manifest_hash(dataset);
+    fn of_dataset(&mut self, dataset: &dyn Dataset, manifest: &str, store: &Store, cells: &mut Cells) -> Result<()> {
         let of_dataset: Vec<String> = cells
             .records
             .iter()
@@ -89,7 +92,7 @@ impl Images {
                     let told =
                         told.entry(sample.path.clone()).or_insert_with(|| Told::new(&names[sample.label as usize]));
                     if *predicted == sample.label {
-                        told.right.push(cell.column.clone());
+                        told.right.push(key.clone());
                     } else {
                         told.wrong.push((key.clone(), *predicted));
                     }
@@ -100,7 +103,8 @@ impl Images {
             told.iter().filter(|(_, told)| !told.right.is_empty() && !told.wrong.is_empty()).collect();
         differing.sort_by_key(|(path, told)| (std::cmp::Reverse(told.right.len().min(told.wrong.len())), *path));
         for (path, told) in differing.into_iter().take(OF_A_DATASET) {
-            let Some(place) = self.picture(dataset.folder(), path, told) else { continue };
+            let right = told.right.iter().flat_map(|key| &cells.columns[key]).cloned().collect();
+            let Some(place) = self.picture(dataset.folder(), path, told, right) else { continue };
             for (key, said) in &told.wrong {
                 let cell = cells.evaluations.get_mut(key).expect("every record on the page has its cell");
                 cell.wrong.push((place, *said));
@@ -110,7 +114,7 @@ impl Images {
     }
 
     /// The number of an image's picture; none if it cannot be read any more.
-    fn picture(&mut self, folder: &Path, path: &Path, told: &Told) -> Option<usize> {
+    fn picture(&mut self, folder: &Path, path: &Path, told: &Told, right: BTreeSet<String>) -> Option<usize> {
         let whole = folder.join(path);
         if let Some(place) = self.places.get(&whole) {
             return Some(*place);
@@ -118,7 +122,6 @@ impl Images {
         let image = read(&whole).ok()?;
         let bytes = png(&resize_crop(&image, middle(&image), SIDE, Interpolation::Bicubic))?;
         let src = format!("data:image/png;base64,{}", base64::engine::general_purpose::STANDARD.encode(bytes));
-        let right = told.right.iter().cloned().collect();
         self.images.push(Image { path: path.display().to_string(), label: told.label.clone(), right, src });
         self.places.insert(whole, self.images.len() - 1);
         Some(self.images.len() - 1)
@@ -129,7 +132,7 @@ impl Images {
 #[derive(Debug)]
 struct Told {
     label: String,
-    /// The columns of the cells that were right.
+    /// Cells that were right.
     right: Vec<String>,
     /// Cells that were not, and the label that they gave it.
     wrong: Vec<(String, u32)>,

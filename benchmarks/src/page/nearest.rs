@@ -14,8 +14,8 @@ use tch::{Kind, Tensor};
 /// How many words are shown for a vector.
 const WORDS: i64 = 3;
 
-/// Vectors that are looked up at most: more take longer than a page may.
-const MOST_VECTORS: usize = 16_000;
+/// Vectors that a page looks up at most: more take longer than it may.
+pub(super) const MOST_VECTORS: usize = 16_000;
 
 /// Vectors whose distances are in memory at a time.
 const CHUNK: i64 = 256;
@@ -29,8 +29,9 @@ pub(super) struct Nearest {
 
 impl Nearest {
     /// Adds to trainings the words nearest to their contexts, as far as the checkpoint is where the run had it and is the
-    /// same. Contexts of single classes are left out.
-    pub(super) fn look_up(plans: &[(String, SavedPlan)], store: &Store, cells: &mut Cells) -> Result<()> {
+    /// same, and returns of how many trainings it did not, because there are too many vectors. Contexts of single classes are
+    /// left out.
+    pub(super) fn look_up(plans: &[(String, SavedPlan)], store: &Store, cells: &mut Cells) -> Result<usize> {
         let mut contexts: BTreeMap<String, Vec<(String, Tensor)>> = BTreeMap::new();
         for (key, training) in &cells.trainings {
             // A page can be made without what was learned.
@@ -40,26 +41,29 @@ impl Nearest {
                 contexts.entry(training.weights.clone()).or_default().push((key.clone(), context.to_kind(Kind::Float)));
             }
         }
-        for (weights, contexts) in contexts {
-            let vectors: usize = contexts.iter().map(|(_, context)| context.size()[0] as usize).sum();
-            if vectors > MOST_VECTORS {
-                continue;
-            }
+        let (mut room, mut left_out) = (MOST_VECTORS, 0);
+        for (weights, mut contexts) in contexts {
             let Some(vocabulary) = checkpoint(plans, store, &weights).and_then(|file| Self::read(&file, &weights))
             else {
                 continue;
             };
-            let all: Vec<&Tensor> = contexts.iter().map(|(_, context)| context).collect();
-            if all.iter().any(|context| context.size()[1] != vocabulary.embeddings.size()[1]) {
+            if contexts.iter().any(|(_, context)| context.size()[1] != vocabulary.embeddings.size()[1]) {
                 continue;
             }
+            let fitting = fitting(contexts.iter().map(|(_, context)| context.size()[0] as usize), &mut room);
+            left_out += contexts.len() - fitting;
+            contexts.truncate(fitting);
+            if contexts.is_empty() {
+                continue;
+            }
+            let all: Vec<&Tensor> = contexts.iter().map(|(_, context)| context).collect();
             let mut near = vocabulary.near(&Tensor::f_cat(&all, 0)?)?.into_iter();
             for (key, context) in &contexts {
                 let training = cells.trainings.get_mut(key).ok_or_else(|| Error::new("a training is gone"))?;
                 training.nearest = near.by_ref().take(context.size()[0] as usize).collect();
             }
         }
-        Ok(())
+        Ok(left_out)
     }
 
     /// The vocabulary of the checkpoint with this hash.
@@ -88,6 +92,16 @@ impl Nearest {
     }
 }
 
+/// How many contexts of these numbers of vectors, the first of them, have room, which they take.
+fn fitting(contexts: impl Iterator<Item = usize>, room: &mut usize) -> usize {
+    let takes = |vectors: &usize| {
+        let left = room.checked_sub(*vectors);
+        *room = left.unwrap_or(0);
+        left.is_some()
+    };
+    contexts.take_while(takes).count()
+}
+
 /// Where the checkpoint with this hash was.
 fn checkpoint(plans: &[(String, SavedPlan)], store: &Store, hash: &str) -> Option<PathBuf> {
     if nemesis_mini::is_mini(hash) {
@@ -109,6 +123,15 @@ fn words() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_contexts_get_the_room_that_there_is() {
+        let mut room = 25;
+        assert_eq!((fitting([10, 10, 10, 1].into_iter(), &mut room), room), (2, 0));
+        let mut room = 20;
+        assert_eq!((fitting([10, 10].into_iter(), &mut room), room), (2, 0));
+        assert_eq!(fitting([1].into_iter(), &mut room), 0);
+    }
 
     #[test]
     fn tokens_are_written_as_what_they_encode() {

@@ -13,7 +13,7 @@ use crate::tables::{Kind, Variant};
 use crate::zero_shot::ZeroShot;
 use nemesis_core::dataset::{ClassSubset, Dataset, Sample};
 use nemesis_core::interchange::few_shot_lists;
-use nemesis_core::method::Descriptor;
+use nemesis_core::method::{Descriptor, Optimisation};
 use nemesis_core::record::{BackboneKey, EvaluationCell, MethodKey, Subject, TrainingCell};
 use nemesis_core::seeds::Seeds;
 use nemesis_core::shots::{ALL_SHOTS, in_words};
@@ -59,6 +59,8 @@ pub(super) struct Cells<'a> {
     pub(super) remarks: Vec<Error>,
     /// What is to be said of them under the table.
     pub(super) notes: Vec<String>,
+    /// The labels of the methods of which was told that they only warm up.
+    warming_up: BTreeSet<String>,
     /// The labels of the methods that cannot classify all that is tested, each with what it learns for each class.
     pub(super) left_out: Vec<(String, String)>,
     /// The cells so far, evaluations behind their trainings.
@@ -88,6 +90,7 @@ impl<'a> Cells<'a> {
             readers: BTreeSet::new(),
             remarks: Vec::new(),
             notes: Vec::new(),
+            warming_up: BTreeSet::new(),
             left_out: Vec::new(),
             planned: Vec::new(),
         }
@@ -247,8 +250,9 @@ impl<'a> Cells<'a> {
             };
             let key = (place, count);
             if let Entry::Vacant(recipe) = recipes.entry(key) {
-                let common = (method, column);
-                recipe.insert(self.recipe(test_sets, common, &resolved(protocol)?, table, (shots, count))?);
+                let resolved = resolved(protocol)?;
+                self.remark_on_warmup(method, &column.label, &resolved, (dataset.name(), shots, count))?;
+                recipe.insert(self.recipe(test_sets, (method, column), &resolved, table, (shots, count))?);
             }
             let validation = self.plugins.get(&method.id)?.descriptor.needs.validation;
             if validation && few_shot_lists::lacks_validation(dataset, &sample) {
@@ -291,6 +295,27 @@ impl<'a> Cells<'a> {
             }
         }
         self.remarks.extend(datasets::some_exhausted(dataset, train, shots).filter(|it| !self.remarks.contains(it)));
+        Ok(())
+    }
+
+    /// Takes down, once for each column, that a method is trained no longer than it warms up.
+    fn remark_on_warmup(
+        &mut self,
+        method: &MethodKey,
+        label: &str,
+        protocol: &ResolvedProtocol,
+        (dataset, shots, images): (&str, u32, u64),
+    ) -> Result<()> {
+        let is_trained = self.plugins.get(&method.id)?.descriptor.optimisation == Optimisation::Host;
+        if is_trained && protocol.only_warms_up(images) && self.warming_up.insert(label.to_owned()) {
+            let what = format!(
+                "the training of `{label}` is no longer than its warm-up, so that it never reaches its learning rate: \
+                 `{dataset}`, {}",
+                in_words(shots)
+            );
+            let help = format!("`--set {}.protocol.warmup_epochs=0` trains it without a warm-up", method.id);
+            self.remarks.push(Error::new(what).help(help));
+        }
         Ok(())
     }
 

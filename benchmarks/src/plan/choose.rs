@@ -240,6 +240,9 @@ pub(super) fn columns(
         if !entry.as_published.is_empty() {
             own["as_published"] = json!(entry.as_published);
         }
+        if let Some(protocol) = &entry.protocol {
+            own["entry_protocol"] = json!(protocol);
+        }
         let (options, source) = descriptor.map(|known| (known.options, known.source)).unwrap_or_default();
         let column = Column {
             method: entry.method.clone(),

@@ -27,7 +27,7 @@ pub use saved::{SavedCell, SavedColumn, SavedMethod, SavedPlan};
 use crate::descriptions::Descriptions;
 use crate::plugins::Plugins;
 use crate::settings::Settings;
-use crate::suite::load_protocol;
+use crate::suite::{is_embedded_protocol, load_protocol};
 use crate::tables::TableKind;
 use crate::zero_shot::ZeroShot;
 use cells::Cells;
@@ -120,7 +120,7 @@ pub struct Column {
 }
 
 impl Column {
-    /// Takes down in what the method's own protocol differs from the run's.
+    /// Takes down in what the method's own protocol differs from the run's, and which options the run's gives it.
     fn trained_with(&mut self, own: &Protocol, run: &Protocol) {
         self.protocol = own.differences(run);
         let usual = numbers_of(run);
@@ -129,6 +129,20 @@ impl Column {
         if !differs.is_empty() {
             self.settings["protocol"] = Value::Object(differs);
         }
+        // The name of one of the project's protocols says what it gives to single methods.
+        let given = run.methods.get(&self.method).map(|of_method| &of_method.options);
+        if let Some(given) = given.filter(|given| !given.is_empty() && !is_embedded_protocol(&run.name)) {
+            self.settings["given_by_protocol"] = Value::Object(given.clone());
+        }
+    }
+
+    /// The options that the run's protocol gives the method alone, as far as neither the suite nor the user gives them
+    /// another value in the whole column: `n_ctx 4`.
+    fn given_by_protocol(&self) -> Vec<String> {
+        let is_overridden =
+            |option: &str| ["options", "sweep", "set"].iter().any(|from| self.settings[*from].get(option).is_some());
+        let given = self.settings["given_by_protocol"].as_object().into_iter().flatten();
+        given.filter(|(option, _)| !is_overridden(option)).map(|(option, value)| format!("{option} {value}")).collect()
     }
 }
 

@@ -10,7 +10,7 @@ use nemesis_core::seeds::Seeds;
 use nemesis_core::{Error, Result, files};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What the plan leaves beside the records, so that its tables can be printed again.
@@ -106,6 +106,9 @@ impl SavedCell {
     }
 }
 
+/// What stands between the label of a column and in what its protocol differs from that of the table.
+const DEPARTS: &str = " departs from this protocol: ";
+
 /// Data set, column, and shots and seeds.
 type Spot<'a> = (&'a str, Option<&'a str>, Option<(u32, Seeds)>);
 
@@ -118,6 +121,24 @@ impl SavedPlan {
     /// The labels of the zero-shot columns, in order.
     pub fn zero_shot_labels(&self) -> impl Iterator<Item = &'static str> {
         self.zero_shot.0.iter().map(|prompts| prompts.label().unwrap_or(ZERO_SHOT))
+    }
+
+    /// What is said of columns that are not trained by the protocol of the table, by their labels.
+    pub fn departures(&self) -> BTreeMap<String, String> {
+        let note = |column: &SavedColumn| {
+            let start = format!("{}{DEPARTS}", column.label);
+            let note = self.notes.iter().find(|note| note.text.starts_with(&start))?;
+            Some((column.label.clone(), note.text.clone()))
+        };
+        self.columns.iter().filter_map(note).collect()
+    }
+
+    /// The labels of the columns whose protocol the suite changes.
+    pub fn changed_by_suite(&self) -> BTreeSet<String> {
+        let is_changed = |column: &&SavedColumn| {
+            column.method.as_ref().is_some_and(|method| method.settings.get("entry_protocol").is_some())
+        };
+        self.columns.iter().filter(is_changed).map(|column| column.label.clone()).collect()
     }
 
     /// The seeds of each training of a data set, column and number of shots.
@@ -181,9 +202,17 @@ impl Plan {
         let file = self.backbone.1.file_name().unwrap_or_default().to_string_lossy();
         let assumed = self.checkpoint.note(&file);
         let of_columns = self.methods.iter().filter(|column| !column.protocol.is_empty()).map(|column| Note {
-            text: format!("{} departs from this protocol: {}", column.label, column.protocol.join("; ")),
+            text: format!("{}{DEPARTS}{}", column.label, column.protocol.join("; ")),
             methods: vec![column.method.clone()],
             ..Note::default()
+        });
+        let given = self.methods.iter().filter_map(|column| {
+            let options = column.given_by_protocol();
+            (!options.is_empty()).then(|| Note {
+                text: format!("the protocol gives {} options of its own: {}", column.label, options.join(", ")),
+                methods: vec![column.method.clone()],
+                ..Note::default()
+            })
         });
         SavedPlan {
             title: self.title.clone(),
@@ -195,6 +224,7 @@ impl Plan {
                 .chain(self.lists().map(Note::from))
                 .chain(deviations)
                 .chain(of_columns)
+                .chain(given)
                 .chain([precision.into()])
                 .chain(assumed.map(Note::from))
                 .chain(self.left_out_notes().into_iter().map(Note::from))

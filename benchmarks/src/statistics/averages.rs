@@ -1,10 +1,10 @@
 //! Averages over data sets with their uncertainty, and ranks of methods.
 
-use super::{Condition, TARGETS_ALONE, averaged, counts, shots_field, transfers};
+use super::{Condition, NO_TEST, TARGETS_ALONE, averaged, counts, shots_field, transfers};
 use crate::results::{Evaluation, Results};
 use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow};
 use nemesis_core::record::Subject;
-use nemesis_core::record::statistics::bootstrap::{average_interval, mean_of_means};
+use nemesis_core::record::statistics::bootstrap::{average_interval, groups, mean_of_means};
 use nemesis_core::record::statistics::{friedman, mean_ranks, nemenyi_critical_difference};
 use nemesis_core::seeds::Seeds;
 use std::collections::BTreeMap;
@@ -41,6 +41,9 @@ const AVERAGES_MEAN: &str = "From, to: the 95 % interval of the average if the s
                              (stratified bootstrap: runs are drawn again within each data set, 10,000 times). Intervals that \
                              overlap do not show that two methods are alike; the next table compares them.";
 
+const TOGETHER: &str =
+    "A training is evaluated on all targets, so that trainings are drawn again, each with all of its targets.";
+
 const FEW_RUNS: &str = "With so few runs per data set, a bootstrap interval is too narrow: with 3 runs it sees two thirds of the \
                         variance.";
 
@@ -53,13 +56,13 @@ pub(super) const SEED: u64 = 0;
 /// For each column and number of shots, the average over data sets and its interval. None without trained runs.
 pub fn averages(results: &Results) -> Option<Sheet> {
     let columns = by_column(results);
-    let mut averages: BTreeMap<(Condition, usize), Vec<Vec<f64>>> = BTreeMap::new();
+    let mut averages: BTreeMap<(Condition, usize), Vec<(&Condition, &BySeed)>> = BTreeMap::new();
     for (column, conditions) in &columns {
-        for (condition, runs) in conditions {
-            averages.entry((condition.average(), *column)).or_default().push(runs.values().copied().collect());
+        for one in conditions {
+            averages.entry((one.0.average(), *column)).or_default().push(one);
         }
     }
-    let fewest = averages.values().flatten().map(Vec::len).min()?;
+    let fewest = averages.values().flatten().map(|(_, runs)| runs.len()).min()?;
     let mut footnotes = Footnotes::default();
     let all = averaged(results).len();
     let mut last = None;
@@ -69,11 +72,13 @@ pub fn averages(results: &Results) -> Option<Sheet> {
         if datasets.len() < all {
             marks.push(footnotes.mark(format!("{} of {all} data sets", datasets.len())));
         }
+        let trainings: Vec<_> = datasets.iter().map(|(condition, runs)| condition.trainings(runs.keys())).collect();
+        let datasets: Vec<Vec<f64>> = datasets.iter().map(|(_, runs)| runs.values().copied().collect()).collect();
         let (runs, planned) = (datasets.iter().map(Vec::len).sum::<usize>(), datasets.len() * results.seeds.len());
         if runs < planned {
             marks.push(footnotes.mark(format!("{runs} of {planned} runs; {LACKING}")));
         }
-        let found = average_interval(datasets, SEED);
+        let found = average_interval(&datasets, &groups(&trainings), SEED);
         if found.is_none() {
             marks.push(footnotes.mark("a single run does not show how much runs differ".to_owned()));
         }
@@ -84,7 +89,7 @@ pub fn averages(results: &Results) -> Option<Sheet> {
                 shots_field(condition.shots),
                 Field::Text(results.columns[*column].clone()),
                 Field::Count(datasets.len()),
-                end(mean_of_means(datasets)),
+                end(mean_of_means(&datasets)),
                 end(found.map(|interval| interval.low)),
                 end(found.map(|interval| interval.high)),
             ],
@@ -101,7 +106,7 @@ pub fn averages(results: &Results) -> Option<Sheet> {
         columns: AVERAGES.to_vec(),
         rows,
         remarks: (std::iter::once(AVERAGES_MEAN.to_owned()).chain(few))
-            .chain(transfers(results).then(|| TARGETS_ALONE.to_owned()))
+            .chain(transfers(results).then_some([TOGETHER, TARGETS_ALONE]).into_iter().flatten().map(str::to_owned))
             .chain(results.incomplete())
             .collect(),
         footnotes: footnotes.into_texts(),
@@ -155,16 +160,10 @@ pub fn ranks(results: &Results) -> Option<Sheet> {
         "Mean rank: 1 is the best on every data set. A data set counts once, with the mean of the runs that all methods have."
             .to_owned(),
     ];
-    remarks.extend(transfers(results).then(|| TARGETS_ALONE.to_owned()));
-    if let Some(difference) = nemenyi_critical_difference(columns.len(), measurements.len(), 0.05) {
-        remarks.push(format!(
-            "Two mean ranks tell methods apart if they differ by {difference:.2} or more (Nemenyi, 5 %)."
-        ));
-    }
-    if let Some(p_value) = friedman(&measurements) {
-        let what =
-            if p_value < 0.05 { "not all methods are alike" } else { "no difference among the methods can be shown" };
-        remarks.push(format!("Friedman's test: {what} (p = {p_value:.4})."));
+    if transfers(results) {
+        remarks.extend([TARGETS_ALONE, NO_TEST].map(str::to_owned));
+    } else {
+        remarks.extend(tested(columns.len(), &measurements));
     }
     Some(Sheet {
         name: format!("{}-ranks", results.suite),
@@ -174,4 +173,17 @@ pub fn ranks(results: &Results) -> Option<Sheet> {
         remarks,
         footnotes: Vec::new(),
     })
+}
+
+/// What the tests say of mean ranks.
+fn tested(columns: usize, measurements: &[Vec<f64>]) -> Vec<String> {
+    let nemenyi = nemenyi_critical_difference(columns, measurements.len(), 0.05).map(|difference| {
+        format!("Two mean ranks tell methods apart if they differ by {difference:.2} or more (Nemenyi, 5 %).")
+    });
+    let friedman = friedman(measurements).map(|p_value| {
+        let what =
+            if p_value < 0.05 { "not all methods are alike" } else { "no difference among the methods can be shown" };
+        format!("Friedman's test: {what} (p = {p_value:.4}).")
+    });
+    nemenyi.into_iter().chain(friedman).collect()
 }

@@ -1,11 +1,13 @@
 //! Which methods can be told apart: each pair of columns on what both were run on.
 
 use super::averages::{ByColumn, SEED, by_column};
-use super::{TARGETS_ALONE, transfers};
+use super::{NO_TEST, TARGETS_ALONE, transfers};
 use crate::results::Results;
 use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, average_by_seed};
-use nemesis_core::record::statistics::bootstrap::{improvement_interval, probability_of_improvement};
-use nemesis_core::record::statistics::{MOST_RUNS, POWER, RunsNeeded, SignedRanks, Summary, holm, runs_needed};
+use nemesis_core::record::statistics::bootstrap::{groups, improvement_interval, probability_of_improvement};
+use nemesis_core::record::statistics::{
+    MOST_RUNS, POWER, RunsNeeded, SignedRanks, Summary, comparable, holm, runs_needed,
+};
 use nemesis_core::seeds::Seeds;
 use std::collections::BTreeMap;
 
@@ -37,6 +39,8 @@ struct Pair {
     differences: Vec<f64>,
     /// The runs of both by data set, shots and classes.
     runs: (Vec<Vec<f64>>, Vec<Vec<f64>>),
+    /// For each of these the number of the trainings that they are of.
+    trainings: Vec<usize>,
     /// Second minus first by seed, the mean over everything that was run with all seeds.
     by_seed: Vec<f64>,
 }
@@ -45,7 +49,7 @@ impl Pair {
     fn of(columns: &ByColumn, first: usize, second: usize) -> Option<Self> {
         let (firsts, seconds) = (&columns[&first], &columns[&second]);
         let mut by_dataset: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-        let mut runs = (Vec::new(), Vec::new());
+        let (mut runs, mut trainings) = ((Vec::new(), Vec::new()), Vec::new());
         let mut differences: Vec<BySeed> = Vec::new();
         for (condition, one) in firsts {
             let Some(two) = seconds.get(condition) else { continue };
@@ -59,11 +63,15 @@ impl Pair {
             differences.push(shared.iter().copied().zip(apart).collect());
             runs.0.push(of(one));
             runs.1.push(of(two));
+            trainings.push(condition.trainings(shared.iter()));
         }
         let mean = |values: &Vec<f64>| Summary::of(values).map(|summary| summary.mean);
         let by_seed = average_by_seed(&differences).into_values().collect();
-        let differences: Vec<f64> = by_dataset.values().filter_map(mean).collect();
-        (!differences.is_empty()).then_some(Self { first, second, differences, runs, by_seed })
+        let differences: Vec<f64> = by_dataset.values().filter_map(mean).map(comparable).collect();
+        (!differences.is_empty()).then(|| {
+            let trainings = groups(&trainings);
+            Self { first, second, differences, runs, trainings, by_seed }
+        })
     }
 }
 
@@ -79,39 +87,29 @@ pub fn methods(results: &Results) -> Option<Sheet> {
         .filter_map(|(first, second)| Pair::of(&columns, first, second))
         .collect();
     let most = pairs.iter().map(|pair| pair.differences.len()).max()?;
-    let tests: Vec<Option<SignedRanks>> = pairs.iter().map(|pair| SignedRanks::of(&pair.differences)).collect();
-    let adjusted = holm(&tests.iter().copied().map(p_value).collect::<Vec<f64>>());
+    let transfers = transfers(results);
+    let tests: Vec<Option<Test>> =
+        if transfers { vec![None; pairs.len()] } else { Test::of(&pairs).into_iter().map(Some).collect() };
     let mut footnotes = Footnotes::default();
-    let rows: Vec<SheetRow> = (pairs.iter().zip(tests).zip(&adjusted))
-        .map(|((pair, test), adjusted)| row(pair, test, *adjusted, results, &mut footnotes))
-        .collect();
+    let rows: Vec<SheetRow> =
+        pairs.iter().zip(tests).map(|(pair, test)| row(pair, test, results, &mut footnotes)).collect();
     let mut remarks = vec![
         "Difference: second minus first in points, the mean over data sets. P(better): how likely a run of the second beats a \
          run of the first on the same data set, with its 95 % bootstrap interval; 0.5 is a coin."
             .to_owned(),
-        format!(
-            "Wilcoxon: the probability of differences this one-sided if neither method is better; a data set counts once, \
-             with the mean of its runs. Holm: the same, corrected for {}. A difference is shown at {LEVEL} or below.",
-            if pairs.len() == 1 { "1 comparison".to_owned() } else { format!("{} comparisons", pairs.len()) }
-        ),
-        format!(
-            "Seeds needed: with how many seeds a paired t-test of the average would show this difference at 5 % with a \
-             probability of {:.0} %, if difference and spread stay what they are. From few seeds this is a rough guess. More \
-             seeds make the average surer; what Wilcoxon's test can show depends on the data sets.",
-            100.0 * POWER
-        ),
     ];
-    // Signs of so many data sets can be equal by chance alone.
-    let least = 2f64.powi(1 - most as i32) * pairs.len() as f64;
-    if least > LEVEL {
-        let enough = (1..64).find(|count| 2f64.powi(1 - count) * pairs.len() as f64 <= LEVEL).unwrap_or(64);
-        remarks.push(format!(
-            "{most} data {} cannot show any difference, whatever the accuracies: Wilcoxon's test needs at least {enough} \
-             here.",
-            if most == 1 { "set" } else { "sets" }
-        ));
+    remarks.extend((!transfers).then(|| wilcoxon(pairs.len())));
+    remarks.push(format!(
+        "Seeds needed: with how many seeds a paired t-test of the average would show this difference at 5 % with a \
+         probability of {:.0} %, if difference and spread stay what they are. From few seeds this is a rough guess.{}",
+        100.0 * POWER,
+        if transfers { "" } else { TWO_QUESTIONS }
+    ));
+    if transfers {
+        remarks.extend([TARGETS_ALONE, NO_TEST].map(str::to_owned));
+    } else {
+        remarks.extend(too_few(most, pairs.len()));
     }
-    remarks.extend(transfers(results).then(|| TARGETS_ALONE.to_owned()));
     remarks.extend(results.incomplete());
     Some(Sheet {
         name: format!("{}-methods", results.suite),
@@ -123,21 +121,67 @@ pub fn methods(results: &Results) -> Option<Sheet> {
     })
 }
 
-/// Where no data set differs there is nothing to rank, and nothing is shown.
-fn p_value(test: Option<SignedRanks>) -> f64 {
-    test.map_or(1.0, |test| test.p_value)
+const TWO_QUESTIONS: &str =
+    " More seeds make the average surer; what Wilcoxon's test can show depends on the data sets.";
+
+/// What the test is, over so many pairs.
+fn wilcoxon(pairs: usize) -> String {
+    format!(
+        "Wilcoxon: the probability of differences this one-sided if neither method is better; a data set counts once, with \
+         the mean of its runs. Holm: the same, corrected for {}. A difference is shown at {LEVEL} or below.",
+        if pairs == 1 { "1 comparison".to_owned() } else { format!("{pairs} comparisons") }
+    )
 }
 
-fn row(
-    pair: &Pair,
-    test: Option<SignedRanks>,
+/// Says that the test can show nothing with so many data sets, if it cannot: their signs can be equal by chance alone.
+fn too_few(datasets: usize, pairs: usize) -> Option<String> {
+    let least = |datasets: i32| 2f64.powi(1 - datasets) * pairs as f64;
+    if least(datasets as i32) <= LEVEL {
+        return None;
+    }
+    let enough = (1..64).find(|count| least(*count) <= LEVEL).unwrap_or(64);
+    Some(format!(
+        "{datasets} data {} cannot show any difference, whatever the accuracies: Wilcoxon's test needs at least {enough} \
+         here.",
+        if datasets == 1 { "set" } else { "sets" }
+    ))
+}
+
+/// Wilcoxon's test of a pair.
+#[derive(Clone, Copy)]
+struct Test {
+    /// None where no data set differs: there is nothing to rank, and nothing is shown.
+    ranks: Option<SignedRanks>,
+    /// The probability corrected for all pairs.
     adjusted: f64,
-    results: &Results,
-    footnotes: &mut Footnotes,
-) -> SheetRow {
+}
+
+impl Test {
+    fn of(pairs: &[Pair]) -> Vec<Self> {
+        let ranks: Vec<Option<SignedRanks>> = pairs.iter().map(|pair| SignedRanks::of(&pair.differences)).collect();
+        let adjusted = holm(&ranks.iter().copied().map(p_value).collect::<Vec<f64>>());
+        ranks.into_iter().zip(adjusted).map(|(ranks, adjusted)| Self { ranks, adjusted }).collect()
+    }
+
+    fn verdict(&self, first: &str, second: &str) -> String {
+        // The sign of the mean may be that of one data set, and the test is of the ranks.
+        match (self.adjusted <= LEVEL, self.ranks.is_some_and(|ranks| ranks.is_positive)) {
+            (false, _) => NOTHING_SHOWN.to_owned(),
+            (true, true) => format!("{second} is better"),
+            (true, false) => format!("{first} is better"),
+        }
+    }
+}
+
+fn p_value(ranks: Option<SignedRanks>) -> f64 {
+    ranks.map_or(1.0, |ranks| ranks.p_value)
+}
+
+/// Without a test where the data sets are not independent.
+fn row(pair: &Pair, test: Option<Test>, results: &Results, footnotes: &mut Footnotes) -> SheetRow {
     let (first, second) = (&results.columns[pair.first], &results.columns[pair.second]);
     let difference = Summary::of(&pair.differences).map_or(0.0, |summary| summary.mean);
-    let interval = improvement_interval(&pair.runs.0, &pair.runs.1, SEED);
+    let interval = improvement_interval(&pair.runs.0, &pair.runs.1, &pair.trainings, SEED);
     let mut marks = Vec::new();
     if interval.is_none() {
         marks.push(footnotes.mark("a single run does not show how much runs differ".to_owned()));
@@ -147,12 +191,8 @@ fn row(
         Some(RunsNeeded::TooMany) => Field::Text(format!("> {MOST_RUNS}")),
         None => Field::Nothing,
     };
-    // The sign of the mean may be that of one data set, and the test is of the ranks.
-    let verdict = match (adjusted <= LEVEL, test.is_some_and(|test| test.is_positive)) {
-        (false, _) => NOTHING_SHOWN.to_owned(),
-        (true, true) => format!("{second} is better"),
-        (true, false) => format!("{first} is better"),
-    };
+    let probability = |of: fn(Test) -> f64| test.map_or(Field::Nothing, |test| Field::Probability(of(test)));
+    let verdict = test.map_or_else(|| "not tested".to_owned(), |test| test.verdict(first, second));
     SheetRow {
         fields: vec![
             Field::Text(first.clone()),
@@ -162,8 +202,8 @@ fn row(
             Field::number(probability_of_improvement(&pair.runs.0, &pair.runs.1), 2),
             Field::number(interval.map(|interval| interval.low), 2),
             Field::number(interval.map(|interval| interval.high), 2),
-            Field::Probability(p_value(test)),
-            Field::Probability(adjusted),
+            probability(|test| p_value(test.ranks)),
+            probability(|test| test.adjusted),
             seeds,
             Field::Text(verdict),
         ],

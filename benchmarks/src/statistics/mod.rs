@@ -58,6 +58,12 @@ impl Condition {
         }
     }
 
+    /// Which trainings runs of these seeds are of: conditions with the same ones were tested after the same trainings.
+    fn trainings<'a>(&self, seeds: impl Iterator<Item = &'a Option<Seeds>>) -> (Option<u32>, &str, Vec<Option<Seeds>>) {
+        let source = self.trained_on.as_deref().unwrap_or(&self.dataset);
+        (self.shots, source, seeds.copied().collect())
+    }
+
     /// The data set as it is shown, with what is special about the evaluation.
     fn label(&self, results: &Results) -> String {
         let title = if self.dataset.is_empty() { "Average" } else { results.title(&self.dataset) };
@@ -216,6 +222,10 @@ const CAUTION: &str = "Caution: the interval over all pairs takes them for indep
                        data set share their test images and draw from the same training images, and data sets were \
                        chosen, not drawn. \"Data sets\" is the careful one: it counts each data set's mean as one value.";
 
+/// What is said besides where trainings are tested on several data sets.
+const TARGETS_CAUTION: &str =
+    "Here that is not careful enough: a training is evaluated on all targets, so that they rise and fall together.";
+
 /// Whether the conditions of `runs` sum up to anything: all but those that repeat the same trainings, with a changed
 /// context or one of an earlier epoch, and where something is tested on other data sets than it was trained on, those
 /// alone.
@@ -245,7 +255,11 @@ fn averaged(results: &Results) -> BTreeSet<&str> {
 }
 
 /// What is said of averages that leave the data set out that was trained on.
-const TARGETS_ALONE: &str = "Averages and tests are over the targets, without the data set that was trained on.";
+const TARGETS_ALONE: &str = "Averages are over the targets, without the data set that was trained on.";
+
+/// Why nothing is tested over targets.
+const NO_TEST: &str = "Nothing is tested here: a training is evaluated on all targets, so that they rise and fall together, and \
+                       tests would take each of them for a training of its own.";
 
 /// What is said of sums that leave rows out.
 const NOT_SUMMED: &str = "The rows that sum up are over the last epochs and unchanged contexts, and where trainings are \
@@ -308,6 +322,7 @@ pub fn paired(results: &Results, first: &str, second: &str) -> Result<Option<She
         remarks: (std::iter::once(PAIRS))
             .chain(leaves_out.then_some(NOT_SUMMED))
             .chain([CAUTION])
+            .chain(transfers.then_some(TARGETS_CAUTION))
             .map(str::to_owned)
             .chain(results.incomplete())
             .collect(),

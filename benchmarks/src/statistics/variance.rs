@@ -6,6 +6,7 @@ use crate::results::{Evaluation, Results};
 use crate::tables::{BySeed, Field, Footnotes, Sheet, SheetColumn, SheetRow, crossed};
 use nemesis_core::record::Subject;
 use nemesis_core::record::statistics::{Component, Crossed, holm};
+use nemesis_core::seeds::Seeds;
 use std::collections::{BTreeMap, BTreeSet};
 
 const COLUMNS: [SheetColumn; 12] = [
@@ -50,6 +51,8 @@ struct Found<'a> {
     crossed: Option<Crossed>,
     /// How many samples the table has values of.
     samples: usize,
+    /// How many initialisations.
+    initialisations: usize,
     /// The corrected probabilities of the tests of samples and of initialisations.
     adjusted: [Option<f64>; 2],
 }
@@ -64,9 +67,15 @@ pub fn variance(results: &Results) -> Option<Sheet> {
     let mut found: Vec<Found<'_>> = values
         .iter()
         .map(|((condition, column), runs)| {
-            let samples: BTreeSet<u64> = runs.keys().flatten().map(|seeds| seeds.sample).collect();
-            let (crossed, adjusted) = (crossed(runs), [None, None]);
-            Found { condition, column: *column, crossed, samples: samples.len(), adjusted }
+            let count = |of: fn(&Seeds) -> u64| runs.keys().flatten().map(of).collect::<BTreeSet<u64>>().len();
+            Found {
+                condition,
+                column: *column,
+                crossed: crossed(runs),
+                samples: count(|seeds| seeds.sample),
+                initialisations: count(|seeds| seeds.initialisation),
+                adjusted: [None, None],
+            }
         })
         .collect();
     let tests = correct(&mut found);
@@ -156,14 +165,21 @@ impl Found<'_> {
             let why = "needs at least two samples that were trained from the same two or more initialisations";
             return vec![SheetRow { fields, footnotes: vec![footnotes.mark(why.to_owned())], ..SheetRow::default() }];
         };
-        let left_out = (crossed.rows < self.samples).then(|| {
-            footnotes.mark(format!("{} of {} samples; the others lack an initialisation", crossed.rows, self.samples))
-        });
+        let mut left_out = Vec::new();
+        if crossed.rows < self.samples {
+            let what = format!("{} of {} samples; the others lack an initialisation", crossed.rows, self.samples);
+            left_out.push(footnotes.mark(what));
+        }
+        if crossed.columns < self.initialisations {
+            let all = self.initialisations;
+            left_out
+                .push(footnotes.mark(format!("{} of {all} initialisations; the others lack samples", crossed.columns)));
+        }
         let of = |(source, component): (usize, &Component)| {
             let levels = [crossed.rows, crossed.columns].get(source).copied();
             let variance = crossed.variance();
             let share = (variance > 0.0).then(|| 100.0 * component.variance.max(0.0) / variance);
-            let mut marks = Vec::from_iter(left_out);
+            let mut marks = left_out.clone();
             if component.variance < 0.0 {
                 marks.push(footnotes.mark("estimated below zero, which counts as zero".to_owned()));
             }

@@ -102,7 +102,10 @@ pub(super) fn value_of(runs: &[(Option<Seeds>, &Outcome)], footnotes: &mut Footn
     if count < runs.len() {
         marks.push(footnotes.mark(format!("{count} of {} seeds", runs.len())));
     }
-    marks.extend(footnotes.collapses(measure.runs.iter().map(|run| (&run.seed, &run.accuracy))));
+    // What follows from several evaluations is no run that could have collapsed.
+    let measured: Vec<(Option<Seeds>, f64)> =
+        runs.iter().filter_map(|(seed, outcome)| Some((*seed, outcome.record()?.outcome.accuracy))).collect();
+    marks.extend(footnotes.collapses(measured.iter().map(|run| (&run.0, &run.1))));
     measure.footnotes = marks;
     Value::Done(measure)
 }
@@ -199,5 +202,18 @@ pub(super) fn one_line(text: &str) -> String {
     match line.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_from_evaluations_is_no_run_that_collapsed() {
+        let outcomes = [Outcome::Derived(10.0), Outcome::Derived(90.0)];
+        let runs: Vec<_> = (1u64..).zip(&outcomes).map(|(seed, outcome)| (Some(Seeds::from(seed)), outcome)).collect();
+        let value = value_of(&runs, &mut Footnotes::default());
+        assert!(value.measure().is_some() && value.footnotes().is_empty(), "{value:?}");
     }
 }

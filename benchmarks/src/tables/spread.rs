@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Spread {
     pub(crate) mean: f64,
     /// How far one training is from another of other seeds: over runs with seeds of their own their sample deviation, over
-    /// crossed ones the root of all components of variance. None if that cannot be told.
+    /// crossed ones the root of all components of variance, from those that are complete among them. None if that cannot
+    /// be told.
     pub(crate) deviation: Option<f64>,
     /// Half of the 95 % interval of the mean.
     pub(crate) half_interval: Option<f64>,
@@ -47,16 +48,24 @@ pub(crate) fn is_crossed<'a>(seeds: impl IntoIterator<Item = &'a Option<Seeds>>)
     seeds.into_iter().flatten().any(|seeds| !seeds.are_equal())
 }
 
-/// Samples as rows and initialisations as columns. A sample that lacks an initialisation is left out. None if fewer than
-/// two of either are left.
+/// Samples as rows and initialisations as columns: of the samples that have the same initialisations, as many values as
+/// possible; of as many, those with more initialisations. None if fewer than two of either are left.
 pub(crate) fn crossed(runs: &BySeed) -> Option<Crossed> {
-    let initialisations: BTreeSet<u64> = runs.keys().flatten().map(|seeds| seeds.initialisation).collect();
-    let mut samples: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    let mut samples: BTreeMap<u64, BTreeMap<u64, f64>> = BTreeMap::new();
     for (seeds, value) in runs {
-        samples.entry((*seeds)?.sample).or_default().push(*value);
+        let Seeds { sample, initialisation } = (*seeds)?;
+        samples.entry(sample).or_default().insert(initialisation, *value);
     }
-    samples.retain(|_, values| values.len() == initialisations.len());
-    Crossed::of(&samples.into_values().collect::<Vec<_>>())
+    // A run that is not complete has all initialisations of some samples, or some of all.
+    let held: BTreeSet<BTreeSet<u64>> = samples.values().map(|values| values.keys().copied().collect()).collect();
+    let choices: BTreeSet<BTreeSet<u64>> =
+        held.iter().flat_map(|one| held.iter().map(move |other| one & other)).collect();
+    let of_choice = |initialisations: &BTreeSet<u64>| -> Vec<Vec<f64>> {
+        let row = |values: &BTreeMap<u64, f64>| initialisations.iter().map(|seed| values.get(seed).copied()).collect();
+        samples.values().filter_map(row).collect()
+    };
+    let complete = choices.iter().filter(|choice| choice.len() > 1).map(of_choice).filter(|rows| rows.len() > 1);
+    Crossed::of(&complete.max_by_key(|rows| (rows.len() * rows[0].len(), rows[0].len()))?)
 }
 
 #[cfg(test)]
@@ -89,5 +98,19 @@ mod tests {
         assert_eq!(crossed(&runs(&whole)), crossed(&runs(&whole[..4])));
         assert_eq!(crossed(&runs(&whole[1..])), None);
         assert_eq!(Spread::of(&runs(&whole[1..])).unwrap().deviation, None);
+    }
+
+    /// Another initialisation is computed for one sample after the other.
+    #[test]
+    fn an_initialisation_that_samples_lack_does_not_hide_the_others() {
+        let complete = [(1, 1, 60.0), (1, 2, 61.0), (2, 1, 64.0), (2, 2, 64.5), (3, 1, 62.0), (3, 2, 61.0)];
+        let more = [&complete[..], &[(1, 3, 59.0)]].concat();
+        let found = crossed(&runs(&more)).unwrap();
+        assert_eq!((found.rows, found.columns), (3, 2));
+        assert_eq!(Some(found), crossed(&runs(&complete)));
+        // As soon as it has as many values, the larger number of initialisations counts.
+        let more = [&more[..], &[(2, 3, 63.0)]].concat();
+        let found = crossed(&runs(&more)).unwrap();
+        assert_eq!((found.rows, found.columns), (2, 3));
     }
 }

@@ -1,5 +1,7 @@
 //! Snapshots of one made-up table in every format: a failed run, a missing one, a collapsed one, mixed provenance.
 
+mod drawn;
+
 use super::formats::{Csv, Format, Html, Json, Latex, Markdown, Terminal, write_all};
 use super::kinds::{Ablation, FewShot};
 use super::*;
@@ -138,13 +140,14 @@ fn troubled(store: &Store) {
         for seed in 1..=3 {
             for (shots, gain) in [(1, 60), (16, 300)] {
                 let correct = zero + gain + 7 * seed as usize;
-                put(store, dataset, &place("CoOp", shots, seed), correct, "A");
+                let (of_coop, processor) =
+                    if (dataset, shots, seed) == ("eurosat", 16, 2) { (100, "B") } else { (correct, "A") };
+                put(store, dataset, &place("CoOp", shots, seed), of_coop, processor);
                 if (dataset, shots) != ("dtd", 1) && (shots, seed) != (16, 3) {
                     put(store, dataset, &place("Nemesis-PEN", shots, seed), correct + 11, "A");
                 }
             }
         }
-        put(store, "eurosat", &place("CoOp", 16, 2), 100, "B");
     }
     for seed in 1..=3 {
         let cell = Cell::from(evaluation("dtd", &place("Nemesis-PEN", 1, seed)));

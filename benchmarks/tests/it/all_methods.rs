@@ -110,7 +110,7 @@ methods:
 #[test]
 fn two_sources_of_one_cell_are_both_shown() {
     let folder = tempfile::tempdir().unwrap();
-    let mut records = Synthetic::new(folder.path());
+    let mut records = Synthetic::plain(folder.path());
     records.published = Some("ViT-B/16");
     records.few_shot(("maple", "MaPLe"), "eurosat", 4, &[70.0, 72.0, 74.0]);
     records.save();

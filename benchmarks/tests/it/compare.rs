@@ -1,8 +1,9 @@
 //! `nemesis compare` on records made without training: tables, reasons and exit codes.
 
-use crate::command::assert_command;
+use crate::command::{assert_command, nemesis, told};
 use crate::synthetic::{Synthetic, Trained};
 use nemesis_core::dataset::ClassSubset;
+use serde_json::json;
 
 const COOP: (&str, &str) = ("coop", "CoOp");
 const PEN: (&str, &str) = ("nemesis-pen", "Nemesis-PEN");
@@ -23,7 +24,7 @@ const ELEVEN: [(&str, f64); 11] = [
 ];
 
 fn some_data_sets(folder: &std::path::Path) -> Synthetic {
-    let mut records = Synthetic::new(folder);
+    let mut records = Synthetic::plain(folder);
     records.zero_shot("dtd", 42.0);
     records.zero_shot("eurosat", 37.5);
     records.few_shot(COOP, "dtd", 16, &[62.6, 64.0, 64.2]);
@@ -51,7 +52,7 @@ fn within_a_wide_tolerance() {
 #[test]
 fn averages_over_eleven_data_sets_with_a_reading_error() {
     let folder = tempfile::tempdir().unwrap();
-    let mut records = Synthetic::new(folder.path());
+    let mut records = Synthetic::plain(folder.path());
     for (dataset, accuracy) in ELEVEN {
         records.few_shot(COOP, dataset, 16, &[accuracy - 0.5, accuracy, accuracy + 0.5]);
         records.few_shot(PEN, dataset, 16, &[accuracy + 0.6, accuracy + 0.7, accuracy + 0.5]);
@@ -79,7 +80,7 @@ fn a_mini_run_compares_with_nothing() {
 #[test]
 fn a_limited_run_compares_with_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let mut records = Synthetic::new(folder.path());
+    let mut records = Synthetic::plain(folder.path());
     records.limit = Some(10);
     records.few_shot(COOP, "dtd", 16, &[63.0]);
     records.save();
@@ -89,7 +90,7 @@ fn a_limited_run_compares_with_nothing() {
 #[test]
 fn base_to_new_is_blank_for_methods_on_top_of_coop() {
     let folder = tempfile::tempdir().unwrap();
-    let mut records = Synthetic::new(folder.path());
+    let mut records = Synthetic::plain(folder.path());
     records.suite = "base-to-new";
     records.backbone = "mine";
     records.published = Some("ViT-B/16");
@@ -108,7 +109,7 @@ fn base_to_new_is_blank_for_methods_on_top_of_coop() {
 #[test]
 fn domain_generalization_matches_the_options_of_the_method() {
     let folder = tempfile::tempdir().unwrap();
-    let mut records = Synthetic::new(folder.path());
+    let mut records = Synthetic::plain(folder.path());
     records.suite = "domain-generalization";
     for method in [COOP, PEN] {
         for (dataset, accuracy) in [("imagenet", 62.5), ("imagenetv2", 55.3), ("imagenet_r", 55.9)] {
@@ -155,4 +156,81 @@ fn a_comparison_without_records() {
     let folder = tempfile::tempdir().unwrap();
     assert_command!(folder.path(), &["compare"]);
     assert!(!folder.path().join("out").exists(), "nothing is written");
+}
+
+/// What is printed, and the exit code before it.
+fn said(records: &Synthetic, folder: &std::path::Path, arguments: &[&str]) -> String {
+    records.save();
+    told(&nemesis(folder, &[&["compare"], arguments].concat()).output().unwrap())
+}
+
+/// With a norm loss it is another method than the one whose numbers are published.
+#[test]
+fn a_method_with_a_norm_loss_is_not_set_beside_the_one_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut records = Synthetic::plain(folder);
+    records.published = Some("ViT-B/16");
+    records.few_shot(("maple", "MaPLe"), "eurosat", 4, &[84.0]);
+    records.options.insert("norm_loss".to_owned(), json!("pen"));
+    records.few_shot(("maple", "MaPLe + PEN"), "eurosat", 4, &[60.0]);
+    let said = said(&records, folder, &["--against", "promptsrc-eurosat-4-shots"]);
+    assert!(said.starts_with("exit code 0") && said.contains("0 of 1") && !said.contains("MaPLe + PEN"), "{said}");
+}
+
+/// Base classes of one seed and new classes of another have no harmonic mean.
+#[test]
+fn base_and_new_classes_of_other_seeds_have_no_harmonic_mean() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut records = Synthetic::plain(folder);
+    records.published = Some("ViT-B/16");
+    for (seed, classes, accuracy) in [(1u64, ClassSubset::Base, 94.0), (2, ClassSubset::New, 73.0)] {
+        let method = ("maple", "MaPLe");
+        let trained = Trained { method, on: "eurosat", classes: ClassSubset::Base, shots: 16, seeds: seed.into() };
+        records.trained(trained, "eurosat", classes, accuracy);
+    }
+    let said = said(&records, folder, &["--against", "maple-eurosat-base-to-new", "--format", "csv"]);
+    assert!(said.starts_with("exit code 0"), "{said}");
+    assert!(said.contains(",base,94.0000,") && said.contains(",new,73.0000,") && !said.contains(",h,"), "{said}");
+}
+
+/// Two sources contradict each other, and one of them counts.
+#[test]
+fn a_rerun_is_shown_and_does_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut records = Synthetic::plain(folder);
+    records.zero_shot("dtd", 42.2);
+    records.zero_shot("imagenet", 58.2);
+    let told = said(&records, folder, &["--format", "markdown"]);
+    assert!(told.starts_with("exit code 0"), "{told}");
+    assert!(told.contains("| not counted [1] |") && told.contains("does not count: Tip-Adapter's authors"), "{told}");
+    // The number of an ensemble of templates is not that of one.
+    assert!(!told.contains("| 60.3"), "{told}");
+    let told = said(&records, folder, &["--against", "ape-zero-shot"]);
+    assert!(told.starts_with("exit code 0") && told.contains("0 of 0"), "{told}");
+}
+
+#[test]
+fn a_changed_protocol_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut records = some_data_sets(folder);
+    let arguments = ["--against", "ape-coop-few-shot", "--format", "markdown"];
+    assert!(!said(&records, folder, &arguments).contains("Not like with like"));
+    records.set.insert("coop.protocol.epochs".to_owned(), json!(1));
+    records.notes.push("CoOp departs from this protocol: 1 epoch".to_owned().into());
+    let said = said(&records, folder, &arguments);
+    assert!(said.contains("\nCoOp departs from this protocol: 1 epoch.\n"), "{said}");
+    assert!(said.contains("Not like with like: the suite or `--set` changes the protocol of CoOp.\n"), "{said}");
+}
+
+#[test]
+fn a_list_takes_no_options_that_would_do_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for more in [["--format", "json"], ["--suite", "few-shot"], ["--tolerance", "2"], ["--as", "RN50"]] {
+        let output = nemesis(folder.path(), &[&["compare", "--list"], &more[..]].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{more:?}");
+    }
 }

@@ -220,3 +220,21 @@ fn folders_are_compared_cell_by_cell() {
     insta::assert_snapshot!(told(&output));
     assert!(!folder.join("nowhere").exists());
 }
+
+/// Another suite or label makes no other cell.
+#[test]
+fn the_same_cells_are_compared_wherever_they_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    folder_of(&folder.join("a"), &[63.0, 64.0, 65.0], None);
+    let mut records = Synthetic::new(&folder.join("renamed"));
+    records.suite = "few-shot-all";
+    records.zero_shot("dtd", 42.0);
+    records.few_shot((COOP.0, "CoOp, as published"), "dtd", 16, &[60.0, 61.0, 62.0]);
+    records.few_shot(PEN, "dtd", 16, &[63.0, 64.0, 65.0]);
+    records.save();
+    for [first, second] in [["a/out", "renamed/out"], ["renamed/out", "a/out"]] {
+        let output = told(&nemesis(folder, &["diff", first, second]).output().unwrap());
+        assert!(output.contains("exit code 0") && output.contains("7 equal (every prediction), 0 within"), "{output}");
+    }
+}

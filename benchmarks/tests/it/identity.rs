@@ -8,7 +8,7 @@ use std::path::Path;
 const COOP: (&str, &str) = ("coop", "CoOp");
 
 fn records(folder: &Path) -> Synthetic {
-    let mut records = Synthetic::new(folder);
+    let mut records = Synthetic::plain(folder);
     records.few_shot(COOP, "dtd", 16, &[62.6, 64.0, 64.2]);
     records.few_shot(COOP, "eurosat", 16, &[82.0, 85.0, 83.0]);
     records

@@ -84,4 +84,10 @@ fn a_table_that_is_put_together_says_what_was_set_for_its_own_columns() {
     let csv = report(&["--methods", "coop", "--format", "csv"]);
     assert!(csv.contains("2 tables fit, which one file of CSV cannot tell apart"), "{csv}");
     assert!(report(&["--list", "--seeds", "1"]).starts_with("exit code 2"));
+    // What would do nothing is refused.
+    for more in [&["--statistics"][..], &["--paired", "a,b"], &["--format", "json"], &["--format", "latex", "--second"]]
+    {
+        assert!(report(&[&["--list"], more].concat()).starts_with("exit code 2"), "{more:?}");
+    }
+    assert!(report(&["--statistics", "--format", "latex", "--second"]).starts_with("exit code 2"));
 }

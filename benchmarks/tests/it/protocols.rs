@@ -162,3 +162,15 @@ fn mistakes_are_told_with_their_place() {
     let ran = told(&{ ran }.output().unwrap());
     assert!(ran.contains("the group `text`, which no parameter"), "{ran}");
 }
+
+#[test]
+fn a_training_that_only_warms_up_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let told_by = |set: &str| {
+        let arguments = [&["plan", "--methods", "coop", "--set", set][..], &SOME[..]].concat();
+        told(&nemesis(folder.path(), &arguments).output().unwrap())
+    };
+    let warning = "the training of `CoOp` is no longer than its warm-up, so that it never reaches its learning rate";
+    assert!(told_by("coop.protocol.epochs=1").contains(warning));
+    assert!(!told_by("coop.protocol.epochs=2").contains(warning));
+}

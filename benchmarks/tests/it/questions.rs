@@ -2,6 +2,8 @@
 
 use crate::command::{nemesis, told, written};
 use crate::plugin::another_coop;
+use crate::synthetic::Synthetic;
+use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::Output;
@@ -104,4 +106,46 @@ fn a_training_is_found_by_what_it_is_and_knows_its_data_and_weights() {
     let moved = |more: &[&str]| filtered(&[&["predict", &photo], &with_weights[2..], more].concat());
     insta::assert_snapshot!("moved_data", moved(&[]));
     assert!(moved(&["--data", "elsewhere"]).starts_with("exit code 0"));
+}
+
+#[test]
+fn what_a_protocol_gives_one_method_is_part_of_the_question() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("protocols/mini.yaml")).unwrap();
+    let text = text.replace("name: mini\n", "name: mine\n").replace("epochs: {1: 40}", "epochs: 3");
+    let runs = [("dtd", 8), ("dtd", 4), ("eurosat", 4)].map(|(dataset, n_ctx)| {
+        let own = text.replace("methods:\n  #", &format!("methods:\n  coop: {{options: {{n_ctx: {n_ctx}}}}}\n  #"));
+        fs::write(folder.join("mine.yaml"), own).unwrap();
+        let of_coop = ["run", "--methods", "coop", "--shots", "1", "--seeds", "1", "--limit", "2"];
+        run(folder, &[&of_coop[..], &["--datasets", dataset, "--protocol", "mine.yaml"]].concat())
+    });
+    assert_ne!(name(folder, &runs[0]), name(folder, &runs[1]));
+    for (run, n_ctx) in runs.iter().zip([8, 4, 4]) {
+        let table = fs::read_to_string(written(folder, run, ".md")).unwrap();
+        assert!(table.contains(&format!("the protocol gives CoOp options of its own: n_ctx {n_ctx}")), "{table}");
+    }
+    let shown = said(folder, &["report", "--datasets", "dtd,eurosat", "--shots", "1"]);
+    assert!(shown.contains("by 2 recipes") && shown.contains("the options or the version of CoOp"), "{shown}");
+}
+
+/// The same weights read in two ways.
+#[test]
+fn what_is_assumed_of_a_backbone_is_part_of_the_recipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let plans = folder.join("out/plans");
+    for (dataset, assumed) in [("dtd", "openai"), ("eurosat", "")] {
+        let mut records = Synthetic::new(folder);
+        records.few_shot(("coop", "CoOp"), dataset, 16, &[60.0, 61.0, 62.0]);
+        records.save();
+        let mut plan: Value = serde_json::from_slice(&fs::read(plans.join("few-shot.json")).unwrap()).unwrap();
+        if !assumed.is_empty() {
+            plan["asked"]["checkpoint"]["assumed"] = Value::from(assumed);
+        }
+        fs::remove_file(plans.join("few-shot.json")).unwrap();
+        fs::write(plans.join(format!("few-shot-{dataset}.json")), plan.to_string()).unwrap();
+    }
+    let shown = said(folder, &["report", "--datasets", "dtd,eurosat"]);
+    assert!(shown.contains("they differ in what is assumed of the backbone\n"), "{shown}");
 }

@@ -13,7 +13,7 @@ const PEN: (&str, &str) = ("nemesis-pen", "Nemesis-PEN");
 
 /// Records of two data sets, two methods and two numbers of shots, without images.
 fn records(folder: &Path) {
-    let mut records = Synthetic::new(folder);
+    let mut records = Synthetic::plain(folder);
     for (dataset, accuracy) in [("caltech101", 86.0), ("dtd", 42.0)] {
         records.zero_shot(dataset, accuracy);
         for (method, gain) in [(COOP, 2.0), (PEN, 3.0)] {
@@ -48,7 +48,7 @@ fn data(page: &str) -> serde_json::Value {
 fn the_published_average_stands_beside_one_over_the_same_data_sets() {
     let dashed = |more: Option<&'static str>| {
         let folder = tempfile::tempdir().unwrap();
-        let mut records = Synthetic::new(folder.path());
+        let mut records = Synthetic::plain(folder.path());
         for dataset in ELEVEN.into_iter().chain(more) {
             for shots in [1, 16] {
                 records.few_shot(COOP, dataset, shots, &[60.0]);
@@ -62,6 +62,27 @@ fn the_published_average_stands_beside_one_over_the_same_data_sets() {
     };
     let (of_eleven, of_twelve) = (dashed(None), dashed(Some("imagenetv2")));
     assert!(of_twelve < of_eleven, "{of_twelve} and {of_eleven}");
+}
+
+/// A figure has no place to say that ours were trained otherwise.
+#[test]
+fn no_published_line_stands_beside_a_changed_protocol() {
+    let dashed = |is_changed: bool| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut records = Synthetic::plain(folder.path());
+        for shots in [1, 16] {
+            records.few_shot(COOP, "dtd", shots, &[60.0]);
+        }
+        if is_changed {
+            records.set.insert("coop.protocol.epochs".to_owned(), serde_json::json!(1));
+        }
+        records.save();
+        let data = data(&fs::read_to_string(page(folder.path())).unwrap());
+        let svg = data["questions"][0]["figures"][0]["svg"].as_str().unwrap().to_owned();
+        svg.matches("stroke-dasharray").count()
+    };
+    let (as_published, changed) = (dashed(false), dashed(true));
+    assert!(changed < as_published, "{changed} and {as_published}");
 }
 
 #[test]
@@ -94,7 +115,7 @@ fn the_page_needs_no_network_and_holds_the_numbers_of_the_csv() {
     let cells = question["cells"].as_array().unwrap();
     assert_eq!(cells.len(), 2 + 2 * 2 * 2 * 3);
     for cell in cells {
-        let cell = &data["cells"][cell.as_str().unwrap()];
+        let cell = &data["cells"][cell[0].as_str().unwrap()];
         let (correct, total) = (cell["correct"].as_f64().unwrap(), cell["total"].as_f64().unwrap());
         assert!((cell["accuracy"].as_f64().unwrap() - 100.0 * correct / total).abs() < 0.01, "{cell}");
     }
@@ -199,7 +220,7 @@ fn a_browser_shows_the_table_and_filters_it_by_the_address() {
     assert!(row("dtd").contains("hidden") && !row("caltech101").contains("hidden"));
     let data = filtered.split_once("id=\"data\">").unwrap().1.split_once("</script>").unwrap().0;
     let data: serde_json::Value = serde_json::from_str(data).unwrap();
-    let cell = data["questions"][0]["cells"][3].as_str().unwrap();
+    let cell = data["questions"][0]["cells"][3][0].as_str().unwrap();
     let shown = dom(NAME, &page, &format!("#cell={cell}")).unwrap();
     assert!(shown.contains("Back to the table") && shown.contains(cell) && shown.contains("By class"), "{shown}");
 }
@@ -231,7 +252,7 @@ fn axe_finds_no_serious_fault_in_light_or_dark() {
     fs::write(&page, format!("{rest}<script>{axe}</script><script>{RUN_AXE}</script></body>{end}")).unwrap();
     let data = text.split_once("id=\"data\">").unwrap().1.split_once("</script>").unwrap().0;
     let data: serde_json::Value = serde_json::from_str(data).unwrap();
-    let cell = data["questions"][0]["cells"][3].as_str().unwrap();
+    let cell = data["questions"][0]["cells"][3][0].as_str().unwrap();
     for hash in [String::new(), format!("#cell={cell}")] {
         // 0 is dark.
         for scheme in ["--blink-settings=preferredColorScheme=1", "--blink-settings=preferredColorScheme=0"] {
@@ -271,4 +292,48 @@ fn pages_of_many_cells_stay_small() {
     assert_eq!(text.contains("A page holds what was learned"), cells > 2000);
     let Some(dom) = dom(NAME, &page, "") else { return };
     assert!(dom.contains(&format!("<summary>{} evaluations</summary>", seeds.len() * datasets.len() * 4)));
+}
+
+/// Columns may share cells, as those of an ablation share the one of the defaults.
+#[test]
+fn a_cell_stands_under_each_of_its_columns() {
+    const NAME: &str = "report_page::a_cell_stands_under_each_of_its_columns";
+    const LABELS: [&str; 2] = ["CoOp, n_ctx 16", "CoOp, alpha 1.0"];
+    let folder = tempfile::tempdir().unwrap();
+    let mut records = Synthetic::new(folder.path());
+    for label in LABELS {
+        records.few_shot(("coop", label), "dtd", 16, &[60.0, 61.0, 62.0]);
+    }
+    records.save();
+    let page = page(folder.path());
+    let data = data(&fs::read_to_string(&page).unwrap());
+    assert_eq!(data["cells"].as_object().unwrap().len(), 3);
+    let cells = data["questions"][0]["cells"].as_array().unwrap();
+    let of = |label: &str| cells.iter().filter(|cell| cell[1] == label).count();
+    assert_eq!(LABELS.map(of), [3, 3]);
+    let cell = cells[0][0].as_str().unwrap();
+    let Some(shown) = dom(NAME, &page, &format!("#cell={cell}")) else { return };
+    assert!(shown.contains("<h2>CoOp, n_ctx 16 / CoOp, alpha 1.0 on dtd, 16 shots, seed 1</h2>"), "{shown}");
+    assert!(dom(NAME, &page, "").unwrap().contains("<summary>3 evaluations</summary>"));
+}
+
+/// What was only planned takes no room on a page.
+#[test]
+fn a_page_counts_the_cells_that_have_a_record() {
+    let folder = tempfile::tempdir().unwrap();
+    records(folder.path());
+    let file = folder.path().join("out/plans/few-shot.json");
+    let mut plan: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let cells = plan["cells"].as_array_mut().unwrap();
+    let planned = cells[0].clone();
+    cells.extend((0..2000).map(|id| {
+        let mut cell = planned.clone();
+        cell["id"] = format!("{id:064x}").into();
+        cell
+    }));
+    fs::write(&file, plan.to_string()).unwrap();
+    // It ends with 1, since not all has a record.
+    let output = nemesis(folder.path(), &["report", "--html", "page.html"]).output().unwrap();
+    let page = fs::read_to_string(folder.path().join("page.html")).unwrap_or_else(|_| panic!("{}", told(&output)));
+    assert!(!page.contains("A page holds what was learned"), "26 cells have a record");
 }

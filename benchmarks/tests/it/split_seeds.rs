@@ -1,6 +1,7 @@
 //! `--split-seeds`: samples and initialisations with seeds of their own, and where the spread comes from.
 
 use crate::command::{assert_command, nemesis, told};
+use crate::report_page;
 use crate::synthetic::Synthetic;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -34,6 +35,7 @@ fn crossed(folder: &Path) -> Synthetic {
 
 #[test]
 fn where_the_spread_comes_from() {
+    const NAME: &str = "split_seeds::where_the_spread_comes_from (page)";
     let folder = tempfile::tempdir().unwrap();
     crossed(folder.path());
     assert_command!(folder.path(), &["stats"]);
@@ -46,6 +48,9 @@ fn where_the_spread_comes_from() {
     nemesis(folder.path(), &["report", "--html", "page.html"]).output().unwrap();
     let page = fs::read_to_string(folder.path().join("page.html")).unwrap();
     assert!(page.contains("where the spread comes from") && page.contains("\"seed\":\"1×2\""), "the page has neither");
+    let page = folder.path().join("page.html");
+    let Some(filtered) = report_page::dom(NAME, &page, "#table=few-shot&datasets=dtd") else { return };
+    assert!(filtered.contains("<section data-summary=\"\" hidden"), "its tests are over all data sets: {filtered}");
 }
 
 /// Crossed runs and runs with seeds of their own are never in one mean.
@@ -121,4 +126,16 @@ fn each_seed_decides_its_part_and_equal_seeds_are_ordinary_cells() {
     done(folder, &export);
     let listed = done(folder, &["report", "--list"]);
     assert!(listed.contains("seeds 1, 2 × 1, 2"), "{listed}");
+}
+
+/// Samples and initialisations may have different seeds: one that only the samples have is no hole among the others.
+#[test]
+fn seeds_of_one_kind_are_no_holes_in_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut records = Synthetic::new(folder.path());
+    records.zero_shot("dtd", 40.0);
+    records.crossed(COOP, "dtd", 16, &[vec![60.0, 61.0], vec![62.0, 63.0], vec![61.0, 60.5]]);
+    records.save();
+    let shown = done(folder.path(), &["report", "--seeds", "1-3", "--shots", "16"]);
+    assert!(!shown.contains("not complete") && !shown.contains("of 9 seeds"), "{shown}");
 }

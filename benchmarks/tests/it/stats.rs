@@ -141,6 +141,40 @@ fn the_source_of_a_transfer_is_no_target() {
     assert!(line.starts_with("few-shot,Data sets,2,45.0000,46.0000,"), "{pairs}");
 }
 
+/// Targets of one training rise and fall together, so that they say as much as one of them.
+#[test]
+fn targets_are_not_independent_trainings() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut records = Synthetic::new(folder.path());
+    for (method, gain) in [(COOP, 0.0), (PEN, 1.0)] {
+        for seed in 1..=3u64 {
+            let luck = gain + 2.0 * seed as f64;
+            let trained =
+                Trained { method, on: "imagenet", classes: ClassSubset::All, shots: 16, seeds: Seeds::from(seed) };
+            for (place, dataset) in ELEVEN.into_iter().enumerate() {
+                records.trained(trained, dataset, ClassSubset::All, 40.0 + luck + 2.0 * place as f64);
+            }
+        }
+    }
+    records.save();
+    let said = |only: &str, format: &str| {
+        let arguments = ["stats", "--only", only, "--format", format];
+        String::from_utf8(nemesis(folder.path(), &arguments).output().unwrap().stdout).unwrap()
+    };
+    // Three equal draws of three trainings are not that rare; of thirty runs they would be.
+    let averages = said("averages", "csv");
+    assert!(averages.contains(",CoOp,10,55.0000,53.0000,57.0000,"), "{averages}");
+    let methods = said("methods", "csv");
+    assert!(methods.contains("CoOp,Nemesis-PEN,10,1.0000,") && methods.contains(",not tested,"), "{methods}");
+    for only in ["methods", "ranks"] {
+        let table = said(only, "markdown");
+        assert!(table.contains("Nothing is tested here") && !table.contains("is better"), "{table}");
+        assert!(!table.contains("Wilcoxon:") && !table.contains("Nemenyi"), "{table}");
+    }
+    let pairs = nemesis(folder.path(), &["report", "--paired", "coop,nemesis-pen"]).output().unwrap();
+    assert!(told(&pairs).contains("not careful enough"), "{}", told(&pairs));
+}
+
 /// The figure says what the table says: a data set counts once, whatever numbers of shots it has.
 #[test]
 fn the_figure_of_ranks_is_that_of_the_table() {

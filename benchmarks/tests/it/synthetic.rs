@@ -5,6 +5,7 @@ use nemesis_bench::tables::kinds::{FewShot, TableKind};
 use nemesis_bench::zero_shot::{Prompts, ZeroShot};
 use nemesis_core::dataset::{ClassSubset, Registry};
 use nemesis_core::files;
+use nemesis_core::note::Note;
 use nemesis_core::record::{
     BackboneKey, Evaluated, EvaluationCell, MethodKey, Provenance, Store, Subject, Trained as TrainedRecord,
     TrainingCell,
@@ -33,6 +34,12 @@ pub(crate) struct Synthetic {
     pub(crate) epochs: usize,
     /// How many samples were planned.
     pub(crate) samples: u64,
+    /// The options of every method.
+    pub(crate) options: Map<String, Value>,
+    /// What `--set` gave, as `METHOD.OPTION`.
+    pub(crate) set: BTreeMap<String, Value>,
+    /// What is said under the table.
+    pub(crate) notes: Vec<Note>,
     /// The seeds of initialisations, if they are crossed with samples.
     pub(crate) initialisations: Vec<u64>,
     store: Store,
@@ -62,12 +69,22 @@ impl Synthetic {
             limit: None,
             epochs: 0,
             samples: 3,
+            options: Map::from_iter([("n_ctx".to_owned(), json!(16)), ("alpha".to_owned(), json!(1.0))]),
+            set: BTreeMap::new(),
+            notes: Vec::new(),
             initialisations: Vec::new(),
             store: Store::open(folder.join("out")).unwrap(),
             cells: Vec::new(),
             datasets: Vec::new(),
             columns: Vec::new(),
         }
+    }
+
+    /// The same of methods that leave their norm loss out, as the published ones do.
+    pub(crate) fn plain(folder: &Path) -> Self {
+        let mut records = Self::new(folder);
+        records.options.insert("norm_loss".to_owned(), json!("none"));
+        records
     }
 
     /// An evaluation of the zero-shot classifier.
@@ -104,11 +121,7 @@ impl Synthetic {
             manifest: "0".to_owned(),
             images: "0".to_owned(),
             classes: trained.classes,
-            method: MethodKey {
-                id: id.to_owned(),
-                options: Map::from_iter([("n_ctx".to_owned(), json!(16)), ("alpha".to_owned(), json!(1.0))]),
-                source: "0".to_owned(),
-            },
+            method: MethodKey { id: id.to_owned(), options: self.options.clone(), source: "0".to_owned() },
             backbone: BackboneKey { weights: "0".to_owned(), assumed: None },
             shots: trained.shots,
             seed: trained.seeds.sample,
@@ -178,7 +191,7 @@ impl Synthetic {
         let plan = SavedPlan {
             title: "A table".to_owned(),
             table: TableKind::FewShot(FewShot),
-            notes: Vec::new(),
+            notes: self.notes.clone(),
             protocol: "paper".to_owned(),
             backbone: self.backbone.to_owned(),
             columns: (self.columns.iter())
@@ -217,7 +230,7 @@ impl Synthetic {
             precision: "fp32".to_owned(),
             limit: self.limit,
             few_shot_lists: None,
-            set: BTreeMap::new(),
+            set: self.set.clone(),
             engine: "0".to_owned(),
             checkpoint: Checkpoint {
                 hash: if mini { files::hash(&weights).unwrap() } else { "0".to_owned() },

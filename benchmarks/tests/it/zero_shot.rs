@@ -30,6 +30,10 @@ fn each_list_of_prompts_is_a_column() {
     assert!(run.status.success(), "{}", told(&run));
     assert_command!(folder.path(), &["report"]);
     assert_command!(folder.path(), &["report", "--datasets", "dtd", "--methods", "tip-adapter"]);
+    let seven = ["report", "--methods", "zero-shot, 7 templates", "--format", "csv"];
+    let seven = told(&nemesis(folder.path(), &seven).output().unwrap());
+    assert!(seven.contains("exit code 0") && seven.contains("\ndtd,0,\"Zero-shot, 7 templates\",done,"), "{seven}");
+    assert!(!seven.contains("80 templates") && !seven.contains("Tip-Adapter"), "{seven}");
 }
 
 #[test]

@@ -3,10 +3,11 @@
 function showCell(question, id) {
   const cell = DATA.cells[id];
   if (cell === undefined) return [element("p", {}, `There is no cell ${id} on this page.`)];
+  const columns = columnsOf(question, id);
   const training = DATA.trainings[cell.training];
   const parts = [
     element("p", {}, link("Back to the table", { cell: "" })),
-    element("h2", {}, `${cell.column} on ${titleOf(question, cell.dataset)}` + (cell.shots === null ? "" : `, ${cell.shots === "1" ? "1 shot" : `${cell.shots} shots`}, seed ${cell.seed}`)),
+    element("h2", {}, `${columns.join(" / ")} on ${titleOf(question, cell.dataset)}` + (cell.shots === null ? "" : `, ${cell.shots === "1" ? "1 shot" : `${cell.shots} shots`}, seed ${cell.seed}`)),
     facts([
       ["Accuracy", `${fixed(cell.accuracy, 2)} % (${cell.correct} of ${cell.total})`],
       ["Tested", cell.what], ["Cell", element("code", {}, id)],
@@ -17,7 +18,7 @@ function showCell(question, id) {
   if (DATA.left_out) parts.push(element("p", { class: "notes" }, DATA.left_out));
   if (cell.classes !== null) parts.push(...showClasses(cell));
   if (cell.norms) parts.push(...showContext(cell, training));
-  if (cell.wrong) parts.push(...showWrong(question, cell));
+  if (cell.wrong) parts.push(...showWrong(question, cell, columns));
   parts.push(element("h3", {}, "Where it was computed"), facts(Object.entries(DATA.provenance[cell.provenance])));
   return parts;
 }
@@ -79,13 +80,13 @@ function showClasses(cell) {
   return parts;
 }
 
-// Of the columns that were right, those of the shown table.
-function rightOf(question, cell, picture) {
-  const shown = picture.right.filter((column) => column !== cell.column && question.methods.includes(column));
-  return shown.length > 0 ? [element("br"), `right: ${shown.join(", ")}`] : [];
+// Of the columns that were right with some number of shots and some seed, the others of the shown table.
+function rightOf(question, columns, picture) {
+  const shown = picture.right.filter((column) => !columns.includes(column) && question.methods.includes(column));
+  return shown.length > 0 ? [element("br"), `right with some shots and seed: ${shown.join(", ")}`] : [];
 }
 
-function showWrong(question, cell) {
+function showWrong(question, cell, columns) {
   const { names } = DATA.classes[cell.classes];
   const count = cell.total - cell.correct;
   const some = cell.wrong.length < count ? ` (${cell.wrong.length} of ${count} images)` : "";
@@ -93,6 +94,6 @@ function showWrong(question, cell) {
     const picture = DATA.images[image];
     return element("li", {}, element("img", { src: picture.src, alt: `${picture.label}: ${picture.path}`, loading: "lazy" }),
       element("span", { class: "good" }, picture.label), element("br"), element("span", { class: "bad" }, `said: ${names[said]}`),
-      rightOf(question, cell, picture));
+      rightOf(question, columns, picture));
   }))];
 }

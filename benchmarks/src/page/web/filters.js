@@ -59,11 +59,11 @@ function applyFilters(root) {
   }
   // An average is over all data sets of its table, and would be read as that of those which are shown.
   for (const row of root.querySelectorAll("tr.summary")) row.toggleAttribute("hidden", chosen("datasets") !== null);
-  // So would a figure that sums them up, and mean ranks are among all methods and over all shots.
+  // So would what sums them up, and mean ranks and corrected tests are among all methods and over all shots.
   const filtered = FILTERS.filter((filter) => chosen(filter) !== null);
-  for (const figure of root.querySelectorAll("figure[data-summary]")) {
-    const ofAll = filtered.some((filter) => filter !== "shots" || figure.dataset.shots === undefined);
-    figure.toggleAttribute("hidden", ofAll || figure.hasAttribute("data-no-shots"));
+  for (const part of root.querySelectorAll("[data-summary]")) {
+    const ofAll = filtered.some((filter) => filter !== "shots" || part.dataset.shots === undefined);
+    part.toggleAttribute("hidden", ofAll || part.hasAttribute("data-no-shots"));
   }
   // The best value of a row may be in a column that is hidden.
   for (const table of root.querySelectorAll("table")) table.classList.toggle("some", chosen("methods") !== null);

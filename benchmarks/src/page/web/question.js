@@ -5,11 +5,12 @@ function showQuestion(question) {
   parts.push(fragment(question.table));
   if (question.spread) {
     const title = "Where the spread comes from";
-    parts.push(element("h3", {}, title));
-    parts.push(element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, fragment(question.spread)));
+    // Its tests are corrected for all that is in it.
+    parts.push(element("section", { "data-summary": true }, element("h3", {}, title),
+      element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, fragment(question.spread))));
   }
   for (const figure of question.figures) {
-    const shown = { class: figure.narrow ? "narrow" : "", "data-summary": figure.summary, "data-shots": figure.shots };
+    const shown = { class: figure.narrow ? "narrow" : "", "data-summary": figure.summary, "data-column": figure.method, "data-shots": figure.shots };
     parts.push(element("figure", shown, fragment(figure.svg), element("figcaption", {}, figure.caption)));
   }
   if (question.failures.length > 0) {
@@ -30,7 +31,8 @@ const ROWS = 500;
 
 // The list is made when it is opened, and again when a filter changes.
 function cellTable(question) {
-  const list = element("details", { id: "cells" }, element("summary", {}, `${question.cells.length} evaluations`), element("div"));
+  const distinct = new Set(question.cells.map(([id]) => id)).size;
+  const list = element("details", { id: "cells" }, element("summary", {}, `${distinct} evaluations`), element("div"));
   list.fill = () => {
     if (list.open) list.lastElementChild.replaceWith(cellRows(question));
   };
@@ -39,16 +41,16 @@ function cellTable(question) {
 }
 
 function cellRows(question) {
-  const fitting = question.cells.filter((id) => {
-    const { dataset, column, shots } = DATA.cells[id];
+  const fitting = question.cells.filter(([id, column]) => {
+    const { dataset, shots } = DATA.cells[id];
     return passes("datasets", dataset) && passes("methods", column) && passes("shots", shots);
   });
-  const rows = fitting.slice(0, ROWS).map((id) => {
+  const rows = fitting.slice(0, ROWS).map(([id, column]) => {
     const cell = DATA.cells[id];
     return element("tr", {},
       element("th", { scope: "row" }, link(id, { cell: id })),
       element("td", { class: "text" }, titleOf(question, cell.dataset)),
-      element("td", { class: "text" }, cell.column),
+      element("td", { class: "text" }, column),
       element("td", {}, cell.shots ?? "–"), element("td", {}, cell.seed ?? "–"),
       element("td", { class: "text" }, cell.what), element("td", {}, fixed(cell.accuracy, 2)));
   });
@@ -65,4 +67,11 @@ function cellRows(question) {
 function titleOf(question, dataset) {
   const found = question.datasets.find(([key]) => key === dataset);
   return found ? found[1] : dataset;
+}
+
+// The columns of a table that an evaluation stands in; of all tables if this one does not have it.
+function columnsOf(question, id) {
+  const of = (some) => [...new Set(some.flatMap(({ cells }) => cells).filter(([known]) => known === id).map(([, column]) => column))];
+  const own = of([question]);
+  return own.length > 0 ? own : of(DATA.questions);
 }

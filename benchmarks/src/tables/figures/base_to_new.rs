@@ -29,7 +29,7 @@ fn figure(table: &Table, base: usize, what: &str, caption: &str, chart: Box<dyn 
         "1" => " With 1 training image per class.".to_owned(),
         shots => format!(" With {shots} training images per class."),
     });
-    Figure { kind: "base-to-new", of, shots, caption: format!("{caption}{with}"), chart }
+    Figure { of, shots, ..Figure::new("base-to-new", format!("{caption}{with}"), chart) }
 }
 
 fn bars(table: &Table, base: usize) -> Figure {
@@ -55,7 +55,8 @@ fn bars(table: &Table, base: usize) -> Figure {
         spread(table),
         lacking(table)
     );
-    figure(table, base, "bars", &caption, Box::new(chart))
+    // Bars are of the averages.
+    Figure { summary: true, ..figure(table, base, "bars", &caption, Box::new(chart)) }
 }
 
 fn points(table: &Table, base: usize) -> Figure {
@@ -77,5 +78,5 @@ fn points(table: &Table, base: usize) -> Figure {
         series: series.clone(),
     };
     let caption = "Each data set's accuracy on base and on new classes; on the dotted line both are equal.";
-    figure(table, base, "points", caption, Box::new(chart))
+    Figure { narrow: true, ..figure(table, base, "points", caption, Box::new(chart)) }
 }

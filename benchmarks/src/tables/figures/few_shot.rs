@@ -80,5 +80,5 @@ pub(in crate::tables) fn few_shot(table: &Table, published: &[PublishedLine]) ->
     let is_at_zero = table.groups.iter().enumerate().any(|(place, group)| group.baseline && has_values(place));
     let at_zero = if is_at_zero { "; at 0: zero-shot CLIP" } else { "" };
     let caption = format!("Accuracy by training images per class; shaded: {shaded}{dashed}{at_zero}.{lacking}");
-    Some(Figure { kind: "few-shot", of: String::new(), shots: None, caption, chart: Box::new(chart) })
+    Some(Figure::new("few-shot", caption, Box::new(chart)))
 }

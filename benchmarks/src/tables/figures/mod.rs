@@ -21,23 +21,25 @@ pub struct Figure {
     pub kind: &'static str,
     /// What tells it apart from others of its kind and table; empty if it is the only one.
     pub of: String,
+    /// The label of the method, if it is of one.
+    pub method: Option<String>,
     /// The number of shots, as people write it, if it is of one.
     pub shots: Option<String>,
     /// What it shows, in a sentence for below it.
     pub caption: String,
     /// The chart.
     pub chart: Box<dyn Chart>,
+    /// Whether one column of a paper is as wide as it should be.
+    pub narrow: bool,
+    /// Whether it sums up data sets, so that no part of it is one of them.
+    pub summary: bool,
 }
 
 impl Figure {
-    /// Whether one column of a paper is as wide as it should be.
-    pub fn is_narrow(&self) -> bool {
-        self.kind == "ranks" || self.of.starts_with("points")
-    }
-
-    /// Whether it sums up data sets, so that no part of it is one of them.
-    pub fn is_summary(&self) -> bool {
-        self.kind == "ranks" || self.of.starts_with("bars")
+    /// The only one of its kind, of all that the table holds.
+    fn new(kind: &'static str, caption: String, chart: Box<dyn Chart>) -> Self {
+        let (of, method, shots) = (String::new(), None, None);
+        Self { kind, of, method, shots, caption, chart, narrow: false, summary: false }
     }
 }
 

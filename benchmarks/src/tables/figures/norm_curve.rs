@@ -1,12 +1,12 @@
 //! Accuracy and norm by epoch: two panels for each data set.
 
 use super::{Figure, lacking, number_of, series, spread};
-use crate::tables::{Entry, Measured, Place, Table};
+use crate::tables::{Contents, Entry, Measured, Place, Table};
 use nemesis_figures::{LineChart, LinePanel, Series};
 use std::collections::HashMap;
 
 /// The curves of a table of accuracies and norms by epoch.
-pub(in crate::tables) fn norm_curve(table: &Table, entries: &[Entry]) -> Option<Figure> {
+pub(in crate::tables) fn norm_curve(contents: &Contents, table: &Table, entries: &[Entry]) -> Option<Figure> {
     let last_epochs = last_epochs(entries);
     let series = series(table);
     // A row's key is a data set and an epoch, and the rows of a data set stand together.
@@ -21,6 +21,7 @@ pub(in crate::tables) fn norm_curve(table: &Table, entries: &[Entry]) -> Option<
     }
     // Each number of shots has a group of accuracies and one of norms.
     let is_one = table.groups.len() <= 2;
+    let shots_of = |group: usize| contents.shots.get(group / 2).copied();
     let mut panels = Vec::new();
     for (dataset, title) in &datasets {
         let of_dataset = || {
@@ -30,14 +31,20 @@ pub(in crate::tables) fn norm_curve(table: &Table, entries: &[Entry]) -> Option<
                 .filter_map(|row| split(&row.heading.key).filter(|(d, _)| d == dataset).map(|(_, e)| (row, e)))
         };
         let numbered = of_dataset().filter_map(|(_, epoch)| epoch.parse::<f64>().ok()).fold(0.0, f64::max);
-        // Methods may be trained for different numbers of epochs.
-        let place = |epoch: &str, column: &str| {
-            let last = || last_epochs.get(&(dataset.as_str(), column)).copied();
+        // Methods may be trained for different numbers of epochs, and so may numbers of shots.
+        let place = |epoch: &str, shots: Option<u32>, column: &str| {
+            let last = || last_epochs.get(&(dataset.as_str(), column, shots?)).copied();
             epoch.parse().ok().or_else(last).unwrap_or(numbered + 1.0)
         };
-        let columns = || table.groups.iter().flat_map(|group| &group.columns);
-        let mut x: Vec<f64> =
-            of_dataset().flat_map(|(_, epoch)| columns().map(move |column| place(&epoch, &column.label))).collect();
+        let columns = || {
+            let of_group = move |index: usize| {
+                table.groups[index].columns.iter().map(move |column| (shots_of(index), column.label.as_str()))
+            };
+            (0..table.groups.len()).flat_map(of_group)
+        };
+        let mut x: Vec<f64> = of_dataset()
+            .flat_map(|(_, epoch)| columns().map(move |(shots, label)| place(&epoch, shots, label)))
+            .collect();
         x.sort_by(f64::total_cmp);
         x.dedup();
         let x: Vec<(f64, String)> = x.into_iter().map(|epoch| (epoch, epoch.to_string())).collect();
@@ -47,7 +54,7 @@ pub(in crate::tables) fn norm_curve(table: &Table, entries: &[Entry]) -> Option<
                 points: of_dataset()
                     .filter_map(|(row, epoch)| {
                         let measure = row.values[index][column].measure()?;
-                        Some((place(&epoch, &heading.label), measure.mean, measure.deviation))
+                        Some((place(&epoch, shots_of(index), &heading.label), measure.mean, measure.deviation))
                     })
                     .collect(),
                 reference: false,
@@ -68,17 +75,18 @@ pub(in crate::tables) fn norm_curve(table: &Table, entries: &[Entry]) -> Option<
         LineChart { title: table.title.clone(), x_label: "Epoch".to_owned(), y_label: String::new(), panels, series };
     let (spread, lacking) = (spread(table), lacking(table));
     let caption = format!("Accuracy and mean norm of the context vectors by epoch; shaded: {spread}.{lacking}");
-    Some(Figure { kind: "norm-curve", of: String::new(), shots: None, caption, chart: Box::new(chart) })
+    Some(Figure::new("norm-curve", caption, Box::new(chart)))
 }
 
-/// How many epochs the trainings of a data set and a column had, which stand in their records and not in the table.
-fn last_epochs(entries: &[Entry]) -> HashMap<(&str, &str), f64> {
+/// How many epochs the trainings of a data set, column and number of shots had, which stands in their records and not in
+/// the table.
+fn last_epochs(entries: &[Entry]) -> HashMap<(&str, &str, u32), f64> {
     let mut epochs = HashMap::new();
     for entry in entries {
-        let Place::Trained { method, .. } = &entry.place else { continue };
+        let Place::Trained { method, shots, .. } = &entry.place else { continue };
         let training = entry.outcome.record().and_then(|record| record.cell.subject.training());
         let last = training.and_then(|training| training.protocol.get("epochs")?.as_f64());
-        epochs.extend(last.map(|last| ((entry.dataset.as_str(), method.as_str()), last)));
+        epochs.extend(last.map(|last| ((entry.dataset.as_str(), method.as_str(), *shots), last)));
     }
     epochs
 }

@@ -62,7 +62,7 @@ pub(in crate::tables) fn ranks(
          at 5 %.",
         table.axes.row
     );
-    Some(Figure { kind: "ranks", of: String::new(), shots: None, caption, chart: Box::new(chart) })
+    Some(Figure { narrow: true, summary: true, ..Figure::new("ranks", caption, Box::new(chart)) })
 }
 
 /// The mean of each of these over the seeds that all have, if there are any. What is not trained has no seeds, and one value.

@@ -31,11 +31,14 @@ impl Format for Csv {
         let numbers: &[&str] = if counts { &COUNTS } else { &NUMBERS };
         let headings =
             axes.iter().map(String::as_str).chain(["status"]).chain(numbers.iter().copied()).chain(["notes"]);
+        // Methods are named as people know them, numbers of shots as values: `16`, not `16 shots`.
+        let of_shots = table.axes.column == "shots";
         let mut text = line(headings.map(str::to_owned));
         for row in &table.rows {
             for (group, values) in table.groups.iter().zip(&row.values) {
                 for (column, value) in group.columns.iter().zip(values) {
-                    let place = [&row.heading.key, &group.key, &column.label, status(value)].map(str::to_owned);
+                    let column = if of_shots { &column.key } else { &column.label };
+                    let place = [&row.heading.key, &group.key, column, status(value)].map(str::to_owned);
                     let notes: Vec<&str> = value.footnotes().iter().map(|n| table.footnotes[n - 1].as_str()).collect();
                     text += &line(place.into_iter().chain(numbers_of(value, counts)).chain([notes.join("; ")]));
                 }

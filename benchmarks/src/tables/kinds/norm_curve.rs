@@ -78,8 +78,8 @@ impl Kind for NormCurve {
         grid.table(contents, &outcomes)
     }
 
-    fn figures(&self, _contents: &Contents, entries: &[Entry], table: &Table) -> Vec<Figure> {
-        figures::norm_curve(table, entries).into_iter().collect()
+    fn figures(&self, contents: &Contents, entries: &[Entry], table: &Table) -> Vec<Figure> {
+        figures::norm_curve(contents, table, entries).into_iter().collect()
     }
 }
 

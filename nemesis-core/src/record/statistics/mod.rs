@@ -10,7 +10,7 @@ mod ranks;
 pub use crossed::{Component, Crossed};
 pub use paired_tests::{McNemar, SignedRanks, holm};
 pub use power::{MOST_RUNS, POWER, RunsNeeded, power, runs_needed};
-pub use ranks::{friedman, mean_ranks, nemenyi_critical_difference};
+pub use ranks::{comparable, friedman, mean_ranks, nemenyi_critical_difference};
 
 use special::{Beta, Error as _, Gamma as _};
 

@@ -19,7 +19,8 @@ pub struct SignedRanks {
 const ENUMERATED: usize = 50;
 
 impl SignedRanks {
-    /// Tests whether differences are symmetric around zero. None if all of them are zero.
+    /// Tests whether differences are symmetric around zero. None if all of them are zero. They are ranked as they are:
+    /// [`comparable`](super::comparable) makes equal what only the order of a sum has set apart.
     ///
     /// Up to 50 differences the probability is exact, given the ranks, whether or not some are tied. scipy's `wilcoxon`
     /// does the same without ties, and with ties up to 13 differences.

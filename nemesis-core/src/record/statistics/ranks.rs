@@ -3,13 +3,21 @@
 
 use super::{chi_squared_tail, normal_cdf};
 
+/// A value to the ninth digit behind the point, by which values are compared: means of the same accuracies may differ in the
+/// last bit, since the order in which they are added up matters.
+pub fn comparable(value: f64) -> f64 {
+    // Zero has no sign then.
+    (value * 1e9).round() / 1e9 + 0.0
+}
+
 /// The mean rank of each method over measurements, each of which has a value for every method: 1 is the highest, and
 /// equal values share the mean of their ranks.
 pub fn mean_ranks(measurements: &[Vec<f64>]) -> Vec<f64> {
     let methods = measurements.first().map_or(0, Vec::len);
     let mut sums = vec![0.0; methods];
     for values in measurements {
-        for (sum, value) in sums.iter_mut().zip(values) {
+        let values: Vec<f64> = values.iter().copied().map(comparable).collect();
+        for (sum, value) in sums.iter_mut().zip(&values) {
             let better = values.iter().filter(|other| *other > value).count();
             let worse = values.iter().filter(|other| *other < value).count();
             let equal = values.len() - better - worse;
@@ -27,11 +35,12 @@ pub fn friedman(measurements: &[Vec<f64>]) -> Option<f64> {
         return None;
     }
     let (methods, count) = (k as f64, n as f64);
+    let is_equal = |one: f64, two: f64| comparable(one).total_cmp(&comparable(two)).is_eq();
     // The sum of t³ − t over groups of t equal values is that of t² − 1 over their members.
     let ties: f64 = measurements
         .iter()
         .flat_map(|values| {
-            values.iter().map(|value| values.iter().filter(|other| other.total_cmp(value).is_eq()).count() as f64)
+            values.iter().map(|value| values.iter().filter(|other| is_equal(**other, *value)).count() as f64)
         })
         .map(|equal| equal.powi(2) - 1.0)
         .sum();
@@ -85,6 +94,12 @@ mod tests {
     #[test]
     fn ties_share_their_ranks() {
         assert_eq!(mean_ranks(&[vec![3.0, 1.0, 3.0], vec![1.0, 2.0, 3.0]]), [2.25, 2.5, 1.25]);
+        // So do values that are the same but for the order in which they were added up.
+        let (one, two) = (0.1 + 0.2 + 0.3, 0.3 + 0.2 + 0.1);
+        assert!(one > two);
+        assert_eq!(mean_ranks(&[vec![one, two]]), [1.5, 1.5]);
+        let tied = vec![1.0, 1.0, 0.0];
+        assert_eq!(friedman(&[vec![one, two, 0.0], tied.clone()]), friedman(&[tied.clone(), tied]));
     }
 
     /// `scipy.stats.studentized_range.ppf(0.95, k, numpy.inf)` of scipy 1.16.
