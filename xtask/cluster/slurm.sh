@@ -18,10 +18,12 @@ fi
 
 folder=$(mktemp -d)
 chmod 755 "$folder"
+# From here on no command reaches a Slurm that this machine may belong to. As long as there is no such file, all of them fail.
+export SLURM_CONF="$folder/slurm.conf"
 started=()
 finish() {
     status=$?
-    scancel --full --user "$(id -un)" >/dev/null 2>&1 || true
+    if [ -e "$SLURM_CONF" ]; then scancel --full --user "$(id -un)" >/dev/null 2>&1 || true; fi
     # munged is not ours but runuser's, and would outlive it.
     kill "$(cat "$folder/run/pid" 2>/dev/null)" 2>/dev/null || true
     for process in "${started[@]}"; do kill -9 "$process" 2>/dev/null || true; done
@@ -42,7 +44,7 @@ runuser -u munge -- munged --foreground --force --key-file="$folder/run/key" --s
 started+=($!)
 
 host=$(hostname -s)
-cat >"$folder/slurm.conf" <<CONF
+cat >"$SLURM_CONF" <<CONF
 ClusterName=nemesis
 SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=16817
@@ -74,7 +76,6 @@ NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=16821 CPUs=2 State=UNKNOW
 NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=16822 CPUs=2 State=UNKNOWN
 PartitionName=all Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
 CONF
-export SLURM_CONF="$folder/slurm.conf"
 for _ in $(seq 100); do [ -S "$folder/run/socket" ] && break; sleep 0.1; done
 slurmctld -D -f "$SLURM_CONF" >/dev/null 2>&1 &
 started+=($!)

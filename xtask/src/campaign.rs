@@ -1,6 +1,7 @@
 //! `cargo xtask campaign`: what tests do a few times, done many times.
 
 use crate::failure::{Failure, Result};
+use crate::skipped::Skipped;
 use crate::{setup, workspace};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,7 +64,8 @@ Kinds of faults:
   records   records truncated, flipped and replaced
   versions  two versions of nemesis on one folder
 
-Disk and network need root or fusermount3, since they mount FUSE file systems; memory needs root and cgroups.
+Disk and network need root or fusermount3, since they mount FUSE file systems; memory needs root and control groups.
+What this machine does not allow is skipped and listed.
 
 Example:
   cargo xtask campaign faults --count 20 --only disk
@@ -95,7 +97,7 @@ fn images(options: &Images, libtorch: &Path) -> Result<u8> {
     }
     let mut command = workspace::cargo("test");
     command.args(["--package", "nemesis-core", "--test", "pillow", "--", "--nocapture"]);
-    command.env("LIBTORCH", libtorch).env("NEMESIS_DAMAGED_IMAGES", folder.path());
+    command.env("LIBTORCH", libtorch).env("XTASK_DAMAGED_IMAGES", folder.path());
     Ok(u8::from(!workspace::run(&mut command)?.success()))
 }
 
@@ -104,7 +106,7 @@ fn kills(options: &Kills, libtorch: &Path) -> Result<u8> {
     workspace::build_debug(libtorch)?;
     let mut command = workspace::cargo("test");
     command.args(["--package", "nemesis-bench", "--test", "it", "--", "--nocapture", "resume::"]);
-    command.env("LIBTORCH", libtorch).env("NEMESIS_KILLS", options.count.to_string());
+    command.env("LIBTORCH", libtorch).env("XTASK_KILLS", options.count.to_string());
     Ok(u8::from(!workspace::run(&mut command)?.success()))
 }
 
@@ -116,8 +118,10 @@ fn faults(options: &Faults, libtorch: &Path) -> Result<u8> {
     let filter = format!("campaign::{}", options.only.as_deref().unwrap_or_default());
     let mut command = workspace::cargo("test");
     command.args(["--workspace", "--test", "it", "--", "--nocapture", "--test-threads", "1"]);
-    command.arg(filter).env("LIBTORCH", libtorch).env("NEMESIS_FAULTS", options.count.to_string());
+    command.arg(filter).env("LIBTORCH", libtorch).env("XTASK_FAULTS", options.count.to_string());
     command.env("XTASK_FAULTS_REPORT", &report);
+    let skipped = Skipped::new()?;
+    skipped.collect_from(&mut command);
     let passed = workspace::run(&mut command)?.success();
     let lines = fs::read_to_string(&report).unwrap_or_default();
     println!("\nfaults  table             kind");
@@ -129,6 +133,29 @@ fn faults(options: &Faults, libtorch: &Path) -> Result<u8> {
             if details.is_empty() { String::new() } else { format!(": {details}") }
         );
     }
-    println!("{}", if passed { "All tables are those of undisturbed runs." } else { "FAILED: see above." });
-    Ok(u8::from(!passed))
+    let (verdict, code) = verdict(passed, lines.lines().count());
+    println!("{verdict}");
+    skipped.print()?;
+    Ok(code)
+}
+
+/// What came of it, and the exit code. Tests pass where they are skipped: nothing has been shown if none reported a fault.
+fn verdict(passed: bool, reported: usize) -> (&'static str, u8) {
+    match (passed, reported) {
+        (false, _) => ("FAILED: see above.", 1),
+        (true, 0) => ("Nothing was tried.", 1),
+        (true, _) => ("All tables are those of undisturbed runs.", 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_that_were_all_skipped_show_nothing() {
+        assert_eq!(verdict(true, 0), ("Nothing was tried.", 1));
+        assert_eq!(verdict(true, 1).1, 0);
+        assert_eq!(verdict(false, 1).1, 1);
+    }
 }

@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// What the command line says about the installation.
 #[derive(Debug, clap::Args)]
@@ -44,6 +45,7 @@ pub(crate) fn run(options: &InstallOptions) -> Result<u8> {
     }
     let elsewhere = bring_libtorch(&libtorch, &library.join("libtorch"))?;
     link(&library.join(&name), &bin.join(&name))?;
+    require_start(&bin.join(&name))?;
     println!("{} and {} methods are in {}", name, methods.len(), library.display());
     if let Some(elsewhere) = &elsewhere {
         println!("they use libtorch in {}, which must stay there", elsewhere.display());
@@ -86,17 +88,15 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 /// Puts libtorch where the installed program looks first, and returns where it is if it is not copied.
 ///
 /// One that was downloaded into the workspace may be deleted with it, so its libraries are copied. That of a Python, or
-/// the user's own, is linked to.
+/// the user's own, is linked to, wherever it is: it may need libraries that lie beside it.
 fn bring_libtorch(libtorch: &Path, to: &Path) -> Result<Option<PathBuf>> {
     let libtorch = libtorch.canonicalize().map_err(|e| Failure::io("find", libtorch, &e))?;
-    let root = workspace::root();
-    let is_ours = libtorch.starts_with(root.canonicalize().map_err(|e| Failure::io("find", &root, &e))?);
     match fs::symlink_metadata(to) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(to).map_err(|e| Failure::io("replace", to, &e))?,
         Ok(_) => fs::remove_file(to).map_err(|e| Failure::io("replace", to, &e))?,
         Err(_) => {}
     }
-    if !is_ours {
+    if !is_ours(&libtorch, &workspace::root().join(setup::FOLDER)) {
         symlink(&libtorch, to).map_err(|e| Failure::io("create the link", to, &e))?;
         return Ok(Some(libtorch));
     }
@@ -113,6 +113,12 @@ fn bring_libtorch(libtorch: &Path, to: &Path) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
+/// Whether libtorch, by its real path, is what setup has downloaded to `folder`, and not what a link there leads to.
+fn is_ours(libtorch: &Path, folder: &Path) -> bool {
+    let is_folder = fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir());
+    is_folder && folder.canonicalize().is_ok_and(|folder| folder == libtorch)
+}
+
 /// Links or copies half a gigabyte: a hard link takes no room, but both must be on one disk.
 fn bring_library(from: &Path, to: &Path) -> Result<()> {
     match fs::read_link(from) {
@@ -120,6 +126,18 @@ fn bring_library(from: &Path, to: &Path) -> Result<()> {
         Err(_) if fs::hard_link(from, to).is_ok() => Ok(()),
         Err(_) => copy(from, to),
     }
+}
+
+/// Refuses an installed program that does not start, for want of a library of libtorch's, say.
+fn require_start(program: &Path) -> Result<()> {
+    let mut command = Command::new(program);
+    let output = command.arg("--version").output().map_err(|error| workspace::cannot_start(&command, &error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Failure::new(format!("{} is installed and does not start: {}", program.display(), said.trim()))
+        .help("let setup use another libtorch: set LIBTORCH to it, or remove .libtorch, and install again"))
 }
 
 fn link(program: &Path, place: &Path) -> Result<()> {
@@ -137,4 +155,32 @@ fn link(program: &Path, place: &Path) -> Result<()> {
 fn is_on_path(folder: &Path) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|entry| entry == folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_libtorch_within_the_workspace_is_ours_only_if_it_was_downloaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let (ours, python) = (root.join(setup::FOLDER), root.join("venv/torch"));
+        make(&python).unwrap();
+        symlink(&python, &ours).unwrap();
+        assert!(!is_ours(&python, &ours), "it is the Python's, to which setup has made a link");
+        fs::remove_file(&ours).unwrap();
+        assert!(!is_ours(&python, &ours));
+        make(&ours).unwrap();
+        assert!(is_ours(&ours, &ours));
+        assert!(!is_ours(&python, &ours), "LIBTORCH names another");
+    }
+
+    #[test]
+    fn a_program_that_does_not_start_is_an_error() {
+        assert!(require_start(Path::new("true")).is_ok());
+        let failure = require_start(Path::new("false")).unwrap_err();
+        assert!(failure.to_string().starts_with("error: false is installed and does not start"), "{failure}");
+        assert!(require_start(Path::new("./no-such-program")).is_err());
+    }
 }

@@ -16,6 +16,7 @@ mod parity;
 mod python;
 mod reproduce;
 mod setup;
+mod skipped;
 mod test;
 mod workspace;
 

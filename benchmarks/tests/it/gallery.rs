@@ -2,16 +2,25 @@
 //! `cargo xtask gallery` writes it; otherwise it is compared, byte for byte.
 
 use crate::command::{nemesis, told};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// The pages, each with its figures from a test of its own.
+const PAGES: [&str; 2] = ["few-shot", "suites"];
+
+/// What the tests that have ended have drawn, by page.
+static DRAWN: Mutex<BTreeMap<String, BTreeSet<String>>> = Mutex::new(BTreeMap::new());
 
 /// What the gallery shows of a folder of records: a page with this name, and figures.
 pub(crate) fn shows(folder: &Path, page: &str) {
     let gallery = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/gallery");
     let writes = std::env::var("XTASK_GALLERY").is_ok_and(|value| value == "write");
     let mut stale = Vec::new();
-    for (name, file) in drawn(folder, page) {
+    let drawn = drawn(folder, page);
+    let names: BTreeSet<String> = drawn.keys().cloned().collect();
+    for (name, file) in drawn {
         let (mut ours, kept) = (fs::read(file).unwrap(), gallery.join(&name));
         if Path::new(&name).extension().is_some_and(|extension| extension == "html") {
             ours = without_hashes(String::from_utf8(ours).unwrap()).into_bytes();
@@ -24,6 +33,26 @@ pub(crate) fn shows(folder: &Path, page: &str) {
         }
     }
     assert!(stale.is_empty(), "docs/gallery is not current: {stale:?}; `cargo xtask gallery` writes it");
+    let surplus = surplus(&gallery, page, names);
+    if writes {
+        for name in &surplus {
+            fs::remove_file(gallery.join(name)).unwrap();
+        }
+    } else {
+        assert!(surplus.is_empty(), "nothing draws {surplus:?} in docs/gallery; `cargo xtask gallery` removes it");
+    }
+}
+
+/// The files of the gallery that belong to no page, as soon as it is known what all of them have drawn.
+fn surplus(gallery: &Path, page: &str, names: BTreeSet<String>) -> Vec<String> {
+    assert!(PAGES.contains(&page), "{page}");
+    let mut drawn = DRAWN.lock().unwrap();
+    drawn.insert(page.to_owned(), names);
+    if drawn.len() < PAGES.len() {
+        return Vec::new();
+    }
+    let kept = fs::read_dir(gallery).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    kept.filter(|name| name != "README.md" && !drawn.values().any(|names| names.contains(name))).collect()
 }
 
 /// The names of parts of a suite end in a hash of what was asked, which any new option changes.

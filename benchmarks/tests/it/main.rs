@@ -76,6 +76,7 @@ mod shared_features;
 mod skipped;
 mod split_seeds;
 mod stats;
+#[cfg(target_os = "linux")]
 mod stopped;
 mod submit;
 mod suites;

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How often the run is killed; `cargo xtask campaign kills` sets it.
-const KILLS: &str = "NEMESIS_KILLS";
+const KILLS: &str = "XTASK_KILLS";
 
 /// Cells of the mini suite, more of them where there are more kills to hit a run in the middle.
 fn run(folder: &Path, kills: usize, jobs: &str) -> Command {

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use wheels::Recipe;
 
 /// The name of the folder or link in the root of the workspace, which `.cargo/config.toml` knows too.
-const FOLDER: &str = ".libtorch";
+pub(crate) const FOLDER: &str = ".libtorch";
 
 /// How the names of a setup's working folders begin. The next setup removes what an interrupted one left.
 const PARTIAL: &str = ".libtorch-partial-";
@@ -211,11 +211,19 @@ impl Setup {
         folder.map_err(|error| Failure::io("create a folder in", &self.root, &error))
     }
 
-    /// Replaces what was there before, if anything, with what was made.
+    /// Replaces what was there before, if anything, with what was made in a folder of this setup's. What was there goes there
+    /// as a whole, to be removed with it: half of it under its old name would pass for all.
     fn publish(&self, made: &Path) -> Result<()> {
-        let folder = self.root.join(FOLDER);
-        remove(&folder)?;
-        fs::rename(made, &folder).map_err(|error| Failure::io("create", &folder, &error))
+        let (folder, old) = (self.root.join(FOLDER), made.with_file_name("old"));
+        if let Err(error) = fs::rename(&folder, &old)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(Failure::io("replace", &folder, &error));
+        }
+        fs::rename(made, &folder).map_err(|error| {
+            let _ = fs::rename(&old, &folder);
+            Failure::io("create", &folder, &error)
+        })
     }
 }
 

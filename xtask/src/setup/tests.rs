@@ -169,6 +169,24 @@ fn an_interrupted_setup_is_done_again() {
 }
 
 #[test]
+fn what_was_there_stays_whole_until_it_is_replaced() {
+    let scene = Scene::new();
+    let setup = scene.setup();
+    fake_libtorch(&setup.root.join(FOLDER), HEADER);
+    let before = scene.files();
+    let partial = setup.partial().unwrap();
+    assert!(setup.publish(&partial.path().join("missing")).is_err());
+    assert_eq!(scene.files(), before);
+
+    let made = partial.path().join("libtorch");
+    fs::create_dir(&made).unwrap();
+    fs::write(made.join("new"), "").unwrap();
+    setup.publish(&made).unwrap();
+    drop(partial);
+    assert_eq!(scene.files(), [".libtorch/new"]);
+}
+
+#[test]
 fn two_setups_at_once_download_once() {
     let scene = Scene::new();
     scene.pip(&format!("echo once >> \"$folder\"/count; sleep 0.2; {PIP}"));

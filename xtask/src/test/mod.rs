@@ -3,8 +3,8 @@
 mod dependencies;
 
 use crate::failure::{Failure, Result};
+use crate::skipped::Skipped;
 use crate::{setup, workspace};
-use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -37,10 +37,6 @@ type Look = fn() -> Result<Outcome>;
 /// do not depend on.
 const DEPENDENCIES: [(&str, Look); 2] = [("licences", dependencies::policy), ("advisories", dependencies::advisories)];
 
-/// The folder in which each skipped test leaves a file of its name that says why. The variable's name does not begin
-/// with `NEMESIS_`, because our own programs would take it for a setting.
-const SKIPPED: &str = "XTASK_SKIPPED_TESTS";
-
 enum Outcome {
     Passed,
     Failed,
@@ -50,11 +46,11 @@ enum Outcome {
 /// Runs every step, even after a failure, and sums up; returns the exit code.
 pub(crate) fn run() -> Result<u8> {
     let libtorch = setup::run(setup::SetupOptions::default())?;
-    let skips = tempfile::tempdir().map_err(|error| Failure::new(format!("cannot create a folder: {error}")))?;
+    let skips = Skipped::new()?;
     let mut summary = Vec::new();
     for step in STEPS {
         let start = Instant::now();
-        let outcome = step.run(&libtorch, skips.path())?;
+        let outcome = step.run(&libtorch, &skips)?;
         let failed = matches!(outcome, Outcome::Failed);
         summary.push((step.name, outcome, start.elapsed()));
         if failed && step.name == "build" {
@@ -66,12 +62,13 @@ pub(crate) fn run() -> Result<u8> {
         let start = Instant::now();
         summary.push((name, check()?, start.elapsed()));
     }
-    print(&summary, &skipped(skips.path())?);
+    print(&summary);
+    skips.print()?;
     Ok(u8::from(summary.iter().any(|(_, outcome, _)| matches!(outcome, Outcome::Failed))))
 }
 
 impl Step {
-    fn run(&self, libtorch: &Path, skips: &Path) -> Result<Outcome> {
+    fn run(&self, libtorch: &Path, skips: &Skipped) -> Result<Outcome> {
         let (name, arguments) = self.cargo.split_first().ok_or_else(|| Failure::new("a step without a command"))?;
         if let Some(component) = self.component.filter(|_| !is_installed(name)) {
             let message = format!("install it with `rustup component add {component}`");
@@ -81,7 +78,8 @@ impl Step {
             return Ok(Outcome::Skipped(message));
         }
         let mut command = workspace::cargo(name);
-        command.args(arguments).env("LIBTORCH", libtorch).env("RUSTDOCFLAGS", "--deny warnings").env(SKIPPED, skips);
+        command.args(arguments).env("LIBTORCH", libtorch).env("RUSTDOCFLAGS", "--deny warnings");
+        skips.collect_from(&mut command);
         // Tests share the cores: a thread of libtorch that has nothing to do had better not spin.
         command.env("OMP_WAIT_POLICY", "passive");
         Ok(if workspace::run(&mut command)?.success() { Outcome::Passed } else { Outcome::Failed })
@@ -100,20 +98,7 @@ fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| !["", "0", "false"].contains(&value.as_str()))
 }
 
-/// The skipped tests by name, and why they were skipped.
-fn skipped(folder: &Path) -> Result<Vec<(String, String)>> {
-    let failed = |e| Failure::io("read the folder", folder, &e);
-    let mut skipped = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let file = entry.map_err(failed)?;
-        let why = fs::read_to_string(file.path()).map_err(failed)?;
-        skipped.push((file.file_name().to_string_lossy().into_owned(), why));
-    }
-    skipped.sort();
-    Ok(skipped)
-}
-
-fn print(summary: &[(&str, Outcome, Duration)], skipped: &[(String, String)]) {
+fn print(summary: &[(&str, Outcome, Duration)]) {
     println!();
     for (name, outcome, time) in summary {
         let outcome = match outcome {
@@ -122,11 +107,5 @@ fn print(summary: &[(&str, Outcome, Duration)], skipped: &[(String, String)]) {
             Outcome::Skipped(reason) => &format!("skipped: {reason}"),
         };
         println!("{name:<14}{:>5} s  {outcome}", time.as_secs());
-    }
-    if !skipped.is_empty() {
-        println!("\n{} tests were skipped:", skipped.len());
-    }
-    for (name, why) in skipped {
-        println!("  {name}: {why}");
     }
 }

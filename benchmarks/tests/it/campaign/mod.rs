@@ -22,7 +22,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// How many faults of each kind there are; `cargo xtask campaign faults` sets it.
-const FAULTS: &str = "NEMESIS_FAULTS";
+const FAULTS: &str = "XTASK_FAULTS";
 
 /// The file that gets a line for each kind of fault.
 const REPORT: &str = "XTASK_FAULTS_REPORT";
