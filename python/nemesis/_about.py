@@ -20,6 +20,8 @@ T = TypeVar("T")
 class OptionError(NemesisError):
     """An option of a method has an invalid value: raise it in `__init__`, with the option's name."""
 
+    kind = "invalid-options"
+
     def __init__(self, option: str, message: object) -> None:
         super().__init__(f"option `{option}`: {message}")
         self.option = option

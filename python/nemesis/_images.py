@@ -3,20 +3,50 @@
 from __future__ import annotations
 
 import functools
+import glob
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
 from nemesis import _native
+from nemesis._weights import configuration
 
 if TYPE_CHECKING:
     Image = str | os.PathLike[str] | Any
 
 
+#: A file, when its content and when anything about it last changed, and its size.
+_Stamp = tuple[str, int, int, int]
+
+
 @functools.lru_cache(maxsize=16)
-def _of_weights(weights: str, stamp: tuple[int, int], config: str | None) -> _native.Preprocess:
+def _of_weights(weights: str, config: str | None, stamps: tuple[_Stamp, ...]) -> _native.Preprocess:
     return _native.Preprocess.of_weights(weights, config)
+
+
+def _stamps(given: list[str]) -> tuple[_Stamp, ...]:
+    """What differs once a checkpoint or a configuration, or what is read with it, has changed."""
+    stamps = []
+    for file in sorted({file for path in given for file in _read_with(path)}):
+        try:
+            status = os.stat(file)
+        except OSError:
+            continue  # What is wrong with a file is said in the words of the command.
+        stamps.append((file, status.st_mtime_ns, status.st_ctime_ns, status.st_size))
+    return tuple(stamps)
+
+
+def _read_with(path: str) -> list[str]:
+    """The files that may have a say in what a path is read as."""
+    if os.path.isdir(path):
+        # In a model of a hub's cache the files are those of a snapshot.
+        folder, patterns = path, ["*", "refs/main", "snapshots/*/*"]
+    else:
+        # Configurations lie beside weights, and shards beside their index.
+        folder, patterns = os.path.dirname(path), ["*" if path.endswith(".index.json") else "*.json"]
+    found = [file for pattern in patterns for file in glob.glob(os.path.join(glob.escape(folder), pattern))]
+    return [path, *found]
 
 
 def _preprocess(
@@ -24,13 +54,9 @@ def _preprocess(
 ) -> _native.Preprocess:
     if weights is None:
         return _native.Preprocess.openai(size)
-    path = os.path.abspath(os.path.expanduser(weights))
-    try:
-        status = os.stat(path)
-        stamp = (status.st_mtime_ns, status.st_size)
-    except OSError:
-        stamp = (0, 0)  # What is wrong with the file is said in the words of the command.
-    return _of_weights(path, stamp, None if config is None else os.path.expanduser(config))
+    path, named = os.path.abspath(os.path.expanduser(weights)), configuration(config)
+    given = [path] if named is None or not os.path.isfile(named) else [path, named]
+    return _of_weights(path, named, _stamps(given))
 
 
 def preprocess(

@@ -397,8 +397,8 @@ def _tensor(what: str, value: object) -> torch.Tensor:
 def explain(exception: BaseException) -> tuple[str, str | None, str]:
     """The kind of a failure, the option that it is about, and its text, with the traceback from the plugin on."""
     if isinstance(exception, OptionError):
-        return "invalid-options", exception.option, exception.message
-    kind = getattr(exception, "kind", "failed") if isinstance(exception, NemesisError) else "failed"
+        return exception.kind, exception.option, exception.message
+    kind = exception.kind if isinstance(exception, NemesisError) else "failed"
     if isinstance(exception, (MemoryError, torch.OutOfMemoryError)):
         kind = "out-of-memory"
     name = type(exception).__name__

@@ -13,6 +13,9 @@ VERSION: str
 class NemesisError(RuntimeError):
     """An error of nemesis, with the text that the command `nemesis` prints."""
 
+    #: What sort of failure it is: `failed`, or a word such as `out-of-memory` if a service of the host says more.
+    kind: str
+
 @final
 class Tower:
     def __new__(
@@ -135,7 +138,8 @@ class Host:
         """`count` distinct numbers below `n` in random order, a pure function of the cell's seed, `purpose`, `index`."""
 
     def report(self, name: str, value: torch.Tensor | float) -> None:
-        """Records a value of this step, a scalar or a small vector, in the training's record."""
+        """Records a value of this step, a scalar or a small vector, in the training's record. Outside of steps it does
+        nothing."""
 
     def log(self, message: str, level: Literal["warn", "info", "debug"] = "info") -> None:
         """Writes a line to the host's log; the user sees warnings."""

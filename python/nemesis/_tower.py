@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Union
 
 import torch
 from nemesis import _native
 from nemesis._native import NemesisError
+from nemesis._weights import configuration
 
 ClassPosition = Literal["end", "middle", "front"]
 #: The types that features are computed in.
@@ -25,8 +27,8 @@ class TextTower:
 
     It computes what CoOp's `TextEncoder` computes from the prompts that its `PromptLearner` makes, and its gradient in
     the context, many times faster: prompts are cut at their end token, and what all classes have in common is computed
-    once. It holds no parameter and never changes the weights, so that copies of a model share its tower. Autocast does not
-    reach into it.
+    once. It holds no parameter and never changes the weights, so that copies of a model share its tower. Autocast and
+    inference mode do not reach into it.
 
     Parameters
     ----------
@@ -80,20 +82,21 @@ class TextTower:
         self.context_vectors = context_vectors
         # A model in memory is read from a file, as any other; kept until the tower goes, for other types.
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        config = None if weights_config is None else os.path.expanduser(weights_config)
+        config = configuration(weights_config)
         #: What makes this tower again; a model in memory cannot be named.
         self._made_of: tuple[Any, ...] | None = None
         if isinstance(weights, (str, os.PathLike)):
             path = Path(weights).expanduser()
-            there = os.path.abspath(config) if config is not None and os.path.exists(config) else config
             made = functools.partial(
-                type(self), class_position=class_position, weights_config=there, dtype=dtype, device=str(device)
+                type(self), class_position=class_position, weights_config=config, dtype=dtype, device=str(device)
             )
             self._made_of = (made, (str(path.absolute()), list(class_names), context_vectors))
         else:
             path, config = self._written(weights, config)
         self._device = torch.device(device)
-        self._tower = _native.Tower(path, list(class_names), config, str(dtype).removeprefix("torch."), str(device))
+        kind = str(dtype).removeprefix("torch.")
+        with _out_of_inference_mode():
+            self._tower = _native.Tower(path, list(class_names), config, kind, str(device))
         if context_vectors is not None:
             self._tower.check_vectors(context_vectors)
         self.width = self._tower.width
@@ -111,7 +114,8 @@ class TextTower:
             weights = weights.state_dict()
         self._folder = tempfile.TemporaryDirectory(prefix="nemesis-")
         path = Path(self._folder.name) / "weights.pt"
-        torch.save({name: tensor.detach().cpu().clone() for name, tensor in weights.items()}, path)
+        with _out_of_inference_mode():
+            torch.save({name: tensor.detach().cpu().clone() for name, tensor in weights.items()}, path)
         return path, config
 
     @property
@@ -159,7 +163,7 @@ class TextTower:
             raise NemesisError(
                 f"a context of {contexts.shape[2]} vectors, but the tower was made for {self.context_vectors}"
             )
-        with torch.autocast(ctx.device.type, enabled=False):
+        with torch.autocast(ctx.device.type, enabled=False), _out_of_inference_mode():
             features = self._tower.encode(contexts, self.class_position, None if prompts is None else dict(prompts))
         return features if ctx.dim() == 4 else features[0]
 
@@ -167,12 +171,13 @@ class TextTower:
         """Features `[prompts, D]`, not normalised and without gradient, of whole prompts."""
         if isinstance(prompts, str):
             raise TypeError("prompts is one string; expected a list of prompts")
-        with torch.autocast(self._device.type, enabled=False):
+        with torch.autocast(self._device.type, enabled=False), _out_of_inference_mode():
             return self._tower.encode_strings(list(prompts))
 
     def embed(self, text: str) -> torch.Tensor:
         """Token embeddings `[tokens, d]` of a text without start and end: what CoOp's `CTX_INIT` starts from."""
-        return self._tower.embed_text(text)
+        with _out_of_inference_mode():
+            return self._tower.embed_text(text)
 
     def tokens(self) -> list[tuple[list[int], int]]:
         """For each class the tokens after its context (name, full stop, end), and how many of them are the name."""
@@ -195,6 +200,18 @@ class TextTower:
 
     def __repr__(self) -> str:
         return f"TextTower(classes={len(self)}, width={self.width}, embed_dim={self.embed_dim})"
+
+
+@contextmanager
+def _out_of_inference_mode() -> Iterator[None]:
+    """What a tower makes when it is first needed, such as its weights in another type, serves later trainings, too; and
+    autograd refuses tensors that were made in inference mode."""
+    if torch.is_inference_mode_enabled():
+        # Leaving it turns gradients on.
+        with torch.inference_mode(False), torch.no_grad():
+            yield
+    else:
+        yield
 
 
 def _refuse_unfit(tensor: torch.Tensor) -> None:

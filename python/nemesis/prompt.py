@@ -19,8 +19,9 @@ class PromptOptions:
     n_ctx: int = option(16, "Number of context vectors; with `ctx_init`, the number of tokens in that text.")
     ctx_init: str = option(
         "",
-        'Text whose token embeddings initialise the context, such as "a photo of a"; without it, the context is drawn '
-        "from a normal distribution with standard deviation 0.02.",
+        'Text whose token embeddings initialise the context, such as "a photo of a": all of its tokens are learned, more '
+        "than there are words if a word has several. Without it, the context is drawn from a normal distribution with "
+        "standard deviation 0.02.",
     )
     csc: bool = option(False, "Whether each class has its own context.")
     class_position: ClassPosition = option("end", "Where the class name goes among the context vectors.")

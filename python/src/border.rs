@@ -9,6 +9,7 @@
 use crate::error::to_python as error;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use nemesis_core::Error;
+use nemesis_core::backbone::Backbone;
 use nemesis_sdk::Host;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -20,8 +21,9 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::thread::{self, ThreadId};
 use tch::Tensor;
 
-/// `PyObject* THPVariable_Wrap(const at::TensorBase&)` of libtorch's Python bindings.
-type Wrap = unsafe extern "C" fn(*const c_void) -> *mut pyo3::ffi::PyObject;
+/// `PyObject* THPVariable_Wrap(const at::TensorBase&)` of libtorch's Python bindings. It is C++ and may throw. With this ABI
+/// an exception unwinds to where panics are caught, which may end the process; with plain `C` it would be undefined.
+type Wrap = unsafe extern "C-unwind" fn(*const c_void) -> *mut pyo3::ffi::PyObject;
 
 const WRAP: &[u8] = b"_Z16THPVariable_WrapRKN2at10TensorBaseE";
 
@@ -90,23 +92,22 @@ impl<'py> IntoPyObject<'py> for Crossing {
     }
 }
 
-/// A value that threads may share although the compiler cannot know it.
-#[derive(Debug)]
-pub(crate) struct Shared<T: ?Sized>(T);
+/// A backbone that threads may share although the compiler cannot know it.
+pub(crate) struct Shared(Box<dyn Backbone>);
 
-// SAFETY: only `Shared::frozen` and `Shared::on_this_thread` make one; see there.
-unsafe impl<T: ?Sized> Send for Shared<T> {}
-// SAFETY: as above.
-unsafe impl<T: ?Sized> Sync for Shared<T> {}
+// SAFETY: a backbone holds tensors and plain values. Tensors are counted atomically, so that any thread may drop them.
+unsafe impl Send for Shared {}
+// SAFETY: a backbone's functions take `&self` and only read its tensors, which libtorch allows on many threads at once. What
+// it works out when it is first needed lies in a `OnceLock`; it has no other state.
+unsafe impl Sync for Shared {}
 
-impl Shared<Box<dyn nemesis_core::backbone::Backbone>> {
-    /// A backbone for all threads. Its functions take `&self` and only read its tensors, which libtorch allows on many
-    /// threads at once. What it works out when it is first needed lies in a [`OnceLock`]; it has no other state.
-    pub(crate) fn frozen(backbone: Box<dyn nemesis_core::backbone::Backbone>) -> Self {
+impl Shared {
+    /// A backbone for all threads.
+    pub(crate) fn new(backbone: Box<dyn Backbone>) -> Self {
         Self(backbone)
     }
 
-    pub(crate) fn get(&self) -> &dyn nemesis_core::backbone::Backbone {
+    pub(crate) fn get(&self) -> &dyn Backbone {
         &*self.0
     }
 }

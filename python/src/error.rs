@@ -13,12 +13,11 @@ pub(crate) fn to_python(error: &Error) -> PyErr {
 
 /// The exception of a method's or a service's error.
 pub(crate) fn of_method(error: nemesis_sdk::Error) -> PyErr {
-    let (kind, option) = (word_of(error.kind()), error.about().map(str::to_owned));
+    let kind = word_of(error.kind());
     let exception = to_python(&Error::from(error));
+    // What a method does not catch goes back to the engine, which asks for the kind.
     Python::attach(|py| {
-        let value = exception.value(py);
-        // What a method does not catch goes back to the engine, which asks for the kind.
-        let _ = value.setattr("kind", kind).and_then(|()| value.setattr("option", option));
+        let _ = exception.value(py).setattr("kind", kind);
     });
     exception
 }

@@ -38,11 +38,18 @@ mod native {
 
     use crate::border::{self, detached};
     use crate::error::to_python;
-    use crate::method::Running;
+    use crate::method::{Running, word_of};
     use nemesis_core::{Error, FINGERPRINT};
+    use nemesis_sdk::ErrorKind;
     use pyo3::prelude::*;
     use pyo3::types::PyType;
     use std::path::PathBuf;
+
+    /// Gives every error a kind. Those of a service have one of their own.
+    #[pymodule_init]
+    fn init(py: Python<'_>) -> PyResult<()> {
+        py.get_type::<NemesisError>().setattr("kind", word_of(ErrorKind::Failed))
+    }
 
     /// The version of libtorch that this module was built against, and the value of `_GLIBCXX_USE_CXX11_ABI`.
     #[pyfunction]

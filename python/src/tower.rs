@@ -5,7 +5,7 @@ use crate::changes::padded;
 use crate::error::{caught, to_python};
 use crate::host::position_of;
 use crate::method::device_name;
-use nemesis_core::backbone::{self, Assumption, Backbone, BackboneSpec, Change, ClassPrompts, Request};
+use nemesis_core::backbone::{self, Assumption, BackboneSpec, Change, ClassPrompts, Request};
 use nemesis_core::{Error, device};
 use nemesis_sdk::towers::{Changes, LayerPrompt};
 use pyo3::prelude::*;
@@ -15,9 +15,10 @@ use std::sync::{Arc, Mutex};
 use tch::{Kind, Tensor};
 
 /// A backbone that threads share.
-type Opened = Arc<Shared<Box<dyn Backbone>>>;
+type Opened = Arc<Shared>;
 
-/// A frozen text tower over class names. See `nemesis/_tower.py`, which is what users call.
+/// A frozen text tower over class names. See `nemesis/_tower.py`, which is what users call; it leaves inference mode first,
+/// so that what is made here serves trainings, too.
 #[pyclass(frozen, name = "Tower")]
 pub(crate) struct Tower {
     weights: PathBuf,
@@ -50,7 +51,7 @@ impl Tower {
             })
         })?;
         let spec = opened.spec().clone();
-        let opened = Mutex::new(vec![Arc::new(Shared::frozen(opened))]);
+        let opened = Mutex::new(vec![Arc::new(Shared::new(opened))]);
         let tower = Self { weights, assume, class_names, spec, opened, prompts: Mutex::default() };
         tower.prompts_behind(0)?;
         Ok(tower)
@@ -174,7 +175,7 @@ impl Tower {
                 backbone::open(&Request::new(&self.weights, self.assume, device, kind))
             })
         })?;
-        let made = Arc::new(Shared::frozen(made));
+        let made = Arc::new(Shared::new(made));
         let mut opened = self.opened.lock().map_err(poisoned)?;
         if made.get().spec().weights_hash != self.spec.weights_hash {
             return Err(to_python(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import random
 import signal
@@ -12,6 +13,7 @@ from typing import Any
 import nemesis
 import pytest
 import torch
+from plain import Clip
 
 Image = pytest.importorskip("PIL.Image")
 numpy = pytest.importorskip("numpy")
@@ -84,9 +86,52 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         nemesis.preprocess([photo(9, 9), 3])
 
 
-def test_few_shot_samples_are_those_of_pythons_random(tmp_path: Path) -> None:
-    import json
+def configured(mean: float) -> str:
+    """A whole configuration of weights, with this mean of every colour and a deviation of 1."""
+    config: dict[str, Any] = {
+        "activation": "quick_gelu",
+        "image_head_width": 64,
+        "text_head_width": 64,
+        "image_epsilon": 1e-5,
+        "text_epsilon": 1e-5,
+        "mean": [mean] * 3,
+        "std": [1.0] * 3,
+        "resize": "shortest",
+        "interpolation": "bicubic",
+        "context_length": 77,
+    }
+    return json.dumps(config)
 
+
+def mean_of(weights: Path, config: str | None = None) -> float:
+    """The mean that the pixels of a white image were normalised with."""
+    white = Image.new("RGB", (40, 40), "white")
+    return 1.0 - float(nemesis.preprocess(white, weights, weights_config=config).max())
+
+
+def test_a_configuration_is_read_again_when_it_has_changed(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = tmp_path / "clip.pt"
+    torch.save(clip.state_dict(), weights)
+    for name, mean in [("one", 0.25), ("other", 0.5)]:
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        Path("mine.json").write_text(configured(mean))
+        assert mean_of(weights, "mine.json") == mean
+    Path("mine.json").write_text(configured(0.125))
+    assert mean_of(weights, "mine.json") == 0.125
+
+
+def test_a_configuration_beside_weights_is_read_again_when_it_has_changed(clip: Clip, tmp_path: Path) -> None:
+    weights = tmp_path / "open_clip_pytorch_model.bin"
+    torch.save(clip.state_dict(), weights)
+    for mean in (0.25, 0.5):
+        (tmp_path / "open_clip_config.json").write_text(configured(mean))
+        assert mean_of(weights) == mean_of(tmp_path) == mean
+
+
+def test_few_shot_samples_are_those_of_pythons_random(tmp_path: Path) -> None:
     folder = tmp_path / "dtd"
     folder.mkdir()
     split: dict[str, list[tuple[str, int, str]]] = {"train": [], "val": [], "test": []}

@@ -265,6 +265,20 @@ def test_a_failure_names_its_cause_and_notes() -> None:
     assert text.count("in failing") == 2
 
 
+def test_what_sort_of_failure_it_is_reaches_the_engine() -> None:
+    from nemesis import _method
+
+    toy = Toy(classes=3)
+    # No machine has room for what is made of these contexts, which themselves are one number.
+    contexts = torch.zeros((), dtype=torch.float64).expand(1 << 44, 1, 4, toy.WIDTH)
+    with pytest.raises(nemesis.NemesisError) as caught:
+        toy.host.encode_contexts(contexts)
+    assert caught.value.kind == "out-of-memory"
+    assert _method.explain(caught.value)[:2] == ("out-of-memory", None)
+    assert _method.explain(nemesis.NemesisError("no"))[:2] == ("failed", None)
+    assert _method.explain(nemesis.OptionError("alpha", "no")) == ("invalid-options", "alpha", "no")
+
+
 def test_an_option_error_survives_a_pickle() -> None:
     again = pickle.loads(pickle.dumps(nemesis.OptionError("alpha", "too large")))
     assert (again.option, again.message, str(again)) == ("alpha", "too large", "option `alpha`: too large")
@@ -285,7 +299,14 @@ def test_options_of_a_helper_may_have_types_that_are_strings(tmp_path: Path) -> 
     assert [option["kind"] for option in told["options"]] == ["`up` or `down`"]
 
 
-def test_the_host_is_of_no_use_after_its_call_or_on_another_thread() -> None:
+def test_the_host_is_of_no_use_after_its_call(template: str, tmp_path: Path) -> None:
+    plugin = tmp_path / "sparse_prompt.py"
+    kept = template.replace("self.alpha = ", "self.host = host\n        self.alpha = ")
+    plugin.write_text(kept.replace(" host.report(", " self.host.report("))
+    assert "the host was used after the call that it was given to" in verdict("loss", plugin)
+
+
+def test_the_host_is_of_no_use_on_another_thread() -> None:
     import threading
 
     toy = Toy(classes=3)

@@ -109,6 +109,25 @@ def test_autocast_does_not_reach_into_a_tower(clip: Clip, names: list[str]) -> N
     assert all(torch.equal(one, other) for one, other in zip(expected, found))
 
 
+def test_what_is_made_in_inference_mode_serves_training(clip: Clip, names: list[str]) -> None:
+    dtypes = [torch.float32, torch.float64]
+    with torch.inference_mode():
+        tower = nemesis.TextTower(clip, names)
+        start = tower.embed("a photo of a")
+        for dtype in dtypes:
+            assert not tower(start.to(dtype)).requires_grad
+    assert not start.is_inference()
+    for dtype in dtypes:
+        ctx = start.to(dtype, copy=True).requires_grad_()
+        with torch.inference_mode():
+            evaluated = tower(ctx, {1: ctx})
+        assert not evaluated.requires_grad
+        features = tower(ctx, {1: ctx})
+        torch.testing.assert_close(evaluated, features.detach(), rtol=1e-4, atol=1e-4)
+        features.square().sum().backward()
+        assert ctx.grad is not None
+
+
 def test_a_tower_is_shared_by_copies_and_made_again_from_its_file(clip: Clip, names: list[str], tmp_path: Path) -> None:
     of_model = nemesis.TextTower(clip, names)
     assert copy.deepcopy(of_model) is copy.copy(of_model) is of_model
@@ -119,6 +138,16 @@ def test_a_tower_is_shared_by_copies_and_made_again_from_its_file(clip: Clip, na
     again = pickle.loads(pickle.dumps(of_file))
     ctx = torch.randn(4, 128) * 0.02
     assert torch.equal(again(ctx), of_file(ctx))
+
+
+def test_openai_is_a_name_whatever_lies_in_the_working_directory(
+    clip: Clip, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(clip.state_dict(), tmp_path / "clip.pt")
+    (tmp_path / "openai").mkdir()
+    monkeypatch.chdir(tmp_path)
+    tower = nemesis.TextTower("clip.pt", names, weights_config="openai")
+    assert len(pickle.loads(pickle.dumps(tower))) == len(names)
 
 
 def test_threads_may_share_a_tower(clip: Clip, names: list[str]) -> None:

@@ -18,10 +18,10 @@ use std::time::Instant;
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct PythonOptions {
-    /// The Python to make the environment with, 3.10 or later. If it has torch 2.11.0, that is used; otherwise pip
-    /// downloads it, for the CPU only
-    #[arg(long, value_name = "PROGRAM", default_value = "python3")]
-    python: PathBuf,
+    /// The Python to make the environment with, 3.10 or later [default: python3]. If it has torch 2.11.0, that is used;
+    /// otherwise pip downloads it, for the CPU only. An environment that another Python made is replaced
+    #[arg(long, value_name = "PROGRAM")]
+    python: Option<PathBuf>,
     /// If pip downloads torch, download the CUDA libraries too, for a GPU (Linux; 2 GB more to download)
     #[arg(long)]
     cuda: bool,
@@ -41,11 +41,12 @@ pub(crate) struct PythonOptions {
 
 /// Builds, installs and tests; returns the exit code.
 pub(crate) fn run(options: &PythonOptions) -> Result<u8> {
-    environment::check_version(&options.python)?;
+    let named = options.python.as_deref();
+    environment::check_version(environment::chosen(named))?;
     let mut times = Times(Vec::new());
-    let libtorch = setup::run(setup::SetupOptions::of_python(&options.python))?;
+    let libtorch = setup::run(setup::SetupOptions::of_python(environment::chosen(named)))?;
     let environment = workspace::target_folder()?.join("python");
-    let python = times.of("environment", || environment::make(&environment, &options.python, options.cuda))?;
+    let python = times.of("environment", || environment::make(&environment, named, options.cuda))?;
     times.of("build", || {
         if options.debug {
             workspace::build_debug(&libtorch)
