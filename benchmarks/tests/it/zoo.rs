@@ -119,7 +119,8 @@ fn a_file_that_breaks_off_is_an_error_that_names_it() {
     fs::write(&file, &text[..text.len() / 2]).unwrap();
     let output = parity(folder.path(), &[]);
     assert_eq!(output.status.code(), Some(2), "{}", told(&output));
-    assert!(told(&output).contains("tcp.json:1"), "{}", told(&output));
+    let told = told(&output);
+    assert!(["ends in the middle of its JSON", "tcp.json:"].iter().all(|part| told.contains(part)), "{told}");
 }
 
 /// A setting that the authors' case has but our method lacks would be compared with something else.
