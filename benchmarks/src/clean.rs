@@ -7,7 +7,7 @@ use crate::cluster::submissions;
 use crate::status::{self, Run, size};
 use nemesis_core::error::Kind as ErrorKind;
 use nemesis_core::leases::{self, LEASES, Places, RunState};
-use nemesis_core::pool::{Pool, TEMPORARY};
+use nemesis_core::pool::Pool;
 use nemesis_core::record::{CellId, Store};
 use nemesis_core::{Error, Result};
 use std::collections::HashSet;
@@ -183,11 +183,8 @@ fn temporary(out: &Path, pool: &Path, quiet: bool) -> Result<Vec<PathBuf>> {
         }
     }
     // Other folders of records may use a pool that lies elsewhere, and their runs are not seen from here.
-    let quiet = quiet && pool.starts_with(out);
-    let is_part = |path: &PathBuf| path.extension().is_some_and(|ending| ending == TEMPORARY);
-    found.extend(entries(pool).into_iter().filter(|path| is_part(path) && (quiet || is_old(path))));
     if pool.is_dir() {
-        found.extend(Pool::open(pool, 0)?.free_leases()?);
+        found.extend(Pool::open(pool, 0)?.left_behind(quiet && pool.starts_with(out))?);
     }
     Ok(found)
 }

@@ -9,7 +9,7 @@ use nemesis_core::Result;
 use nemesis_core::leases::{self, HeldJob, Places, RunState, Work};
 use nemesis_core::record::{CellId, Store};
 use serde::Serialize;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -171,10 +171,6 @@ impl Status {
 pub fn runs(out: &Path) -> Result<Vec<Run>> {
     let places = Places::of(out);
     let held = leases::leases(out)?;
-    let highest = highest(&held);
-    let is_superseded = |job: &HeldJob| {
-        numbered(job).is_some_and(|(key, number)| highest.get(key).is_some_and(|highest| *highest > number))
-    };
     let states = RunState::all(&places)?;
     // To know the time, a file is written and synced.
     let now = if states.is_empty() { None } else { places.now() };
@@ -185,7 +181,7 @@ pub fn runs(out: &Path) -> Result<Vec<Run>> {
         // A process of this machine that was stopped may go on.
         let lost = state.has_died_here(&places) || (is_silent && !state.lives_here(&places));
         let its = held.iter().filter(|job| job.run.as_ref() == Some(&state.run));
-        let (taken_over, jobs): (Vec<&HeldJob>, Vec<&HeldJob>) = its.partition(|job| is_superseded(job));
+        let (taken_over, jobs): (Vec<&HeldJob>, Vec<&HeldJob>) = its.partition(|job| job.taken_over);
         let names = |jobs: Vec<&HeldJob>| jobs.into_iter().map(|job| job.what.clone()).collect();
         runs.push(Run {
             jobs: names(jobs),
@@ -205,22 +201,6 @@ pub fn runs(out: &Path) -> Result<Vec<Run>> {
     }
     runs.sort_by(|a, b| (&a.host, a.process).cmp(&(&b.host, b.process)));
     Ok(runs)
-}
-
-/// The key and the number of a lease, as its file is called.
-fn numbered(job: &HeldJob) -> Option<(&str, u64)> {
-    let (key, number) = job.file.file_stem()?.to_str()?.rsplit_once('-')?;
-    Some((key, number.parse().ok()?))
-}
-
-/// The highest number of each key, whose run holds the job.
-fn highest(held: &[HeldJob]) -> HashMap<&str, u64> {
-    let mut highest = HashMap::new();
-    for (key, number) in held.iter().filter_map(numbered) {
-        let so_far = highest.entry(key).or_insert(number);
-        *so_far = number.max(*so_far);
-    }
-    highest
 }
 
 /// The submissions that are in a queue, and the jobs of those that are over.

@@ -74,8 +74,8 @@ fn end(submission: &Submission, queues: &mut Queues) -> Result<bool> {
     }
 }
 
-/// Tells the runs on this machine to end, except for those of jobs that were just cancelled: a second signal would end them
-/// before their trainings are saved. Says whether there are any.
+/// Tells the runs on this machine to end, except for those of jobs that were just cancelled: that of a slow queue would be a
+/// second signal, which ends them before their trainings are saved. Says whether there are any.
 fn end_here(out: &Path, cancelled: &[Submission]) -> Result<bool> {
     let places = Places::of(out);
     let mut found = false;

@@ -192,7 +192,7 @@ struct Coordinator<'a> {
     looked: Instant,
     /// How long after that it looks again.
     look_again: Duration,
-    /// Whether one of the others may have died without anybody knowing.
+    /// Whether one of the others may have died without anybody knowing, as far as this run has no work left.
     unsure: bool,
     told_waiting: bool,
 }
@@ -368,9 +368,9 @@ impl Coordinator<'_> {
     /// Gives up what other runs have taken over, and takes what has become free.
     fn look_at_others(&mut self, sender: &Sender<(usize, Line)>) -> Result<()> {
         let (held, _) = self.division.look()?;
-        self.unsure = !self.division.knows_all(&held);
+        self.unsure = !self.workers.is_empty() || !self.division.knows_all(&held);
         // Each look reads all leases, and every run looks.
-        let many = LOOK_AT_EACH * u32::try_from(held.len()).unwrap_or(u32::MAX);
+        let many = LOOK_AT_EACH * u32::try_from(held.jobs()).unwrap_or(u32::MAX);
         self.look_again = LOOK.max(many).min(self.options.lease_timeout / 12);
         let lost = |worker: &Worker| worker.lease.as_ref().is_some_and(|lease| lease.is_lost(&held));
         let lost: Vec<usize> =

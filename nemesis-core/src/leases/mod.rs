@@ -79,14 +79,9 @@ pub enum Claim {
 pub struct Held(BTreeMap<String, Holding>);
 
 impl Held {
-    /// How many there are.
-    pub fn len(&self) -> usize {
+    /// How many jobs are held.
+    pub fn jobs(&self) -> usize {
         self.0.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 
@@ -327,6 +322,8 @@ pub struct HeldJob {
     pub run: Option<String>,
     /// What the job is.
     pub what: String,
+    /// Whether another run has taken the job over.
+    pub taken_over: bool,
     /// The lease's file.
     pub file: PathBuf,
 }
@@ -338,13 +335,18 @@ pub struct HeldJob {
 /// When the folder cannot be read.
 pub fn leases(folder: &Path) -> Result<Vec<HeldJob>> {
     let places = Places::of(folder);
-    let mut all = Vec::new();
-    for (_, _, file) in places.jobs()? {
-        let job = read_job(&file);
-        let (run, what) = job.map_or((None, "an unreadable lease".to_owned()), |job| (Some(job.run), job.what));
-        all.push(HeldJob { run, what, file });
+    let jobs = places.jobs()?;
+    let mut highest: HashMap<&str, u64> = HashMap::new();
+    for (key, number, _) in &jobs {
+        let so_far = highest.entry(key).or_insert(*number);
+        *so_far = (*so_far).max(*number);
     }
-    Ok(all)
+    let lease = |(key, number, file): &(String, u64, PathBuf)| {
+        let job = read_job(file);
+        let (run, what) = job.map_or((None, "an unreadable lease".to_owned()), |job| (Some(job.run), job.what));
+        HeldJob { run, what, taken_over: highest[key.as_str()] > *number, file: file.clone() }
+    };
+    Ok(jobs.iter().map(lease).collect())
 }
 
 /// The error if a lease cannot be written.

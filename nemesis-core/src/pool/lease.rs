@@ -106,11 +106,7 @@ impl Pool {
     }
 
     /// The files of leases that dead processes left.
-    ///
-    /// # Errors
-    ///
-    /// When the folder cannot be read.
-    pub fn free_leases(&self) -> Result<Vec<PathBuf>> {
+    pub(super) fn free_leases(&self) -> Result<Vec<PathBuf>> {
         let mut free = Vec::new();
         for file in self.files(LEASE)? {
             if holder(&file.path, file.used)?.is_none() {

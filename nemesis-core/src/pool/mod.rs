@@ -20,7 +20,6 @@ mod room;
 
 pub use key::{PartKey, View};
 pub use lease::{Holder, Lease};
-pub use part::TEMPORARY;
 
 use crate::{Error, Result};
 use lock::Lock;
@@ -161,13 +160,28 @@ impl Pool {
         for lock in self.files(LOCK)? {
             Lock::remove_if_free(&lock.path)?;
         }
-        let long_ago = SystemTime::now() - ABANDONED;
-        for file in self.files(part::TEMPORARY)?.iter().filter(|file| file.used < long_ago) {
-            remove(&file.path)?;
-        }
+        self.half_written(false)?.iter().try_for_each(|path| remove(path))?;
         let (_, going) = self.too_many(budget, |_| true)?;
         going.iter().try_for_each(|part| remove(&part.path))?;
         Ok(Pruned::of(&going))
+    }
+
+    /// The files that killed processes left: parts that are half written, and leases. If nobody else uses the folder, because
+    /// the caller is `alone`, that is every such part, else the ones that no write takes so long for.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read.
+    pub fn left_behind(&self, alone: bool) -> Result<Vec<PathBuf>> {
+        let mut files = self.half_written(alone)?;
+        files.extend(self.free_leases()?);
+        Ok(files)
+    }
+
+    fn half_written(&self, alone: bool) -> Result<Vec<PathBuf>> {
+        let long_ago = SystemTime::now() - ABANDONED;
+        let files = self.files(part::TEMPORARY)?.into_iter().filter(|file| alone || file.used < long_ago);
+        Ok(files.map(|file| file.path).collect())
     }
 
     fn path(&self, key: &PartKey) -> PathBuf {

@@ -13,7 +13,7 @@ use std::path::Path;
 use tch::{Device, Kind, Tensor};
 
 /// The extension of files that are being written.
-pub const TEMPORARY: &str = "tmp";
+pub(super) const TEMPORARY: &str = "tmp";
 
 const FEATURES: &str = "features";
 const KEY: &str = "key";
