@@ -71,13 +71,15 @@ impl Pool {
         let failed =
             |e: std::io::Error| Error::io_write("write a lease into the folder of the feature pool", &self.folder, &e);
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-        let holder = Holder { process: std::process::id(), host: host(), folder, since: SystemTime::now() };
-        let text = serde_json::to_string(&holder).map_err(|e| Error::new(e.to_string()).at(&self.folder))?;
         let suffix = format!(".{}", super::part::TEMPORARY);
         let mut file = match files::temporary_in(&self.folder, ".tmp", &suffix) {
             Err(e) if super::is_denied(&e) => return Ok(None),
             file => file.map_err(failed)?,
         };
+        // On the clock that stamps parts, which may be some milliseconds behind, or that of another machine.
+        let since = file.as_file().metadata().and_then(|made| made.modified()).map_err(failed)?;
+        let holder = Holder { process: std::process::id(), host: host(), folder, since };
+        let text = serde_json::to_string(&holder).map_err(|e| Error::new(e.to_string()).at(&self.folder))?;
         file.write_all(text.as_bytes()).map_err(failed)?;
         // Before it has its name, so that nobody finds it free. Where files cannot be locked, it counts as held.
         let _ = file.as_file().lock();
