@@ -4,7 +4,7 @@ use super::devices::Devices;
 use super::division::{Division, Elsewhere, Job};
 use super::memory;
 use super::message::{Assignment, FromWorker, ToWorker};
-use super::queue::Queue;
+use super::queue::{Queue, queues};
 use super::signals;
 use crate::bytes::ByteSize;
 use crate::plan::{Keeper, Plan, PlannedCell};
@@ -454,6 +454,10 @@ impl Coordinator<'_> {
                 }
             }
             FromWorker::Warning(text) => on_event(Event::Warning(&text)),
+            FromWorker::Stopped => {
+                worker.current = None;
+                worker.worked = true;
+            }
             FromWorker::Finished => {}
         }
     }
@@ -480,8 +484,9 @@ impl Coordinator<'_> {
         self.division.tell_work(number, None);
         let Some(lease) = worker.lease.take().filter(|_| !worker.pending.is_empty()) else { return Ok(()) };
         let Some(since) = worker.current else {
-            if worker.worked {
-                // It ended between two cells, which costs none.
+            // It ended between two cells or was told to end, which costs none. Queues signal every process of a job, this one
+            // perhaps last, and a worker perhaps before it listens.
+            if worker.worked || status.is_ok_and(|status| status.signal() == Some(Signal::TERM.as_raw())) {
                 return self.start_worker(sender, Job { program, cells: worker.pending, lease });
             }
             self.give_up_on(program, worker.pending, on_event)?;
@@ -554,18 +559,6 @@ impl Coordinator<'_> {
     fn end_what_is_left_behind(&self) {
         self.workers.values().filter(|worker| worker.process.has_ended()).for_each(|worker| worker.process.kill());
     }
-}
-
-/// The jobs for each program.
-fn queues(plan: &Plan, cells: Vec<PlannedCell>) -> BTreeMap<Program, Queue> {
-    let of_method: BTreeMap<&str, Program> =
-        plan.methods.iter().map(|column| (column.method.as_str(), Program::of_plugin(&column.plugin))).collect();
-    let mut by_program: BTreeMap<Program, Vec<PlannedCell>> = BTreeMap::new();
-    for cell in cells {
-        let program = cell.method().and_then(|method| of_method.get(method.id.as_str())).copied().unwrap_or_default();
-        by_program.entry(program).or_default().push(cell);
-    }
-    by_program.into_iter().map(|(program, cells)| (program, Queue::new(cells))).collect()
 }
 
 impl RunOptions {

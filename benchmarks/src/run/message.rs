@@ -42,4 +42,6 @@ pub(super) enum FromWorker {
     Warning(String),
     /// The job's cells are all done or failed.
     Finished,
+    /// A signal ends the worker. What it was computing is saved as far as it can be, and has not failed.
+    Stopped,
 }

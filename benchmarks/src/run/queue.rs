@@ -1,9 +1,10 @@
 //! Which cells go to which worker next: those that share features stay together.
 
-use crate::plan::PlannedCell;
+use crate::plan::{Plan, PlannedCell};
+use crate::process::Program;
 use nemesis_core::Result;
 use std::cmp::Reverse;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// The jobs that are still to be done, by the data set of their few-shot samples.
 #[derive(Debug)]
@@ -27,6 +28,18 @@ pub(super) enum Offer<T> {
     Finished,
     /// It stays: another run is at it.
     Refused,
+}
+
+/// The jobs for each program, since only Python computes methods that are written in it.
+pub(super) fn queues(plan: &Plan, cells: Vec<PlannedCell>) -> BTreeMap<Program, Queue> {
+    let of_method: BTreeMap<&str, Program> =
+        plan.methods.iter().map(|column| (column.method.as_str(), Program::of_plugin(&column.plugin))).collect();
+    let mut by_program: BTreeMap<Program, Vec<PlannedCell>> = BTreeMap::new();
+    for cell in cells {
+        let program = cell.method().and_then(|method| of_method.get(method.id.as_str())).copied().unwrap_or_default();
+        by_program.entry(program).or_default().push(cell);
+    }
+    by_program.into_iter().map(|(program, cells)| (program, Queue::new(cells))).collect()
 }
 
 impl Queue {

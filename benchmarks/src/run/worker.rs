@@ -40,6 +40,7 @@ pub(crate) fn work_on(reporter: &Reporter, jobs: &Messages) -> Result<()> {
     while let Some(ToWorker::Job(cells)) = jobs.next() {
         for Assignment { id, cell } in cells {
             if stop.load(Ordering::Relaxed) {
+                reporter.send(&FromWorker::Stopped);
                 return Ok(());
             }
             // Leases cannot rule out that another run was faster.
@@ -59,7 +60,10 @@ pub(crate) fn work_on(reporter: &Reporter, jobs: &Messages) -> Result<()> {
             match catch(|| Ok(engine.compute(&cell, &mut tell))).map_err(Error::from).flatten() {
                 Ok(()) => reporter.send(&FromWorker::Done(id)),
                 // The training is saved, and nothing failed.
-                Err(_) if stop.load(Ordering::Relaxed) => return Ok(()),
+                Err(_) if stop.load(Ordering::Relaxed) => {
+                    reporter.send(&FromWorker::Stopped);
+                    return Ok(());
+                }
                 Err(error) => {
                     let error = memory::note(error, limit);
                     engine.store().put_failure(&cell, &error)?;

@@ -98,3 +98,38 @@ fn a_run_that_was_started_so_outlives_its_terminal() {
     let output = run.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", told(&output));
 }
+
+/// A queue signals every process of a job: this one perhaps last, and a worker perhaps before it listens.
+#[test]
+fn a_worker_that_is_told_to_end_costs_no_cell() {
+    let folder = tempfile::tempdir().unwrap();
+    let few = ["run", "--datasets", "dtd", "--shots", "1,16", "--seeds", "1", "--methods", "coop", "--jobs", "1"];
+    let mut run = nemesis(folder.path(), &few).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let is_worker = |process: &String| {
+        let words = fs::read_to_string(Path::new("/proc").join(process).join("cmdline")).unwrap_or_default();
+        words.split('\0').nth(1) == Some("worker")
+    };
+    let mut told_to_end = Vec::new();
+    // As soon as it is there, while it computes, and in between.
+    for pause in [0, 2000, 300] {
+        let worker = loop {
+            if let Some(worker) = children(&run).into_iter().find(|p| is_worker(p) && !told_to_end.contains(p)) {
+                break Some(worker);
+            }
+            if run.try_wait().unwrap().is_some() {
+                break None;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        std::thread::sleep(Duration::from_millis(pause));
+        if let Some(worker) = &worker {
+            // It may have ended by now.
+            Command::new("kill").arg(worker).stderr(Stdio::null()).status().unwrap();
+        }
+        told_to_end.extend(worker);
+    }
+    let output = run.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    assert!(!told_to_end.is_empty() && !told(&output).contains("failed"), "{}", told(&output));
+    assert_eq!(fs::read_dir(folder.path().join("out/failures")).map_or(0, Iterator::count), 0);
+}

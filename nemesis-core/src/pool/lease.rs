@@ -15,7 +15,7 @@ use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::Sender;
 use std::time::{Duration, SystemTime};
 
 /// The extension of leases.
@@ -86,7 +86,7 @@ impl Pool {
         let path = file.path().with_extension(LEASE);
         let file = file.persist(&path).map_err(|e| failed(e.error))?;
         let touched = file.try_clone().map_err(failed)?;
-        Ok(Some(Lease { path, _file: file, _touching: touching(touched) }))
+        Ok(Some(Lease { path, _file: file, _touching: lock::touching(touched, TOUCH) }))
     }
 
     /// The leases that are held, the oldest first. Those that dead processes left are removed.
@@ -153,18 +153,6 @@ impl fmt::Display for Holder {
         };
         write!(f, "process {process} on {host}, since {ago}, with its records in {}", folder.display())
     }
-}
-
-/// Touches a lease for as long as what is returned lives.
-fn touching(lease: File) -> Sender<()> {
-    let (sender, ended) = mpsc::channel();
-    std::thread::spawn(move || {
-        while ended.recv_timeout(TOUCH) == Err(RecvTimeoutError::Timeout) {
-            // Where that fails, others may take it for left behind, which costs time but no result.
-            let _ = lease.set_modified(SystemTime::now());
-        }
-    });
-    sender
 }
 
 /// Who holds the lease at `path`, which was `touched` then; nobody where it was left behind.

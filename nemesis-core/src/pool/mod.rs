@@ -6,7 +6,8 @@
 //!
 //! - A part is written under another name and renamed, and holds a checksum. A file that is cut off or was altered
 //!   counts as missing and is replaced.
-//! - Whoever computes a part holds its lock, which the kernel releases when the process dies. Others wait and read.
+//! - Whoever computes a part holds its lock, which the kernel releases when the process dies. Others wait and read, unless
+//!   the holder is stopped.
 //! - A run that is going on holds a [`Lease`], so that nobody prunes the pool under it unawares.
 //! - [`Pool::open`] takes a budget in bytes. To make room, parts that were not used since then are removed, nor since
 //!   the oldest lease began, the longest unused first. If that is not enough, a new part is not stored: a loop over more parts than fit then
@@ -82,7 +83,7 @@ impl Pool {
     }
 
     /// The features of `key`, on the CPU and without gradient: from the pool, or by `compute`, which is then called
-    /// once whatever the number of threads and processes that ask.
+    /// once whatever the number of threads and processes that ask, as long as none of them is stopped.
     ///
     /// `compute` may ask for other parts if they never ask for this one.
     ///
@@ -94,7 +95,7 @@ impl Pool {
         if let Some(features) = read(&path, key)? {
             return Ok(features);
         }
-        let _lock = Lock::acquire(&path.with_extension(LOCK))?;
+        let _lock = Lock::acquire(&path.with_extension(LOCK), lock::SILENCE)?;
         // Somebody may have computed it while we waited.
         if let Some(features) = read(&path, key)? {
             return Ok(features);
