@@ -161,7 +161,7 @@ pub fn leftovers(out: &Path, pool: &Path, runs: &[Run], alone: bool, in_full: bo
     ];
     let leftover = |(what, cost, kind, paths): (_, &str, _, _)| Leftover { what, cost: cost.to_owned(), kind, paths };
     let mut all: Vec<Leftover> = all.into_iter().map(leftover).filter(|leftover| !leftover.paths.is_empty()).collect();
-    all.extend(damaged::damaged(&store, damaged, &records, in_full));
+    all.extend(damaged::damaged(&store, damaged, &records, in_full)?);
     all.extend(if quiet { unshown::unshown(&store, &records)? } else { None });
     Ok(all)
 }

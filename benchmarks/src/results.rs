@@ -8,7 +8,7 @@ use nemesis_core::error::suggest;
 use nemesis_core::record::{EvaluationRecord, Store, Subject, TrainingCell};
 use nemesis_core::seeds::Seeds;
 use nemesis_core::shots::written;
-use nemesis_core::{Error, Result};
+use nemesis_core::{Error, Result, threads};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +33,7 @@ pub const ELEVEN: [&str; 11] = [
 ///
 /// When a record is damaged; the message names the file.
 pub fn outcomes(plan: &SavedPlan, store: &Store) -> Result<Vec<Outcome>> {
+    threads::ready()?;
     // Several are read at a time. The first that cannot be read is the one that is reported.
     let all: Vec<Result<Outcome>> = plan.cells.par_iter().map(|cell| Outcome::read(&cell.id, store)).collect();
     all.into_iter().collect()

@@ -5,7 +5,7 @@
 //! inode, size, and the times of the last write and the last change of any kind. If one of these differs, the file is
 //! read again.
 
-use crate::{Error, Result, files};
+use crate::{Error, Result, files, threads};
 use blake3::{Hash, Hasher};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -67,17 +67,23 @@ impl Contents {
     }
 
     /// How many of `paths` would have to be read.
-    pub fn unread(&self, paths: &[PathBuf]) -> usize {
+    ///
+    /// # Errors
+    ///
+    /// When no threads can be started.
+    pub fn unread(&self, paths: &[PathBuf]) -> Result<usize> {
+        threads::ready()?;
         let is_known = |path: &PathBuf| fs::metadata(path).is_ok_and(|metadata| self.remembered(&metadata).is_some());
-        paths.par_iter().filter(|path| !is_known(path)).count()
+        Ok(paths.par_iter().filter(|path| !is_known(path)).count())
     }
 
     /// The blake3 of each file, in order; `None` for a missing file.
     ///
     /// # Errors
     ///
-    /// When a file exists but cannot be read. If there are several, the message names the first.
+    /// When a file exists but cannot be read, or no threads can be started. If there are several, the message names the first.
     pub fn hashes(&mut self, paths: &[PathBuf]) -> Result<Vec<Option<Hash>>> {
+        threads::ready()?;
         let found: Vec<Result<Found>> = paths.par_iter().map(|path| self.look_at(path)).collect();
         let mut hashes = Vec::with_capacity(paths.len());
         for found in found {
@@ -244,13 +250,13 @@ mod tests {
         contents.save().unwrap();
 
         let mut contents = Contents::open(&file);
-        assert_eq!(contents.unread(from_ref(&path)), 0);
+        assert_eq!(contents.unread(from_ref(&path)).unwrap(), 0);
         assert_eq!(contents.hashes(from_ref(&path)).unwrap(), [Some(hash)]);
         // Neither the size nor the time of the last write shows this change.
         let modified = metadata.modified().unwrap();
         fs::write(&path, "two").unwrap();
         File::options().append(true).open(&path).unwrap().set_modified(modified).unwrap();
-        assert_eq!(contents.unread(from_ref(&path)), 1);
+        assert_eq!(contents.unread(from_ref(&path)).unwrap(), 1);
         assert_eq!(contents.hashes(&[path]).unwrap(), [Some(blake3::hash(b"two"))]);
     }
 

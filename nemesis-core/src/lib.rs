@@ -22,6 +22,7 @@ pub mod record;
 mod sample;
 pub mod seeds;
 pub mod shots;
+pub mod threads;
 pub mod yaml;
 
 use compute::budget;

@@ -7,7 +7,7 @@ use super::random::Stream;
 use super::sets::{self, MiniSet};
 use super::{description, lists};
 use nemesis_core::dataset::Registry;
-use nemesis_core::{Error, Result, files};
+use nemesis_core::{Error, Result, files, threads};
 use rayon::prelude::*;
 use serde_json::json;
 use std::fs;
@@ -99,6 +99,7 @@ fn version(all: &[DataFile]) -> String {
 
 /// All files of the data root but the marker.
 fn data_files() -> Result<Vec<DataFile>> {
+    threads::ready()?;
     let registry = Registry::built_in()?;
     let mut all = vec![(PathBuf::from("datasets.yaml"), description::describe()?.into_bytes())];
     for set in sets::all() {

@@ -9,7 +9,7 @@ use super::recipe::Recipe;
 use nemesis_core::backbone::clip::{END, START, TextTower, Tokenizer, VisionTransformer, Weights, preprocess};
 use nemesis_core::image::Rgb8;
 use nemesis_core::method::{State, random};
-use nemesis_core::{Error, Result};
+use nemesis_core::{Error, Result, threads};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use tch::nn::{self, OptimizerConfig};
@@ -124,6 +124,7 @@ fn loss(
 }
 
 fn draw_pairs(recipe: &Recipe) -> Result<Pairs> {
+    threads::ready()?;
     let drawn: Vec<(Rgb8, Vec<i64>)> = (0..recipe.pairs as u64)
         .into_par_iter()
         .map(|number| {

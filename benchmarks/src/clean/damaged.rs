@@ -2,6 +2,7 @@
 
 use super::{Kind, Leftover};
 use nemesis_core::record::{AnyRecord, Store};
+use nemesis_core::{Result, threads};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,7 +10,12 @@ use std::path::PathBuf;
 /// The records that are damaged, and those that are nothing without a file that is, with that file. None if there are none.
 ///
 /// Learned states and predictions are read only if `in_full`: they may be many times as large as the records.
-pub(super) fn damaged(store: &Store, damaged: Vec<PathBuf>, records: &[AnyRecord], in_full: bool) -> Option<Leftover> {
+pub(super) fn damaged(
+    store: &Store,
+    damaged: Vec<PathBuf>,
+    records: &[AnyRecord],
+    in_full: bool,
+) -> Result<Option<Leftover>> {
     let mut paths: BTreeSet<PathBuf> = damaged.into_iter().collect();
     if in_full {
         let with_files = |record: &AnyRecord| {
@@ -19,10 +25,11 @@ pub(super) fn damaged(store: &Store, damaged: Vec<PathBuf>, records: &[AnyRecord
             }
             paths
         };
+        threads::ready()?;
         paths.par_extend(records.par_iter().flat_map_iter(with_files));
     }
     let what = "damaged files, with the records that need them";
     let paths: Vec<PathBuf> = paths.into_iter().collect();
     let cost = "computing them again".to_owned();
-    (!paths.is_empty()).then_some(Leftover { what, cost, kind: Kind::Damaged, paths })
+    Ok((!paths.is_empty()).then_some(Leftover { what, cost, kind: Kind::Damaged, paths }))
 }

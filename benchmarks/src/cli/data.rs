@@ -166,7 +166,7 @@ impl Data {
                 }
                 let drawn = few_shot::draw(&*dataset, *shots as usize, *seed);
                 let paths = |samples: &[Sample]| paths(&*dataset, samples, *classes, *missing);
-                print(&sample_text(&paths(&drawn.train), &paths(&drawn.val), *json))?;
+                print(&sample_text(&paths(&drawn.train)?, &paths(&drawn.val)?, *json))?;
             }
             DataCommand::Prepare { name, seed } => {
                 let prepared = prepare(registry()?.get(name)?, &root, *seed)?;
@@ -203,11 +203,11 @@ fn list(registry: &Registry, root: &Path) -> String {
 }
 
 /// The paths of those samples that belong to the classes, and, with `missing`, that are not on the disk.
-fn paths(dataset: &dyn Dataset, samples: &[Sample], classes: ClassSubset, missing: bool) -> Vec<String> {
+fn paths(dataset: &dyn Dataset, samples: &[Sample], classes: ClassSubset, missing: bool) -> Result<Vec<String>> {
     let samples = classes.samples(samples, dataset.class_names().len());
     let listed: Vec<&Sample> =
-        if missing { missing_images(dataset.folder(), &samples) } else { samples.iter().collect() };
-    listed.into_iter().map(|sample| sample.path.to_string_lossy().into_owned()).collect()
+        if missing { missing_images(dataset.folder(), &samples)? } else { samples.iter().collect() };
+    Ok(listed.into_iter().map(|sample| sample.path.to_string_lossy().into_owned()).collect())
 }
 
 fn sample_text(train: &[String], val: &[String], json: bool) -> String {

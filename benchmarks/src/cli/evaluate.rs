@@ -227,7 +227,7 @@ impl Evaluate {
                 .expected(format!("{classes}, as many as `{}` has here", dataset.name())));
         }
         let test = self.test_images(dataset, limit);
-        let missing = missing_images(dataset.folder(), &test);
+        let missing = missing_images(dataset.folder(), &test)?;
         match missing.first() {
             None => Ok(()),
             Some(first) => {

@@ -37,6 +37,7 @@ mod worker;
 use crate::process::{self, serve};
 use anstyle::AnsiColor;
 use clap::{Parser, Subcommand};
+use nemesis_core::method::border::{catch, report_panics};
 use nemesis_core::{Error, Result};
 use serde::Serialize;
 use std::ffi::OsString;
@@ -71,6 +72,8 @@ pub enum Ending {
     WithFailures,
     /// A signal with this number ended it early, and it has reported how far it got.
     Stopped(i32),
+    /// This process was forked for another command, which ended with this exit code.
+    Forked(u8),
 }
 
 #[derive(Debug, Subcommand)]
@@ -157,7 +160,27 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return u8::try_from(told.exit_code()).unwrap_or(2);
         }
     };
-    let result = match cli.command {
+    // What the standard library prints of a panic is not meant for users. Where memory has run out, a trace of calls may keep
+    // it waiting for its own lock for ever.
+    report_panics();
+    let ended = catch(|| Ok(dispatch(cli.command))).unwrap_or_else(|panic| {
+        let help = "unless memory ran out, this is a mistake in nemesis: report it with the command that led here";
+        Err(Error::new(format!("nemesis {panic}")).help(help))
+    });
+    match ended {
+        Ok(Ending::Done) => 0,
+        Ok(Ending::WithFailures) => 1,
+        Ok(Ending::Stopped(signal)) => u8::try_from(128 + signal).unwrap_or(2),
+        Ok(Ending::Forked(code)) => code,
+        Err(error) => {
+            complain(&error);
+            2
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<Ending> {
+    match command {
         Command::Run(command) => command.run(),
         Command::Plan(command) => command.run(),
         Command::Submit(command) => command.run(),
@@ -185,19 +208,10 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Env(command) => command.run(),
         Command::Mini(command) => command.run(),
         Command::Worker(command) => command.run(),
-        Command::Fork => match serve() {
-            Ok(Some(forked)) => return main_with(std::iter::once("nemesis".into()).chain(forked)),
-            served => served.map(|_| Ending::Done),
-        },
-    };
-    match result {
-        Ok(Ending::Done) => 0,
-        Ok(Ending::WithFailures) => 1,
-        Ok(Ending::Stopped(signal)) => u8::try_from(128 + signal).unwrap_or(2),
-        Err(error) => {
-            complain(&error);
-            2
-        }
+        Command::Fork => Ok(match serve()? {
+            Some(forked) => Ending::Forked(main_with(std::iter::once("nemesis".into()).chain(forked))),
+            None => Ending::Done,
+        }),
     }
 }
 

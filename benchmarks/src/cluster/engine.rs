@@ -46,7 +46,7 @@ fn in_json(stdout: &[u8]) -> Option<String> {
 /// What a process prints; none if it takes longer, and is ended.
 fn within(mut child: Child, patience: Duration) -> std::io::Result<Option<Output>> {
     // A process that waits until somebody reads would never end.
-    let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
+    let (stdout, stderr) = (reader(child.stdout.take())?, reader(child.stderr.take())?);
     let start = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait()? {
@@ -65,8 +65,8 @@ fn within(mut child: Child, patience: Duration) -> std::io::Result<Option<Output
 }
 
 /// Reads to the end in a thread of its own.
-fn reader(from: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
+fn reader(from: Option<impl Read + Send + 'static>) -> std::io::Result<thread::JoinHandle<Vec<u8>>> {
+    thread::Builder::new().spawn(move || {
         let mut bytes = Vec::new();
         // What came before an error is what there is.
         let _ = from.map(|mut from| from.read_to_end(&mut bytes));

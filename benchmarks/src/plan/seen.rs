@@ -58,7 +58,7 @@ impl<'a> Seen<'a> {
         let new: Vec<&Sample> = samples.iter().filter(is_new).copied().collect();
         let paths: Vec<PathBuf> = new.iter().map(|sample| dataset.folder().join(&sample.path)).collect();
         if paths.len() > QUIET {
-            let unread = self.contents.unread(&paths);
+            let unread = self.contents.unread(&paths)?;
             if unread > QUIET {
                 (self.tell)(&format!(
                     "reading {unread} images of {}, so that a later run notices when one was changed; this is done once",

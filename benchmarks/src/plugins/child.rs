@@ -20,7 +20,7 @@ use tch::Tensor;
 /// When standard output cannot be taken over, or as a worker has them. A problem with a plugin is an answer, not an error.
 pub(crate) fn answer(work: impl FnOnce(&Reporter, &Messages) -> Result<()>) -> Result<()> {
     let reporter = Reporter::take_over_stdout()?;
-    let questions = messages_from_stdin();
+    let questions = messages_from_stdin()?;
     reporter.send(&READY);
     let mut plugins = BTreeMap::new();
     while let Some(question) = questions.next() {

@@ -106,7 +106,7 @@ impl Trial {
         let (process, output) =
             Subprocess::copy_or_start("the process that tries plugins", program, &["plugin", "try-here"])?;
         let (sender, answers) = mpsc::channel();
-        listen(output, move |answer| answer.is_some_and(|answer: Value| sender.send(answer).is_ok()));
+        listen(output, move |answer| answer.is_some_and(|answer: Value| sender.send(answer).is_ok()))?;
         Ok(Self { process, answers, ready: false, loaded: BTreeSet::new() })
     }
 

@@ -1,6 +1,6 @@
 //! The child: what a started process does with its standard streams.
 
-use nemesis_core::{Error, Result};
+use nemesis_core::{Error, Result, threads};
 use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,9 +22,13 @@ impl Messages {
 
 /// Reads the lines of standard input in a thread of its own, so that this process ends as soon as the other one does,
 /// whether that finished or was killed: nothing else holds the other end.
-pub(crate) fn messages_from_stdin() -> Messages {
+///
+/// # Errors
+///
+/// When no thread can be started.
+pub(crate) fn messages_from_stdin() -> Result<Messages> {
     let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
+    threads::spawn(move || {
         for line in std::io::stdin().lock().lines() {
             let message = line.ok().and_then(|line| serde_json::from_str(&line).ok());
             let Some(message) = message else { break };
@@ -38,8 +42,8 @@ pub(crate) fn messages_from_stdin() -> Messages {
             let _ = kill_current_process_group(Signal::KILL);
         }
         std::process::exit(0);
-    });
-    Messages(receiver)
+    })?;
+    Ok(Messages(receiver))
 }
 
 /// The way back to the process that started this one.

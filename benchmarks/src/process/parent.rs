@@ -1,7 +1,7 @@
 //! The parent: starts a process, talks to it, and reaps it.
 
 use super::{Program, copy};
-use nemesis_core::{Error, Result};
+use nemesis_core::{Error, Result, threads};
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, kill_process_group, waitid, waitpid,
 };
@@ -145,11 +145,15 @@ impl Drop for Subprocess {
 
 /// Passes on a process's messages from a thread of its own, and then that there are no more. A line that is not a
 /// message counts as the end. `tell` returns whether somebody still listens.
+///
+/// # Errors
+///
+/// When no thread can be started.
 pub(crate) fn listen<T: DeserializeOwned>(
     output: impl Read + Send + 'static,
     mut tell: impl FnMut(Option<T>) -> bool + Send + 'static,
-) {
-    std::thread::spawn(move || {
+) -> Result<()> {
+    threads::spawn(move || {
         for line in BufReader::new(output).lines() {
             let Some(message) = line.ok().and_then(|line| serde_json::from_str(&line).ok()) else { break };
             if !tell(Some(message)) {
@@ -157,16 +161,21 @@ pub(crate) fn listen<T: DeserializeOwned>(
             }
         }
         tell(None);
-    });
+    })
+    .map(drop)
 }
 
 /// Passes on messages that [`listen`] has received as plain values, as it does: from a thread of its own, and then that
 /// there are no more.
+///
+/// # Errors
+///
+/// When no thread can be started.
 pub(crate) fn pass_on<T: DeserializeOwned>(
     values: Receiver<Value>,
     mut tell: impl FnMut(Option<T>) -> bool + Send + 'static,
-) {
-    std::thread::spawn(move || {
+) -> Result<()> {
+    threads::spawn(move || {
         for value in values {
             let Ok(message) = serde_json::from_value(value) else { break };
             if !tell(Some(message)) {
@@ -174,5 +183,6 @@ pub(crate) fn pass_on<T: DeserializeOwned>(
             }
         }
         tell(None);
-    });
+    })
+    .map(drop)
 }

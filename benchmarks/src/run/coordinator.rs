@@ -233,11 +233,11 @@ impl Coordinator<'_> {
         let standby = if program == Program::Python { self.standby.take() } else { None };
         // If one that has answered ends before its first cell, neither the cell is to blame for it nor the Python.
         let (process, worked) = if let Some((process, values)) = standby.and_then(Standby::into_worker) {
-            pass_on(values, hear);
+            pass_on(values, hear)?;
             (process, true)
         } else {
             let (process, output) = Subprocess::start("a worker", program, ["worker"])?;
-            listen(output, hear);
+            listen(output, hear)?;
             (process, false)
         };
         let device = self.devices.take();

@@ -3,6 +3,7 @@
 mod coordinator;
 mod devices;
 mod division;
+mod late;
 mod memory;
 mod message;
 mod queue;

@@ -1,6 +1,6 @@
 //! Signals that end a run.
 
-use nemesis_core::{Error, Result};
+use nemesis_core::{Error, Result, threads};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
@@ -16,7 +16,7 @@ pub(super) fn listen(mut tell: impl FnMut(i32) -> bool + Send + 'static) -> Resu
     let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
     let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))
         .map_err(|e| Error::new(format!("cannot listen for the signals that end a run: {e}")))?;
-    std::thread::spawn(move || {
+    threads::spawn(move || {
         let mut passed_on: Option<Instant> = None;
         for signal in signals.forever() {
             // A person who presses Ctrl-C twice means it.
@@ -26,8 +26,8 @@ pub(super) fn listen(mut tell: impl FnMut(i32) -> bool + Send + 'static) -> Resu
             }
             passed_on.get_or_insert_with(Instant::now);
         }
-    });
-    Ok(())
+    })
+    .map(drop)
 }
 
 /// Whether this process was started so that it does not notice a signal; true where the system does not tell in a file.

@@ -1,12 +1,15 @@
 //! The worker process: computes cells one after another until its standard input ends.
 
+use super::late;
 use super::memory;
 use super::message::{Assignment, FromWorker, ToWorker};
 use crate::process::{Messages, Reporter, messages_from_stdin};
 use nemesis_core::engine::{Engine, Notice};
 use nemesis_core::method::border::{catch, report_panics};
-use nemesis_core::{Error, Result};
+use nemesis_core::record::CellId;
+use nemesis_core::{Error, Result, threads};
 use signal_hook::consts::SIGTERM;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 ///
 /// When the coordinator's first line is not a setup, or what it names cannot be opened.
 pub fn work() -> Result<()> {
-    work_on(&Reporter::take_over_stdout()?, &messages_from_stdin())
+    work_on(&Reporter::take_over_stdout()?, &messages_from_stdin()?)
 }
 
 /// The same, in a process that has talked to the coordinator before.
@@ -34,10 +37,11 @@ pub(crate) fn work_on(reporter: &Reporter, jobs: &Messages) -> Result<()> {
     signal_hook::flag::register(SIGTERM, Arc::clone(&stop))
         .map_err(|e| Error::new(format!("cannot listen for the signal that ends a worker: {e}")))?;
     // Decoding, too, takes no more cores than this worker was given: others have theirs. A pool that is there stays.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(setup.threads).build_global();
+    threads::share_among(setup.threads)?;
     report_panics();
     let mut engine = Engine::open(*setup)?.stopped_by(Arc::clone(&stop));
     while let Some(ToWorker::Job(cells)) = jobs.next() {
+        let job: HashSet<CellId> = cells.iter().map(|assignment| assignment.id).collect();
         for Assignment { id, cell } in cells {
             if stop.load(Ordering::Relaxed) {
                 reporter.send(&FromWorker::Stopped);
@@ -57,7 +61,13 @@ pub(crate) fn work_on(reporter: &Reporter, jobs: &Messages) -> Result<()> {
                 });
             };
             // A method's tensors may be what no check has thought of. Everything that a cell has opened is dropped with it.
-            match catch(|| Ok(engine.compute(&cell, &mut tell))).map_err(Error::from).flatten() {
+            let mut compute =
+                |engine: &mut Engine| catch(|| Ok(engine.compute(&cell, &mut tell))).map_err(Error::from).flatten();
+            let mut result = compute(&mut engine);
+            if result.is_err() && late::has_come(engine.store(), &job, &cell) {
+                result = compute(&mut engine);
+            }
+            match result {
                 Ok(()) => reporter.send(&FromWorker::Done(id)),
                 // The training is saved, and nothing failed.
                 Err(_) if stop.load(Ordering::Relaxed) => {

@@ -1,4 +1,5 @@
-//! Small courtesies: closed pipes, counts of nothing, files of others, and remarks that belong to what is shown.
+//! Small courtesies: closed pipes, counts of nothing, files of others, threads that are refused, and remarks that belong to
+//! what is shown.
 
 use crate::command::{assert_command, nemesis, told, wrote_nothing};
 use crate::toy::{data_root, run, weights};
@@ -90,4 +91,33 @@ fn a_table_that_is_put_together_says_what_was_set_for_its_own_columns() {
         assert!(report(&[&["--list"], more].concat()).starts_with("exit code 2"), "{more:?}");
     }
     assert!(report(&["--statistics", "--format", "latex", "--second"]).starts_with("exit code 2"));
+}
+
+/// Login nodes limit the threads of a user, and containers those of all processes.
+#[test]
+fn where_threads_are_refused_commands_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    data_root(folder.path(), &["toy"]);
+    let weights = weights();
+    let all = run(&weights, &["--datasets", "toy"]);
+    let told_by = |arguments: &[&str]| {
+        // No system has such a stack to give.
+        told(&nemesis(folder.path(), arguments).env("RUST_MIN_STACK", "1000000000000000").output().unwrap())
+    };
+    let refused = told_by(&all);
+    ok(folder.path(), &all);
+    insta::assert_snapshot!(refused, @r"
+    exit code 2
+    --- stdout
+    --- stderr
+    error: the system refuses another thread: Resource temporarily unavailable (os error 11)
+      help: it limits how many threads a user may have, or their memory: see `ulimit -a` and what the queue or container grants
+    ");
+    let sample = ["data", "sample", "--dataset", "toy", "--shots", "1", "--seed", "1", "--missing", "--data", "data"];
+    for arguments in [&["report"][..], &["clean", "--verify"], &["cells"], &sample] {
+        assert_eq!(told_by(arguments), refused, "{arguments:?}");
+    }
+    // It goes on with other data sets.
+    let checked = told_by(&["data", "check", "toy", "--data", "data"]);
+    assert!(checked.starts_with("exit code 1") && checked.contains("the system refuses another thread"), "{checked}");
 }

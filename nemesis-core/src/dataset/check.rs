@@ -2,7 +2,7 @@
 
 use super::layouts::Layout;
 use super::{Dataset, Entry, Sample, Split, SplitSizes, near_match, split_fingerprint, twins};
-use crate::{Error, Result, files, image};
+use crate::{Error, Result, files, image, threads};
 use blake3::Hash;
 use rayon::prelude::*;
 use std::io::{self, Read as _, Seek, SeekFrom};
@@ -81,7 +81,7 @@ pub fn check(entry: &Entry, root: &Path, decode: bool) -> Result<Report> {
     dataset.samples(Split::Test).iter().for_each(|sample| tested[sample.label as usize] = true);
     let names = dataset.class_names().iter().zip(tested);
     let untested = names.filter(|(_, tested)| !tested).map(|(name, _)| name.clone()).collect();
-    let Images { missing, damaged, read } = check_images(&*dataset, decode);
+    let Images { missing, damaged, read } = check_images(&*dataset, decode)?;
     let spelt = |path: &PathBuf| Some((path.clone(), near_match(dataset.folder(), path)?));
     let misspelt = missing.iter().take(LOOKED_FOR).filter_map(spelt).collect();
     let remarks = dataset.remarks().iter().cloned().chain(twins::remarks(&*dataset, &read)).collect();
@@ -106,7 +106,8 @@ pub(super) struct Read<'a> {
 }
 
 /// Looks for the listed images on the disk.
-pub(super) fn check_images(dataset: &dyn Dataset, decode: bool) -> Images<'_> {
+pub(super) fn check_images(dataset: &dyn Dataset, decode: bool) -> Result<Images<'_>> {
+    threads::ready()?;
     let splits = Split::ALL.into_iter().filter(|split| *split != Split::Val || !dataset.val_is_test());
     let listed: Vec<(Split, &Sample)> =
         splits.flat_map(|split| dataset.samples(split).iter().map(move |sample| (split, sample))).collect();
@@ -144,7 +145,7 @@ pub(super) fn check_images(dataset: &dyn Dataset, decode: bool) -> Images<'_> {
         };
         images.read.extend(hash.map(|hash| Read { split, sample, hash }));
     }
-    images
+    Ok(images)
 }
 
 /// How an image was found, and the hash of its bytes if they were read to be decoded.

@@ -1,6 +1,7 @@
 //! A data set's identity, and which of its images lie on the disk.
 
 use super::{Dataset, Sample, Split};
+use crate::{Result, threads};
 use rayon::prelude::*;
 use std::path::Path;
 
@@ -59,6 +60,11 @@ impl Manifest {
 }
 
 /// Those of `samples` whose image file is not in `folder`, in their order.
-pub fn missing_images<'a>(folder: &Path, samples: &'a [Sample]) -> Vec<&'a Sample> {
-    samples.par_iter().filter(|sample| !folder.join(&sample.path).is_file()).collect()
+///
+/// # Errors
+///
+/// When no threads can be started.
+pub fn missing_images<'a>(folder: &Path, samples: &'a [Sample]) -> Result<Vec<&'a Sample>> {
+    threads::ready()?;
+    Ok(samples.par_iter().filter(|sample| !folder.join(&sample.path).is_file()).collect())
 }

@@ -26,7 +26,7 @@ mod watch;
 pub use files::{LEASES, Places};
 pub use run::{Activity, RunState, Work};
 
-use crate::{Error, Result};
+use crate::{Error, Result, threads};
 use files::{JobFile, read_job};
 use run::Pulse;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -99,7 +99,7 @@ impl Leases {
     ///
     /// # Errors
     ///
-    /// When the folder cannot be written.
+    /// When the folder cannot be written, or no thread can be started.
     pub fn open(folder: &Path, patience: Duration, activity: Activity) -> Result<Self> {
         let places = Places::of(folder);
         places.create()?;
@@ -107,13 +107,13 @@ impl Leases {
         let shared = Arc::new(Shared { places, pulse, patience, watches: Mutex::default() });
         let (stop, stopped) = mpsc::channel::<()>();
         let beating = Arc::clone(&shared);
-        let heart = std::thread::spawn(move || {
+        let heart = threads::spawn(move || {
             while stopped.recv_timeout(heartbeat(beating.patience)) == Err(RecvTimeoutError::Timeout) {
                 // On a full disk this run may be taken for lost, which costs work but no result.
                 let _ = beating.pulse.beat(&beating.places);
                 let _ = beating.look();
             }
-        });
+        })?;
         Ok(Self { shared, stop: Some(stop), heart: Some(heart) })
     }
 

@@ -48,7 +48,7 @@ pub struct Lease {
     /// What the lock hangs on.
     _file: File,
     /// Ends the touching when it is dropped.
-    _touching: Sender<()>,
+    _touching: Option<Sender<()>>,
 }
 
 impl Drop for Lease {

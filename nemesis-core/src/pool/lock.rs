@@ -1,6 +1,6 @@
 //! A lock between processes that neither a dying holder can leave behind nor a stopped one keep others waiting at.
 
-use crate::{Error, Result};
+use crate::{Error, Result, threads};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
@@ -56,7 +56,7 @@ impl Lock {
                 // The holder before us may have removed the file that we opened, and others may meet at a new one by now.
                 Ok(()) if !is_at(&file, path).map_err(failed)? => {}
                 Ok(()) => {
-                    let touching = file.try_clone().ok().map(|file| touching(file, TOUCH));
+                    let touching = file.try_clone().ok().and_then(|file| touching(file, TOUCH));
                     return Ok(Some(Self { path: path.to_owned(), file, _touching: touching }));
                 }
             }
@@ -86,16 +86,16 @@ impl Drop for Lock {
     }
 }
 
-/// Touches a file for as long as what is returned lives.
-pub(super) fn touching(file: File, every: Duration) -> Sender<()> {
+/// Touches a file for as long as what is returned lives; none where no thread can be started. Where a file is not touched,
+/// others may take it for left behind, which costs time but no result.
+pub(super) fn touching(file: File, every: Duration) -> Option<Sender<()>> {
     let (sender, ended) = mpsc::channel();
-    thread::spawn(move || {
+    let touching = threads::spawn(move || {
         while ended.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-            // Where that fails, others may take it for left behind, which costs time but no result.
             let _ = file.set_modified(SystemTime::now());
         }
     });
-    sender
+    touching.is_ok().then_some(sender)
 }
 
 /// Opens a file to lock it: for writing, as locks on network file systems need, or for reading where it is another user's.

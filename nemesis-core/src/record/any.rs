@@ -3,7 +3,7 @@
 use super::{
     Cell, CellId, EvaluationCell, EvaluationRecord, MethodKey, Provenance, Store, Subject, TrainingCell, TrainingRecord,
 };
-use crate::{Error, Result};
+use crate::{Error, Result, threads};
 use rayon::prelude::*;
 use std::path::PathBuf;
 use std::{fs, iter};
@@ -128,6 +128,7 @@ impl Store {
         wanted: impl Fn(&CellId) -> bool,
         keep: impl Fn(CellId, Result<AnyRecord>) -> Option<T> + Sync,
     ) -> Result<Vec<T>> {
+        threads::ready()?;
         let ids: Vec<CellId> = self.ids()?.into_iter().filter(wanted).collect();
         Ok(ids.into_par_iter().filter_map(|id| keep(id, AnyRecord::read(&id, self))).collect())
     }

@@ -56,7 +56,7 @@ impl Forks {
         command.arg("fork").envs(ENVIRONMENT).stderr(Stdio::null());
         let (process, output) = Subprocess::spawn("the process that runs checks", program, command)?;
         let (sender, said) = mpsc::channel();
-        listen(output, move |message| message.is_some_and(|message| sender.send(message).is_ok()));
+        listen(output, move |message| message.is_some_and(|message| sender.send(message).is_ok()))?;
         match said.recv() {
             Ok(Said::Ready) => Ok(Some(Self(Rc::new(RefCell::new(Server { process, said, ended: BTreeMap::new() }))))),
             _ => program.refusal().map_or(Ok(None), Err),

@@ -4,7 +4,7 @@ use crate::dataset::Sample;
 use crate::dataset::classes::check_name;
 use crate::dataset::listing::{self, Listing};
 use crate::error::abridged;
-use crate::{Error, Result, files};
+use crate::{Error, Result, files, threads};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -95,6 +95,7 @@ pub(super) fn list(folder: &Path, images: &Path, classes: Listing) -> Result<(Ve
         let others = found.others.into_iter().map(|other| format!("{class}/{other}")).collect();
         Ok((found.names.into_iter().map(sample).collect(), others))
     };
+    threads::ready()?;
     let found: Vec<(Vec<Sample>, Vec<String>)> =
         classes.names.par_iter().enumerate().map(of_class).collect::<Result<_>>()?;
     let (samples, others): (Vec<_>, Vec<_>) = found.into_iter().unzip();

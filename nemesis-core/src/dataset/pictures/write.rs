@@ -295,7 +295,7 @@ const MOST_NAMED: usize = 5;
 
 /// Refuses pictures that are not there, or that are seen to be damaged without decoding all of them.
 fn refuse_unreadable(listed: &Listed) -> Result<()> {
-    let Images { missing, damaged, .. } = check_images(listed, false);
+    let Images { missing, damaged, .. } = check_images(listed, false)?;
     let (what, lines): (&str, Vec<String>) = if missing.is_empty() {
         let line = |(path, error): &(PathBuf, Error)| format!("{}: {}", path.display(), error.what());
         ("cannot be read", damaged.iter().map(line).collect())

@@ -2,7 +2,7 @@
 
 use super::Row;
 use crate::dataset::listing::{self, Listing};
-use crate::{Error, Result};
+use crate::{Error, Result, threads};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,6 +22,7 @@ pub(super) fn read(
         let others = found.others.iter().map(|other| format!("{class}/{other}")).collect();
         Ok((found.names.into_iter().map(row).collect(), others))
     };
+    threads::ready()?;
     let found: Vec<(Vec<Row>, Vec<String>)> = classes.par_iter().enumerate().map(of_class).collect::<Result<_>>()?;
     let (rows, of_classes): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     let others = [vec![others], of_classes].concat().concat();
