@@ -279,6 +279,30 @@ fn old_parts_make_room_and_parts_in_use_do_not() {
 }
 
 #[test]
+fn what_kills_left_is_told_apart_from_what_is_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = Pool::open(folder.path(), NO_LIMIT).unwrap();
+    let file = |name: &str| folder.path().join(name);
+    for name in ["dead.lock", "held.lock", "old.lock", "old.tmp", "new.tmp", "mine.txt"] {
+        fs::write(file(name), "").unwrap();
+    }
+    let held = fs::File::open(file("held.lock")).unwrap();
+    held.lock().unwrap();
+    let yesterday = SystemTime::now() - Duration::from_secs(86400);
+    for name in ["old.lock", "old.tmp"] {
+        fs::File::options().append(true).open(file(name)).unwrap().set_modified(yesterday).unwrap();
+    }
+    let left = |alone| {
+        let mut files = pool.left_behind(alone).unwrap();
+        files.sort();
+        files
+    };
+    assert_eq!(left(true), ["dead.lock", "new.tmp", "old.lock", "old.tmp"].map(file));
+    // Another machine may be at work on what is new, and its locks are not seen here.
+    assert_eq!(left(false), ["old.lock", "old.tmp"].map(file));
+}
+
+#[test]
 fn pruning_removes_the_longest_unused_and_what_kills_left() {
     let folder = tempfile::tempdir().unwrap();
     let pool = Pool::open(folder.path(), NO_LIMIT).unwrap();

@@ -9,7 +9,7 @@ use nemesis_core::backbone::{self, Assumption, BackboneSpec, Checkpoint, Request
 use nemesis_core::dataset::{Dataset, Registry, Split};
 use nemesis_core::engine::clean_names;
 use nemesis_core::train::{encode_images, zero_shot_predictions};
-use nemesis_core::{Error, Result, device};
+use nemesis_core::{Error, Result, device, threads};
 use std::path::{Path, PathBuf};
 use tch::Kind;
 
@@ -142,6 +142,7 @@ fn zero_shot(backbone: &dyn backbone::Backbone, dataset: &dyn Dataset) -> Result
     let samples = dataset.samples(Split::Test);
     let paths: Vec<PathBuf> = samples.iter().map(|sample| dataset.folder().join(&sample.path)).collect();
     let labels: Vec<u32> = samples.iter().map(|sample| sample.label).collect();
+    threads::ready()?;
     let features = encode_images(backbone, &paths)?;
     let names = clean_names(dataset.class_names());
     let predictions = zero_shot_predictions(backbone, &features, &labels, &names, &[dataset.template()])?;

@@ -9,7 +9,7 @@ use nemesis_core::backbone::{self, Request};
 use nemesis_core::device;
 use nemesis_core::record::to_safetensors;
 use nemesis_core::train::{Precision, encode_images};
-use nemesis_core::{Error, Result, files};
+use nemesis_core::{Error, Result, files, threads};
 use std::path::{Path, PathBuf};
 use tch::no_grad;
 
@@ -72,6 +72,7 @@ impl Encode {
         } else {
             let paths = images::collect(&self.images)?;
             self.refuse_to_overwrite(&paths)?;
+            threads::ready()?;
             let features = encode_images(&*backbone, &paths)?;
             (paths.iter().map(|path| path.display().to_string()).collect(), features)
         };

@@ -11,7 +11,7 @@ use nemesis_core::device;
 use nemesis_core::engine::{Classifier, clean_names};
 use nemesis_core::plugin::Plugin;
 use nemesis_core::train::{Classified, Precision, Recompute, encode_images};
-use nemesis_core::{Error, Result};
+use nemesis_core::{Error, Result, threads};
 use std::path::PathBuf;
 use tch::Kind;
 
@@ -108,6 +108,7 @@ impl Predict {
             }
             Ok(())
         };
+        threads::ready()?;
         let (plugin, features) = (Plugin::load(&plugin)?, || encode_images(&*backbone, &paths));
         classifier.classify(&*backbone, &plugin, || paths.clone(), paths.len(), features, &mut print)?;
         Ok(Ending::Done)

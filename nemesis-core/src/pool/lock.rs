@@ -66,14 +66,15 @@ impl Lock {
     /// Removes a lock file that no process holds, such as a kill leaves behind.
     pub(super) fn remove_if_free(path: &Path) -> Result<()> {
         let failed = |e| Error::io_write("remove the file", path, &e);
-        let file = match open(&mut File::options(), path) {
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-            opened => opened.map_err(failed)?,
-        };
-        match file.try_lock() {
-            Ok(()) if is_at(&file, path).map_err(failed)? => fs::remove_file(path).map_err(failed),
-            Ok(()) | Err(TryLockError::WouldBlock | TryLockError::Error(_)) => Ok(()),
+        match take(path).map_err(failed)? {
+            Some(_held) => fs::remove_file(path).map_err(failed),
+            None => Ok(()),
         }
+    }
+
+    /// Whether this is a lock file that no process of this machine holds.
+    pub(super) fn is_free(path: &Path) -> Result<bool> {
+        Ok(take(path).map_err(|e| Error::io("lock the file", path, &e))?.is_some())
     }
 }
 
@@ -84,6 +85,16 @@ impl Drop for Lock {
         let _ = fs::remove_file(&self.path);
         let _ = self.file.unlock();
     }
+}
+
+/// Locks the file at `path`, if it is there and can be locked now.
+fn take(path: &Path) -> io::Result<Option<File>> {
+    let file = match open(&mut File::options(), path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let is_taken = file.try_lock().is_ok() && is_at(&file, path)?;
+    Ok(is_taken.then_some(file))
 }
 
 /// Touches a file for as long as what is returned lives; none where no thread can be started. Where a file is not touched,

@@ -167,21 +167,30 @@ impl Pool {
         Ok(Pruned::of(&going))
     }
 
-    /// The files that killed processes left: parts that are half written, and leases. If nobody else uses the folder, because
-    /// the caller is `alone`, that is every such part, else the ones that no write takes so long for.
+    /// The files that killed processes left: parts that are half written, their locks, and leases. If nobody else uses the
+    /// folder, because the caller is `alone`, that is every such part, else the ones that no write takes so long for.
     ///
     /// # Errors
     ///
     /// When the folder cannot be read.
     pub fn left_behind(&self, alone: bool) -> Result<Vec<PathBuf>> {
         let mut files = self.half_written(alone)?;
+        for lock in self.abandoned(LOCK, alone)? {
+            if Lock::is_free(&lock)? {
+                files.push(lock);
+            }
+        }
         files.extend(self.free_leases()?);
         Ok(files)
     }
 
     fn half_written(&self, alone: bool) -> Result<Vec<PathBuf>> {
+        self.abandoned(part::TEMPORARY, alone)
+    }
+
+    fn abandoned(&self, extension: &str, alone: bool) -> Result<Vec<PathBuf>> {
         let long_ago = SystemTime::now() - ABANDONED;
-        let files = self.files(part::TEMPORARY)?.into_iter().filter(|file| alone || file.used < long_ago);
+        let files = self.files(extension)?.into_iter().filter(|file| alone || file.used < long_ago);
         Ok(files.map(|file| file.path).collect())
     }
 
@@ -248,7 +257,8 @@ impl Pool {
 const PART: &str = "safetensors";
 const LOCK: &str = "lock";
 
-/// No write takes that long: an older temporary file belongs to a process that was killed.
+/// No write takes that long, and nobody holds a lock that long without touching it: an older file belongs to a process that
+/// was killed.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
 fn read(path: &Path, key: &PartKey) -> Result<Option<Tensor>> {
